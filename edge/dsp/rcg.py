@@ -1,0 +1,118 @@
+"""Radar frames to RCG: the chest's displacement and its second derivative at 200 Hz, on several channels.
+
+A channel is one virtual antenna (TX, RX) at one of the three range bins around the chest, so one receiver gives
+3 channels and an AWR1843 with three transmitters 36. Chest bins are found here, kept with hysteresis, and frames
+that did not come whole never reach the phase: their samples are interpolated and marked.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge.dsp.chest import MIN_STATIC_SHARE, ChestBin, ChestFinder, range_profile
+from edge.dsp.phase import PhaseTracker, Resampler, SecondDerivative
+from edge.frames import Complex64, RadarFrame, RcgBlock
+from edge.radar.chirp import ChirpConfig
+from edge.spec import BLOCK_S, RCG_RATE_HZ
+
+MAX_GAP_S = 0.3  # a longer gap than a heartbeat's upstroke is not bridged: the stream restarts
+RESELECT_EVERY_S = 2.0
+RESELECT_MARGIN_DB = 6.0  # another bin must move four times as strongly before the channels change
+
+
+class RcgExtractor:
+    """Streaming front end. `problem` says, in words, why the data cannot be a radar's view of a chest."""
+
+    def __init__(self, chirp: ChirpConfig) -> None:
+        self._chirp = chirp
+        self._frames_per_block = max(1, round(BLOCK_S / chirp.frame_period_s))
+        self._blocks_between_looks = round(RESELECT_EVERY_S / BLOCK_S)
+        self._restart()
+
+    def _restart(self) -> None:
+        self._frames: list[RadarFrame] = []
+        self._last_seq: int | None = None
+        self._finder = ChestFinder(self._chirp)
+        self._waiting: list[tuple[list[int], Complex64]] = []
+        self._blocks_since_look = 0
+        self._found: ChestBin | None = None
+        self.problem: str | None = None
+        self._restart_tracks()
+
+    def _restart_tracks(self) -> None:
+        self._tracker = PhaseTracker(self._chirp.wavelength_m)
+        self._resampler = Resampler(self._chirp.frame_rate_hz, RCG_RATE_HZ)
+        self._derivative = SecondDerivative(RCG_RATE_HZ)
+        self._fresh = True
+
+    def push(self, frame: RadarFrame) -> RcgBlock | None:
+        """Takes the next frame (rising `seq`); returns a block whenever one is complete and the chest is known."""
+        if self._last_seq is not None:
+            step = frame.seq - self._last_seq
+            if step <= 0 or step * self._chirp.frame_period_s > MAX_GAP_S:
+                self._restart()
+        if frame.complete:
+            self._last_seq = frame.seq
+            self._frames.append(frame)
+        if len(self._frames) < self._frames_per_block:
+            return None
+        frames, self._frames = self._frames, []
+        profile = range_profile(np.stack([f.iq for f in frames]))
+        self._finder.push(profile[0])
+        self._waiting.append(([f.seq for f in frames], profile[:, :, self._finder.zone]))
+        self._look()
+        return self._track(frames[-1].t_ns) if self._found else None
+
+    def _look(self) -> None:
+        """Finds the chest as soon as there is enough to see, and looks again every RESELECT_EVERY_S."""
+        self._blocks_since_look += 1
+        if not self._finder.ready or (self._found and self._blocks_since_look < self._blocks_between_looks):
+            return
+        self._blocks_since_look = 0
+        best, kept = self._finder.find(), self._found
+        self.problem = _problem(best)
+        moved = kept is None or abs(best.index - kept.index) > 1
+        if kept is not None and moved and self._finder.moving_db(best.index, kept.index) > RESELECT_MARGIN_DB:
+            self._restart_tracks()
+            self._found = best
+        elif kept is None or not moved:
+            index = best.index if kept is None else kept.index
+            self._found = ChestBin(index, best.chest, best.mirrored, best.static_share)
+
+    def _track(self, t_ns: int) -> RcgBlock | None:
+        assert self._found is not None
+        centre = self._found.index - self._finder.zone.start
+        seq = [number for numbers, _ in self._waiting for number in numbers]
+        zone = np.concatenate([profile for _, profile in self._waiting])
+        self._waiting = []
+        echo = zone[:, :, centre - 1 : centre + 2].reshape(len(zone), -1)
+        displacement, covered, travelled_mm = self._tracker.push(seq, echo)
+        displacement, covered = self._resampler.push(displacement, covered)
+        if displacement.shape[1] == 0:
+            return None
+        displacement, rcg, covered = self._derivative.push(displacement, covered)
+        power = np.square(np.abs(echo)).mean(axis=0)
+        fresh, self._fresh = self._fresh, False
+        return RcgBlock(
+            t_ns=t_ns,
+            displacement_mm=displacement,
+            rcg_mm_s2=rcg,
+            weights=(power / power.sum()).astype(np.float64),
+            covered=covered,
+            speed_mm_s=abs(travelled_mm) / (len(covered) / RCG_RATE_HZ),
+            chest=self._found.chest,
+            restarted=fresh,
+        )
+
+
+def _problem(found: ChestBin) -> str | None:
+    if found.static_share < MIN_STATIC_SHARE:
+        return (
+            "not radar data for this chirp file: successive frames have nothing in common "
+            f"(coherence {found.static_share:.2f})"
+        )
+    if found.mirrored:
+        return (
+            "the IQ order looks wrong: the motion sits at negative ranges, as it does when I and Q are swapped"
+        )
+    return None

@@ -1,0 +1,118 @@
+"""What flows between the stages: frozen records with shapes and units, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Complex64 = npt.NDArray[np.complex64]
+Float64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+
+QualityState = Literal["good", "degraded", "unusable"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """One radar frame as bytes, as the card sent it; bytes that never came are zero.
+
+    `seq` counts frames from the start of the card's byte stream, so a lost frame is a step in `seq`.
+    `t_ns` is the host clock (Unix, ns) when the frame's last packet arrived.
+    """
+
+    seq: int
+    t_ns: int
+    data: bytes | bytearray | memoryview
+    received: int
+
+    @property
+    def complete(self) -> bool:
+        return self.received == len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class RadarFrame:
+    """One decoded frame: `iq` [loop, tx, rx, sample]. If not `complete`, some of `iq` is not data."""
+
+    seq: int
+    t_ns: int
+    iq: Complex64
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chest:
+    """Where the chest was found and how far its motion stands above the rest of the room."""
+
+    range_m: float
+    contrast_db: float
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RcgBlock:
+    """A piece of the uniform 200 Hz stream, P channels by n samples.
+
+    displacement_mm [P, n], positive away from the radar; rcg_mm_s2 [P, n], its second derivative;
+    weights [P], each channel's share of the moving power; covered [n], False where a frame was missing
+    and the sample is interpolated; speed_mm_s, of the whole chest over the block; `restarted` when history before this block does not belong to it.
+    """
+
+    t_ns: int
+    displacement_mm: Float64
+    rcg_mm_s2: Float64
+    weights: Float64
+    covered: Bool
+    speed_mm_s: float
+    chest: Chest
+    restarted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waveform:
+    """The heart waveform: envelope of the chest's vibration, one bump a beat. samples [n] in mm/s^2."""
+
+    t_ns: int
+    sample0: int
+    rate_hz: int
+    samples: Float64
+
+
+@dataclass(frozen=True, slots=True)
+class RateEstimate:
+    """A rate per minute with the probability (0..1) that it is right; None when there is none yet."""
+
+    bpm: float | None = None
+    confidence: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The verdict on the last window. `sqi` 0..1; `flags` from the list in `edge.vitals.quality`."""
+
+    state: QualityState
+    sqi: float
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCount:
+    """Frames since the start: those that came whole, and those lost or incomplete."""
+
+    received: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What is known once a second. A rate that is not valid is None: it is never held over."""
+
+    t_ns: int
+    heart_rate_bpm: float | None
+    breathing_rate_bpm: float | None
+    chest_range_m: float | None
+    quality: Quality
+    frames: FrameCount = field(default_factory=FrameCount)

@@ -1,0 +1,59 @@
+"""Bytes of one radar frame to complex samples.
+
+Two LVDS lanes, complex, non-interleaved: int16 little-endian words come in groups of four that hold two samples.
+TI SWRA581B section 9.2 (mmWave Studio order) and SDK `adcbufCfg` with SampleSwap 1 (SDK order).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+
+from edge.frames import Complex64, RadarFrame, RawFrame
+from edge.radar.chirp import BYTES_PER_SAMPLE, ChirpConfig
+
+IqOrder = Literal["sdk", "studio"]
+"""sdk: Q0 Q1 I0 I1 (studio_cli and SDK demo firmware); studio: I0 I1 Q0 Q1 (mmWave Studio recordings)."""
+
+IQ_ORDERS: tuple[IqOrder, ...] = get_args(IqOrder)
+
+
+class FrameSizeError(ValueError):
+    """The bytes are not one frame of this chirp file."""
+
+
+def decode(data: bytes | bytearray | memoryview, shape: tuple[int, int, int, int], order: IqOrder) -> Complex64:
+    """Decodes one frame to complex64 [loop, tx, rx, sample].
+
+    Raises FrameSizeError when the bytes are not exactly that many samples.
+    """
+    loops, tx, rx, samples = shape
+    expected = loops * tx * rx * samples * BYTES_PER_SAMPLE
+    if len(data) != expected:
+        raise FrameSizeError(
+            f"a frame of {loops} loops x {tx} TX x {rx} RX x {samples} samples is {expected} bytes, got {len(data)}"
+        )
+    if expected % 8:
+        raise FrameSizeError(f"{expected} bytes: two LVDS lanes carry samples in pairs, an odd count cannot be decoded")
+    words = np.frombuffer(data, "<i2").reshape(-1, 2, 2)  # pair, first or second half, sample of the pair
+    real, imag = (words[:, 0], words[:, 1]) if order == "studio" else (words[:, 1], words[:, 0])
+    iq = np.empty((len(words), 2), np.complex64)
+    iq.real = real
+    iq.imag = imag
+    return iq.reshape(shape)
+
+
+def decode_frame(raw: RawFrame, chirp: ChirpConfig, order: IqOrder) -> RadarFrame:
+    """A raw frame with its time and completeness kept. Raises FrameSizeError."""
+    return RadarFrame(raw.seq, raw.t_ns, decode(raw.data, chirp.frame_shape, order), raw.complete)
+
+
+def encode(iq: Complex64, order: IqOrder) -> bytes:
+    """The inverse of `decode`: samples, rounded and clipped to int16, as the card sends them."""
+    pairs = iq.reshape(-1, 2)
+    words = np.empty((len(pairs), 2, 2), "<i2")
+    first, second = (pairs.real, pairs.imag) if order == "studio" else (pairs.imag, pairs.real)
+    words[:, 0] = np.clip(np.rint(first), -32768, 32767)
+    words[:, 1] = np.clip(np.rint(second), -32768, 32767)
+    return words.tobytes()

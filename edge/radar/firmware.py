@@ -1,0 +1,120 @@
+"""Parses a TI `.cfg` chirp file into a `ChirpConfig`: the one source of the radar's numbers.
+
+Argument order: TI mmWave SDK 3.5 user guide, "Configuration (.cfg) file format".
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from pathlib import Path
+
+from edge.radar.chirp import ChirpConfig, ChirpConfigError
+from edge.radar.limits import require_limits
+
+# Synthesiser steps: reference clock / 2^26 for the start, times 900 for the slope (mmwavelink rl_sensor.h).
+_REFERENCE_HZ = {"77GHz": 3.6e9, "60GHz": 2.7e9}
+
+
+def load_chirp(path: Path | str) -> ChirpConfig:
+    """Reads and checks a chirp file.
+
+    Raises ChirpConfigError (a subclass, LimitError, when a documented limit is broken), FileNotFoundError.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ChirpConfigError(f"{path}: not a text file; a chirp file is TI's .cfg command list") from error
+    chirp = parse_chirp(text, source=str(path))
+    require_limits(chirp)
+    return chirp
+
+
+def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
+    """Parses the commands of a chirp file; does not check limits. Raises ChirpConfigError."""
+    cfg = _Commands(text, source)
+    profile = cfg.one("profileCfg", 14)
+    frame = cfg.one("frameCfg", 7)
+    channel = cfg.one("channelCfg", 3)
+    adc = cfg.one("adcCfg", 2)
+    if cfg.one("dfeDataOutputMode", 1)[0] != 1:
+        raise cfg.error("dfeDataOutputMode", "must be 1: only plain frames are captured")
+    if adc[0] != 2 or adc[1] not in (1, 2):
+        raise cfg.error("adcCfg", "must be '2 1' (16 bit, complex): real or shorter samples cannot be decoded")
+    backoff = int(profile[5])
+    band = "77GHz" if profile[1] > 70 else "60GHz"
+    lsb_hz = _REFERENCE_HZ[band] / 2**26
+    slope_lsb_hz_us = lsb_hz * 900
+    return ChirpConfig(
+        source=source,
+        text=text,
+        firmware="sdk_demo" if "guiMonitor" in cfg.commands else "studio_cli",
+        start_hz=round(profile[1] * 1e9 / lsb_hz) * lsb_hz,
+        slope_hz_s=math.trunc(profile[7] * 1e6 / slope_lsb_hz_us) * slope_lsb_hz_us * 1e6,
+        idle_s=profile[2] * 1e-6,
+        adc_start_s=profile[3] * 1e-6,
+        ramp_end_s=profile[4] * 1e-6,
+        samples=int(profile[9]),
+        sample_rate_hz=profile[10] * 1e3,
+        rx_gain_db=int(profile[13]) & 0x3F,
+        tx_backoff_db=(backoff & 0xFF, backoff >> 8 & 0xFF, backoff >> 16 & 0xFF),
+        tx_order=_tx_order(cfg, int(frame[0]), int(frame[1])),
+        tx_enabled=_antennas(int(channel[1])),
+        rx=_antennas(int(channel[0])),
+        loops=int(frame[2]),
+        frame_period_s=frame[4] * 1e-3,
+    )
+
+
+def _antennas(mask: int) -> tuple[int, ...]:
+    return tuple(bit + 1 for bit in range(mask.bit_length()) if mask >> bit & 1)
+
+
+def _tx_order(cfg: _Commands, first: int, last: int) -> tuple[int, ...]:
+    """The transmitter of each chirp in the order they fire (TI profiles fire 1, 3, 2: never assume)."""
+    transmitters: dict[int, int] = {}
+    for line, args in cfg.all("chirpCfg", 8):
+        if any(args[3:7]):
+            raise cfg.error("chirpCfg", "per-chirp variations of frequency, slope or timing must be 0", line)
+        fired = _antennas(int(args[7]))
+        if len(fired) != 1:
+            raise cfg.error("chirpCfg", f"fires {len(fired)} transmitters; each chirp must fire one (TDM)", line)
+        transmitters.update(dict.fromkeys(range(int(args[0]), int(args[1]) + 1), fired[0]))
+    if missing := [chirp for chirp in range(first, last + 1) if chirp not in transmitters]:
+        raise cfg.error("frameCfg", f"uses chirp {missing[0]}, which no chirpCfg defines")
+    return tuple(transmitters[chirp] for chirp in range(first, last + 1))
+
+
+class _Commands:
+    """The numeric arguments of each command, with line numbers for messages."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self.source = source
+        self.commands: dict[str, list[tuple[int, list[float]]]] = defaultdict(list)
+        for number, line in enumerate(text.splitlines(), 1):
+            words = line.split("%")[0].split()
+            if not words:
+                continue
+            try:
+                self.commands[words[0]].append((number, [float(word) for word in words[1:]]))
+            except ValueError as error:
+                raise ChirpConfigError(f"{source}:{number}: {words[0]}: not a number in {line.strip()!r}") from error
+
+    def error(self, command: str, problem: str, line: int | None = None) -> ChirpConfigError:
+        line = line or self.commands[command][-1][0]
+        return ChirpConfigError(f"{self.source}:{line}: {command} {problem}")
+
+    def all(self, command: str, count: int) -> list[tuple[int, list[float]]]:
+        """Every use of a command; each must have at least `count` arguments, all finite."""
+        if command not in self.commands:
+            raise ChirpConfigError(f"{self.source}: {command} is missing; is this a TI chirp file?")
+        for line, args in self.commands[command]:
+            if len(args) < count or not all(map(math.isfinite, args)):
+                raise self.error(command, f"needs {count} numbers, has {len(args)}", line)
+        return self.commands[command]
+
+    def one(self, command: str, count: int) -> list[float]:
+        uses = self.all(command, count)
+        if len(uses) > 1:
+            raise self.error(command, "appears twice; one profile and one frame are supported")
+        return uses[0][1]

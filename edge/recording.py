@@ -1,0 +1,149 @@
+"""A recording is a folder that a kill at any moment leaves readable.
+
+    adc.bin     every frame at its place in time, bytes as received (TI's layout); lost bytes are zero
+    frames.idx  a row per frame: number, host time, place in adc.bin, bytes received (INDEX_ROW)
+    chirp.cfg   the chirp file the radar was configured with
+    meta.json   format, IQ order, version, start time
+
+A frame's bytes are written before its row, so a row that is whole has a frame that is whole. Frames that never came
+have no row and are a hole in adc.bin (no disk space), as TI's own recorder fills them with zeros.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from edge import __version__
+from edge.frames import RawFrame
+from edge.radar.chirp import ChirpConfig
+from edge.radar.decode import IQ_ORDERS, IqOrder
+from edge.radar.firmware import load_chirp
+
+FORMAT = "radarecg.recording/1"
+INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
+
+
+class RecordingError(ValueError):
+    """Not a recording that can be replayed; the message says what is wrong and what to do."""
+
+
+class Recorder:
+    """Writes a recording. Raises FileExistsError when the folder already holds something."""
+
+    def __init__(self, folder: Path, chirp: ChirpConfig, iq_order: IqOrder) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise FileExistsError(f"{folder} is not empty; record into a new folder")
+        (folder / "chirp.cfg").write_text(chirp.text, encoding="utf-8")
+        meta = {"format": FORMAT, "iq_order": iq_order, "frame_bytes": chirp.frame_bytes, "radarecg": __version__}
+        (folder / "meta.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")
+        self._frame_bytes = chirp.frame_bytes
+        self._adc: BinaryIO = (folder / "adc.bin").open("wb", buffering=0)
+        self._index: BinaryIO = (folder / "frames.idx").open("wb", buffering=0)
+        self._first_seq: int | None = None
+        self._last_seq = -1
+        self._base = 0
+        self._end = 0
+        self.frames = 0
+
+    def write(self, frame: RawFrame) -> None:
+        """Appends one frame; numbers may jump (loss) or start again (the card was restarted)."""
+        if self._first_seq is None or frame.seq <= self._last_seq:
+            self._first_seq, self._base = frame.seq, self._end
+        offset = self._base + (frame.seq - self._first_seq) * self._frame_bytes
+        self._adc.seek(offset)
+        self._adc.write(frame.data)
+        self._index.write(np.array((frame.seq, frame.t_ns, offset, frame.received), INDEX_ROW).tobytes())
+        self._last_seq, self._end = frame.seq, offset + self._frame_bytes
+        self.frames += 1
+
+    def close(self) -> None:
+        """Brings everything to the disk."""
+        for file in (self._adc, self._index):
+            if not file.closed:
+                os.fsync(file.fileno())
+                file.close()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Something to replay: its chirp, its IQ order, and where each frame lies in `adc`."""
+
+    adc: Path
+    chirp: ChirpConfig
+    iq_order: IqOrder
+    index: np.ndarray
+
+    def frames(self) -> Iterator[RawFrame]:
+        """Every frame in order."""
+        size = self.chirp.frame_bytes
+        with self.adc.open("rb") as file:
+            for row in self.index:
+                file.seek(int(row["offset"]))
+                yield RawFrame(int(row["seq"]), int(row["t_ns"]), file.read(size), int(row["received"]))
+
+
+def open_recording(path: Path, cfg: Path | None = None, iq_order: IqOrder | None = None) -> Recording:
+    """Opens a recording folder, or a bare `.bin` file with the chirp file and IQ order given beside it.
+
+    Raises RecordingError, ChirpConfigError, FileNotFoundError.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such recording")
+    if path.is_dir():
+        return _open_folder(path, iq_order)
+    if cfg is None:
+        raise RecordingError(f"{path} is a bare file: name its chirp file with --cfg")
+    return _open_bare(path, load_chirp(cfg), iq_order or "sdk")
+
+
+def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
+    for name in ("meta.json", "chirp.cfg", "adc.bin", "frames.idx"):
+        if not (folder / name).exists():
+            raise RecordingError(f"{folder}: not a recording, {name} is missing")
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        found, order = meta["format"], meta["iq_order"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecordingError(f"{folder / 'meta.json'}: damaged ({error!r})") from error
+    if found != FORMAT or order not in IQ_ORDERS:
+        raise RecordingError(f"{folder / 'meta.json'}: format {found!r} with IQ order {order!r} is not {FORMAT}")
+    chirp = load_chirp(folder / "chirp.cfg")
+    rows = (folder / "frames.idx").read_bytes()
+    index = np.frombuffer(rows[: len(rows) // INDEX_ROW.itemsize * INDEX_ROW.itemsize], INDEX_ROW)
+    index = index[index["offset"] + np.uint64(chirp.frame_bytes) <= (folder / "adc.bin").stat().st_size]
+    if len(index) == 0:
+        raise RecordingError(f"{folder}: holds no whole frame")
+    return Recording(folder / "adc.bin", chirp, iq_order or cast(IqOrder, order), index)
+
+
+def _open_bare(path: Path, chirp: ChirpConfig, iq_order: IqOrder) -> Recording:
+    size, frame = path.stat().st_size, chirp.frame_bytes
+    if size == 0:
+        raise RecordingError(f"{path}: empty file")
+    if size % frame:
+        raise RecordingError(
+            f"{path}: {size} bytes are {size // frame} frames of {frame} bytes and {size % frame} bytes over: "
+            f"the file is cut off, or {chirp.source} is not its chirp file"
+        )
+    count = np.arange(size // frame)
+    index = np.zeros(len(count), INDEX_ROW)
+    index["seq"] = count
+    index["t_ns"] = np.rint(count * chirp.frame_period_s * 1e9)
+    index["offset"] = count * frame
+    index["received"] = frame
+    return Recording(path, chirp, iq_order, index)

@@ -1,0 +1,28 @@
+"""Frames from a DCA1000 (or its twin) on the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge.frames import RadarFrame
+from edge.radar.chirp import ChirpConfig
+from edge.radar.dca1000 import DataPort
+from edge.radar.decode import IqOrder, decode_frame
+
+
+class LiveSource:
+    """Listens on the card's data port. Raises OSError when the port cannot be had."""
+
+    def __init__(self, chirp: ChirpConfig, iq_order: IqOrder, host: str, port: int) -> None:
+        self.chirp = chirp
+        self._iq_order = iq_order
+        self._port = DataPort(host, port, chirp.frame_bytes)
+
+    def frames(self) -> Iterator[RadarFrame | None]:
+        """Frames as they come, None after each 0.1 s without one."""
+        for raw in self._port.frames():
+            yield raw and decode_frame(raw, self.chirp, self._iq_order)
+
+    def close(self) -> None:
+        """Stops listening."""
+        self._port.close()

@@ -1,0 +1,1 @@
+"""From a checkpoint to a bundle and a TensorRT engine. May use `train` and `edge`; neither imports it."""
