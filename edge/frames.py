@@ -30,6 +30,7 @@ class RawFrame:
 
     @property
     def complete(self) -> bool:
+        """Every byte came."""
         return self.received == len(self.data)
 
 
@@ -58,7 +59,8 @@ class RcgBlock:
 
     displacement_mm [P, n], positive away from the radar; rcg_mm_s2 [P, n], its second derivative;
     weights [P], each channel's share of the moving power; covered [n], False where a frame was missing
-    and the sample is interpolated; speed_mm_s, of the whole chest over the block; `restarted` when history before this block does not belong to it.
+    and the sample is interpolated; speed_mm_s, the fastest the whole chest moved within the block;
+    `restarted` when history before this block does not belong to it.
     """
 
     t_ns: int

@@ -22,8 +22,9 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from edge import __version__
+from edge.chirp import ChirpConfig
+from edge.errors import InputError
 from edge.frames import RawFrame
-from edge.radar.chirp import ChirpConfig
 from edge.radar.decode import IQ_ORDERS, IqOrder
 from edge.radar.firmware import load_chirp
 
@@ -31,7 +32,7 @@ FORMAT = "radarecg.recording/1"
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
 
 
-class RecordingError(ValueError):
+class RecordingError(InputError):
     """Not a recording that can be replayed; the message says what is wrong and what to do."""
 
 

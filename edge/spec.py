@@ -3,10 +3,15 @@
 Nothing about the radar stands here: it comes from the chirp file (`edge.radar.firmware`).
 """
 
+from typing import Final
+
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 
 RCG_RATE_HZ = 200
 """Rate of every RCG and displacement sample after `edge.dsp.rcg`, whatever the frame rate."""
+
+WAVEFORM_RATE_HZ = 50
+"""Rate of the heart waveform, and of everything slower than the vibration of one beat."""
 
 BLOCK_S = 0.1
 """The chain works on blocks of this length: long enough to vectorise, short against a heartbeat."""
@@ -19,5 +24,5 @@ WINDOW_S = 10.0
 
 VITALS_PERIOD_S = 1.0
 
-INTENDED_USE = "research"
+INTENDED_USE: Final = "research"
 NOT_A_DEVICE = "Research use only. Not a medical device."

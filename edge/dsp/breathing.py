@@ -18,13 +18,17 @@ class BreathingEstimator:
     """Strongest line of the displacement's spectrum; its share of the band is the confidence."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Drops the window: the chest moved, and what was collected is not breathing alone."""
         self._samples: list[float] = []
         self._rest = np.zeros(0)
 
     def push(self, block: RcgBlock) -> None:
         """Adds a block; history from before a restart is dropped."""
         if block.restarted:
-            self.__init__()  # type: ignore[misc]
+            self.forget()
         chest_mm = np.concatenate([self._rest, block.weights @ block.displacement_mm])
         whole = len(chest_mm) // _STEP * _STEP
         self._samples += chest_mm[:whole].reshape(-1, _STEP).mean(axis=1).tolist()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge.chirp import ChirpConfig
 from edge.frames import Chest, Complex64, Float64
-from edge.radar.chirp import ChirpConfig
 from edge.spec import BLOCK_S
 
 SEARCH_RANGE_M = (0.2, 2.5)
@@ -20,8 +20,9 @@ FIRST_LOOK_S = 4.0  # at least one breath before the first choice
 PRESENT_CONTRAST_DB = 12.0
 # The wrong IQ order mirrors the spectrum: all motion then sits at negative ranges.
 MIRROR_MARGIN_DB = 10.0
-# Antenna leakage and walls repeat from frame to frame; in bytes that are not radar data nothing does.
-MIN_STATIC_SHARE = 0.25
+# Antenna leakage, walls and even a breathing chest repeat from profile to profile; bytes that are not radar data,
+# or not of this chirp file, do not.
+MIN_COHERENCE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,6 @@ class ChestBin:
     index: int
     chest: Chest
     mirrored: bool
-    static_share: float
 
 
 def range_profile(iq: Complex64) -> Complex64:
@@ -60,7 +60,17 @@ class ChestFinder:
         return slice(int(self._zone[0]) - 1, int(self._zone[-1]) + 2)
 
     @property
+    def coherence(self) -> float:
+        """How alike successive profiles are, 0..1; 1 before there are two."""
+        if len(self._profiles) < 2:
+            return 1.0
+        history = np.stack(self._profiles)
+        alike = np.abs(np.einsum("tcb,tcb->t", history[1:], history[:-1].conj()))
+        return float(alike.sum() / (np.square(np.abs(history)).sum() * (len(alike) / len(history)) + 1e-12))
+
+    @property
     def ready(self) -> bool:
+        """Enough history to choose a bin."""
         return len(self._profiles) >= FIRST_LOOK_S / BLOCK_S
 
     def push(self, profile: Complex64) -> None:
@@ -81,7 +91,6 @@ class ChestFinder:
             index=index,
             chest=Chest(self._centre_m(moving, index), contrast_db, contrast_db >= PRESENT_CONTRAST_DB),
             mirrored=_db(mirrored_peak / moving[index]) > MIRROR_MARGIN_DB,
-            static_share=float((static / total).max()),
         )
 
     def moving_db(self, index: int, other: int) -> float:

@@ -12,15 +12,18 @@ reference ECG (`bench/classical.py`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 from scipy import signal
 
 from edge.frames import Float64, RateEstimate, RcgBlock, Waveform
-from edge.spec import HEART_RATE_RANGE_BPM, RCG_RATE_HZ, WINDOW_S
+from edge.spec import HEART_RATE_RANGE_BPM, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
 
-RATE_HZ = 50
 MIN_WINDOW_S = 6.0
 ENVELOPE_BAND_HZ = (2.0, 20.0)
+SMOOTH_HZ = 10.0
 PULSE_BAND_HZ = (1.0, 4.0)
 BEAT_BAND_HZ = (0.6, 5.0)  # of the envelope: slower is posture, faster is not a beat
 
@@ -29,9 +32,9 @@ WALK_BPM = 1.0  # how far a heart rate wanders in one update
 LOST = 0.05  # chance, in one update, that the tracker was wrong all along
 NEAR_BPM = 4.0
 
-_DECIMATE = RCG_RATE_HZ // RATE_HZ
+_DECIMATE = RCG_RATE_HZ // WAVEFORM_RATE_HZ
 _RATES_BPM = np.arange(HEART_RATE_RANGE_BPM[0], HEART_RATE_RANGE_BPM[1] + 1)
-_LAGS = RATE_HZ * 60 / _RATES_BPM
+_LAGS = WAVEFORM_RATE_HZ * 60 / _RATES_BPM
 _WALK = np.exp(-0.5 * ((_RATES_BPM[:, None] - _RATES_BPM) / WALK_BPM) ** 2)
 _WALK /= _WALK.sum(axis=0)
 
@@ -39,9 +42,8 @@ _WALK /= _WALK.sum(axis=0)
 class _Filter:
     """A causal filter along time for P channels that keeps its state between blocks."""
 
-    def __init__(self, band_hz: tuple[float, float] | float, rate_hz: float) -> None:
-        kind = "lowpass" if isinstance(band_hz, float) else "bandpass"
-        self._sos = signal.butter(2, band_hz, kind, fs=rate_hz, output="sos")
+    def __init__(self, kind: Literal["bandpass", "lowpass"], band_hz: Sequence[float], rate_hz: float) -> None:
+        self._sos = signal.butter(2, band_hz, kind, output="sos", fs=rate_hz)
         self._state: Float64 | None = None
 
     def __call__(self, x: Float64) -> Float64:
@@ -60,10 +62,10 @@ class HeartRateEstimator:
         self._restart()
 
     def _restart(self) -> None:
-        self._vibration = _Filter(ENVELOPE_BAND_HZ, RCG_RATE_HZ)
-        self._smooth = _Filter(10.0, RCG_RATE_HZ)
-        self._pulse = _Filter(PULSE_BAND_HZ, RCG_RATE_HZ)
-        self._beat = _Filter(BEAT_BAND_HZ, RATE_HZ)
+        self._vibration = _Filter("bandpass", ENVELOPE_BAND_HZ, RCG_RATE_HZ)
+        self._smooth = _Filter("lowpass", [SMOOTH_HZ], RCG_RATE_HZ)
+        self._pulse = _Filter("bandpass", PULSE_BAND_HZ, RCG_RATE_HZ)
+        self._beat = _Filter("bandpass", BEAT_BAND_HZ, WAVEFORM_RATE_HZ)
         self._origin: Float64 | None = None
         self._phase = 0  # of the decimation
         self.forget()
@@ -74,7 +76,7 @@ class HeartRateEstimator:
         self._belief[:] = 1 / len(_RATES_BPM)
 
     def push(self, block: RcgBlock) -> Waveform:
-        """Adds a block and returns its piece of the heart waveform at RATE_HZ."""
+        """Adds a block and returns its piece of the heart waveform at WAVEFORM_RATE_HZ."""
         if block.restarted:
             self._restart()
         if self._origin is None:
@@ -86,18 +88,19 @@ class HeartRateEstimator:
         beat = self._beat(envelope[:, kept])
         for view, piece in zip(self._views, (beat, pulse[:, kept]), strict=True):
             view.append(piece)
-        wave = Waveform(block.t_ns, self._sample0, RATE_HZ, block.weights @ beat)
+        wave = Waveform(block.t_ns, self._sample0, WAVEFORM_RATE_HZ, block.weights @ beat)
         self._sample0 += len(wave.samples)
         return wave
 
     def window_s(self) -> float:
         """Length of the history that the next update will use."""
-        return min(sum(piece.shape[1] for piece in self._views[0]) / RATE_HZ, WINDOW_S)
+        samples: int = sum(piece.shape[1] for piece in self._views[0])
+        return min(samples / WAVEFORM_RATE_HZ, WINDOW_S)
 
     def update(self) -> RateEstimate:
         """One step of the tracker on the last WINDOW_S; no rate before MIN_WINDOW_S."""
         for view in self._views:
-            view[:] = [np.concatenate(view, axis=1)[:, -round(WINDOW_S * RATE_HZ) :]] if view else []
+            view[:] = [np.concatenate(view, axis=1)[:, -round(WINDOW_S * WAVEFORM_RATE_HZ) :]] if view else []
         if self.window_s() < MIN_WINDOW_S:
             return RateEstimate()
         self._belief = (1 - LOST) * (_WALK @ self._belief) + LOST / len(_RATES_BPM)

@@ -22,11 +22,11 @@ class PhaseTracker:
         self._last_seq = 0
         self._phase: Float64 = np.zeros(0)
 
-    def push(self, seq: list[int], echo: Complex64) -> tuple[Float64, Bool, float]:
+    def push(self, seq: list[int], echo: Complex64) -> tuple[Float64, Bool]:
         """Whole frames with their numbers (rising) and echoes [n, P].
 
-        Returns displacement_mm [P, m] on every frame number since the last call, covered [m] (False where a frame
-        was missing and the displacement is a straight line), and the common displacement over the call in mm.
+        Returns displacement_mm [P, m] on every frame number since the last call, and covered [m]: False where a
+        frame was missing and the displacement is a straight line.
         """
         if self._last is None:
             self._last, self._last_seq = echo[0], seq[0] - 1
@@ -42,7 +42,7 @@ class PhaseTracker:
         covered = np.isin(wanted, seq)
         full = phase if covered.all() else np.stack([np.interp(wanted, known, column) for column in track.T], axis=1)
         self._last, self._last_seq, self._phase = echo[-1], seq[-1], phase[-1]
-        return full.T * self._mm_per_rad, covered, float(common.sum()) * self._mm_per_rad
+        return full.T * self._mm_per_rad, covered
 
 
 class Resampler:
@@ -78,13 +78,11 @@ class Resampler:
         first = np.floor(position).astype(int) - self._half + 1
         taps = first[:, None] + np.arange(2 * self._half)
         offset = (taps - position[:, None]) / self._scale
-        kernel = np.sinc(offset) * np.i0(
-            self.KAISER_BETA * np.sqrt(np.maximum(0, 1 - (offset / self.HALF_WIDTH) ** 2))
-        )
+        kernel = np.sinc(offset) * np.i0(self.KAISER_BETA * np.sqrt(np.maximum(0, 1 - (offset / self.HALF_WIDTH) ** 2)))
         kernel /= kernel.sum(axis=1, keepdims=True)
         y = np.einsum("pmk,mk->pm", buffer[:, taps], kernel)
         nearest = taps[:, self._half - 1 : self._half + 1]
-        y_covered = buffer_covered[nearest].all(axis=1)
+        y_covered = np.asarray(buffer_covered[nearest].all(axis=1))
 
         self._position += count * self._step
         drop = max(0, math.floor(self._position) - self._half)

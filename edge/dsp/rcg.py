@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.dsp.chest import MIN_STATIC_SHARE, ChestBin, ChestFinder, range_profile
+from edge.chirp import ChirpConfig
+from edge.dsp.chest import MIN_COHERENCE, ChestBin, ChestFinder, range_profile
 from edge.dsp.phase import PhaseTracker, Resampler, SecondDerivative
-from edge.frames import Complex64, RadarFrame, RcgBlock
-from edge.radar.chirp import ChirpConfig
+from edge.frames import Complex64, Float64, RadarFrame, RcgBlock
 from edge.spec import BLOCK_S, RCG_RATE_HZ
 
 MAX_GAP_S = 0.3  # a longer gap than a heartbeat's upstroke is not bridged: the stream restarts
@@ -66,18 +66,24 @@ class RcgExtractor:
     def _look(self) -> None:
         """Finds the chest as soon as there is enough to see, and looks again every RESELECT_EVERY_S."""
         self._blocks_since_look += 1
-        if not self._finder.ready or (self._found and self._blocks_since_look < self._blocks_between_looks):
+        if self._found and self._blocks_since_look < self._blocks_between_looks:
+            return
+        self.problem = None
+        if (coherence := self._finder.coherence) < MIN_COHERENCE:
+            self.problem = f"not radar data of this chirp file: successive frames are unrelated ({coherence:.2f} of 1)"
+        if not self._finder.ready:
             return
         self._blocks_since_look = 0
         best, kept = self._finder.find(), self._found
-        self.problem = _problem(best)
+        if best.mirrored:
+            self.problem = "the IQ order looks wrong: the motion sits at negative ranges, as if I and Q were swapped"
         moved = kept is None or abs(best.index - kept.index) > 1
         if kept is not None and moved and self._finder.moving_db(best.index, kept.index) > RESELECT_MARGIN_DB:
             self._restart_tracks()
             self._found = best
         elif kept is None or not moved:
             index = best.index if kept is None else kept.index
-            self._found = ChestBin(index, best.chest, best.mirrored, best.static_share)
+            self._found = ChestBin(index, best.chest, best.mirrored)
 
     def _track(self, t_ns: int) -> RcgBlock | None:
         assert self._found is not None
@@ -86,33 +92,29 @@ class RcgExtractor:
         zone = np.concatenate([profile for _, profile in self._waiting])
         self._waiting = []
         echo = zone[:, :, centre - 1 : centre + 2].reshape(len(zone), -1)
-        displacement, covered, travelled_mm = self._tracker.push(seq, echo)
+        displacement, covered = self._tracker.push(seq, echo)
         displacement, covered = self._resampler.push(displacement, covered)
         if displacement.shape[1] == 0:
             return None
         displacement, rcg, covered = self._derivative.push(displacement, covered)
         power = np.square(np.abs(echo)).mean(axis=0)
+        weights = (power / power.sum()).astype(np.float64)
         fresh, self._fresh = self._fresh, False
         return RcgBlock(
             t_ns=t_ns,
             displacement_mm=displacement,
             rcg_mm_s2=rcg,
-            weights=(power / power.sum()).astype(np.float64),
+            weights=weights,
             covered=covered,
-            speed_mm_s=abs(travelled_mm) / (len(covered) / RCG_RATE_HZ),
+            speed_mm_s=_top_speed_mm_s(weights @ displacement),
             chest=self._found.chest,
             restarted=fresh,
         )
 
 
-def _problem(found: ChestBin) -> str | None:
-    if found.static_share < MIN_STATIC_SHARE:
-        return (
-            "not radar data for this chirp file: successive frames have nothing in common "
-            f"(coherence {found.static_share:.2f})"
-        )
-    if found.mirrored:
-        return (
-            "the IQ order looks wrong: the motion sits at negative ranges, as it does when I and Q are swapped"
-        )
-    return None
+def _top_speed_mm_s(chest_mm: Float64) -> float:
+    """Fastest mean speed over BLOCK_S (or over the whole, if shorter): heart beats average out, movements do not."""
+    step = min(round(BLOCK_S * RCG_RATE_HZ), len(chest_mm)) - 1
+    if step < 1:
+        return 0.0
+    return float(np.abs(chest_mm[step:] - chest_mm[:-step]).max()) * RCG_RATE_HZ / step

@@ -10,8 +10,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from edge.chirp import BYTES_PER_SAMPLE, ChirpConfig
+from edge.errors import InputError
 from edge.frames import Complex64, RadarFrame, RawFrame
-from edge.radar.chirp import BYTES_PER_SAMPLE, ChirpConfig
 
 IqOrder = Literal["sdk", "studio"]
 """sdk: Q0 Q1 I0 I1 (studio_cli and SDK demo firmware); studio: I0 I1 Q0 Q1 (mmWave Studio recordings)."""
@@ -19,7 +20,7 @@ IqOrder = Literal["sdk", "studio"]
 IQ_ORDERS: tuple[IqOrder, ...] = get_args(IqOrder)
 
 
-class FrameSizeError(ValueError):
+class FrameSizeError(InputError):
     """The bytes are not one frame of this chirp file."""
 
 

@@ -9,7 +9,7 @@ import math
 from collections import defaultdict
 from pathlib import Path
 
-from edge.radar.chirp import ChirpConfig, ChirpConfigError
+from edge.chirp import ChirpConfig, ChirpConfigError
 from edge.radar.limits import require_limits
 
 # Synthesiser steps: reference clock / 2^26 for the start, times 900 for the slope (mmwavelink rl_sensor.h).

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.radar.chirp import BYTES_PER_SAMPLE, ChirpConfig, ChirpConfigError
+from edge.chirp import BYTES_PER_SAMPLE, ChirpConfig, ChirpConfigError
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ LIMITS: tuple[Limit, ...] = (
         "adc_buffer",
         "rl_device.h ADC buffer, 16 KB",
         lambda c: _chirp_bytes(c) <= _ADC_BUFFER_BYTES,
-        lambda c: f"one chirp is {_chirp_bytes(c)} bytes, the buffer holds {_ADC_BUFFER_BYTES}; take fewer samples or RX",
+        lambda c: (
+            f"one chirp is {_chirp_bytes(c)} bytes, the buffer holds {_ADC_BUFFER_BYTES}; take fewer samples or RX"
+        ),
     ),
     Limit(
         "tx_backoff",
@@ -141,7 +143,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "antennas",
         "rl_device.h rlChanCfg_t",
-        lambda c: 1 <= len(c.rx) and max(c.rx) <= 4 and set(c.tx_order) <= set(c.tx_enabled) and max(c.tx_order) <= 3,
+        lambda c: max(c.rx, default=9) <= 4 and set(c.tx_order) <= set(c.tx_enabled) and max(c.tx_order) <= 3,
         lambda c: f"RX {c.rx}, chirps fire TX {c.tx_order}, channelCfg enables TX {c.tx_enabled}",
     ),
     Limit(
@@ -193,6 +195,7 @@ LIMITS: tuple[Limit, ...] = (
 
 
 def broken_limits(chirp: ChirpConfig) -> list[Limit]:
+    """The limits this chirp breaks, in the order of LIMITS."""
     return [limit for limit in LIMITS if not limit.check(chirp)]
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from edge.chirp import ChirpConfig
 from edge.frames import RadarFrame
-from edge.radar.chirp import ChirpConfig
 
 
 class Source(Protocol):

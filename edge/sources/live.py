@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge.chirp import ChirpConfig
 from edge.frames import RadarFrame
-from edge.radar.chirp import ChirpConfig
 from edge.radar.dca1000 import DataPort
 from edge.radar.decode import IqOrder, decode_frame
 
@@ -21,7 +21,7 @@ class LiveSource:
     def frames(self) -> Iterator[RadarFrame | None]:
         """Frames as they come, None after each 0.1 s without one."""
         for raw in self._port.frames():
-            yield raw and decode_frame(raw, self.chirp, self._iq_order)
+            yield decode_frame(raw, self.chirp, self._iq_order) if raw else None
 
     def close(self) -> None:
         """Stops listening."""

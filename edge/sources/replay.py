@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge.chirp import ChirpConfig
 from edge.frames import RadarFrame
-from edge.radar.chirp import ChirpConfig
 from edge.radar.decode import decode_frame
 from edge.recording import Recording
 

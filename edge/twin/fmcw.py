@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
+from edge.chirp import ChirpConfig
 from edge.frames import Complex64, Float64
-from edge.radar.chirp import ChirpConfig
 from edge.spec import SPEED_OF_LIGHT_M_S
 from edge.twin.body import Body
 from edge.twin.heart import Heart

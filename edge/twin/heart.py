@@ -56,7 +56,7 @@ class Heart:
         for v in (PULSE, *VALVES):
             late = since - v.delay_s
             motion -= v.amplitude_mm * np.cos(2 * math.pi * v.frequency_hz * late) * np.exp(-((late / v.width_s) ** 2))
-        return motion.sum(axis=1)
+        return np.asarray(motion.sum(axis=1))
 
     def rate_bpm(self, end_s: float, window_s: float) -> float | None:
         """Mean rate of the whole cycles in the window that ends now; None when it holds none."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from edge.errors import InputError
 from edge.spec import SPEED_OF_LIGHT_M_S
 
 Firmware = Literal["studio_cli", "sdk_demo"]
@@ -15,7 +16,7 @@ Firmware = Literal["studio_cli", "sdk_demo"]
 BYTES_PER_SAMPLE = 4  # int16 I and int16 Q
 
 
-class ChirpConfigError(ValueError):
+class ChirpConfigError(InputError):
     """The chirp file cannot be used; the message names file, line and what to do."""
 
 
@@ -43,10 +44,12 @@ class ChirpConfig:
 
     @property
     def band(self) -> Literal["77GHz", "60GHz"]:
+        """The device family the start frequency belongs to."""
         return "77GHz" if self.start_hz > 70e9 else "60GHz"
 
     @property
     def adc_window_s(self) -> float:
+        """How long the ADC samples within one ramp."""
         return self.samples / self.sample_rate_hz
 
     @property
@@ -62,6 +65,7 @@ class ChirpConfig:
 
     @property
     def chirp_cycle_s(self) -> float:
+        """From the start of one chirp to the next."""
         return self.idle_s + self.ramp_end_s
 
     @property
@@ -71,16 +75,25 @@ class ChirpConfig:
 
     @property
     def frame_bytes(self) -> int:
+        """What the card sends for one frame."""
         return math.prod(self.frame_shape) * BYTES_PER_SAMPLE
 
     @property
     def frame_rate_hz(self) -> float:
+        """Frames a second."""
         return 1 / self.frame_period_s
 
     @property
+    def max_speed_m_s(self) -> float:
+        """Fastest radial motion whose phase stays unambiguous from frame to frame: a quarter wavelength."""
+        return self.wavelength_m / 4 / self.frame_period_s
+
+    @property
     def duty(self) -> float:
+        """Share of the frame period spent chirping."""
         return self.loops * len(self.tx_order) * self.chirp_cycle_s / self.frame_period_s
 
     @cached_property
     def sha256(self) -> str:
+        """Fingerprint of the chirp file's text."""
         return hashlib.sha256(self.text.encode()).hexdigest()

@@ -1,0 +1,66 @@
+"""The runtime's settings: one small TOML file, checked on reading; an unknown or misspelt key is an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from edge.errors import InputError
+from edge.mqtt.client import Broker
+from edge.radar.dca1000 import DEFAULT_DATA_PORT
+from edge.radar.decode import IqOrder
+
+DeviceId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,64}$")]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class ConfigError(InputError):
+    """The settings file cannot be used; the message names file and key."""
+
+
+class RadarConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`cfg` is relative to the settings file. `data_host` is this machine's address towards the card."""
+
+    cfg: str
+    iq_order: IqOrder = "sdk"
+    data_host: str = "0.0.0.0"
+    data_port: Port = DEFAULT_DATA_PORT
+
+
+class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`password_file` is relative to the settings file; its first line is the password."""
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    username: str | None = None
+    password_file: str | None = None
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`device` is the name in every topic: a serial number, never a person's."""
+
+    device: DeviceId
+    radar: RadarConfig
+    mqtt: MqttConfig = MqttConfig()
+
+
+def load_config(path: Path) -> Config:
+    """Reads a settings file. Raises ConfigError, FileNotFoundError."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Config)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def broker_of(config: Config, path: Path) -> Broker:
+    """The broker with its password read from the file beside the settings at `path`. Raises ConfigError."""
+    m = config.mqtt
+    password = None
+    if m.password_file is not None:
+        try:
+            password = (path.parent / m.password_file).read_text(encoding="utf-8").splitlines()[0]
+        except (OSError, IndexError) as error:
+            raise ConfigError(f"{path}: mqtt.password_file: cannot read {m.password_file} ({error})") from error
+    return Broker(m.host, m.port, m.username, password)

@@ -1,0 +1,1 @@
+"""What the hub and the home see: topics, payloads, and the client that publishes them."""

@@ -1,0 +1,131 @@
+"""A paho client that keeps its word: connects when it can, says when it cannot, and never blocks the caller.
+
+MQTT 5, or 3.1.1 with a warning where the broker knows no better. What paho does badly is settled here:
+it retries a refused protocol version for ever, a raised exception in a callback kills its thread in silence, and
+stopping it before disconnecting waits for the keep-alive.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.mqtt.topics import Topic
+
+WILL_DELAY_S = 5  # a short break of the network is not "offline"
+KEEPALIVE_S = 15
+_UNSUPPORTED_VERSION = {0x84, 0x01}  # MQTT 5 and MQTT 3.1.1 reason codes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where to publish. The password comes from a file, never from a command line."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    username: str | None = None
+    password: str | None = None
+
+
+class MqttClient:
+    """Publishes one device's topics. `birth` is published, retained, at every connection."""
+
+    def __init__(
+        self, broker: Broker, device: str, will: tuple[Topic, bytes], birth: list[tuple[Topic, bytes]]
+    ) -> None:
+        self._broker, self._device, self._will, self._birth = broker, device, will, birth
+        self._closing = False
+        self.connected = threading.Event()
+        self.published = 0
+        self.dropped = 0
+        self._client = self._start(MQTTProtocolVersion.MQTTv5)
+
+    def publish(self, topic: Topic, payload: bytes) -> None:
+        """Sends now or, without a broker, counts it as dropped: an old live value is worth less than none."""
+        if not self.connected.is_set():
+            self.dropped += 1
+            return
+        self._send(topic, payload)
+        self.published += 1
+
+    def close(self, farewell: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
+        """Publishes the farewell, waits briefly until the broker has it, and disconnects."""
+        if self.connected.is_set():
+            sent = self._send(*farewell)
+            deadline = time.monotonic() + timeout_s
+            while not sent.is_published() and self.connected.is_set() and time.monotonic() < deadline:
+                time.sleep(0.01)
+        self._closing = True
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _start(self, protocol: MQTTProtocolVersion) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, client_id=f"radarecg-{self._device}", protocol=protocol)
+        client.suppress_exceptions = True
+        client.enable_logger(log.getChild("paho"))
+        client.reconnect_delay_set(1, 30)
+        if self._broker.username is not None:
+            client.username_pw_set(self._broker.username, self._broker.password)
+        topic, payload = self._will
+        delay = _properties(protocol, PacketTypes.WILLMESSAGE, WillDelayInterval=WILL_DELAY_S)
+        client.will_set(topic.name(self._device), payload, topic.qos, topic.retain, delay)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
+        client.loop_start()
+        return client
+
+    def _send(self, topic: Topic, payload: bytes) -> MQTTMessageInfo:
+        properties = None
+        if topic.expiry_s is not None:
+            properties = _properties(self._client.protocol, PacketTypes.PUBLISH, MessageExpiryInterval=topic.expiry_s)
+        return self._client.publish(topic.name(self._device), payload, topic.qos, topic.retain, properties)
+
+    def _on_connect(
+        self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if not reason.is_failure:
+            log.info("connected to the broker at %s:%d", self._broker.host, self._broker.port)
+            for topic, payload in self._birth:
+                self._send(topic, payload)
+            self.connected.set()
+        elif reason.value in _UNSUPPORTED_VERSION and client.protocol == MQTTProtocolVersion.MQTTv5:
+            log.warning("the broker does not speak MQTT 5; falling back to 3.1.1, without message expiry")
+            threading.Thread(target=self._fall_back, args=(client,), daemon=True).start()
+        else:
+            log.error("the broker at %s:%d refused us: %s", self._broker.host, self._broker.port, reason)
+
+    def _fall_back(self, refused: Client) -> None:
+        """On a thread of its own: a paho client cannot be stopped from its own callback."""
+        refused.disconnect()
+        refused.loop_stop()
+        if not self._closing:
+            self._client = self._start(MQTTProtocolVersion.MQTTv311)
+
+    def _on_disconnect(
+        self, client: Client, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        self.connected.clear()
+        if not self._closing and client is self._client:
+            log.warning("lost the broker (%s); trying again", reason)
+
+
+def _properties(protocol: int, packet: int, **values: int) -> Properties | None:
+    """MQTT 5 properties, or none where the protocol has none."""
+    if protocol != MQTTProtocolVersion.MQTTv5:
+        return None
+    properties = Properties(packet)  # type: ignore[no-untyped-call]
+    for name, value in values.items():
+        setattr(properties, name, value)
+    return properties

@@ -1,0 +1,119 @@
+"""Turns results into payloads and publishes them: a `Sink` for the pipeline."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import numpy as np
+
+from edge import __version__
+from edge.chirp import ChirpConfig
+from edge.frames import Vitals, Waveform
+from edge.mqtt import payloads as p
+from edge.mqtt.client import Broker, MqttClient
+from edge.mqtt.topics import INFO, STATUS, VITALS, WAVEFORM
+from edge.spec import NOT_A_DEVICE, WAVEFORM_RATE_HZ, WINDOW_S
+from edge.timing import clock_state
+
+CLASSICAL = p.Model("classical-1")
+_WAVEFORM_STEPS = 1000  # counts for the largest sample of a block: finer than the eye, short in JSON
+_WAVEFORM_BLOCK_S = 0.2
+
+
+class Publisher:
+    """One device, one run (`boot`); numbers in `seq` never repeat within it."""
+
+    def __init__(self, broker: Broker, device: str, chirp: ChirpConfig) -> None:
+        self._device, self._boot = device, secrets.token_hex(4)
+        self._seq = 0
+        self._waves: list[Waveform] = []
+        self.client = MqttClient(
+            broker,
+            device,
+            will=(STATUS, self._status("offline", "connection_lost")),
+            birth=[(STATUS, self._status("online", "started")), (INFO, p.encode(self._info(chirp)))],
+        )
+
+    def waveform(self, wave: Waveform) -> None:
+        """Publishes the heart waveform in blocks of about 0.2 s."""
+        self._waves.append(wave)
+        samples = np.concatenate([piece.samples for piece in self._waves])
+        if len(samples) < _WAVEFORM_BLOCK_S * wave.rate_hz:
+            return
+        scale = float(np.abs(samples).max()) / _WAVEFORM_STEPS or 1.0
+        payload = p.WaveformPayload(
+            device=self._device,
+            boot=self._boot,
+            seq=self._next_seq(),
+            t=p.iso_utc(wave.t_ns),
+            t_ns=wave.t_ns,
+            sample0=self._waves[0].sample0,
+            fs=wave.rate_hz,
+            n=len(samples),
+            scale=scale,
+            samples=np.rint(samples / scale).astype(int).tolist(),
+        )
+        self._waves = []
+        self.client.publish(WAVEFORM, p.encode(payload))
+
+    def vitals(self, vitals: Vitals) -> None:
+        """Publishes one second's vitals."""
+        q = vitals.quality
+        payload = p.VitalsPayload(
+            device=self._device,
+            boot=self._boot,
+            seq=self._next_seq(),
+            t=p.iso_utc(vitals.t_ns),
+            t_ns=vitals.t_ns,
+            clock=_clock(),
+            window_s=WINDOW_S,
+            hr=p.HeartRate(
+                valid=vitals.heart_rate_bpm is not None,
+                value=_rounded(vitals.heart_rate_bpm, 1),
+                age_ms=max(0, time.time_ns() - vitals.t_ns) // 1_000_000,
+            ),
+            breathing=p.Rate(valid=vitals.breathing_rate_bpm is not None, value=_rounded(vitals.breathing_rate_bpm, 1)),
+            chest_range_m=_rounded(vitals.chest_range_m, 3),
+            quality=p.QualityReport(q.state, q.sqi, q.flags),
+            frames=p.Frames(vitals.frames.received, vitals.frames.lost),
+            model=CLASSICAL,
+        )
+        self.client.publish(VITALS, p.encode(payload))
+
+    def close(self) -> None:
+        """Says offline and leaves."""
+        self.client.close((STATUS, self._status("offline", "stopped")))
+
+    def _next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _status(self, state: p.State, reason: p.Reason) -> bytes:
+        return p.encode(p.Status(device=self._device, boot=self._boot, state=state, reason=reason))
+
+    def _info(self, chirp: ChirpConfig) -> p.Info:
+        return p.Info(
+            device=self._device,
+            boot=self._boot,
+            version=__version__,
+            model=CLASSICAL,
+            radar_sha256=chirp.sha256,
+            frame_rate_hz=chirp.frame_rate_hz,
+            wavelength_mm=round(chirp.wavelength_m * 1e3, 4),
+            range_bin_m=round(chirp.range_bin_m, 4),
+            waveform_fs=WAVEFORM_RATE_HZ,
+            waveform_unit="mm/s2",
+            clock=_clock(),
+            schemas=("radarecg.vitals/1", "radarecg.waveform/1"),
+            notice=NOT_A_DEVICE,
+        )
+
+
+def _clock() -> p.Clock:
+    state = clock_state()
+    return p.Clock(state.source, state.synced, state.err_ns)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

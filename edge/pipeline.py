@@ -1,0 +1,117 @@
+"""The whole chain, in order: the only place that knows it.
+
+source -> RadarFrame -> RcgExtractor -> RcgBlock -> HeartRateEstimator  -> assess -> Vitals -> sink
+                                                 \\-> BreathingEstimator /
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import numpy as np
+
+from edge.chirp import ChirpConfig
+from edge.dsp.breathing import BreathingEstimator
+from edge.dsp.classical import MIN_WINDOW_S, HeartRateEstimator
+from edge.dsp.rcg import RcgExtractor
+from edge.frames import FrameCount, RadarFrame, RateEstimate, RcgBlock, Vitals, Waveform
+from edge.sources import Source
+from edge.spec import RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
+from edge.timing import clock_state
+from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, StillnessWatch, assess
+
+
+class Sink(Protocol):
+    """Where results go: the broker, a terminal, a test."""
+
+    def waveform(self, wave: Waveform) -> None:
+        """About ten times a second while a chest is in view."""
+
+    def vitals(self, vitals: Vitals) -> None:
+        """Once a second, valid or not."""
+
+
+class Pipeline:
+    """Frames in with `push`; once a second `vitals`, whatever came in."""
+
+    def __init__(self, chirp: ChirpConfig) -> None:
+        self._rcg = RcgExtractor(chirp)
+        self._heart = HeartRateEstimator()
+        self._breathing = BreathingEstimator()
+        self._stillness = StillnessWatch(chirp.max_speed_m_s * 1e3)
+        self._block: RcgBlock | None = None
+        self._covered = np.zeros(0, bool)
+        self._last: RadarFrame | None = None
+        self._last_whole_ns: int | None = None
+        self.frames = FrameCount()
+
+    @property
+    def problem(self) -> str | None:
+        """Why the data cannot be a radar's view of a chest, in words; None when it can."""
+        return self._rcg.problem
+
+    def push(self, frame: RadarFrame) -> Waveform | None:
+        """One frame; returns the next piece of the heart waveform when a block is complete."""
+        self._count(frame)
+        block = self._rcg.push(frame)
+        if block is None:
+            return None
+        if not self._stillness.push(block):
+            self._heart.forget()
+            self._breathing.forget()
+        self._breathing.push(block)
+        self._covered = np.concatenate([self._covered, block.covered])[-round(WINDOW_S * RCG_RATE_HZ) :]
+        self._block = block
+        return self._heart.push(block)
+
+    def vitals(self, now_ns: int) -> Vitals:
+        """What may be said at `now_ns` (Unix). Call once every VITALS_PERIOD_S: it advances the heart's tracker."""
+        silence_s = (now_ns - self._last_whole_ns) / 1e9 if self._last_whole_ns is not None else 0.0
+        heart = self._heart.update()
+        quality = assess(
+            Evidence(
+                silence_s=silence_s,
+                problem=self.problem,
+                present=self._block is None or self._block.chest.present,
+                still=self._stillness.still,
+                window_full=self._heart.window_s() >= MIN_WINDOW_S,
+                lost_share=float(1 - self._covered.mean()) if len(self._covered) else 0.0,
+                confidence=heart.confidence,
+                clock_synced=clock_state().synced,
+            )
+        )
+        chest_seen = CHEST_LOST.isdisjoint(quality.flags)
+        breathing = self._breathing.estimate() if chest_seen else RateEstimate()
+        return Vitals(
+            t_ns=self._last_whole_ns or now_ns,
+            heart_rate_bpm=heart.bpm if quality.state != "unusable" else None,
+            breathing_rate_bpm=breathing.bpm if breathing.confidence >= BREATHING_CONFIDENCE_NEEDED else None,
+            chest_range_m=self._block.chest.range_m if chest_seen and self._block else None,
+            quality=quality,
+            frames=self.frames,
+        )
+
+    def _count(self, frame: RadarFrame) -> None:
+        """Counts what came whole and, from the steps of `seq`, what did not."""
+        skipped = max(0, frame.seq - self._last.seq - 1) if self._last else 0
+        self._last = frame
+        if frame.complete:
+            self._last_whole_ns = frame.t_ns
+        lost = skipped + (not frame.complete)
+        self.frames = FrameCount(self.frames.received + frame.complete, self.frames.lost + lost)
+
+
+def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:
+    """Runs until the source ends. Time is the frames' own, or the host's while there are none."""
+    period_ns = round(VITALS_PERIOD_S * 1e9)
+    due_ns: int | None = None
+    for frame in source.frames():
+        now_ns = frame.t_ns if frame else time.time_ns()
+        if frame and (wave := pipeline.push(frame)):
+            sink.waveform(wave)
+        if due_ns is None:
+            due_ns = now_ns + period_ns
+        elif not 0 < due_ns - now_ns <= period_ns:  # due, or the clock was set back
+            sink.vitals(pipeline.vitals(now_ns))
+            due_ns = due_ns + period_ns if 0 <= now_ns - due_ns < period_ns else now_ns + period_ns

@@ -1,0 +1,1 @@
+"""From rates to what may be said about them."""
