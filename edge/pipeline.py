@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.chirp import ChirpConfig
 from edge.dsp.breathing import BreathingEstimator
-from edge.dsp.classical import MIN_WINDOW_S, HeartRateEstimator
+from edge.dsp.classical import HeartRateEstimator
 from edge.dsp.rcg import RcgExtractor
 from edge.frames import FrameCount, RadarFrame, RateEstimate, RcgBlock, Vitals, Waveform
 from edge.sources import Source
@@ -75,7 +75,7 @@ class Pipeline:
                 problem=self.problem,
                 present=self._block is None or self._block.chest.present,
                 still=self._stillness.still,
-                window_full=self._heart.window_s() >= MIN_WINDOW_S,
+                history_s=self._heart.window_s(),
                 lost_share=float(1 - self._covered.mean()) if len(self._covered) else 0.0,
                 confidence=heart.confidence,
                 clock_synced=clock_state().synced,

@@ -2,8 +2,8 @@
 
 Two views of each channel are correlated: the envelope of the RCG between 2 and 20 Hz (each beat shakes the chest,
 so the envelope has a bump a beat), and the displacement between 1 and 4 Hz (the pulse itself, which is what is left
-at low frame rates). Both lose breathing by their band. Their autocorrelations are averaged over the channels; a
-rate scores by the value at one period plus half the value at two.
+at low frame rates). Both lose breathing by their band. Their autocorrelations are averaged over the channels by
+power; a rate scores by the value at one period plus half the value at two.
 
 The score feeds a Bayesian filter over the rate with a random walk between updates. What it believes within 4 bpm
 of its best rate is the confidence: a probability, not a peak height. Its constants were set on recordings with a
@@ -12,7 +12,6 @@ reference ECG (`bench/classical.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -42,8 +41,9 @@ _WALK /= _WALK.sum(axis=0)
 class _Filter:
     """A causal filter along time for P channels that keeps its state between blocks."""
 
-    def __init__(self, kind: Literal["bandpass", "lowpass"], band_hz: Sequence[float], rate_hz: float) -> None:
-        self._sos = signal.butter(2, band_hz, kind, output="sos", fs=rate_hz)
+    def __init__(self, edges_hz: float | tuple[float, float], rate_hz: float) -> None:
+        kind: Literal["bandpass", "lowpass"] = "bandpass" if isinstance(edges_hz, tuple) else "lowpass"
+        self._sos = signal.butter(2, edges_hz, kind, output="sos", fs=rate_hz)
         self._state: Float64 | None = None
 
     def __call__(self, x: Float64) -> Float64:
@@ -62,11 +62,12 @@ class HeartRateEstimator:
         self._restart()
 
     def _restart(self) -> None:
-        self._vibration = _Filter("bandpass", ENVELOPE_BAND_HZ, RCG_RATE_HZ)
-        self._smooth = _Filter("lowpass", [SMOOTH_HZ], RCG_RATE_HZ)
-        self._pulse = _Filter("bandpass", PULSE_BAND_HZ, RCG_RATE_HZ)
-        self._beat = _Filter("bandpass", BEAT_BAND_HZ, WAVEFORM_RATE_HZ)
+        self._vibration = _Filter(ENVELOPE_BAND_HZ, RCG_RATE_HZ)
+        self._smooth = _Filter(SMOOTH_HZ, RCG_RATE_HZ)
+        self._pulse = _Filter(PULSE_BAND_HZ, RCG_RATE_HZ)
+        self._beat = _Filter(BEAT_BAND_HZ, WAVEFORM_RATE_HZ)
         self._origin: Float64 | None = None
+        self._weights: Float64 = np.zeros(0)
         self._phase = 0  # of the decimation
         self.forget()
 
@@ -88,7 +89,8 @@ class HeartRateEstimator:
         beat = self._beat(envelope[:, kept])
         for view, piece in zip(self._views, (beat, pulse[:, kept]), strict=True):
             view.append(piece)
-        wave = Waveform(block.t_ns, self._sample0, WAVEFORM_RATE_HZ, block.weights @ beat)
+        self._weights = block.weights
+        wave = Waveform(block.t_ns, self._sample0, WAVEFORM_RATE_HZ, self._weights @ beat)
         self._sample0 += len(wave.samples)
         return wave
 
@@ -113,15 +115,15 @@ class HeartRateEstimator:
 
     def score(self) -> Float64:
         """Score of every whole rate in HEART_RATE_RANGE_BPM on the present window."""
-        correlation = np.mean([_autocorrelation(view[0]) for view in self._views], axis=0)
+        correlation = np.mean([self._weights @ _autocorrelation(view[0]) for view in self._views], axis=0)
         lags = np.arange(len(correlation))
         return np.asarray(np.interp(_LAGS, lags, correlation) + 0.5 * np.interp(2 * _LAGS, lags, correlation, right=0))
 
 
 def _autocorrelation(x: Float64) -> Float64:
-    """Unbiased autocorrelation of [P, n], each channel scaled to 1 at lag 0, averaged over channels: [lags]."""
+    """Unbiased autocorrelation of [P, n], each channel scaled to 1 at lag 0: [P, lags]."""
     n = x.shape[1]
     lags = min(n - 1, round(2.0 * _LAGS[0]) + 1)
     power = np.square(np.abs(np.fft.rfft(x - x.mean(axis=1, keepdims=True), 2 * n)))
     correlation = np.fft.irfft(power)[:, :lags] * (n / (n - np.arange(lags)))
-    return np.asarray((correlation / np.maximum(correlation[:, :1], 1e-30)).mean(axis=0))
+    return np.asarray(correlation / np.maximum(correlation[:, :1], 1e-30))

@@ -98,7 +98,9 @@ class _Commands:
             try:
                 self.commands[words[0]].append((number, [float(word) for word in words[1:]]))
             except ValueError as error:
-                raise ChirpConfigError(f"{source}:{number}: {words[0]}: not a number in {line.strip()!r}") from error
+                raise ChirpConfigError(
+                    f"{source}:{number}: {words[0]}: not a number in {line.strip()!r}; is this a TI chirp file?"
+                ) from error
 
     def error(self, command: str, problem: str, line: int | None = None) -> ChirpConfigError:
         line = line or self.commands[command][-1][0]

@@ -21,6 +21,7 @@ from edge.twin.body import Body
 from edge.twin.fmcw import Fmcw
 from edge.twin.heart import Heart
 
+DEFAULT_TRUTH_PORT = 4100
 _FRAMES_AHEAD = 4  # synthesised at once: cheaper per frame, and still a small burst of work
 # A late twin catches up at most twice as fast as real time, or its burst would overflow the receiver's socket.
 _CATCH_UP = 0.5
@@ -58,7 +59,7 @@ class Packetizer:
 class Dca1000Emulator:
     """Streams to `host:data_port`; answers on `truth_port` (0 picks a free one)."""
 
-    def __init__(self, chirp: ChirpConfig, person: Person, host: str, data_port: int, truth_port: int = 0) -> None:
+    def __init__(self, chirp: ChirpConfig, person: Person, host: str, data_port: int, truth_port: int) -> None:
         self._chirp, self._person = chirp, person
         self._target = (host, data_port)
         self._fmcw = Fmcw(chirp, person.heart, person.body)

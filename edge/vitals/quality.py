@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.frames import Quality, RcgBlock
-from edge.spec import RCG_RATE_HZ
+from edge.spec import RCG_RATE_HZ, WINDOW_S
 
 Severity = Literal["unusable", "degraded", "note"]
 
@@ -65,13 +65,14 @@ class StillnessWatch:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the verdict rests on. Times in s; `lost_share` of the window's samples; confidence 0..1."""
+    """What the verdict rests on. Times in s; `history_s`, since the chest was last lost or moved;
+    `lost_share` of the window's samples; confidence 0..1."""
 
     silence_s: float
     problem: str | None
     present: bool
     still: bool
-    window_full: bool
+    history_s: float
     lost_share: float
     confidence: float
     clock_synced: bool
@@ -88,10 +89,8 @@ def assess(e: Evidence) -> Quality:
         flags.append("no_subject")
     elif not e.still:
         flags.append("body_movement")
-    elif not e.window_full:
-        flags.append("warming_up")
     elif e.confidence < CONFIDENCE_NEEDED or e.lost_share > LOSS_UNUSABLE:
-        flags.append("low_snr")
+        flags.append("low_snr" if e.history_s >= WINDOW_S else "warming_up")
     if e.lost_share > LOSS_NOTICED:
         flags.append("frame_loss")
     if not e.clock_synced:

@@ -1,0 +1,189 @@
+"""radarecg: the command line. Builds the parts and connects them; does nothing itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edge import __version__
+from edge.config import broker_of, load_config
+from edge.errors import InputError
+from edge.mqtt.publisher import Publisher
+from edge.pipeline import Pipeline, run
+from edge.radar.dca1000 import DEFAULT_DATA_PORT, DataPort
+from edge.radar.decode import IQ_ORDERS
+from edge.radar.firmware import load_chirp
+from edge.radar.limits import LIMITS
+from edge.recording import Recorder, open_recording
+from edge.report import Report
+from edge.sources.live import LiveSource
+from edge.sources.replay import ReplaySource
+from edge.spec import NOT_A_DEVICE
+from edge.twin.body import Body
+from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT, Dca1000Emulator, Person
+from edge.twin.heart import Heart
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command; the exit status is 0, 1 (it did not work) or 2 (the input is at fault)."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    try:
+        return int(args.command(args))
+    except InputError as error:
+        print(f"radarecg: error: {error}", file=sys.stderr)
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"radarecg: error: {reason}", file=sys.stderr)
+    return 2
+
+
+def command_run(args: argparse.Namespace) -> int:
+    """The runtime: radar frames in, vitals out over MQTT, until stopped."""
+    config = load_config(args.config)
+    chirp = load_chirp(args.config.parent / config.radar.cfg)
+    source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
+    publisher = Publisher(broker_of(config, args.config), config.device, chirp)
+    pipeline = Pipeline(chirp)
+    _on_stop(source.close)
+    log = logging.getLogger("edge.run")
+    log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, config.radar.data_port)
+    try:
+        run(source, pipeline, publisher)
+    finally:
+        publisher.close()
+    log.info("stopped: %d frames, %d lost", pipeline.frames.received, pipeline.frames.lost)
+    return 0
+
+
+def command_record(args: argparse.Namespace) -> int:
+    """Writes frames from the card into a new folder until stopped, or for a while."""
+    chirp = load_chirp(args.cfg)
+    port = DataPort(args.host, args.port, chirp.frame_bytes)
+    _on_stop(port.close)
+    end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
+    with Recorder(args.folder, chirp, args.iq_order) as recorder:
+        for frame in port.frames():
+            if frame:
+                recorder.write(frame)
+            if sys.stderr.isatty():
+                seconds = recorder.frames * chirp.frame_period_s
+                print(f"\r{recorder.frames} frames, {seconds:.1f} s of data", end="", file=sys.stderr)
+            if time.monotonic() > end_s:
+                port.close()
+    print(f"{args.folder}: {recorder.frames} frames")
+    return 0 if recorder.frames else 1
+
+
+def command_replay(args: argparse.Namespace) -> int:
+    """The same chain on a recording: a line a second, or one JSON line for the whole."""
+    recording = open_recording(args.recording, args.cfg, args.iq_order)
+    pipeline = Pipeline(recording.chirp)
+    report = Report(None if args.summary else sys.stdout)
+    run(ReplaySource(recording), pipeline, report)
+    frames = {"frames": pipeline.frames.received, "frames_lost": pipeline.frames.lost}
+    problem = pipeline.problem
+    if problem and "IQ order" in problem:
+        other = next(order for order in IQ_ORDERS if order != recording.iq_order)
+        problem = f"{problem}; try --iq-order {other}"
+    if problem:
+        raise InputError(f"{args.recording}: {problem}")
+    if args.summary:
+        print(json.dumps({"recording": args.recording.name, **frames, **report.summary()}))
+    return 0
+
+
+def command_twin(args: argparse.Namespace) -> int:
+    """A simulated person in front of a simulated radar and card, until stopped."""
+    person = Person(Heart(args.heart_rate_bpm), Body())
+    twin = Dca1000Emulator(load_chirp(args.cfg), person, args.host, args.port, args.truth_port)
+    stopping: list[bool] = []
+    _on_stop(lambda: stopping.append(True))
+    logging.getLogger("edge.twin").info(
+        "sending to %s:%d, telling the truth on port %d", args.host, args.port, twin.truth_port
+    )
+    twin.run(lambda: bool(stopping))
+    return 0
+
+
+def command_check_config(args: argparse.Namespace) -> int:
+    """What a chirp file means, or which limits it breaks."""
+    chirp = load_chirp(args.cfg)
+    for name, value in {
+        "firmware": chirp.firmware,
+        "frame": f"{chirp.loops} loops x {len(chirp.tx_order)} TX x {len(chirp.rx)} RX x {chirp.samples} samples",
+        "TX order": ", ".join(map(str, chirp.tx_order)),
+        "frame rate": f"{chirp.frame_rate_hz:g} Hz, {chirp.frame_bytes} bytes a frame, duty {chirp.duty:.1%}",
+        "sweep": f"{chirp.start_hz / 1e9:.3f} GHz + {chirp.slope_hz_s / 1e12:.3f} MHz/us",
+        "wavelength": f"{chirp.wavelength_m * 1e3:.4f} mm in the middle of the ADC window",
+        "range bin": f"{chirp.range_bin_m * 100:.2f} cm",
+        "fastest motion": f"{chirp.max_speed_m_s * 1e3:.0f} mm/s",
+        "limits": f"all {len(LIMITS)} kept",
+    }.items():
+        print(f"{name:>15}  {value}")
+    return 0
+
+
+def command_demo(args: argparse.Namespace) -> int:
+    """Broker, twin, runtime and a live view, on this machine."""
+    from edge.demo.run import demo  # needs the demo extra
+
+    return demo(args.duration, args.picture)
+
+
+def _on_stop(stop: Callable[[], object]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="radarecg", description=f"Heart rate from a radar. {NOT_A_DEVICE}")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+        sub.set_defaults(command=command)
+        return sub
+
+    sub = add("demo", command_demo)
+    sub.add_argument("--duration", type=float, metavar="S", help="end by itself after this many seconds")
+    sub.add_argument("--picture", type=Path, metavar="SVG", help="save the last view as a picture")
+
+    sub = add("run", command_run)
+    sub.add_argument("--config", type=Path, required=True, metavar="TOML")
+
+    sub = add("record", command_record)
+    sub.add_argument("folder", type=Path)
+    sub.add_argument("--cfg", type=Path, required=True, help="the chirp file the radar runs")
+    sub.add_argument("--seconds", type=float, help="stop after this long; default: until interrupted")
+    sub.add_argument("--host", default="0.0.0.0", help="this machine's address towards the card")
+    sub.add_argument("--port", type=int, default=DEFAULT_DATA_PORT)
+    sub.add_argument("--iq-order", choices=IQ_ORDERS, default="sdk")
+
+    sub = add("replay", command_replay)
+    sub.add_argument("recording", type=Path, help="a recording's folder, or a bare .bin file")
+    sub.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
+    sub.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
+    sub.add_argument("--summary", action="store_true", help="one JSON line instead of a line a second")
+
+    sub = add("twin", command_twin)
+    sub.add_argument("--cfg", type=Path, required=True, help="the chirp file to behave as")
+    sub.add_argument("--host", default="127.0.0.1", help="where to send the card's packets")
+    sub.add_argument("--port", type=int, default=DEFAULT_DATA_PORT)
+    sub.add_argument("--truth-port", type=int, default=DEFAULT_TRUTH_PORT)
+    sub.add_argument("--heart-rate-bpm", type=float, default=68.0)
+
+    sub = add("check-config", command_check_config)
+    sub.add_argument("cfg", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The demo's processes: started together, ended together, whatever happens to the one that watches."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+MQTT_PORT = 1883
+_PR_SET_PDEATHSIG = 1
+
+
+class DemoError(RuntimeError):
+    """A part of the demo did not start or died; the message says which and shows its last words."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process cost: CPU seconds and peak resident memory."""
+
+    cpu_s: float
+    peak_rss_mb: float
+
+
+class Child:
+    """One process with its log. `stop` is polite first."""
+
+    def __init__(self, name: str, command: list[str], log: Path) -> None:
+        self.name, self._log = name, log
+        self.started_s = time.monotonic()
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, preexec_fn=_die_along
+            )
+
+    def require_alive(self) -> None:
+        """Raises DemoError when the process has ended."""
+        if self.process.poll() is not None:
+            last_words = self._log.read_text(errors="replace").strip().splitlines()[-5:]
+            raise DemoError(f"{self.name} ended with status {self.process.returncode}: " + " | ".join(last_words))
+
+    def stop(self) -> Usage | None:
+        """Ends the process; its cost, or None when it was gone already."""
+        if self.process.poll() is not None:
+            return None
+        self.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 5
+        while True:
+            pid, status, used = os.wait4(self.process.pid, os.WNOHANG)
+            if pid:
+                self.process.returncode = os.waitstatus_to_exitcode(status)
+                return Usage(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+            if time.monotonic() > deadline:
+                self.process.kill()
+            time.sleep(0.02)
+
+
+def start(stack: ExitStack, name: str, command: list[str], folder: Path) -> Child:
+    """Starts a process that ends with the stack."""
+    child = Child(name, command, folder / f"{name}.log")
+    stack.callback(child.stop)
+    return child
+
+
+def start_broker(stack: ExitStack, folder: Path) -> tuple[Child, int]:
+    """mosquitto if the machine has it, else amqtt; on the usual port if that is free. Raises DemoError."""
+    port = MQTT_PORT if _is_free(MQTT_PORT) else free_port(socket.SOCK_STREAM)
+    if mosquitto := shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"):
+        config = folder / "mosquitto.conf"
+        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+        broker = start(stack, "mosquitto", [mosquitto, "-c", str(config)], folder)
+    else:
+        config = folder / "amqtt.yaml"
+        config.write_text(
+            f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{port}\n"
+            "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
+        )
+        broker = start(stack, "amqtt", [str(Path(sys.executable).with_name("amqtt")), "-c", str(config)], folder)
+    deadline = time.monotonic() + 15
+    while _is_free(port):
+        broker.require_alive()
+        if time.monotonic() > deadline:
+            raise DemoError(f"{broker.name} does not answer on port {port}")
+        time.sleep(0.05)
+    return broker, port
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    """A port nobody listens on."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _die_along() -> None:
+    """In the child: ask Linux to end it should the demo be killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

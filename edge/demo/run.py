@@ -1,0 +1,128 @@
+"""`radarecg demo`: builds the house on one machine, watches it, and says whether it stood."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from edge.demo import view
+from edge.demo.processes import Child, DemoError, Usage, free_port, start, start_broker
+from edge.demo.subscriber import Subscriber
+
+DEVICE = "radar-twin"
+CHIRP = Path(__file__).parents[2] / "firmware_config" / "awr1843_mmecg.cfg"
+TIME_TO_A_RATE_S = 20.0  # a demo shorter than this cannot be blamed for showing no heart rate
+
+
+def demo(duration_s: float | None, picture: Path | None) -> int:
+    """Runs until interrupted or for `duration_s`; the last line on stdout is a JSON summary.
+
+    Returns 0 if frames came through as vitals (and, given the time, a valid heart rate), else 1.
+    """
+    if not CHIRP.exists():
+        raise FileNotFoundError(2, "the demo runs from a clone of the repository", str(CHIRP))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="radarecg-demo-") as name, ExitStack() as stack:
+        folder = Path(name)
+        try:
+            broker, mqtt_port = start_broker(stack, folder)
+            data_port, truth_port = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+            runtime = start(stack, "runtime", _runtime(folder, mqtt_port, data_port), folder)
+            twin = start(stack, "twin", _twin(data_port, truth_port), folder)
+            subscriber = Subscriber(DEVICE, mqtt_port, truth_port)
+            stack.callback(subscriber.close)
+            start_s = time.monotonic()
+            _watch(subscriber, [broker, twin, runtime], mqtt_port, duration_s)
+        except DemoError as error:
+            print(f"radarecg: error: {error}", file=sys.stderr)
+            return 1
+        elapsed_s = time.monotonic() - start_s
+        if picture:
+            _save(picture, view.render(subscriber.watch, DEVICE, mqtt_port, elapsed_s))
+        wall_s = time.monotonic() - runtime.started_s
+        summary = _summary(subscriber, elapsed_s, broker.name, runtime.stop(), wall_s)
+    print(json.dumps(summary), flush=True)
+    return _verdict(subscriber, elapsed_s)
+
+
+def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_s: float | None) -> None:
+    """Shows what arrives, live on a terminal and line by line elsewhere, until the time is over or Ctrl-C."""
+    start_s = time.monotonic()
+    console = Console(stderr=True)
+    live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+    with ExitStack() as stack:
+        if live:
+            stack.enter_context(live)
+        try:
+            while (elapsed_s := time.monotonic() - start_s) < (duration_s or float("inf")):
+                vitals = subscriber.update(0.1)
+                for part in parts:
+                    part.require_alive()
+                if live:
+                    live.update(view.render(subscriber.watch, DEVICE, mqtt_port, elapsed_s), refresh=True)
+                elif vitals:
+                    print(view.line(vitals, subscriber.watch.true_bpm, elapsed_s), file=sys.stderr)
+        except KeyboardInterrupt:
+            pass
+
+
+def _runtime(folder: Path, mqtt_port: int, data_port: int) -> list[str]:
+    config = folder / "radarecg.toml"
+    config.write_text(
+        f'device = "{DEVICE}"\n\n[radar]\ncfg = "{CHIRP}"\ndata_host = "127.0.0.1"\ndata_port = {data_port}\n\n'
+        f"[mqtt]\nport = {mqtt_port}\n"
+    )
+    return [sys.executable, "-m", "edge", "run", "--config", str(config)]
+
+
+def _twin(data_port: int, truth_port: int) -> list[str]:
+    ports = ["--port", str(data_port), "--truth-port", str(truth_port)]
+    return [sys.executable, "-m", "edge", "twin", "--cfg", str(CHIRP), *ports]
+
+
+def _summary(
+    subscriber: Subscriber, elapsed_s: float, broker: str, runtime: Usage | None, wall_s: float
+) -> dict[str, object]:
+    watch = subscriber.watch
+    errors = watch.errors_bpm
+    return {
+        "messages": watch.messages,
+        "valid_fraction": round(len(errors) / watch.vitals_count, 3) if watch.vitals_count else 0.0,
+        "hr_mae_bpm": round(sum(errors) / len(errors), 2) if errors else None,
+        "frames": watch.vitals.frames.received if watch.vitals else 0,
+        "frames_lost": watch.vitals.frames.lost if watch.vitals else None,
+        "latency_ms_p50": watch.latency_ms(50),
+        "latency_ms_p99": watch.latency_ms(99),
+        "runtime_cpu_share": round(runtime.cpu_s / wall_s, 3) if runtime else None,
+        "runtime_rss_mb": round(runtime.peak_rss_mb, 1) if runtime else None,
+        "broker": broker,
+        "duration_s": round(elapsed_s, 1),
+    }
+
+
+def _verdict(subscriber: Subscriber, elapsed_s: float) -> int:
+    """0 if the chain worked; else 1, with the reason on stderr."""
+    watch = subscriber.watch
+    if watch.vitals is None or watch.vitals.frames.received == 0:
+        print("radarecg: error: no radar frame came through as vitals", file=sys.stderr)
+        return 1
+    if elapsed_s >= TIME_TO_A_RATE_S and not watch.errors_bpm:
+        print(f"radarecg: error: no valid heart rate in {elapsed_s:.0f} s", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _save(picture: Path, image: object) -> None:
+    console = Console(record=True, width=view.WIDTH, file=StringIO(), force_terminal=True)
+    console.print(image)
+    console.save_svg(str(picture), title="radarecg demo")

@@ -1,0 +1,99 @@
+"""What anyone can see from the broker, and how far it is from the twin's truth."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from edge.mqtt.payloads import VitalsPayload, WaveformPayload
+from edge.mqtt.topics import ROOT, VITALS, WAVEFORM
+
+TRACE_S = 8.0
+
+
+@dataclass
+class Watch:
+    """Everything the view shows and the summary counts."""
+
+    messages: int = 0
+    vitals: VitalsPayload | None = None
+    true_bpm: float | None = None
+    vitals_count: int = 0
+    errors_bpm: list[float] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)
+    trace: deque[float] = field(default_factory=lambda: deque(maxlen=round(TRACE_S * 50)))
+
+    def latency_ms(self, percentile: float) -> float | None:
+        """From a frame's last packet to the arrival here of what was made of it."""
+        return round(float(np.percentile(self.latencies_ms, percentile)), 1) if self.latencies_ms else None
+
+
+class Subscriber:
+    """Subscribes to one device and asks the twin what was true each time vitals arrive."""
+
+    def __init__(self, device: str, mqtt_port: int, truth_port: int) -> None:
+        self.watch = Watch()
+        self._truth_address = ("127.0.0.1", truth_port)
+        self._truth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._truth.settimeout(0.5)
+        self._arrived: queue.SimpleQueue[tuple[int, MQTTMessage]] = queue.SimpleQueue()
+        self._device = device
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
+        self._client.on_connect = lambda client, *_: client.subscribe(f"{ROOT}/{device}/#", qos=1)
+        self._client.on_message = lambda client, userdata, message: self._arrived.put((time.time_ns(), message))
+        self._client.connect("127.0.0.1", mqtt_port)
+        self._client.loop_start()
+
+    def update(self, timeout_s: float) -> VitalsPayload | None:
+        """Takes in what arrived until the time is over or vitals came; returns those."""
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            try:
+                at_ns, message = self._arrived.get(timeout=left_s)
+            except queue.Empty:
+                break
+            if (vitals := self._take(at_ns, message)) is not None:
+                return vitals
+        return None
+
+    def close(self) -> None:
+        """Leaves the broker."""
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._truth.close()
+
+    def _take(self, at_ns: int, message: MQTTMessage) -> VitalsPayload | None:
+        watch = self.watch
+        watch.messages += 1
+        if message.topic == WAVEFORM.name(self._device):
+            wave = msgspec.json.decode(message.payload, type=WaveformPayload)
+            watch.trace.extend(wave.scale * sample for sample in wave.samples)
+            watch.latencies_ms.append((at_ns - wave.t_ns) / 1e6)
+        elif message.topic == VITALS.name(self._device):
+            vitals = msgspec.json.decode(message.payload, type=VitalsPayload)
+            watch.vitals = vitals
+            watch.vitals_count += 1
+            watch.true_bpm = self._ask_truth(vitals.window_s).get("heart_rate_bpm")
+            if vitals.hr.value is not None and watch.true_bpm is not None:
+                watch.errors_bpm.append(abs(vitals.hr.value - watch.true_bpm))
+            if "stale" not in vitals.quality.flags:
+                watch.latencies_ms.append((at_ns - vitals.t_ns) / 1e6)
+            return vitals
+        return None
+
+    def _ask_truth(self, window_s: float) -> dict[str, Any]:
+        try:
+            self._truth.sendto(json.dumps({"window_s": window_s}).encode(), self._truth_address)
+            return dict(json.loads(self._truth.recv(2048)))
+        except (TimeoutError, ConnectionRefusedError):
+            return {}
