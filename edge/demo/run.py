@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import sys
@@ -125,4 +126,5 @@ def _verdict(subscriber: Subscriber, elapsed_s: float) -> int:
 def _save(picture: Path, image: object) -> None:
     console = Console(record=True, width=view.WIDTH, file=StringIO(), force_terminal=True)
     console.print(image)
-    console.save_svg(str(picture), title="radarecg demo")
+    svg = console.export_svg(title="radarecg demo")
+    picture.write_text(re.sub(r"@font-face {.*?}", "", svg, flags=re.DOTALL))  # no fonts from the network

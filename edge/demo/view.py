@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from rich.align import Align
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -24,14 +25,14 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def braille_trace(samples: Sequence[float], columns: int, rows: int) -> list[str]:
-    """A line chart of the samples, newest at the right, in `rows` lines of `columns` braille cells."""
+    """A line chart of the samples in `rows` lines of `columns` braille cells."""
     width, height = columns * 2, rows * 4
     cells = np.zeros((rows, columns), int)
-    values = np.asarray(samples, float)[-width:]
-    if len(values) > 1 and np.ptp(values) > 0:
+    if len(samples) > 1 and np.ptp(samples) > 0:
+        values = np.interp(np.linspace(0, 1, width), np.linspace(0, 1, len(samples)), samples)
         level = np.rint((values.max() - values) / np.ptp(values) * (height - 1)).astype(int)
         for k, (previous, now) in enumerate(pairwise(level)):
-            x = width - len(level) + k + 1
+            x = k + 1
             for y in range(min(previous, now), max(previous, now) + 1):
                 cells[y // 4, x // 2] |= _DOTS[y % 4][x % 2]
     return ["".join(chr(0x2800 + cell) for cell in row) for row in cells]
@@ -78,8 +79,7 @@ def line(v: VitalsPayload, true_bpm: float | None, elapsed_s: float) -> str:
 
 
 def _panel(title: str, text: Text, colour: str) -> Panel:
-    text.justify = "center"
-    return Panel(text, title=title, width=WIDTH // 4 - 1, border_style=colour, padding=(1, 0))
+    return Panel(Align.center(text), title=title, width=WIDTH // 4 - 1, border_style=colour, padding=(1, 0))
 
 
 def _number(value: float | None) -> str:

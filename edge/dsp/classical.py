@@ -1,12 +1,12 @@
 """Heart rate without a network: autocorrelation over all channels, followed by a tracker over the rate.
 
 Two views of each channel are correlated: the envelope of the RCG between 2 and 20 Hz (each beat shakes the chest,
-so the envelope has a bump a beat), and the displacement between 1 and 4 Hz (the pulse itself, which is what is left
+so the envelope has a bump a beat), and the displacement between 1.1 and 4 Hz (the pulse itself, which is what is left
 at low frame rates). Both lose breathing by their band. Their autocorrelations are averaged over the channels by
 power; a rate scores by the value at one period plus half the value at two.
 
-The score feeds a Bayesian filter over the rate with a random walk between updates. What it believes within 4 bpm
-of its best rate is the confidence: a probability, not a peak height. Its constants were set on recordings with a
+The score feeds a Bayesian filter over the rate with a random walk between updates. What it believes near its best
+rate is the confidence: a probability, not a peak height. Its constants were set on recordings with a
 reference ECG (`bench/classical.py`).
 """
 
@@ -23,13 +23,14 @@ from edge.spec import HEART_RATE_RANGE_BPM, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDO
 MIN_WINDOW_S = 6.0
 ENVELOPE_BAND_HZ = (2.0, 20.0)
 SMOOTH_HZ = 10.0
-PULSE_BAND_HZ = (1.0, 4.0)
+PULSE_BAND_HZ = (1.1, 4.0)
+PULSE_ORDER = 4  # steep below: harmonics of breathing reach up to 1 Hz and pass for a slow heart
 BEAT_BAND_HZ = (0.6, 5.0)  # of the envelope: slower is posture, faster is not a beat
 
 EVIDENCE = 3.0  # weight of one second's score; windows overlap, so it is far below that of independent looks
 WALK_BPM = 1.0  # how far a heart rate wanders in one update
 LOST = 0.05  # chance, in one update, that the tracker was wrong all along
-NEAR_BPM = 4.0
+NEAR_BPM, NEAR_SHARE = 4.0, 0.05  # the larger counts as "near": a fast heart is resolved less finely
 
 _DECIMATE = RCG_RATE_HZ // WAVEFORM_RATE_HZ
 _RATES_BPM = np.arange(HEART_RATE_RANGE_BPM[0], HEART_RATE_RANGE_BPM[1] + 1)
@@ -41,9 +42,9 @@ _WALK /= _WALK.sum(axis=0)
 class _Filter:
     """A causal filter along time for P channels that keeps its state between blocks."""
 
-    def __init__(self, edges_hz: float | tuple[float, float], rate_hz: float) -> None:
+    def __init__(self, edges_hz: float | tuple[float, float], rate_hz: float, order: int = 2) -> None:
         kind: Literal["bandpass", "lowpass"] = "bandpass" if isinstance(edges_hz, tuple) else "lowpass"
-        self._sos = signal.butter(2, edges_hz, kind, output="sos", fs=rate_hz)
+        self._sos = signal.butter(order, edges_hz, kind, output="sos", fs=rate_hz)
         self._state: Float64 | None = None
 
     def __call__(self, x: Float64) -> Float64:
@@ -64,7 +65,7 @@ class HeartRateEstimator:
     def _restart(self) -> None:
         self._vibration = _Filter(ENVELOPE_BAND_HZ, RCG_RATE_HZ)
         self._smooth = _Filter(SMOOTH_HZ, RCG_RATE_HZ)
-        self._pulse = _Filter(PULSE_BAND_HZ, RCG_RATE_HZ)
+        self._pulse = _Filter(PULSE_BAND_HZ, RCG_RATE_HZ, PULSE_ORDER)
         self._beat = _Filter(BEAT_BAND_HZ, WAVEFORM_RATE_HZ)
         self._origin: Float64 | None = None
         self._weights: Float64 = np.zeros(0)
@@ -109,7 +110,7 @@ class HeartRateEstimator:
         self._belief *= np.exp(EVIDENCE * self.score())
         self._belief /= self._belief.sum()
         best = _RATES_BPM[self._belief.argmax()]
-        near = np.abs(_RATES_BPM - best) <= NEAR_BPM
+        near = np.abs(_RATES_BPM - best) <= max(NEAR_BPM, NEAR_SHARE * best)
         confidence = float(self._belief[near].sum())
         return RateEstimate(float((self._belief * _RATES_BPM)[near].sum() / confidence), confidence)
 

@@ -13,7 +13,7 @@ class PhaseTracker:
     """Unwraps the phase of P channels that watch the same chest.
 
     The frame-to-frame phase step common to all channels is taken from their power-weighted sum; each channel adds
-    only its small deviation from it, so a channel that fades does not slip by a turn.
+    only its small deviation from it, so a noisy channel does not slip by a turn where alone it would.
     """
 
     def __init__(self, wavelength_m: float) -> None:
@@ -73,7 +73,7 @@ class Resampler:
             self._position = float(self._half)
         buffer = np.concatenate([self._tail, x], axis=1)
         buffer_covered = np.concatenate([self._tail_covered, covered])
-        count = max(0, math.ceil((buffer.shape[1] - self._half - self._position) / self._step))
+        count = max(0, math.ceil((buffer.shape[1] - self._half - self._position) / self._step - 1e-9))
         position = self._position + np.arange(count) * self._step
         first = np.floor(position).astype(int) - self._half + 1
         taps = first[:, None] + np.arange(2 * self._half)

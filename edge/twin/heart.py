@@ -52,9 +52,11 @@ class Heart:
             return np.zeros(0)
         beats = self.beats_s(float(t_s.min()) - _REACH_S, float(t_s.max()) + 0.1)
         since = t_s[:, None] - beats
+        # Systole shortens about as the root of the cycle (Bazett); the delays are those of a cycle of one second.
+        shortening = np.sqrt(self._mean_s)
         motion = np.zeros_like(since)
         for v in (PULSE, *VALVES):
-            late = since - v.delay_s
+            late = since - v.delay_s * shortening
             motion -= v.amplitude_mm * np.cos(2 * math.pi * v.frequency_hz * late) * np.exp(-((late / v.width_s) ** 2))
         return np.asarray(motion.sum(axis=1))
 

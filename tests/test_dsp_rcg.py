@@ -1,0 +1,104 @@
+"""The front end on the twin's frames: it finds the chest and gives its motion back."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge.dsp.rcg import RcgExtractor
+from edge.frames import RadarFrame
+from edge.radar.decode import decode, encode
+from edge.twin.body import Body
+from edge.twin.heart import Heart
+from tests.peers.chest import frames
+
+
+def blocks_of(chirp, stream):
+    extractor = RcgExtractor(chirp)
+    return extractor, [block for frame in stream if (block := extractor.push(frame)) is not None]
+
+
+def chest_mm(blocks):
+    return np.concatenate([block.weights @ block.displacement_mm for block in blocks])
+
+
+def true_mm(n: int, rate_hz: float = 200.0, heart: Heart | None = None) -> np.ndarray:
+    t = np.arange(n) / rate_hz
+    return Body().displacement_mm(t) + 0.6 * (heart or Heart()).displacement_mm(t)
+
+
+@pytest.mark.parametrize("period_s", [0.05, 0.01, 0.005, 0.003])
+def test_displacement_is_the_chest_s_at_any_frame_rate(mmecg, period_s):
+    chirp = replace(mmecg, frame_period_s=period_s)
+    _, blocks = blocks_of(chirp, frames(chirp, Heart(), seconds=12))
+    found = chest_mm(blocks)
+    truth = true_mm(len(found))
+    assert len(found) > 10.5 * 200
+    delay = np.arange(-10, 20)
+    correlation = [np.corrcoef(np.roll(found, -d)[300:-300], truth[300:-300])[0, 1] for d in delay]
+    assert max(correlation) > 0.995  # the points of a chest do not all move alike
+    assert np.ptp(found[200:]) == pytest.approx(np.ptp(truth[200:]), rel=0.2)
+    assert blocks[0].restarted
+    assert not any(block.restarted for block in blocks[1:])
+
+
+@pytest.mark.parametrize(("tx", "rx"), [((1,), (1,)), ((1,), (1, 2, 3, 4)), ((1, 3, 2), (1, 2, 3, 4))])
+def test_any_antennas(mmecg, tx, rx):
+    chirp = replace(mmecg, tx_order=tx, rx=rx)
+    _, blocks = blocks_of(chirp, frames(chirp, Heart(), seconds=8))
+    assert blocks[-1].displacement_mm.shape[0] == 3 * len(tx) * len(rx)
+    assert blocks[-1].chest.range_m == pytest.approx(0.46, abs=0.05)
+    assert blocks[-1].chest.present
+    assert blocks[-1].weights.sum() == pytest.approx(1)
+
+
+def test_an_empty_room_has_no_chest(mmecg):
+    still = (
+        RadarFrame(frame.seq, frame.t_ns, frame.iq - 0, True)
+        for frame in frames(mmecg, Heart(), Body(breathing_mm=0.0), seconds=6)
+    )
+    rng = np.random.default_rng(1)
+    first = next(still).iq
+    noise = (
+        RadarFrame(k, k, first + rng.normal(0, 8, (*first.shape, 2)).view(complex)[..., 0].astype(np.complex64), True)
+        for k in range(1200)
+    )
+    _, blocks = blocks_of(mmecg, noise)
+    assert not blocks[-1].chest.present
+
+
+def test_the_wrong_iq_order_is_noticed(mmecg):
+    swapped = (
+        RadarFrame(f.seq, f.t_ns, decode(encode(f.iq, "sdk"), mmecg.frame_shape, "studio"), True)
+        for f in frames(mmecg, Heart(), seconds=6)
+    )
+    extractor, _ = blocks_of(mmecg, swapped)
+    assert "IQ order" in extractor.problem
+    right, _ = blocks_of(mmecg, frames(mmecg, Heart(), seconds=6))
+    assert right.problem is None
+
+
+def test_random_bytes_are_not_radar_data(mmecg):
+    rng = np.random.default_rng(0)
+    junk = (RadarFrame(k, k, decode(rng.bytes(12288), mmecg.frame_shape, "sdk"), True) for k in range(60))
+    extractor, _ = blocks_of(mmecg, junk)
+    assert "not radar data" in extractor.problem
+
+
+def test_missing_and_incomplete_frames_are_bridged_and_marked(mmecg):
+    lost, broken = {1001, 1002, 1500}, {1200}
+    clean = list(frames(mmecg, Heart(), seconds=9))
+    damaged = [RadarFrame(f.seq, f.t_ns, f.iq * 0, False) if f.seq in broken else f for f in clean if f.seq not in lost]
+    _, whole = blocks_of(mmecg, clean)
+    _, blocks = blocks_of(mmecg, damaged)
+    covered = np.concatenate([block.covered for block in blocks])
+    assert set(lost | broken) <= set(np.flatnonzero(~covered))
+    n = len(covered)
+    assert np.abs(chest_mm(blocks) - chest_mm(whole)[:n]).max() < 0.1
+    assert not any(block.restarted for block in blocks[1:])
+
+
+def test_a_long_gap_starts_anew(mmecg):
+    _, blocks = blocks_of(mmecg, (f for f in frames(mmecg, Heart(), seconds=14) if not 1300 < f.seq < 1500))
+    assert [k for k, block in enumerate(blocks) if block.restarted][0] == 0
+    assert sum(block.restarted for block in blocks) == 2

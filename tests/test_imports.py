@@ -1,0 +1,80 @@
+"""The arrows of ARCHITECTURE.md: edge <- train <- export, and the order of the rooms inside edge."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("edge", "train", "export")
+MAY_IMPORT = {"edge": {"edge"}, "train": {"edge", "train"}, "export": {"edge", "train", "export"}}
+
+BASE = {"spec", "errors", "frames", "chirp", "timing"}
+# What each room inside edge may use beside BASE and itself.
+ROOMS = {
+    "spec": set(),
+    "errors": set(),
+    "frames": {"spec"},
+    "chirp": {"spec", "errors"},
+    "timing": set(),
+    "radar": set(),
+    "dsp": set(),
+    "vitals": set(),
+    "mqtt": set(),
+    "twin": {"radar"},
+    "recording": {"radar"},
+    "sources": {"radar", "recording"},
+    "pipeline": {"dsp", "vitals", "sources"},
+    "report": set(),
+    "config": {"radar", "mqtt"},
+    "demo": {"mqtt"},
+    "__main__": {"config", "demo", "mqtt", "pipeline", "radar", "recording", "report", "sources", "twin"},
+}
+
+
+def modules() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_packages_import_only_along_the_arrows(path):
+    package = path.relative_to(ROOT).parts[0]
+    forbidden = set(PACKAGES) - MAY_IMPORT[package] | ({"torch"} if package == "edge" else set())
+    assert not {name for name in imported(path) if name.split(".")[0] in forbidden}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "edge").rglob("*.py")), ids=lambda path: path.stem)
+def test_rooms_of_edge_import_only_along_the_arrows(path):
+    room = path.relative_to(ROOT / "edge").parts[0].removesuffix(".py")
+    if room == "__init__":
+        return
+    used = {name.split(".")[1] for name in imported(path) if name.startswith("edge.")} - {"__version__"}
+    assert used <= ROOMS[room] | (BASE if room not in BASE else set()) | {room}
+
+
+def test_every_module_of_edge_imports_without_torch_train_or_export():
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sorted((ROOT / "edge").rglob("*.py"))]
+    names = [name.removesuffix(".__init__") for name in names if name != "edge.__init__"]
+    code = (
+        "import sys, importlib\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        "assert not {'torch', 'train', 'export'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_is_two_rooms(path):
+    assert len(path.read_text().splitlines()) <= 250

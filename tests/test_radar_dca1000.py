@@ -1,0 +1,142 @@
+"""Packets to frames: loss, reorder, duplicates, joining late, restarts, long runs; then over a real socket."""
+
+import random
+import socket
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.radar.dca1000 import DataPort, FrameAssembler, pack_header
+from edge.twin.dca1000_emulator import Packetizer
+
+FRAME = 12288
+
+
+def stream(count: int, seed: int = 0) -> list[bytes]:
+    rng = np.random.default_rng(seed)
+    return [rng.bytes(FRAME) for _ in range(count)]
+
+
+def packets_of(frames: list[bytes]) -> list[bytes]:
+    packetizer = Packetizer()
+    return [packet for frame in frames for packet in packetizer.push(frame)]
+
+
+def assemble(packets, assembler=None):
+    assembler = assembler or FrameAssembler(FRAME, clock_ns=lambda: 7)
+    return [frame for packet in packets for frame in assembler.push(packet)]
+
+
+def test_header_bytes_are_as_documented():
+    assert pack_header(1, 0) == bytes.fromhex("01000000 000000000000")
+    assert pack_header(0x01020304, 0x0A0B0C0D0E0F) == bytes.fromhex("04030201 0f0e0d0c0b0a")
+
+
+def test_packets_are_full_and_count_the_bytes_before_them():
+    packets = packets_of(stream(91))
+    assert len(packets) == 768  # frame and packet starts coincide every 91 frames
+    assert {len(packet) for packet in packets} == {1466}
+    assert struct.unpack_from("<IIH", packets[10]) == (11, 14560, 0)
+
+
+def test_in_order_packets_give_the_frames_back():
+    frames = stream(91)
+    out = assemble(packets_of(frames))
+    assert [bytes(frame.data) for frame in out] == frames
+    assert [frame.seq for frame in out] == list(range(91))
+    assert all(frame.complete for frame in out)
+
+
+@given(seed=st.integers(0, 10_000))
+def test_nearby_reordering_and_duplicates_change_nothing(seed):
+    frames = stream(30)
+    packets = packets_of(frames)
+    rng = random.Random(seed)
+    shuffled = sorted(range(len(packets)), key=lambda k: k + rng.uniform(0, 6))
+    noisy = [packets[k] for k in shuffled for _ in range(rng.choice((1, 1, 2)))]
+    first = min(shuffled.index(k) for k in range(3))  # join within the first packets of frame 0
+    out = assemble(noisy)
+    assert [frame.seq for frame in out] == sorted(frame.seq for frame in out)
+    whole = {frame.seq: bytes(frame.data) for frame in out if frame.complete}
+    assert first >= 0
+    assert all(frames[seq] == data for seq, data in whole.items())
+    assert set(range(2, 28)) <= whole.keys()
+
+
+@given(lost=st.sets(st.integers(20, 200), max_size=40))
+def test_a_lost_packet_marks_exactly_the_frames_it_touched(lost):
+    frames = stream(40)
+    packets = packets_of(frames)
+    out = assemble(packet for k, packet in enumerate(packets) if k not in lost)
+    touched = {byte // FRAME for k in lost for byte in (k * 1456, k * 1456 + 1455)}
+    by_seq = {frame.seq: frame for frame in out}
+    for seq in range(36):
+        if seq in touched:
+            assert seq not in by_seq or not by_seq[seq].complete
+        else:
+            assert bytes(by_seq[seq].data) == frames[seq]
+    for frame in out:
+        assert frame.received <= FRAME
+        if not frame.complete:
+            received = np.frombuffer(frame.data, np.uint8)
+            original = np.frombuffer(frames[frame.seq], np.uint8)
+            assert np.all((received == original) | (received == 0))
+
+
+def test_joining_a_running_stream_waits_for_a_whole_frame():
+    frames = stream(30)
+    out = assemble(packets_of(frames)[100:])
+    assert out[0].seq == -(-100 * 1456 // FRAME)
+    assert all(frame.complete for frame in out)
+
+
+def test_byte_counts_beyond_32_bits():
+    start = (1 << 33) // FRAME * FRAME  # an hour at 2.46 MB/s
+    assembler = FrameAssembler(FRAME)
+    data = bytes(1456)
+    out = []
+    for k in range(30):
+        out += assembler.push(pack_header(k + 1, start + k * 1456) + data)
+    assert [frame.seq for frame in out] == [start // FRAME + k for k in range(3)]
+
+
+def test_a_restarted_card_is_followed(caplog):
+    packets = packets_of(stream(200))
+    assembler = FrameAssembler(FRAME)
+    before = assemble(packets, assembler)
+    after = assemble(packets, assembler)
+    assert before[-1].seq == 199 - 1 or before[-1].seq == 199
+    assert [frame.seq for frame in after if frame.complete][:5] == [0, 1, 2, 3, 4]
+    assert "started again" in caplog.text
+
+
+@pytest.mark.parametrize("size", [0, 5, 10, 1467, 9000])
+def test_a_datagram_that_is_no_packet_is_counted_and_ignored(size):
+    assembler = FrameAssembler(FRAME)
+    assert assembler.push(bytes(size)) == []
+    assert assembler.bad_packets == 1
+
+
+def test_over_a_real_socket():
+    frames = stream(20)
+    port = DataPort("127.0.0.1", 0, FRAME)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
+        for packet in packets_of([*frames, bytes(FRAME)]):
+            card.sendto(packet, ("127.0.0.1", port.port))
+    out = []
+    for frame in port.frames():
+        if frame is None:
+            port.close()
+        else:
+            out.append(frame)
+    assert [bytes(frame.data) for frame in out] == frames
+
+
+def test_a_port_in_use_is_said():
+    port = DataPort("127.0.0.1", 0, FRAME)
+    with pytest.raises(OSError, match=rf"127.0.0.1:{port.port}"):
+        DataPort("127.0.0.1", port.port, FRAME)
+    port.close()

@@ -1,0 +1,128 @@
+"""Chirp files: numbers against the fact sheet, every limit, and what is said of a bad file."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from edge.chirp import ChirpConfigError
+from edge.radar.firmware import load_chirp, parse_chirp
+from edge.radar.limits import LIMITS, LimitError, broken_limits, require_limits
+
+TEXT = (Path(__file__).parents[1] / "firmware_config/awr1843_mmecg.cfg").read_text()
+
+
+def changed(old: str, new: str) -> str:
+    assert old in TEXT
+    return TEXT.replace(old, new)
+
+
+def profile(idle=10, adc_start=6, ramp_end=60, backoff=0, start=77, slope=65, samples=256, ksps=5000, gain=30) -> str:
+    line = next(line for line in TEXT.splitlines() if line.startswith("profileCfg"))
+    return changed(
+        line, f"profileCfg 0 {start} {idle} {adc_start} {ramp_end} {backoff} 0 {slope} 1 {samples} {ksps} 0 0 {gain}"
+    )
+
+
+def frame(loops=1, period=5) -> str:
+    return changed("frameCfg 0 2 1 0 5 1 0", f"frameCfg 0 2 {loops} 0 {period} 1 0")
+
+
+def test_mmecg_numbers(mmecg):
+    assert mmecg.slope_hz_s / 1e12 == pytest.approx(64.98456, abs=1e-5)  # 65 truncated to 1346 steps
+    assert mmecg.wavelength_m * 1e3 == pytest.approx(3.7926, abs=1e-4)
+    assert 4 * math.pi / (mmecg.wavelength_m * 1e3) == pytest.approx(3.3135, abs=1e-3)  # rad/mm
+    assert mmecg.range_bin_m == pytest.approx(0.04505, abs=1e-5)
+    assert mmecg.frame_bytes == 12288
+    assert mmecg.frame_rate_hz == 200
+    assert mmecg.frame_shape == (1, 3, 4, 256)
+    assert mmecg.duty == pytest.approx(0.042)
+    assert mmecg.max_speed_m_s == pytest.approx(0.19, abs=0.001)
+    assert mmecg.firmware == "studio_cli"
+
+
+def test_60_ghz_numbers(iwr6843):
+    assert iwr6843.band == "60GHz"
+    assert iwr6843.frame_shape == (2, 1, 4, 100)
+    assert iwr6843.frame_bytes == 3200
+    assert iwr6843.range_bin_m == pytest.approx(0.1, abs=1e-4)
+
+
+def test_transmitters_are_taken_in_the_order_they_fire():
+    swapped = changed("chirpCfg 1 1 0 0 0 0 0 2", "chirpCfg 1 1 0 0 0 0 0 4").replace(
+        "chirpCfg 2 2 0 0 0 0 0 4", "chirpCfg 2 2 0 0 0 0 0 2"
+    )
+    assert parse_chirp(swapped).tx_order == (1, 3, 2)
+
+
+BREAKING = {
+    "band": profile(start=78),
+    "slope": profile(slope=-1),
+    "sample_rate": profile(ksps=1000, samples=32),
+    "samples": profile(samples=255),
+    "idle": profile(idle=5300),
+    "adc_start": profile(adc_start=41, ramp_end=100, slope=30),
+    "ramp_end": profile(ramp_end=5001, slope=0.1),
+    "adc_window": profile(adc_start=9),
+    "ramp_down": profile(idle=6.9),
+    "chirp_cycle": profile(idle=2, adc_start=1, ramp_end=12, samples=32),
+    "adc_buffer": profile(samples=1100, ksps=12500, ramp_end=100, slope=30),
+    "tx_backoff": profile(backoff=21),
+    "rx_gain": profile(gain=31),
+    "antennas": changed("channelCfg 15 7 0", "channelCfg 15 3 0"),
+    "loops": frame(loops=256, period=80),
+    "frame_period": frame(period=1343),
+    "frame_blank": frame(loops=24),
+    "lvds": profile(idle=4, adc_start=0.5, ramp_end=21, ksps=12500),
+    "card_rate": frame(loops=24)
+    .replace("frameCfg 0 2 24 0 5", "frameCfg 0 2 24 0 5.4")
+    .replace(" 256 5000", " 1000 20000"),
+    "sdk_demo_loops": TEXT + "guiMonitor -1 0 0 0 0 0 0\n",
+    "sdk_demo_duty": frame(loops=20) + "guiMonitor -1 0 0 0 0 0 0\n",
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
+def test_a_broken_limit_names_itself_and_what_to_do(limit):
+    chirp = parse_chirp(BREAKING[limit.name], source="bad.cfg")
+    assert limit in broken_limits(chirp)
+    with pytest.raises(LimitError, match=limit.name) as raised:
+        require_limits(chirp)
+    assert str(raised.value).startswith("bad.cfg: ")
+    assert limit.source in str(raised.value)
+
+
+def test_limits_hold_on_their_boundary():
+    assert broken_limits(parse_chirp(TEXT)) == []
+    assert broken_limits(parse_chirp(profile(adc_start=8.8))) == []  # 8.8 + 51.2 = 60 us exactly
+    assert broken_limits(parse_chirp(profile(idle=7))) == []
+    assert broken_limits(parse_chirp(frame(loops=22).replace(" 256 5000", " 128 5000"))) == []
+    assert broken_limits(parse_chirp(frame(loops=4) + "guiMonitor -1 0 0 0 0 0 0\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "dfeDataOutputMode is missing|profileCfg is missing"),
+        ("hello world", r"x.cfg:1: hello: not a number"),
+        (changed("profileCfg 0 77", "profileCfg 0 nan"), "profileCfg needs 14 numbers"),
+        (changed("frameCfg 0 2 1 0 5 1 0", "frameCfg 0 2 1"), "frameCfg needs 7 numbers, has 3"),
+        (changed("frameCfg 0 2", "frameCfg 0 3"), "uses chirp 3, which no chirpCfg defines"),
+        (changed("0 0 0 0 0 2", "0 0 0 0 0 3"), "fires 2 transmitters"),
+        (changed("chirpCfg 1 1 0 0", "chirpCfg 1 1 0 500"), "variations"),
+        (changed("dfeDataOutputMode 1", "dfeDataOutputMode 3"), "must be 1"),
+        (changed("adcCfg 2 1", "adcCfg 1 1"), "16 bit, complex"),
+        (TEXT + "frameCfg 0 2 1 0 5 1 0", "appears twice"),
+    ],
+)
+def test_a_bad_file_is_said_in_one_line(text, said):
+    with pytest.raises(ChirpConfigError, match=said) as raised:
+        parse_chirp(text, source="x.cfg")
+    assert "\n" not in str(raised.value)
+    assert "x.cfg" in str(raised.value)
+
+
+def test_a_binary_file_is_not_a_chirp_file(tmp_path):
+    (tmp_path / "x.cfg").write_bytes(bytes(range(256)))
+    with pytest.raises(ChirpConfigError, match="not a text file"):
+        load_chirp(tmp_path / "x.cfg")

@@ -1,0 +1,141 @@
+"""Recordings: round trip, loss, a kill at any moment, damage."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from edge.frames import RawFrame
+from edge.recording import INDEX_ROW, Recorder, RecordingError, open_recording
+from edge.twin.dca1000_emulator import Packetizer
+from tests.peers.brokers import free_port
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "night"
+
+
+def raw(seq: int, size: int, received: int | None = None) -> RawFrame:
+    data = np.random.default_rng(seq).bytes(size)
+    return RawFrame(seq, 1_000_000 * seq, data, size if received is None else received)
+
+
+def write(folder, chirp, frames):
+    with Recorder(folder, chirp, "sdk") as recorder:
+        for frame in frames:
+            recorder.write(frame)
+
+
+def test_what_is_written_comes_back(folder, mmecg):
+    frames = [raw(seq, mmecg.frame_bytes) for seq in range(5, 25)]
+    write(folder, mmecg, frames)
+    recording = open_recording(folder)
+    assert list(recording.frames()) == frames
+    assert recording.iq_order == "sdk"
+    assert recording.chirp.text == mmecg.text
+    assert (folder / "adc.bin").read_bytes() == b"".join(frame.data for frame in frames)
+
+
+def test_lost_frames_are_a_hole_so_time_stays_true_for_other_readers(folder, mmecg):
+    size = mmecg.frame_bytes
+    frames = [raw(0, size), raw(1, size, received=100), raw(5, size)]
+    write(folder, mmecg, frames)
+    out = list(open_recording(folder).frames())
+    assert [(frame.seq, frame.complete) for frame in out] == [(0, True), (1, False), (5, True)]
+    assert out == frames
+    adc = (folder / "adc.bin").read_bytes()
+    assert adc[2 * size : 5 * size] == bytes(3 * size)
+    assert adc[5 * size :] == frames[-1].data
+
+
+def test_a_restarted_card_continues_the_recording(folder, mmecg):
+    frames = [raw(seq, mmecg.frame_bytes) for seq in (7, 8, 9, 0, 1)]
+    write(folder, mmecg, frames)
+    assert list(open_recording(folder).frames()) == frames
+
+
+@pytest.mark.parametrize("cut", range(1, INDEX_ROW.itemsize + 1))
+def test_a_row_cut_at_any_byte_loses_only_its_frame(folder, mmecg, cut):
+    write(folder, mmecg, [raw(seq, mmecg.frame_bytes) for seq in range(3)])
+    index = folder / "frames.idx"
+    os.truncate(index, index.stat().st_size - cut)
+    assert [frame.seq for frame in open_recording(folder).frames()] == [0, 1]
+
+
+def test_a_frame_cut_short_is_not_replayed(folder, mmecg):
+    write(folder, mmecg, [raw(seq, mmecg.frame_bytes) for seq in range(3)])
+    os.truncate(folder / "adc.bin", 3 * mmecg.frame_bytes - 1)
+    assert [frame.seq for frame in open_recording(folder).frames()] == [0, 1]
+
+
+def test_sigkill_while_recording_loses_nothing_that_was_whole(folder, tmp_path, mmecg):
+    import socket
+
+    port = free_port()
+    recorder = subprocess.Popen(
+        [sys.executable, "-m", "edge", "record", folder, "--cfg", mmecg.source, "--host", "127.0.0.1"]
+        + ["--port", str(port)],
+        stderr=subprocess.DEVNULL,
+    )
+    packetizer, sent = Packetizer(), []
+    deadline = time.monotonic() + 30
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
+        card.connect(("127.0.0.1", port))
+        while not (folder / "frames.idx").exists() or (folder / "frames.idx").stat().st_size < 200 * INDEX_ROW.itemsize:
+            assert time.monotonic() < deadline
+            frame = raw(len(sent), mmecg.frame_bytes)
+            sent.append(frame.data)
+            for packet in packetizer.push(frame.data):
+                try:
+                    card.send(packet)
+                except ConnectionRefusedError:
+                    time.sleep(0.05)  # the recorder is still starting
+            time.sleep(0.002)
+    recorder.send_signal(signal.SIGKILL)
+    recorder.wait()
+    frames = list(open_recording(folder).frames())
+    assert len(frames) >= 200
+    assert all(frame.data == sent[frame.seq] for frame in frames if frame.complete)
+
+
+def test_recording_into_a_used_folder_is_refused(folder, mmecg):
+    write(folder, mmecg, [raw(0, mmecg.frame_bytes)])
+    with pytest.raises(FileExistsError, match="not empty"):
+        Recorder(folder, mmecg, "sdk")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda f: (f / "meta.json").unlink(), "meta.json is missing"),
+        (lambda f: (f / "meta.json").write_text("{"), "damaged"),
+        (lambda f: (f / "meta.json").write_text(json.dumps({"format": "x/9", "iq_order": "sdk"})), "format 'x/9'"),
+        (lambda f: (f / "frames.idx").write_bytes(b""), "no whole frame"),
+    ],
+)
+def test_damage_is_said(folder, mmecg, damage, said):
+    write(folder, mmecg, [raw(0, mmecg.frame_bytes)])
+    damage(folder)
+    with pytest.raises(RecordingError, match=said):
+        open_recording(folder)
+
+
+def test_a_bare_file_needs_its_chirp_file(tmp_path):
+    (tmp_path / "x.bin").write_bytes(bytes(12288))
+    with pytest.raises(RecordingError, match="--cfg"):
+        open_recording(tmp_path / "x.bin")
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(0, "empty file"), (12288 + 17, "1 frames of 12288 bytes and 17 bytes over")]
+)
+def test_a_bare_file_of_the_wrong_size_is_said(tmp_path, mmecg, size, said):
+    (tmp_path / "x.bin").write_bytes(bytes(size))
+    with pytest.raises(RecordingError, match=said):
+        open_recording(tmp_path / "x.bin", cfg=mmecg.source)
