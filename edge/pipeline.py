@@ -43,7 +43,7 @@ class Pipeline:
         self._block: RcgBlock | None = None
         self._covered = np.zeros(0, bool)
         self._last: RadarFrame | None = None
-        self._last_whole_ns: int | None = None
+        self._heard_ns: int | None = None
         self.frames = FrameCount()
 
     @property
@@ -57,7 +57,8 @@ class Pipeline:
         block = self._rcg.push(frame)
         if block is None:
             return None
-        if not self._stillness.push(block):
+        still = self._stillness.push(block)
+        if not (still and block.chest.present):
             self._heart.forget()
             self._breathing.forget()
         self._breathing.push(block)
@@ -67,7 +68,9 @@ class Pipeline:
 
     def vitals(self, now_ns: int) -> Vitals:
         """What may be said at `now_ns` (Unix). Call once every VITALS_PERIOD_S: it advances the heart's tracker."""
-        silence_s = (now_ns - self._last_whole_ns) / 1e9 if self._last_whole_ns is not None else 0.0
+        if self._heard_ns is None:
+            self._heard_ns = now_ns  # silence counts from when somebody began to listen
+        silence_s = (now_ns - self._heard_ns) / 1e9
         heart = self._heart.update()
         quality = assess(
             Evidence(
@@ -84,7 +87,7 @@ class Pipeline:
         chest_seen = CHEST_LOST.isdisjoint(quality.flags)
         breathing = self._breathing.estimate() if chest_seen else RateEstimate()
         return Vitals(
-            t_ns=self._last_whole_ns or now_ns,
+            t_ns=self._heard_ns,
             heart_rate_bpm=heart.bpm if quality.state != "unusable" else None,
             breathing_rate_bpm=breathing.bpm if breathing.confidence >= BREATHING_CONFIDENCE_NEEDED else None,
             chest_range_m=self._block.chest.range_m if chest_seen and self._block else None,
@@ -97,7 +100,7 @@ class Pipeline:
         skipped = max(0, frame.seq - self._last.seq - 1) if self._last else 0
         self._last = frame
         if frame.complete:
-            self._last_whole_ns = frame.t_ns
+            self._heard_ns = frame.t_ns
         lost = skipped + (not frame.complete)
         self.frames = FrameCount(self.frames.received + frame.complete, self.frames.lost + lost)
 

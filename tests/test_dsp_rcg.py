@@ -100,5 +100,5 @@ def test_missing_and_incomplete_frames_are_bridged_and_marked(mmecg):
 
 def test_a_long_gap_starts_anew(mmecg):
     _, blocks = blocks_of(mmecg, (f for f in frames(mmecg, Heart(), seconds=14) if not 1300 < f.seq < 1500))
-    assert [k for k, block in enumerate(blocks) if block.restarted][0] == 0
+    assert blocks[0].restarted
     assert sum(block.restarted for block in blocks) == 2

@@ -12,7 +12,7 @@ SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 4), st.i
 
 def by_formula(words: np.ndarray, shape: tuple[int, int, int, int], order: str) -> np.ndarray:
     """The fact sheet's index formula, one sample at a time."""
-    loops, tx, rx, samples = shape
+    _, tx, rx, samples = shape
     out = np.zeros(shape, complex)
     for index in np.ndindex(shape):
         loop, t, r, n = index

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -75,12 +76,10 @@ def test_a_frame_cut_short_is_not_replayed(folder, mmecg):
 
 
 def test_sigkill_while_recording_loses_nothing_that_was_whole(folder, tmp_path, mmecg):
-    import socket
-
     port = free_port()
     recorder = subprocess.Popen(
-        [sys.executable, "-m", "edge", "record", folder, "--cfg", mmecg.source, "--host", "127.0.0.1"]
-        + ["--port", str(port)],
+        [sys.executable, "-m", "edge", "record", folder, "--cfg", mmecg.source]
+        + f"--host 127.0.0.1 --port {port}".split(),
         stderr=subprocess.DEVNULL,
     )
     packetizer, sent = Packetizer(), []

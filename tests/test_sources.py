@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_contract(make, frames, mmecg, tmp_path):
     out = [frame for frame in source.frames() if frame is not None]
     seq = [frame.seq for frame in out]
     assert seq == sorted(set(seq))
-    assert all(a.t_ns <= b.t_ns for a, b in zip(out, out[1:], strict=False))
+    assert all(a.t_ns <= b.t_ns for a, b in pairwise(out))
     assert not any(frame.complete for frame in out if frame.seq == LOST)
     for frame in out:
         if frame.complete:

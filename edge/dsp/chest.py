@@ -14,6 +14,7 @@ from edge.spec import BLOCK_S
 
 SEARCH_RANGE_M = (0.2, 2.5)
 HISTORY_S = 8.0
+PRESENCE_S = 3.0  # long enough for two heartbeats of somebody who holds the breath
 FIRST_LOOK_S = 4.0  # at least one breath before the first choice
 
 # A chest stands tens of dB above the bins without motion; in an empty room the best bin is within 1 dB of the median.
@@ -86,7 +87,9 @@ class ChestFinder:
         moving = np.maximum(total - static, 1e-12)
         index = int(self._zone[moving[self._zone].argmax()])
         mirrored_peak = moving[len(moving) - self._zone].max()
-        contrast_db = _db(moving[index] / np.median(moving[self._zone]))
+        recent = history[-round(PRESENCE_S / BLOCK_S) :].var(axis=0).sum(axis=0) + 1e-12
+        near = slice(index - 1, index + 2)
+        contrast_db = _db(recent[near].max() / np.median(recent[self._zone]))
         return ChestBin(
             index=index,
             chest=Chest(self._centre_m(moving, index), contrast_db, contrast_db >= PRESENT_CONTRAST_DB),

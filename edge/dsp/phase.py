@@ -21,6 +21,8 @@ class PhaseTracker:
         self._last: Complex64 | None = None
         self._last_seq = 0
         self._phase: Float64 = np.zeros(0)
+        self.step_rms_rad = 0.0
+        """Size of the last call's common phase steps; near pi they no longer tell where the chest went."""
 
     def push(self, seq: list[int], echo: Complex64) -> tuple[Float64, Bool]:
         """Whole frames with their numbers (rising) and echoes [n, P].
@@ -33,6 +35,7 @@ class PhaseTracker:
             self._phase = np.zeros(echo.shape[1])
         step = echo * np.concatenate([self._last[None], echo[:-1]]).conj()
         common = np.angle(step.sum(axis=1))
+        self.step_rms_rad = float(np.sqrt(np.square(common).mean()))
         deviation = np.angle(step * np.exp(-1j * common)[:, None])
         phase = self._phase + np.cumsum(common[:, None] + deviation, axis=0, dtype=np.float64)
 

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
+from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -23,6 +23,7 @@ from edge.mqtt.topics import Topic
 
 WILL_DELAY_S = 5  # a short break of the network is not "offline"
 KEEPALIVE_S = 15
+CONNACK_S = 3.0  # some MQTT 3.1.1 brokers do not even refuse an MQTT 5 will: they never answer
 _UNSUPPORTED_VERSION = {0x84, 0x01}  # MQTT 5 and MQTT 3.1.1 reason codes
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class MqttClient:
     ) -> None:
         self._broker, self._device, self._will, self._birth = broker, device, will, birth
         self._closing = False
+        self._answered = threading.Event()
         self.connected = threading.Event()
         self.published = 0
         self.dropped = 0
@@ -64,7 +66,7 @@ class MqttClient:
         if self.connected.is_set():
             sent = self._send(*farewell)
             deadline = time.monotonic() + timeout_s
-            while not sent.is_published() and self.connected.is_set() and time.monotonic() < deadline:
+            while sent.rc == MQTT_ERR_SUCCESS and not sent.is_published() and time.monotonic() < deadline:
                 time.sleep(0.01)
         self._closing = True
         self._client.disconnect()
@@ -81,6 +83,7 @@ class MqttClient:
         delay = _properties(protocol, PacketTypes.WILLMESSAGE, WillDelayInterval=WILL_DELAY_S)
         client.will_set(topic.name(self._device), payload, topic.qos, topic.retain, delay)
         client.on_connect = self._on_connect
+        client.on_socket_open = self._on_socket_open
         client.on_disconnect = self._on_disconnect
         client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
         client.loop_start()
@@ -95,19 +98,29 @@ class MqttClient:
     def _on_connect(
         self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
+        self._answered.set()
         if not reason.is_failure:
             log.info("connected to the broker at %s:%d", self._broker.host, self._broker.port)
             for topic, payload in self._birth:
                 self._send(topic, payload)
             self.connected.set()
         elif reason.value in _UNSUPPORTED_VERSION and client.protocol == MQTTProtocolVersion.MQTTv5:
-            log.warning("the broker does not speak MQTT 5; falling back to 3.1.1, without message expiry")
             threading.Thread(target=self._fall_back, args=(client,), daemon=True).start()
         else:
             log.error("the broker at %s:%d refused us: %s", self._broker.host, self._broker.port, reason)
 
+    def _on_socket_open(self, client: Client, userdata: Any, socket: Any) -> None:
+        self._answered.clear()
+        if client.protocol == MQTTProtocolVersion.MQTTv5:
+            threading.Thread(target=self._await_answer, args=(client,), daemon=True).start()
+
+    def _await_answer(self, client: Client) -> None:
+        if not self._answered.wait(CONNACK_S) and client is self._client and not self._closing:
+            self._fall_back(client)
+
     def _fall_back(self, refused: Client) -> None:
         """On a thread of its own: a paho client cannot be stopped from its own callback."""
+        log.warning("the broker does not speak MQTT 5; falling back to 3.1.1, without message expiry")
         refused.disconnect()
         refused.loop_stop()
         if not self._closing:

@@ -19,7 +19,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _command(kind: str, port: int, folder: Path) -> list[str]:
+def command(kind: str, port: int, folder: Path) -> list[str]:
     if kind == "mosquitto":
         program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
         if program is None:
@@ -36,7 +36,7 @@ def _command(kind: str, port: int, folder: Path) -> list[str]:
 @contextmanager
 def running_broker(kind: str, folder: Path, port: int | None = None):
     port = port or free_port()
-    process = subprocess.Popen(_command(kind, port, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command(kind, port, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
         while True:

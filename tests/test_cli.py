@@ -1,0 +1,147 @@
+"""Commands as a user types them: what they print, and what they say of bad input."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+IWR = "firmware_config/iwr6843_recording.cfg"
+MMECG = "firmware_config/awr1843_mmecg.cfg"
+
+
+def radarecg(*args) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "edge", *map(str, args)], cwd=ROOT, capture_output=True, text=True, timeout=100
+    )
+
+
+def assert_one_clear_line(done: subprocess.CompletedProcess, *words: str) -> None:
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("radarecg: error: ")
+    assert done.stderr.count("\n") == 1
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.fixture
+def bad_file(tmp_path):
+    def make(content: bytes) -> Path:
+        (tmp_path / "bad.bin").write_bytes(content)
+        return tmp_path / "bad.bin"
+
+    return make
+
+
+def test_replay_of_a_missing_file(tmp_path):
+    assert_one_clear_line(radarecg("replay", tmp_path / "none.bin", "--cfg", IWR), "none.bin", "no such recording")
+
+
+def test_replay_of_an_empty_file(bad_file):
+    assert_one_clear_line(radarecg("replay", bad_file(b""), "--cfg", IWR), "bad.bin", "empty")
+
+
+def test_replay_of_a_truncated_file(bad_file):
+    assert_one_clear_line(
+        radarecg("replay", bad_file(bytes(3200 * 31 + 800)), "--cfg", IWR), "31 frames of 3200 bytes and 800 bytes over"
+    )
+
+
+@pytest.mark.parametrize("frames", [20, 400])
+def test_replay_of_random_bytes(bad_file, frames):
+    assert_one_clear_line(
+        radarecg("replay", bad_file(os.urandom(3200 * frames)), "--cfg", IWR, "--summary"), "not radar data"
+    )
+
+
+def test_replay_with_a_chirp_file_that_is_none(bad_file):
+    assert_one_clear_line(radarecg("replay", bad_file(bytes(3200)), "--cfg", "README.md"), "README.md:1", "chirp file")
+    assert_one_clear_line(radarecg("replay", bad_file(bytes(3200)), "--cfg", "none.cfg"), "none.cfg")
+
+
+def test_replay_of_a_bare_file_without_a_chirp_file(bad_file):
+    assert_one_clear_line(radarecg("replay", bad_file(bytes(3200))), "--cfg")
+
+
+def test_run_with_bad_settings(tmp_path):
+    settings = tmp_path / "x.toml"
+    for text, word in (
+        ('device = "A b"\n[radar]\ncfg = "x"', "device"),
+        ('device = "a"\n[radar]\ncgf = "x"', "cgf"),
+        ("device = ", "x.toml"),
+        ('device = "a"\n[radar]\ncfg = "x.cfg"', "x.cfg"),
+        (f'device = "a"\n[radar]\ncfg = "{ROOT / MMECG}"\n[mqtt]\npassword_file = "secret"', "secret"),
+    ):
+        settings.write_text(text)
+        assert_one_clear_line(radarecg("run", "--config", settings), word)
+
+
+def test_check_config_explains_a_chirp_file(tmp_path):
+    done = radarecg("check-config", MMECG)
+    assert done.returncode == 0
+    assert "3.7926 mm" in done.stdout
+    assert "12288 bytes a frame" in done.stdout
+    broken = tmp_path / "broken.cfg"
+    broken.write_text((ROOT / MMECG).read_text().replace(" 77 10 6 60 ", " 77 10 9 60 "))
+    assert_one_clear_line(radarecg("check-config", broken), "adc_window", "start earlier or take fewer samples")
+
+
+def test_the_iwr6843_recording(real_data):
+    recording = real_data / "iwr6843_dca1000" / "demo.bin"
+    done = radarecg("replay", recording, "--cfg", IWR, "--iq-order", "studio", "--summary")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["heart_rate_bpm"] == pytest.approx(69.4, abs=2)
+    assert summary["breathing_rate_bpm"] == pytest.approx(15.2, abs=1)
+    assert 0.6 <= summary["chest_range_m"] <= 0.8
+    assert summary["frames"] == 400
+    wrong = radarecg("replay", recording, "--cfg", IWR, "--iq-order", "sdk", "--summary")
+    assert_one_clear_line(wrong, "IQ order", "--iq-order studio")
+    assert_one_clear_line(radarecg("replay", recording, "--cfg", MMECG), "is not its chirp file")
+
+
+def test_replay_prints_a_line_a_second(real_data):
+    recording = real_data / "iwr6843_dca1000" / "demo.bin"
+    done = radarecg("replay", recording, "--cfg", IWR, "--iq-order", "studio")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 19
+    assert "warming_up" in lines[0]
+    assert "0.70 m" in lines[-1]
+
+
+def test_the_demo_stands(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "demo", "--duration", "22", "--picture", tmp_path / "demo.svg"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary["hr_mae_bpm"] < 3
+    assert summary["valid_fraction"] > 0.3
+    assert summary["frames_lost"] == 0
+    assert summary["frames"] > 3500
+    assert summary["messages"] > 80
+    assert 0 < summary["latency_ms_p50"] <= summary["latency_ms_p99"]
+    picture = (tmp_path / "demo.svg").read_text()
+    assert "Heart" in picture
+    assert "http" not in picture.replace("http://www.w3.org", "").replace("https://www.textualize.io", "")
+
+
+def test_a_demo_without_mosquitto_uses_amqtt():
+    code = (
+        "import shutil, sys; real = shutil.which\n"
+        "shutil.which = lambda name, **options: None if name == 'mosquitto' else real(name, **options)\n"
+        "from edge.__main__ import main; sys.exit(main(['demo', '--duration', '9']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary["broker"] == "amqtt"
+    assert summary["messages"] > 2

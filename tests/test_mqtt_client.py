@@ -1,0 +1,120 @@
+"""The client against real brokers: birth, will, retained or not, outages, refusals."""
+
+import json
+import queue
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from edge.frames import FrameCount, Quality, Vitals
+from edge.mqtt.client import Broker
+from edge.mqtt.publisher import Publisher
+from tests.peers.brokers import Listener, command, free_port, running_broker
+
+GOOD = Vitals(1_795_196_400_000_000_000, 64.0, 15.0, 0.46, Quality("good", 0.93), FrameCount(1, 0))
+
+
+def wait(condition, timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def connected(port: int, chirp) -> Publisher:
+    publisher = Publisher(Broker(port=port), "radar-0001", chirp)
+    assert publisher.client.connected.wait(timeout=20)
+    return publisher
+
+
+def test_a_life_with_any_broker(broker_port, mmecg):
+    listener = Listener(broker_port)
+    publisher = connected(broker_port, mmecg)
+    assert json.loads(listener.wait_for("/status").payload)["state"] == "online"
+    info = json.loads(listener.wait_for("/info").payload)
+    assert info["radar_sha256"] == mmecg.sha256
+    publisher.vitals(GOOD)
+    vitals = listener.wait_for("radarecg/v1/radar-0001/vitals")
+    assert json.loads(vitals.payload)["hr"]["value"] == 64.0
+    publisher.close()
+    assert json.loads(listener.wait_for("/status").payload) | {"boot": ""} == {
+        "schema": "radarecg.status/1",
+        "device": "radar-0001",
+        "boot": "",
+        "intended_use": "research",
+        "state": "offline",
+        "reason": "stopped",
+    }
+    listener.close()
+
+
+def test_measurements_are_not_retained_status_and_info_are(broker_port, mmecg):
+    publisher = connected(broker_port, mmecg)
+    publisher.vitals(GOOD)
+    time.sleep(0.5)
+    late = Listener(broker_port)
+    topics = {late.wait_for("").topic.rsplit("/", 1)[1] for _ in range(2)}
+    assert topics == {"status", "info"}
+    with pytest.raises(queue.Empty):
+        late.wait_for("/vitals", timeout_s=0.5)
+    publisher.close()
+    late.close()
+
+
+def test_a_killed_device_is_said_to_be_offline(mosquitto_port, mmecg):
+    listener = Listener(mosquitto_port)
+    code = (
+        "import time\n"
+        "from edge.mqtt.client import Broker\nfrom edge.mqtt.publisher import Publisher\n"
+        "from edge.radar.firmware import load_chirp\n"
+        f"Publisher(Broker(port={mosquitto_port}), 'radar-0001', load_chirp({mmecg.source!r}))\n"
+        "time.sleep(60)\n"
+    )
+    device = subprocess.Popen([sys.executable, "-c", code])
+    listener.wait_for("/info")
+    device.send_signal(signal.SIGKILL)
+    device.wait()
+    gone = listener.wait_for("/status", matching=lambda m: json.loads(m.payload)["state"] == "offline")
+    assert json.loads(gone.payload)["reason"] == "connection_lost"
+    listener.close()
+
+
+def test_no_broker_yet_then_one_then_none_then_one(tmp_path, mmecg):
+    port = free_port()
+    publisher = Publisher(Broker(port=port), "radar-0001", mmecg)
+    publisher.vitals(GOOD)
+    assert publisher.client.dropped == 1
+    with running_broker("mosquitto", tmp_path, port):
+        assert publisher.client.connected.wait(timeout=20)
+        publisher.vitals(GOOD)
+        assert publisher.client.published == 1
+    wait(lambda: not publisher.client.connected.is_set())
+    publisher.vitals(GOOD)
+    assert publisher.client.dropped == 2
+    with running_broker("mosquitto", tmp_path, port):
+        listener = Listener(port)
+        assert publisher.client.connected.wait(timeout=20)
+        assert json.loads(listener.wait_for("/status").payload)["state"] == "online"
+        publisher.vitals(GOOD)
+        listener.wait_for("/vitals")
+        listener.close()
+    publisher.close()
+
+
+def test_a_refused_password_is_said_and_not_fatal(tmp_path, mmecg, caplog):
+    (tmp_path / "passwords").write_text("")
+    port = free_port()
+    config = tmp_path / "strict.conf"
+    config.write_text(
+        f"user root\nlistener {port} 127.0.0.1\nallow_anonymous false\npassword_file {tmp_path / 'passwords'}\n"
+    )
+    broker = subprocess.Popen([*command("mosquitto", port, tmp_path)[:2], config], stderr=subprocess.DEVNULL)
+    publisher = Publisher(Broker(port=port, username="x", password="y"), "radar-0001", mmecg)
+    wait(lambda: "refused us" in caplog.text)
+    assert not publisher.client.connected.is_set()
+    publisher.close()
+    broker.kill()
+    broker.wait()

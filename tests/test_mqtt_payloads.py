@@ -1,0 +1,132 @@
+"""Each payload against its published schema, and what no payload can say."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+
+from edge.frames import FrameCount, Quality, Vitals, Waveform
+from edge.mqtt import payloads as p
+from edge.mqtt.client import Broker
+from edge.mqtt.publisher import Publisher
+from edge.mqtt.topics import TOPICS
+
+SCHEMAS = Path(__file__).parents[1] / "edge" / "mqtt" / "schemas"
+T_NS = 1_795_196_400_123_456_789
+
+
+def schema(name: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads((SCHEMAS / f"{name}.schema.json").read_text()))
+
+
+class Sent(Publisher):
+    """A publisher whose client keeps what it is given instead of sending it."""
+
+    def __init__(self, chirp, monkeypatch) -> None:
+        self.out: list[tuple[str, dict]] = []
+
+        out = self.out
+
+        class Client:
+            def __init__(self, broker, device, will, birth) -> None:
+                out.extend((topic.suffix, json.loads(payload)) for topic, payload in [will, *birth])
+
+            def publish(self, topic, payload) -> None:
+                out.append((topic.suffix, json.loads(payload)))
+
+        monkeypatch.setattr("edge.mqtt.publisher.MqttClient", Client)
+        super().__init__(Broker(), "radar-0001", chirp)
+
+
+VITALS = {
+    "good": Vitals(T_NS, 64.23, 14.9, 0.463, Quality("good", 0.93), FrameCount(2000, 0)),
+    "unusable": Vitals(T_NS, None, None, None, Quality("unusable", 0.11, ("body_movement", "frame_loss"))),
+}
+
+
+@pytest.fixture
+def sent(mmecg, monkeypatch):
+    return Sent(mmecg, monkeypatch)
+
+
+def test_every_topic_has_a_schema_and_every_payload_keeps_it(sent):
+    for vitals in VITALS.values():
+        sent.vitals(vitals)
+    sent.waveform(Waveform(T_NS, 40, 50, np.array([0.1, -0.2, 0.3, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 12.0])))
+    assert {suffix for suffix, _ in sent.out} == {topic.suffix for topic in TOPICS}
+    for suffix, payload in sent.out:
+        schema(suffix).validate(payload)
+        assert payload["intended_use"] == "research"
+    seqs = [payload["seq"] for _, payload in sent.out if "seq" in payload]
+    assert seqs == sorted(set(seqs))
+
+
+def test_vitals_say_what_was_found(sent):
+    sent.vitals(VITALS["good"])
+    payload = sent.out[-1][1]
+    assert payload["hr"]["value"] == 64.2
+    assert payload["hr"]["valid"] is True
+    assert payload["t"] == "2026-11-20T17:40:00.123456Z"
+    assert payload["t_ns"] == T_NS
+    sent.vitals(VITALS["unusable"])
+    payload = sent.out[-1][1]
+    assert payload["hr"] | {"age_ms": 0} == {
+        "valid": False,
+        "value": None,
+        "unit": "/min",
+        "ci95": None,
+        "n_beats": None,
+        "age_ms": 0,
+    }
+    assert payload["quality"]["flags"] == ["body_movement", "frame_loss"]
+
+
+def test_the_waveform_can_be_rebuilt(sent):
+    truth = np.random.default_rng(0).normal(size=60)
+    for k in range(0, 60, 6):
+        sent.waveform(Waveform(T_NS, k, 50, truth[k : k + 6]))
+    blocks = [payload for suffix, payload in sent.out if suffix == "waveform"]
+    assert [b["sample0"] for b in blocks] == [0, 12, 24, 36, 48]
+    rebuilt = np.concatenate([np.array(b["samples"]) * b["scale"] for b in blocks])
+    np.testing.assert_allclose(rebuilt, truth, atol=0.002 * np.abs(truth).max())
+
+
+def test_a_flat_waveform_is_sent_as_zeros(sent):
+    sent.waveform(Waveform(T_NS, 0, 50, np.zeros(10)))
+    assert sent.out[-1][1]["samples"] == [0] * 10
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda v: v | {"hr": v["hr"] | {"valid": False}},
+        lambda v: v | {"hr": v["hr"] | {"value": None}},
+        lambda v: v | {"quality": {"state": "unusable", "sqi": 0.1, "flags": []}},
+        lambda v: v | {"hr": v["hr"] | {"unit": "Hz"}},
+        lambda v: v | {"quality": {"state": "splendid", "sqi": 0.1, "flags": []}},
+        lambda v: v | {"surprise": 1},
+    ],
+)
+def test_a_false_claim_fails_schema_and_struct_alike(sent, wrong):
+    sent.vitals(VITALS["good"])
+    right = sent.out[-1][1]
+    msgspec.convert(right, p.VitalsPayload)
+    payload = wrong(right)
+    assert not schema("vitals").is_valid(payload)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(payload, p.VitalsPayload)
+
+
+def test_a_valid_rate_in_unusable_quality_cannot_be_built():
+    with pytest.raises(ValueError, match="is null"):
+        p.Rate(valid=False, value=70.0)
+    with pytest.raises(ValueError, match="has a value"):
+        p.Rate(valid=True, value=None)
+
+
+@pytest.mark.parametrize("name", [topic.suffix for topic in TOPICS])
+def test_schemas_are_schemas(name):
+    jsonschema.Draft202012Validator.check_schema(json.loads((SCHEMAS / f"{name}.schema.json").read_text()))
