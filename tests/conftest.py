@@ -30,13 +30,6 @@ def real_data() -> Path:
     return folder
 
 
-@pytest.fixture(params=["mosquitto", "amqtt"])
-def broker_port(request, tmp_path):
-    """A real broker: one that speaks MQTT 5 and one that does not."""
-    with running_broker(request.param, tmp_path) as port:
-        yield port
-
-
 @pytest.fixture
 def mosquitto_port(tmp_path):
     with running_broker("mosquitto", tmp_path) as port:

@@ -30,9 +30,9 @@ def connected(port: int, chirp) -> Publisher:
     return publisher
 
 
-def test_a_life_with_any_broker(broker_port, mmecg):
-    listener = Listener(broker_port)
-    publisher = connected(broker_port, mmecg)
+def test_a_life(mosquitto_port, mmecg):
+    listener = Listener(mosquitto_port)
+    publisher = connected(mosquitto_port, mmecg)
     assert json.loads(listener.wait_for("/status").payload)["state"] == "online"
     info = json.loads(listener.wait_for("/info").payload)
     assert info["radar_sha256"] == mmecg.sha256
@@ -51,17 +51,34 @@ def test_a_life_with_any_broker(broker_port, mmecg):
     listener.close()
 
 
-def test_measurements_are_not_retained_status_and_info_are(broker_port, mmecg):
-    publisher = connected(broker_port, mmecg)
+def test_measurements_are_not_retained_status_and_info_are(mosquitto_port, mmecg):
+    publisher = connected(mosquitto_port, mmecg)
     publisher.vitals(GOOD)
     time.sleep(0.5)
-    late = Listener(broker_port)
+    late = Listener(mosquitto_port)
     topics = {late.wait_for("").topic.rsplit("/", 1)[1] for _ in range(2)}
     assert topics == {"status", "info"}
     with pytest.raises(queue.Empty):
         late.wait_for("/vitals", timeout_s=0.5)
     publisher.close()
     late.close()
+
+
+def test_a_broker_that_knows_only_mqtt_3_1_1_gets_the_vitals_too(tmp_path, mmecg, caplog):
+    with running_broker("amqtt", tmp_path) as port:
+        listener = Listener(port)
+        publisher = connected(port, mmecg)
+        assert "does not speak MQTT 5" in caplog.text
+
+        def delivered() -> bool:
+            publisher.vitals(GOOD)
+            time.sleep(0.3)
+            return not listener.messages.empty()
+
+        wait(delivered)
+        assert json.loads(listener.wait_for("/vitals").payload)["hr"]["value"] == 64.0
+        publisher.close()
+        listener.close()
 
 
 def test_a_killed_device_is_said_to_be_offline(mosquitto_port, mmecg):

@@ -73,7 +73,9 @@ class MqttClient:
         self._client.loop_stop()
 
     def _start(self, protocol: MQTTProtocolVersion) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, client_id=f"radarecg-{self._device}", protocol=protocol)
+        # An id for each version: a broker that choked on the first must not take the second for the same session.
+        client_id = f"radarecg-{self._device}-{protocol.name.lower()}"
+        client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol)
         client.suppress_exceptions = True
         client.enable_logger(log.getChild("paho"))
         client.reconnect_delay_set(1, 30)
@@ -130,7 +132,7 @@ class MqttClient:
         self, client: Client, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self.connected.clear()
-        if not self._closing and client is self._client:
+        if reason.is_failure and not self._closing:
             log.warning("lost the broker (%s); trying again", reason)
 
 
