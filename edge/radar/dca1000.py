@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import select
 import socket
 import struct
 import threading
@@ -138,7 +139,8 @@ class DataPort:
             while self._open:
                 try:
                     size = self._socket.recv_into(packet)
-                except TimeoutError:
+                except BlockingIOError:  # the burst is drained: wait for the next one
+                    select.select([self._socket], [], [], SILENCE_S)
                     continue
                 for frame in self._assembler.push(view[:size]):
                     if self._frames.qsize() < QUEUE_FRAMES:  # beyond: dropped, and seen downstream as lost
@@ -157,7 +159,7 @@ def _bind(host: str, port: int) -> socket.socket:
             WANTED_BUFFER_BYTES >> 10,
             WANTED_BUFFER_BYTES,
         )
-    data.settimeout(SILENCE_S)
+    data.setblocking(False)
     try:
         data.bind((host, port))
     except OSError as error:
