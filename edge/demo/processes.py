@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import getpass
 import os
 import shutil
 import signal
@@ -75,7 +76,8 @@ def start_broker(stack: ExitStack, folder: Path) -> tuple[Child, int]:
     port = MQTT_PORT if _is_free(MQTT_PORT) else free_port(socket.SOCK_STREAM)
     if mosquitto := shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"):
         config = folder / "mosquitto.conf"
-        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+        # Without `user`, mosquitto started by root changes its user, and Linux then forgets to end it with the demo.
+        config.write_text(f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous true\n")
         broker = start(stack, "mosquitto", [mosquitto, "-c", str(config)], folder)
     else:
         config = folder / "amqtt.yaml"
