@@ -105,6 +105,8 @@ def open_recording(path: Path, cfg: Path | None = None, iq_order: IqOrder | None
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such recording")
+    if path.is_dir() and cfg is not None:
+        raise RecordingError(f"{path} is a recording with a chirp file of its own: leave --cfg away")
     if path.is_dir():
         return _open_folder(path, iq_order)
     if cfg is None:
@@ -126,7 +128,7 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
     chirp = load_chirp(folder / "chirp.cfg")
     rows = (folder / "frames.idx").read_bytes()
     index = np.frombuffer(rows[: len(rows) // INDEX_ROW.itemsize * INDEX_ROW.itemsize], INDEX_ROW)
-    index = index[index["offset"] + np.uint64(chirp.frame_bytes) <= (folder / "adc.bin").stat().st_size]
+    index = index[index["offset"].astype(float) + chirp.frame_bytes <= (folder / "adc.bin").stat().st_size]
     if len(index) == 0:
         raise RecordingError(f"{folder}: holds no whole frame")
     return Recording(folder / "adc.bin", chirp, iq_order or cast(IqOrder, order), index)

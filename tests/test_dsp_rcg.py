@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edge.dsp.rcg import RcgExtractor
+from edge.errors import InputError
 from edge.frames import RadarFrame
 from edge.radar.decode import decode, encode
 from edge.twin.body import Body
@@ -50,6 +51,22 @@ def test_any_antennas(mmecg, tx, rx):
     assert blocks[-1].chest.range_m == pytest.approx(0.46, abs=0.05)
     assert blocks[-1].chest.present
     assert blocks[-1].weights.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"frame_period_s": 0.2}, "too few to see a heartbeat"), ({"slope_hz_s": 5e12}, "a chest cannot be found")],
+)
+def test_a_chirp_that_cannot_show_a_chest_is_refused(mmecg, change, said):
+    with pytest.raises(InputError, match=said):
+        RcgExtractor(replace(mmecg, **change))
+
+
+def test_a_dead_adc_is_a_problem_not_a_crash(mmecg):
+    dead = (RadarFrame(k, k, np.zeros(mmecg.frame_shape, np.complex64), True) for k in range(1200))
+    extractor, blocks = blocks_of(mmecg, dead)
+    assert "not radar data" in extractor.problem
+    assert all(np.isfinite(block.weights).all() and np.isfinite(block.speed_mm_s) for block in blocks)
 
 
 def test_an_empty_room_has_no_chest(mmecg):

@@ -125,6 +125,14 @@ def test_damage_is_said(folder, mmecg, damage, said):
         open_recording(folder)
 
 
+def test_a_row_that_points_outside_is_left_out(folder, mmecg):
+    write(folder, mmecg, [raw(seq, mmecg.frame_bytes) for seq in range(3)])
+    rows = np.fromfile(folder / "frames.idx", INDEX_ROW)
+    rows["offset"][1] = 2**64 - 1
+    rows.tofile(folder / "frames.idx")
+    assert [frame.seq for frame in open_recording(folder).frames()] == [0, 2]
+
+
 def test_a_bare_file_needs_its_chirp_file(tmp_path):
     (tmp_path / "x.bin").write_bytes(bytes(12288))
     with pytest.raises(RecordingError, match="--cfg"):

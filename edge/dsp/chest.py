@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 
 from edge.chirp import ChirpConfig
+from edge.errors import InputError
 from edge.frames import Chest, Complex64, Float64
 from edge.spec import BLOCK_S
 
 SEARCH_RANGE_M = (0.2, 2.5)
+MIN_BINS = 5
 HISTORY_S = 8.0
 PRESENCE_S = 3.0  # long enough for two heartbeats of somebody who holds the breath
 FIRST_LOOK_S = 4.0  # at least one breath before the first choice
@@ -24,15 +25,6 @@ MIRROR_MARGIN_DB = 10.0
 # Antenna leakage, walls and even a breathing chest repeat from profile to profile; bytes that are not radar data,
 # or not of this chirp file, do not.
 MIN_COHERENCE = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class ChestBin:
-    """The strongest moving bin and what the whole spectrum says about the data."""
-
-    index: int
-    chest: Chest
-    mirrored: bool
 
 
 def range_profile(iq: Complex64) -> Complex64:
@@ -47,12 +39,18 @@ def range_profile(iq: Complex64) -> Complex64:
 
 
 class ChestFinder:
-    """Keeps one profile a block and finds the bin whose echo moves most."""
+    """Keeps one profile a block and finds the bin whose echo moves most. Raises InputError when no bin can be it."""
 
     def __init__(self, chirp: ChirpConfig) -> None:
         self._range_bin_m = chirp.range_bin_m
         low, high = (metres / chirp.range_bin_m for metres in SEARCH_RANGE_M)
         self._zone = np.arange(max(2, math.ceil(low)), min(chirp.samples // 2 - 1, math.floor(high) + 1))
+        if len(self._zone) < MIN_BINS:
+            raise InputError(
+                f"{chirp.source}: range bins of {chirp.range_bin_m:.2f} m, {chirp.samples} in all, leave fewer than "
+                f"{MIN_BINS} between {SEARCH_RANGE_M[0]} and {SEARCH_RANGE_M[1]} m: a chest cannot be found; "
+                "sweep a wider band or take more samples"
+            )
         self._profiles: deque[Complex64] = deque(maxlen=round(HISTORY_S / BLOCK_S))
 
     @property
@@ -78,32 +76,29 @@ class ChestFinder:
         """Adds one profile [channel, bin], about once every BLOCK_S."""
         self._profiles.append(profile)
 
-    def find(self) -> ChestBin:
-        """The best bin of the last HISTORY_S. Call when `ready`."""
-        history = np.stack(self._profiles)
-        mean = history.mean(axis=0)
-        total = np.square(np.abs(history)).mean(axis=0).sum(axis=0) + 1e-12
-        static = np.square(np.abs(mean)).sum(axis=0)
-        moving = np.maximum(total - static, 1e-12)
+    def find(self) -> tuple[int, bool]:
+        """The bin that moved most in the last HISTORY_S, and whether its mirror image moved far more (wrong IQ order)."""
+        moving = _moving(np.stack(self._profiles))
         index = int(self._zone[moving[self._zone].argmax()])
-        mirrored_peak = moving[len(moving) - self._zone].max()
-        recent = history[-round(PRESENCE_S / BLOCK_S) :].var(axis=0).sum(axis=0) + 1e-12
-        near = slice(index - 1, index + 2)
-        contrast_db = _db(recent[near].max() / np.median(recent[self._zone]))
-        return ChestBin(
-            index=index,
-            chest=Chest(self._centre_m(moving, index), contrast_db, contrast_db >= PRESENT_CONTRAST_DB),
-            mirrored=_db(mirrored_peak / moving[index]) > MIRROR_MARGIN_DB,
-        )
+        return index, _db(moving[len(moving) - self._zone].max() / moving[index]) > MIRROR_MARGIN_DB
+
+    def chest_at(self, index: int) -> Chest:
+        """What the last PRESENCE_S say of a chest in this bin and its neighbours."""
+        moving = _moving(np.stack(self._profiles)[-round(PRESENCE_S / BLOCK_S) :])
+        near = np.arange(index - 1, index + 2)
+        contrast_db = _db(moving[near].max() / np.median(moving[self._zone]))
+        centre_m = float((near * moving[near]).sum() / moving[near].sum() * self._range_bin_m)
+        return Chest(centre_m, contrast_db, contrast_db >= PRESENT_CONTRAST_DB)
 
     def moving_db(self, index: int, other: int) -> float:
         """How far the motion in one bin stands above that in another, over the kept history."""
-        spread = np.stack(self._profiles)[:, :, [index, other]].var(axis=0).sum(axis=0) + 1e-12
-        return _db(spread[0] / spread[1])
+        moving = _moving(np.stack(self._profiles))
+        return _db(moving[index] / moving[other])
 
-    def _centre_m(self, moving: Float64, index: int) -> float:
-        near = np.arange(index - 1, index + 2)
-        return float((near * moving[near]).sum() / moving[near].sum() * self._range_bin_m)
+
+def _moving(history: Complex64) -> Float64:
+    """Power [bin] of what changes over the profiles [time, channel, bin], never zero."""
+    return np.asarray(history.var(axis=0).sum(axis=0, dtype=np.float64) + 1e-12)
 
 
 def _db(ratio: float) -> float:

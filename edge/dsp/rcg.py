@@ -12,11 +12,13 @@ import math
 import numpy as np
 
 from edge.chirp import ChirpConfig
-from edge.dsp.chest import MIN_COHERENCE, ChestBin, ChestFinder, range_profile
+from edge.dsp.chest import MIN_COHERENCE, ChestFinder, range_profile
 from edge.dsp.phase import PhaseTracker, Resampler, SecondDerivative
-from edge.frames import Complex64, Float64, RadarFrame, RcgBlock
+from edge.errors import InputError
+from edge.frames import Chest, Complex64, Float64, RadarFrame, RcgBlock
 from edge.spec import BLOCK_S, RCG_RATE_HZ
 
+MIN_FRAME_RATE_HZ = 10.0
 MAX_GAP_S = 0.3  # a longer gap than a heartbeat's upstroke is not bridged: the stream restarts
 LOOK_EVERY_S = 1.0
 # Steps at random have an rms of 0.58 pi; from here on the motion is too fast to follow, whatever the steps add up to.
@@ -25,9 +27,17 @@ RESELECT_MARGIN_DB = 6.0  # another bin must move four times as strongly before 
 
 
 class RcgExtractor:
-    """Streaming front end. `problem` says, in words, why the data cannot be a radar's view of a chest."""
+    """Streaming front end. `problem` says, in words, why the data cannot be a radar's view of a chest.
+
+    Raises InputError when the chirp file cannot show a heartbeat.
+    """
 
     def __init__(self, chirp: ChirpConfig) -> None:
+        if chirp.frame_rate_hz < MIN_FRAME_RATE_HZ:
+            raise InputError(
+                f"{chirp.source}: {chirp.frame_rate_hz:g} frames a second are too few to see a heartbeat; "
+                f"at least {MIN_FRAME_RATE_HZ:g} are needed"
+            )
         self._chirp = chirp
         self._frames_per_block = max(1, round(BLOCK_S / chirp.frame_period_s))
         self._blocks_between_looks = round(LOOK_EVERY_S / BLOCK_S)
@@ -39,7 +49,8 @@ class RcgExtractor:
         self._finder = ChestFinder(self._chirp)
         self._waiting: list[tuple[list[int], Complex64]] = []
         self._blocks_since_look = 0
-        self._found: ChestBin | None = None
+        self._bin: int | None = None
+        self._chest: Chest | None = None
         self.problem: str | None = None
         self._restart_tracks()
 
@@ -65,12 +76,12 @@ class RcgExtractor:
         self._finder.push(profile[0])
         self._waiting.append(([f.seq for f in frames], profile[:, :, self._finder.zone]))
         self._look()
-        return self._track(frames[-1].t_ns) if self._found else None
+        return self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
 
     def _look(self) -> None:
         """Finds the chest as soon as there is enough to see, and looks again every LOOK_EVERY_S."""
         self._blocks_since_look += 1
-        if self._found and self._blocks_since_look < self._blocks_between_looks:
+        if self._bin and self._blocks_since_look < self._blocks_between_looks:
             return
         self.problem = None
         if (coherence := self._finder.coherence) < MIN_COHERENCE:
@@ -78,20 +89,18 @@ class RcgExtractor:
         if not self._finder.ready:
             return
         self._blocks_since_look = 0
-        best, kept = self._finder.find(), self._found
-        if best.mirrored:
+        best, mirrored = self._finder.find()
+        if mirrored:
             self.problem = "the IQ order looks wrong: the motion sits at negative ranges, as if I and Q were swapped"
-        moved = kept is None or abs(best.index - kept.index) > 1
-        if kept is not None and moved and self._finder.moving_db(best.index, kept.index) > RESELECT_MARGIN_DB:
+        if self._bin is None:
+            self._bin = best
+        elif abs(best - self._bin) > 1 and self._finder.moving_db(best, self._bin) > RESELECT_MARGIN_DB:
+            self._bin = best
             self._restart_tracks()
-            self._found = best
-        elif kept is None or not moved:
-            index = best.index if kept is None else kept.index
-            self._found = ChestBin(index, best.chest, best.mirrored)
+        self._chest = self._finder.chest_at(self._bin)
 
-    def _track(self, t_ns: int) -> RcgBlock | None:
-        assert self._found is not None
-        centre = self._found.index - self._finder.zone.start
+    def _track(self, t_ns: int, index: int, chest: Chest) -> RcgBlock | None:
+        centre = index - self._finder.zone.start
         seq = [number for numbers, _ in self._waiting for number in numbers]
         zone = np.concatenate([profile for _, profile in self._waiting])
         self._waiting = []
@@ -101,7 +110,7 @@ class RcgExtractor:
         if displacement.shape[1] == 0:
             return None
         displacement, rcg, covered = self._derivative.push(displacement, covered)
-        power = np.square(np.abs(echo)).mean(axis=0)
+        power = np.square(np.abs(echo)).mean(axis=0) + 1e-12
         weights = (power / power.sum()).astype(np.float64)
         fresh, self._fresh = self._fresh, False
         return RcgBlock(
@@ -115,7 +124,7 @@ class RcgExtractor:
                 if self._tracker.step_rms_rad > UNTRACKABLE_STEP_RAD
                 else _top_speed_mm_s(weights @ displacement)
             ),
-            chest=self._found.chest,
+            chest=chest,
             restarted=fresh,
         )
 

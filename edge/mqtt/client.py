@@ -85,6 +85,7 @@ class MqttClient:
         delay = _properties(protocol, PacketTypes.WILLMESSAGE, WillDelayInterval=WILL_DELAY_S)
         client.will_set(topic.name(self._device), payload, topic.qos, topic.retain, delay)
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_socket_open = self._on_socket_open
         client.on_disconnect = self._on_disconnect
         client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
@@ -110,6 +111,9 @@ class MqttClient:
             threading.Thread(target=self._fall_back, args=(client,), daemon=True).start()
         else:
             log.error("the broker at %s:%d refused us: %s", self._broker.host, self._broker.port, reason)
+
+    def _on_connect_fail(self, client: Client, userdata: Any) -> None:
+        log.warning("cannot reach the broker at %s:%d; trying again", self._broker.host, self._broker.port)
 
     def _on_socket_open(self, client: Client, userdata: Any, socket: Any) -> None:
         self._answered.clear()
