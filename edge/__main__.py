@@ -24,7 +24,7 @@ from edge.recording import Recorder, open_recording
 from edge.report import Report
 from edge.sources.live import LiveSource
 from edge.sources.replay import ReplaySource
-from edge.spec import NOT_A_DEVICE
+from edge.spec import NOT_A_DEVICE, WINDOW_S
 from edge.twin.body import Body
 from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT, Dca1000Emulator, Person
 from edge.twin.heart import Heart
@@ -85,15 +85,20 @@ def command_replay(args: argparse.Namespace) -> int:
     """The same chain on a recording: a line a second, or one JSON line for the whole."""
     recording = open_recording(args.recording, args.cfg, args.iq_order)
     pipeline = Pipeline(recording.chirp)
-    report = Report(None if args.summary else sys.stdout)
-    run(ReplaySource(recording), pipeline, report)
+    report = Report(pipeline, None if args.summary else sys.stdout)
+    source = ReplaySource(recording)
+    _on_stop(source.close)
+    run(source, pipeline, report)
     frames = {"frames": pipeline.frames.received, "frames_lost": pipeline.frames.lost}
-    problem = pipeline.problem
+    problem = report.problem or pipeline.problem
     if problem and "IQ order" in problem:
         other = next(order for order in IQ_ORDERS if order != recording.iq_order)
         problem = f"{problem}; try --iq-order {other}"
     if problem:
         raise InputError(f"{args.recording}: {problem}")
+    seconds = len(recording.index) * recording.chirp.frame_period_s
+    if seconds < WINDOW_S:
+        print(f"radarecg: note: {seconds:.1f} s of data; a heart rate needs more than {WINDOW_S:.0f}", file=sys.stderr)
     if args.summary:
         print(json.dumps({"recording": args.recording.name, **frames, **report.summary()}))
     return 0
@@ -132,14 +137,35 @@ def command_check_config(args: argparse.Namespace) -> int:
 
 def command_demo(args: argparse.Namespace) -> int:
     """Broker, twin, runtime and a live view, on this machine."""
-    from edge.demo.run import demo  # needs the demo extra
-
+    try:
+        from edge.demo.run import demo
+    except ModuleNotFoundError as error:
+        raise InputError(f"the demo needs {error.name}: pip install 'radarecg[demo]'") from error
     return demo(args.duration, args.picture)
 
 
 def _on_stop(stop: Callable[[], object]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop())
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _port(text: str) -> int:
+    if not 1 <= (value := int(text)) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port, 1 to 65535")
+    return value
+
+
+def _heart_rate(text: str) -> float:
+    if not 20 <= (value := float(text)) <= 300:
+        raise argparse.ArgumentTypeError(f"{text} is not a heart rate, 20 to 300")
+    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -153,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     sub = add("demo", command_demo)
-    sub.add_argument("--duration", type=float, metavar="S", help="end by itself after this many seconds")
+    sub.add_argument("--duration", type=_positive, metavar="S", help="end by itself after this many seconds")
     sub.add_argument("--picture", type=Path, metavar="SVG", help="save the last view as a picture")
 
     sub = add("run", command_run)
@@ -162,9 +188,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("record", command_record)
     sub.add_argument("folder", type=Path)
     sub.add_argument("--cfg", type=Path, required=True, help="the chirp file the radar runs")
-    sub.add_argument("--seconds", type=float, help="stop after this long; default: until interrupted")
+    sub.add_argument("--seconds", type=_positive, help="stop after this long; default: until interrupted")
     sub.add_argument("--host", default="0.0.0.0", help="this machine's address towards the card")
-    sub.add_argument("--port", type=int, default=DEFAULT_DATA_PORT)
+    sub.add_argument("--port", type=_port, default=DEFAULT_DATA_PORT)
     sub.add_argument("--iq-order", choices=IQ_ORDERS, default="sdk")
 
     sub = add("replay", command_replay)
@@ -176,9 +202,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("twin", command_twin)
     sub.add_argument("--cfg", type=Path, required=True, help="the chirp file to behave as")
     sub.add_argument("--host", default="127.0.0.1", help="where to send the card's packets")
-    sub.add_argument("--port", type=int, default=DEFAULT_DATA_PORT)
-    sub.add_argument("--truth-port", type=int, default=DEFAULT_TRUTH_PORT)
-    sub.add_argument("--heart-rate-bpm", type=float, default=68.0)
+    sub.add_argument("--port", type=_port, default=DEFAULT_DATA_PORT)
+    sub.add_argument("--truth-port", type=_port, default=DEFAULT_TRUTH_PORT)
+    sub.add_argument("--heart-rate-bpm", type=_heart_rate, default=68.0)
 
     sub = add("check-config", command_check_config)
     sub.add_argument("cfg", type=Path)

@@ -22,7 +22,11 @@ class ChirpConfigError(InputError):
 
 @dataclass(frozen=True)
 class ChirpConfig:
-    """One TDM frame of an AWR1843-like radar. `tx_order` and `rx` count antennas from 1."""
+    """One TDM frame of an AWR1843-like radar. `tx_order` and `rx` count antennas from 1.
+
+    `adc_layout` is adcbufCfg's (output, sample swap, interleave, chirp threshold), `lvds_content` lvdsStreamCfg's
+    (header, data format, software session).
+    """
 
     source: str
     text: str
@@ -35,6 +39,10 @@ class ChirpConfig:
     samples: int
     sample_rate_hz: float
     rx_gain_db: int
+    hpf_codes: tuple[int, int]
+    low_power_adc: bool
+    adc_layout: tuple[int, ...]
+    lvds_content: tuple[int, ...]
     tx_backoff_db: tuple[int, int, int]
     tx_order: tuple[int, ...]
     tx_enabled: tuple[int, ...]

@@ -13,7 +13,8 @@ from edge.radar.dca1000 import DEFAULT_DATA_PORT
 from edge.radar.decode import IqOrder
 
 DeviceId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,64}$")]
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Host = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ConfigError(InputError):
@@ -25,14 +26,14 @@ class RadarConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     cfg: str
     iq_order: IqOrder = "sdk"
-    data_host: str = "0.0.0.0"
+    data_host: Host = "0.0.0.0"
     data_port: Port = DEFAULT_DATA_PORT
 
 
 class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`password_file` is relative to the settings file; its first line is the password."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 1883
     username: str | None = None
     password_file: str | None = None
@@ -61,6 +62,6 @@ def broker_of(config: Config, path: Path) -> Broker:
     if m.password_file is not None:
         try:
             password = (path.parent / m.password_file).read_text(encoding="utf-8").splitlines()[0]
-        except (OSError, IndexError) as error:
+        except (OSError, IndexError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: mqtt.password_file: cannot read {m.password_file} ({error})") from error
     return Broker(m.host, m.port, m.username, password)

@@ -12,6 +12,7 @@ Complex64 = npt.NDArray[np.complex64]
 Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
+Doubt = Literal["low_snr", "model_uncertain"]
 QualityState = Literal["good", "degraded", "unusable"]
 
 
@@ -75,20 +76,26 @@ class RcgBlock:
 
 @dataclass(frozen=True, slots=True)
 class Waveform:
-    """The heart waveform: envelope of the chest's vibration, one bump a beat. samples [n] in mm/s^2."""
+    """The heart waveform: envelope of the chest's vibration, a large bump a beat. samples [n] in mm/s^2.
+
+    `coverage` is the share of frames that came; not `continues`: what came before is of another time or place.
+    """
 
     t_ns: int
     sample0: int
     rate_hz: int
     samples: Float64
+    coverage: float = 1.0
+    continues: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class RateEstimate:
-    """A rate per minute with the probability (0..1) that it is right; None when there is none yet."""
+    """A rate per minute, how sure it is (0..1), and a reason to doubt it all the same; no rate yet: None."""
 
     bpm: float | None = None
     confidence: float = 0.0
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True)

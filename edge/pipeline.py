@@ -7,9 +7,8 @@ source -> RadarFrame -> RcgExtractor -> RcgBlock -> HeartRateEstimator  -> asses
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import Protocol
-
-import numpy as np
 
 from edge.chirp import ChirpConfig
 from edge.dsp.breathing import BreathingEstimator
@@ -17,7 +16,7 @@ from edge.dsp.classical import HeartRateEstimator
 from edge.dsp.rcg import RcgExtractor
 from edge.frames import FrameCount, RadarFrame, RateEstimate, RcgBlock, Vitals, Waveform
 from edge.sources import Source
-from edge.spec import RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
+from edge.spec import VITALS_PERIOD_S, WINDOW_S
 from edge.timing import clock_state
 from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, StillnessWatch, assess
 
@@ -41,7 +40,7 @@ class Pipeline:
         self._breathing = BreathingEstimator()
         self._stillness = StillnessWatch(chirp.max_speed_m_s * 1e3)
         self._block: RcgBlock | None = None
-        self._covered = np.zeros(0, bool)
+        self._whole: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
         self._last: RadarFrame | None = None
         self._heard_ns: int | None = None
         self.frames = FrameCount()
@@ -54,15 +53,17 @@ class Pipeline:
     def push(self, frame: RadarFrame) -> Waveform | None:
         """One frame; returns the next piece of the heart waveform when a block is complete."""
         self._count(frame)
+        restarts = self._rcg.restarts
         block = self._rcg.push(frame)
+        if self._rcg.restarts != restarts:
+            self._block = None
+            self._forget()
         if block is None:
             return None
         still = self._stillness.push(block)
         if not (still and block.chest.present):
-            self._heart.forget()
-            self._breathing.forget()
+            self._forget()
         self._breathing.push(block)
-        self._covered = np.concatenate([self._covered, block.covered])[-round(WINDOW_S * RCG_RATE_HZ) :]
         self._block = block
         return self._heart.push(block)
 
@@ -70,8 +71,9 @@ class Pipeline:
         """What may be said at `now_ns` (Unix). Call once every VITALS_PERIOD_S: it advances the heart's tracker."""
         if self._heard_ns is None:
             self._heard_ns = now_ns  # silence counts from when somebody began to listen
-        silence_s = (now_ns - self._heard_ns) / 1e9
-        heart = self._heart.update()
+        silence_s = abs(now_ns - self._heard_ns) / 1e9  # a clock set back is no proof of life
+        breathing = self._breathing.estimate()
+        heart = self._heart.update(breathing.bpm)
         quality = assess(
             Evidence(
                 silence_s=silence_s,
@@ -79,21 +81,28 @@ class Pipeline:
                 present=self._block is None or self._block.chest.present,
                 still=self._stillness.still,
                 history_s=self._heart.window_s(),
-                lost_share=float(1 - self._covered.mean()) if len(self._covered) else 0.0,
+                lost_share=self._whole.count(False) / max(1, len(self._whole)),
                 confidence=heart.confidence,
+                doubt=heart.doubt,
                 clock_synced=clock_state().synced,
             )
         )
         chest_seen = CHEST_LOST.isdisjoint(quality.flags)
-        breathing = self._breathing.estimate() if chest_seen else RateEstimate()
+        if not chest_seen or breathing.confidence < BREATHING_CONFIDENCE_NEEDED:
+            breathing = RateEstimate()
         return Vitals(
             t_ns=self._heard_ns,
             heart_rate_bpm=heart.bpm if quality.state != "unusable" else None,
-            breathing_rate_bpm=breathing.bpm if breathing.confidence >= BREATHING_CONFIDENCE_NEEDED else None,
+            breathing_rate_bpm=breathing.bpm,
             chest_range_m=self._block.chest.range_m if chest_seen and self._block else None,
             quality=quality,
             frames=self.frames,
         )
+
+    def _forget(self) -> None:
+        """The chest moved, or what follows is not of the same stretch of time."""
+        self._heart.forget()
+        self._breathing.forget()
 
     def _count(self, frame: RadarFrame) -> None:
         """Counts what came whole and, from the steps of `seq`, what did not."""
@@ -101,6 +110,8 @@ class Pipeline:
         self._last = frame
         if frame.complete:
             self._heard_ns = frame.t_ns
+        self._whole.extend([False] * min(skipped, self._whole.maxlen or 0))
+        self._whole.append(frame.complete)
         lost = skipped + (not frame.complete)
         self.frames = FrameCount(self.frames.received + frame.complete, self.frames.lost + lost)
 

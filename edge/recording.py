@@ -29,6 +29,7 @@ from edge.radar.decode import IQ_ORDERS, IqOrder
 from edge.radar.firmware import load_chirp
 
 FORMAT = "radarecg.recording/1"
+MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number is damage
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
 
 
@@ -120,15 +121,18 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
             raise RecordingError(f"{folder}: not a recording, {name} is missing")
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        found, order = meta["format"], meta["iq_order"]
+        found, order, frame_bytes = meta["format"], meta["iq_order"], meta["frame_bytes"]
     except (ValueError, TypeError, KeyError) as error:
         raise RecordingError(f"{folder / 'meta.json'}: damaged ({error!r})") from error
     if found != FORMAT or order not in IQ_ORDERS:
         raise RecordingError(f"{folder / 'meta.json'}: format {found!r} with IQ order {order!r} is not {FORMAT}")
     chirp = load_chirp(folder / "chirp.cfg")
+    if frame_bytes != chirp.frame_bytes:
+        raise RecordingError(f"{folder}: chirp.cfg means {chirp.frame_bytes} bytes a frame, meta.json {frame_bytes}")
     rows = (folder / "frames.idx").read_bytes()
     index = np.frombuffer(rows[: len(rows) // INDEX_ROW.itemsize * INDEX_ROW.itemsize], INDEX_ROW)
-    index = index[index["offset"].astype(float) + chirp.frame_bytes <= (folder / "adc.bin").stat().st_size]
+    size = (folder / "adc.bin").stat().st_size
+    index = index[(index["offset"].astype(float) + chirp.frame_bytes <= size) & (index["seq"] < MAX_SEQ)]
     if len(index) == 0:
         raise RecordingError(f"{folder}: holds no whole frame")
     return Recording(folder / "adc.bin", chirp, iq_order or cast(IqOrder, order), index)

@@ -59,7 +59,7 @@ def test_replay_of_random_bytes(bad_file, frames):
 
 
 def test_replay_with_a_chirp_file_that_is_none(bad_file):
-    assert_one_clear_line(radarecg("replay", bad_file(bytes(3200)), "--cfg", "README.md"), "README.md:1", "chirp file")
+    assert_one_clear_line(radarecg("replay", bad_file(bytes(3200)), "--cfg", "README.md"), "README.md", "chirp file")
     assert_one_clear_line(radarecg("replay", bad_file(bytes(3200)), "--cfg", "none.cfg"), "none.cfg")
 
 
@@ -78,6 +78,17 @@ def test_run_with_bad_settings(tmp_path):
     ):
         settings.write_text(text)
         assert_one_clear_line(radarecg("run", "--config", settings), word)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("demo", "--duration", "0"), ("twin", "--cfg", MMECG, "--port", "70000"), ("record", "x", "--seconds", "-1")],
+)
+def test_arguments_out_of_range_are_refused(args):
+    done = radarecg(*args)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert args[-2] in done.stderr
 
 
 def test_check_config_explains_a_chirp_file(tmp_path):

@@ -67,7 +67,7 @@ def test_block_size_does_not_change_the_result(mmecg):
             for k in range(0, 2400, size)
         ]
         estimator.update()
-        results.append((np.concatenate(waves), estimator.score()))
+        results.append((np.concatenate(waves), estimator.score()[0]))
     for wave, score in results[1:]:
         np.testing.assert_allclose(wave, results[0][0], atol=1e-9)
         np.testing.assert_allclose(score, results[0][1], atol=1e-6)

@@ -62,7 +62,7 @@ def test_a_chirp_that_cannot_show_a_chest_is_refused(mmecg, change, said):
         RcgExtractor(replace(mmecg, **change))
 
 
-def test_a_dead_adc_is_a_problem_not_a_crash(mmecg):
+def test_a_constant_adc_is_a_problem_not_a_crash(mmecg):
     dead = (RadarFrame(k, k, np.zeros(mmecg.frame_shape, np.complex64), True) for k in range(1200))
     extractor, blocks = blocks_of(mmecg, dead)
     assert "not radar data" in extractor.problem

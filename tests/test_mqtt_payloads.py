@@ -94,6 +94,14 @@ def test_the_waveform_can_be_rebuilt(sent):
     np.testing.assert_allclose(rebuilt, truth, atol=0.002 * np.abs(truth).max())
 
 
+def test_a_break_in_the_waveform_is_said(sent):
+    sent.waveform(Waveform(T_NS, 0, 50, np.ones(6)))
+    sent.waveform(Waveform(T_NS, 6, 50, np.ones(10), coverage=0.9, continues=False))
+    sent.waveform(Waveform(T_NS, 16, 50, np.ones(10)))
+    blocks = [payload for suffix, payload in sent.out if suffix == "waveform"]
+    assert [(b["sample0"], b["continues"], b["coverage"]) for b in blocks] == [(6, False, 0.9), (16, True, 1.0)]
+
+
 def test_a_flat_waveform_is_sent_as_zeros(sent):
     sent.waveform(Waveform(T_NS, 0, 50, np.zeros(10)))
     assert sent.out[-1][1]["samples"] == [0] * 10

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.frames import RadarFrame, Vitals
+from edge.frames import RadarFrame, RawFrame, Vitals
 from edge.pipeline import Pipeline, run
+from edge.radar.decode import decode_frame, encode
 from edge.twin.body import Body, Movement
 from edge.twin.heart import Heart
 from tests.peers.chest import frames
@@ -127,6 +128,83 @@ def test_frames_lost_are_counted_and_degrade(chirp):
 def test_a_third_of_all_frames_lost_is_unusable(chirp):
     seen = outcome(chirp, (f for f in frames(chirp, Heart(70), seconds=20) if f.seq % 3))
     assert all(v.heart_rate_bpm is None for v in seen)
+
+
+@pytest.mark.parametrize(("breaths", "bpm"), [(24, 95), (28, 75), (32, 80), (15, 60), (20, 60), (22, 66)])
+def test_fast_breathing_is_not_taken_for_the_heart(chirp, breaths, bpm):
+    heart = Heart(bpm)
+    seen = outcome(chirp, frames(chirp, heart, Body(breathing_rate_bpm=breaths), seconds=30))
+    for v in seen:
+        if v.heart_rate_bpm is not None:
+            assert v.heart_rate_bpm == pytest.approx(heart.rate_bpm(v.t_ns / SECOND_NS, 10), rel=0.1)
+
+
+class Still(Heart):
+    """Somebody without a heartbeat."""
+
+    def displacement_mm(self, t_s):
+        return np.zeros_like(t_s)
+
+
+@pytest.mark.parametrize("breaths", [15, 22, 26, 30])
+@pytest.mark.parametrize("rx", [(1,), (1, 2, 3, 4)])
+def test_breathing_alone_is_not_a_heart(chirp, breaths, rx):
+    chirp = replace(chirp, rx=rx)
+    seen = outcome(chirp, frames(chirp, Still(), Body(breathing_rate_bpm=breaths), seconds=30))
+    assert all(v.heart_rate_bpm is None for v in seen)
+
+
+@pytest.mark.parametrize("bpm", [70, 120, 150, 170])
+def test_with_one_receiver_no_rate_is_halved(chirp, bpm):
+    chirp = replace(chirp, tx_order=(1,), rx=(1,))
+    heart = Heart(bpm)
+    for v in outcome(chirp, frames(chirp, heart, seconds=30)):
+        if v.heart_rate_bpm is not None:
+            assert v.heart_rate_bpm == pytest.approx(heart.rate_bpm(v.t_ns / SECOND_NS, 10), rel=0.1)
+
+
+def test_after_a_gap_another_person_is_not_given_the_old_rate(chirp):
+    def stream():
+        yield from frames(chirp, Heart(70), seconds=20)
+        for frame in frames(chirp, Heart(110), seconds=20):
+            yield replace(frame, seq=frame.seq + 8000, t_ns=frame.t_ns + 80 * SECOND_NS)
+
+    seen = outcome(chirp, stream())
+    assert at(seen, 18, 20)[-1].heart_rate_bpm == pytest.approx(70, abs=4)
+    assert all(v.heart_rate_bpm is None for v in at(seen, 80, 89))
+    assert all("frame_loss" in v.quality.flags for v in at(seen, 80.1, 84))
+    assert seen[-1].heart_rate_bpm is None or seen[-1].heart_rate_bpm == pytest.approx(110, abs=6)
+
+
+def test_holes_filled_with_zeros_are_losses(chirp):
+    def stream():
+        for frame in frames(chirp, Heart(70), seconds=24):
+            zeros = 1200 <= frame.seq < 1215 or 1600 <= frame.seq < 1750
+            data = bytes(chirp.frame_bytes) if zeros else encode(frame.iq, "sdk")
+            yield decode_frame(RawFrame(frame.seq, frame.t_ns, data, len(data)), chirp, "sdk")
+
+    seen = outcome(chirp, stream())
+    assert seen[-1].frames.lost == 165
+    assert all(v.heart_rate_bpm is None for v in at(seen, 16, 24))
+    assert all(v.heart_rate_bpm is None or np.isfinite(v.heart_rate_bpm) for v in seen)
+
+
+def test_a_clock_set_back_does_not_revive_a_silent_radar(chirp, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr("edge.pipeline.time.time_ns", lambda: now_ns[0])
+
+    def stream():
+        for frame in frames(chirp, Heart(70), seconds=16):
+            now_ns[0] = frame.t_ns
+            yield frame
+        now_ns[0] -= 3600 * SECOND_NS
+        for _ in range(50):
+            now_ns[0] += 100_000_000
+            yield None
+
+    seen = outcome(chirp, stream())
+    assert len(seen) >= 18
+    assert all("stale" in v.quality.flags for v in seen[-3:])
 
 
 def test_a_silent_radar_is_stale_within_two_seconds(chirp, monkeypatch):

@@ -113,6 +113,47 @@ def test_a_restarted_card_is_followed(caplog):
     assert "started again" in caplog.text
 
 
+@pytest.mark.parametrize("count", [0, 1456, 1 << 40, (1 << 48) - 1456])
+def test_one_stray_datagram_changes_nothing(count):
+    frames = stream(400)
+    packets = packets_of(frames)
+    stray = pack_header(77, count) + bytes(1456)
+    out = assemble([*packets[:2000], stray, *packets[2000:]])
+    assert [bytes(frame.data) for frame in out] == frames[: len(out)]
+    assert len(out) >= 399
+
+
+def test_a_stream_cut_for_a_minute_goes_on():
+    far = (200 * 60) * FRAME
+    assembler = FrameAssembler(FRAME)
+    before = assemble(packets_of(stream(20)), assembler)
+    later = [pack_header(9999 + k, far + k * 1456) + bytes(1456) for k in range(60)]
+    after = assemble(later, assembler)
+    assert before[-1].seq >= 18
+    assert [frame.seq for frame in after if frame.complete][:3] == [12001, 12002, 12003]
+
+
+@pytest.mark.parametrize("run", [6, 30, 60])
+def test_a_card_restarted_at_once_is_followed(run):
+    assembler = FrameAssembler(FRAME)
+    assemble(packets_of(stream(run)), assembler)
+    again = assemble(packets_of(stream(100, seed=1)), assembler)
+    assert [frame.seq for frame in again if frame.complete][-5:] == [94, 95, 96, 97, 98]
+    by_seq = {frame.seq: bytes(frame.data) for frame in again[-95:]}
+    assert all(by_seq[seq] == data for seq, data in enumerate(stream(100, seed=1)) if seq in by_seq)
+
+
+@given(frame_bytes=st.sampled_from([256, 512, 1024, 3200]), at=st.integers(30, 60))
+def test_small_frames_survive_a_swap(frame_bytes, at):
+    data = np.random.default_rng(0).bytes(1456 * 100)
+    packets = [pack_header(k + 1, 1456 * k) + data[1456 * k : 1456 * (k + 1)] for k in range(100)]
+    packets[at], packets[at + 1] = packets[at + 1], packets[at]
+    out = assemble(packets, FrameAssembler(frame_bytes))
+    assert all(frame.complete for frame in out)
+    assert b"".join(frame.data for frame in out) == data[: frame_bytes * len(out)]
+    assert len(out) >= 1456 * 98 // frame_bytes
+
+
 @pytest.mark.parametrize("size", [0, 5, 10, 1467, 9000])
 def test_a_datagram_that_is_no_packet_is_counted_and_ignored(size):
     assembler = FrameAssembler(FRAME)

@@ -57,10 +57,14 @@ def test_transmitters_are_taken_in_the_order_they_fire():
 
 BREAKING = {
     "band": profile(start=78),
-    "slope": profile(slope=-1),
+    "slope": profile(slope=101, samples=64, ramp_end=30),
     "sample_rate": profile(ksps=1000, samples=32),
     "samples": profile(samples=255),
     "idle": profile(idle=5300),
+    "low_power_adc": profile(ksps=10000).replace("lowPower 0 0", "lowPower 0 1"),
+    "hpf": changed(" 0 0 30\n", " 0 4 30\n"),
+    "adc_layout": changed("adcbufCfg -1 0 1 1 1", "adcbufCfg -1 0 1 0 1"),
+    "lvds_content": changed("lvdsStreamCfg -1 0 1 0", "lvdsStreamCfg -1 1 1 0"),
     "adc_start": profile(adc_start=41, ramp_end=100, slope=30),
     "ramp_end": profile(ramp_end=5001, slope=0.1),
     "adc_window": profile(adc_start=9),
@@ -104,9 +108,18 @@ def test_limits_hold_on_their_boundary():
     ("text", "said"),
     [
         ("", "dfeDataOutputMode is missing|profileCfg is missing"),
-        ("hello world", r"x.cfg:1: hello: not a number"),
+        ("hello world", "profileCfg is missing; is this a TI chirp file"),
         (changed("profileCfg 0 77", "profileCfg 0 nan"), "profileCfg needs 14 numbers"),
-        (changed("frameCfg 0 2 1 0 5 1 0", "frameCfg 0 2 1"), "frameCfg needs 7 numbers, has 3"),
+        (changed("profileCfg 0 77", "profileCfg 0 1e300"), "profileCfg needs 14 numbers"),
+        (changed("profileCfg 0 77", "profileCfg 0 0x4D"), "profileCfg needs 14 numbers"),
+        (profile(ksps=0), "sample rate above 0"),
+        (profile(slope=-1), "slope, samples and sample rate above 0"),
+        (frame(period=0), "a period above 0"),
+        (frame(loops=0), "at least one loop"),
+        (changed("frameCfg 0 2", "frameCfg 2 1"), "needs chirps 0 to 511, first to last"),
+        (changed("chirpCfg 1 1 ", "chirpCfg 1 3000000 "), "needs chirps 0 to 511"),
+        (changed("channelCfg 15 7 0", "channelCfg -1 7 0"), "antennas"),
+        (changed("frameCfg 0 2 1 0 5 1 0", "frameCfg 0 2 1"), "frameCfg needs 7 numbers, has '0 2 1'"),
         (changed("frameCfg 0 2", "frameCfg 0 3"), "uses chirp 3, which no chirpCfg defines"),
         (changed("0 0 0 0 0 2", "0 0 0 0 0 3"), "fires 2 transmitters"),
         (changed("chirpCfg 1 1 0 0", "chirpCfg 1 1 0 500"), "variations"),
@@ -117,9 +130,13 @@ def test_limits_hold_on_their_boundary():
 )
 def test_a_bad_file_is_said_in_one_line(text, said):
     with pytest.raises(ChirpConfigError, match=said) as raised:
-        parse_chirp(text, source="x.cfg")
+        require_limits(parse_chirp(text, source="x.cfg"))
     assert "\n" not in str(raised.value)
     assert "x.cfg" in str(raised.value)
+
+
+def test_words_of_commands_that_are_not_read_do_not_matter():
+    assert parse_chirp(TEXT + "analogMonitor 0x1F0000 yes\n").frame_bytes == 12288
 
 
 def test_a_binary_file_is_not_a_chirp_file(tmp_path):

@@ -114,7 +114,10 @@ def test_recording_into_a_used_folder_is_refused(folder, mmecg):
     [
         (lambda f: (f / "meta.json").unlink(), "meta.json is missing"),
         (lambda f: (f / "meta.json").write_text("{"), "damaged"),
-        (lambda f: (f / "meta.json").write_text(json.dumps({"format": "x/9", "iq_order": "sdk"})), "format 'x/9'"),
+        (
+            lambda f: (f / "meta.json").write_text(json.dumps({"format": "x/9", "iq_order": "sdk", "frame_bytes": 1})),
+            "format 'x/9'",
+        ),
         (lambda f: (f / "frames.idx").write_bytes(b""), "no whole frame"),
     ],
 )

@@ -18,6 +18,7 @@ FINE = Evidence(
     history_s=10.0,
     lost_share=0.0,
     confidence=0.97,
+    doubt=None,
     clock_synced=True,
 )
 
@@ -32,6 +33,9 @@ FINE = Evidence(
         ({"lost_share": 0.2}, "unusable", ("low_snr", "frame_loss")),
         ({"confidence": 0.5}, "unusable", ("low_snr",)),
         ({"confidence": 0.5, "history_s": 7.0}, "unusable", ("warming_up",)),
+        ({"confidence": float("nan")}, "unusable", ("low_snr",)),
+        ({"doubt": "model_uncertain"}, "unusable", ("model_uncertain",)),
+        ({"history_s": 9.0}, "unusable", ("warming_up",)),
         ({"still": False}, "unusable", ("body_movement",)),
         ({"present": False}, "unusable", ("no_subject",)),
         ({"present": False, "still": False, "confidence": 0.1}, "unusable", ("no_subject",)),

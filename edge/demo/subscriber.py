@@ -30,7 +30,7 @@ class Watch:
     true_bpm: float | None = None
     vitals_count: int = 0
     errors_bpm: list[float] = field(default_factory=list)
-    latencies_ms: list[float] = field(default_factory=list)
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=5000))
     trace: deque[float] = field(default_factory=lambda: deque(maxlen=round(TRACE_S * 50)))
 
     def latency_ms(self, percentile: float) -> float | None:

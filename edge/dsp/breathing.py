@@ -8,7 +8,7 @@ from edge.frames import RateEstimate, RcgBlock
 from edge.spec import BREATHING_RATE_RANGE_BPM, RCG_RATE_HZ
 
 WINDOW_S = 24.0
-MIN_WINDOW_S = 12.0
+MIN_WINDOW_S = 9.0
 _STEP = 20  # to 10 Hz: breathing is far below, and a mean over 0.1 s keeps the heart out
 _RATE_HZ = RCG_RATE_HZ / _STEP
 _PADDED = 8192
@@ -47,6 +47,8 @@ class BreathingEstimator:
         per_minute = np.fft.rfftfreq(_PADDED, 1 / _RATE_HZ) * 60
         low, high = BREATHING_RATE_RANGE_BPM
         band = np.flatnonzero((per_minute >= low) & (per_minute <= high))
+        if not power[band].any():
+            return RateEstimate()
         peak = band[power[band].argmax()]
         line = np.abs(per_minute - per_minute[peak]) <= 2 * 60 * _RATE_HZ / n  # the Hann window's main lobe
         return RateEstimate(float(per_minute[peak]), float(power[band][line[band]].sum() / power[band].sum()))

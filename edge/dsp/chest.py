@@ -77,7 +77,7 @@ class ChestFinder:
         self._profiles.append(profile)
 
     def find(self) -> tuple[int, bool]:
-        """The bin that moved most in the last HISTORY_S, and whether its mirror image moved far more (wrong IQ order)."""
+        """The bin that moved most in the last HISTORY_S, and whether a mirrored one moved far more (wrong IQ order)."""
         moving = _moving(np.stack(self._profiles))
         index = int(self._zone[moving[self._zone].argmax()])
         return index, _db(moving[len(moving) - self._zone].max() / moving[index]) > MIRROR_MARGIN_DB

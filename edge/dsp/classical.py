@@ -2,12 +2,14 @@
 
 Two views of each channel are correlated: the envelope of the RCG between 2 and 20 Hz (each beat shakes the chest,
 so the envelope has a bump a beat), and the displacement between 1.1 and 4 Hz (the pulse itself, which is what is left
-at low frame rates). Both lose breathing by their band. Their autocorrelations are averaged over the channels by
-power; a rate scores by the value at one period plus half the value at two.
+at low frame rates). Their autocorrelations are averaged over the channels by power; a rate scores by the value at
+one period, plus half the value at two, less half the envelope's at half a period: a true period has no bump of the
+same kind in its middle, twice a true period has.
 
 The score feeds a Bayesian filter over the rate with a random walk between updates. What it believes near its best
-rate is the confidence: a probability, not a peak height. Its constants were set on recordings with a
-reference ECG (`bench/classical.py`).
+rate is the confidence. Two doubts stand beside it, because belief is only relative: the score itself may be poor
+(`low_snr`), and the rate may be a harmonic of breathing that the envelope knows nothing of (`model_uncertain`).
+The constants were set on recordings with a reference ECG and on the twin (`bench/classical.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Literal
 import numpy as np
 from scipy import signal
 
-from edge.frames import Float64, RateEstimate, RcgBlock, Waveform
+from edge.frames import Doubt, Float64, RateEstimate, RcgBlock, Waveform
 from edge.spec import HEART_RATE_RANGE_BPM, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
 
 MIN_WINDOW_S = 6.0
@@ -31,6 +33,11 @@ EVIDENCE = 3.0  # weight of one second's score; windows overlap, so it is far be
 WALK_BPM = 1.0  # how far a heart rate wanders in one update
 LOST = 0.05  # chance, in one update, that the tracker was wrong all along
 NEAR_BPM, NEAR_SHARE = 4.0, 0.05  # the larger counts as "near": a fast heart is resolved less finely
+
+MIN_SCORE = 0.35  # white noise stays near 0, a clean beat is near 1
+HARMONICS = (2, 3, 4, 5)  # of breathing, which shallow and irregular breathing is rich in
+HARMONIC_SHARE = 0.05
+ENVELOPE_NEEDED = 0.35  # autocorrelation that clears a rate at a harmonic of breathing
 
 _DECIMATE = RCG_RATE_HZ // WAVEFORM_RATE_HZ
 _RATES_BPM = np.arange(HEART_RATE_RANGE_BPM[0], HEART_RATE_RANGE_BPM[1] + 1)
@@ -91,7 +98,14 @@ class HeartRateEstimator:
         for view, piece in zip(self._views, (beat, pulse[:, kept]), strict=True):
             view.append(piece)
         self._weights = block.weights
-        wave = Waveform(block.t_ns, self._sample0, WAVEFORM_RATE_HZ, self._weights @ beat)
+        wave = Waveform(
+            block.t_ns,
+            self._sample0,
+            WAVEFORM_RATE_HZ,
+            self._weights @ beat,
+            coverage=float(block.covered.mean()),
+            continues=not block.restarted,
+        )
         self._sample0 += len(wave.samples)
         return wave
 
@@ -100,25 +114,39 @@ class HeartRateEstimator:
         samples: int = sum(piece.shape[1] for piece in self._views[0])
         return min(samples / WAVEFORM_RATE_HZ, WINDOW_S)
 
-    def update(self) -> RateEstimate:
-        """One step of the tracker on the last WINDOW_S; no rate before MIN_WINDOW_S."""
+    def update(self, breathing_bpm: float | None = None) -> RateEstimate:
+        """One step of the tracker on the last WINDOW_S, doubted beside `breathing_bpm`; no rate before MIN_WINDOW_S."""
         for view in self._views:
             view[:] = [np.concatenate(view, axis=1)[:, -round(WINDOW_S * WAVEFORM_RATE_HZ) :]] if view else []
         if self.window_s() < MIN_WINDOW_S:
             return RateEstimate()
         self._belief = (1 - LOST) * (_WALK @ self._belief) + LOST / len(_RATES_BPM)
-        self._belief *= np.exp(EVIDENCE * self.score())
+        score, envelope = self.score()
+        self._belief *= np.exp(EVIDENCE * score)
         self._belief /= self._belief.sum()
         best = _RATES_BPM[self._belief.argmax()]
         near = np.abs(_RATES_BPM - best) <= max(NEAR_BPM, NEAR_SHARE * best)
         confidence = float(self._belief[near].sum())
-        return RateEstimate(float((self._belief * _RATES_BPM)[near].sum() / confidence), confidence)
+        bpm = float((self._belief * _RATES_BPM)[near].sum() / confidence)
+        harmonic = breathing_bpm is not None and any(
+            abs(bpm - k * breathing_bpm) < HARMONIC_SHARE * bpm for k in HARMONICS
+        )
+        index = int(best - _RATES_BPM[0])
+        doubt: Doubt | None = None
+        if score[index] < MIN_SCORE:
+            doubt = "low_snr"
+        elif harmonic and envelope[index] < ENVELOPE_NEEDED:
+            doubt = "model_uncertain"
+        return RateEstimate(bpm, confidence, doubt)
 
-    def score(self) -> Float64:
-        """Score of every whole rate in HEART_RATE_RANGE_BPM on the present window."""
-        correlation = np.mean([self._weights @ _autocorrelation(view[0]) for view in self._views], axis=0)
-        lags = np.arange(len(correlation))
-        return np.asarray(np.interp(_LAGS, lags, correlation) + 0.5 * np.interp(2 * _LAGS, lags, correlation, right=0))
+    def score(self) -> tuple[Float64, Float64]:
+        """For every whole rate in HEART_RATE_RANGE_BPM: its score on the present window, the envelope's correlation."""
+        envelope, pulse = (self._weights @ _autocorrelation(view[0]) for view in self._views)
+        lags = np.arange(len(envelope))
+        both = (envelope + pulse) / 2
+        score = np.interp(_LAGS, lags, both) + 0.5 * np.interp(2 * _LAGS, lags, both, right=0)
+        score -= 0.5 * np.maximum(0, np.interp(_LAGS / 2, lags, envelope))
+        return score, np.interp(_LAGS, lags, envelope)
 
 
 def _autocorrelation(x: Float64) -> Float64:

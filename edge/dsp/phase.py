@@ -8,6 +8,8 @@ import numpy as np
 
 from edge.frames import Bool, Complex64, Float64
 
+_STEPS = 10  # fewer do not make a mean
+
 
 class PhaseTracker:
     """Unwraps the phase of P channels that watch the same chest.
@@ -21,8 +23,7 @@ class PhaseTracker:
         self._last: Complex64 | None = None
         self._last_seq = 0
         self._phase: Float64 = np.zeros(0)
-        self.step_rms_rad = 0.0
-        """Size of the last call's common phase steps; near pi they no longer tell where the chest went."""
+        self._steps = np.zeros(_STEPS)
 
     def push(self, seq: list[int], echo: Complex64) -> tuple[Float64, Bool]:
         """Whole frames with their numbers (rising) and echoes [n, P].
@@ -35,7 +36,7 @@ class PhaseTracker:
             self._phase = np.zeros(echo.shape[1])
         step = echo * np.concatenate([self._last[None], echo[:-1]]).conj()
         common = np.angle(step.sum(axis=1))
-        self.step_rms_rad = float(np.sqrt(np.square(common).mean()))
+        self._steps = np.concatenate([self._steps, common])[-max(_STEPS, len(common)) :]
         deviation = np.angle(step * np.exp(-1j * common)[:, None])
         phase = self._phase + np.cumsum(common[:, None] + deviation, axis=0, dtype=np.float64)
 
@@ -46,6 +47,11 @@ class PhaseTracker:
         full = phase if covered.all() else np.stack([np.interp(wanted, known, column) for column in track.T], axis=1)
         self._last, self._last_seq, self._phase = echo[-1], seq[-1], phase[-1]
         return full.T * self._mm_per_rad, covered
+
+    @property
+    def step_rms_rad(self) -> float:
+        """Size of the latest common phase steps; near pi they no longer tell where the chest went."""
+        return float(np.sqrt(np.square(self._steps).mean()))
 
 
 class Resampler:

@@ -22,7 +22,7 @@ MIN_FRAME_RATE_HZ = 10.0
 MAX_GAP_S = 0.3  # a longer gap than a heartbeat's upstroke is not bridged: the stream restarts
 LOOK_EVERY_S = 1.0
 # Steps at random have an rms of 0.58 pi; from here on the motion is too fast to follow, whatever the steps add up to.
-UNTRACKABLE_STEP_RAD = 0.35 * math.pi
+UNTRACKABLE_STEP_RAD = 0.45 * math.pi
 RESELECT_MARGIN_DB = 6.0  # another bin must move four times as strongly before the channels change
 
 
@@ -41,9 +41,12 @@ class RcgExtractor:
         self._chirp = chirp
         self._frames_per_block = max(1, round(BLOCK_S / chirp.frame_period_s))
         self._blocks_between_looks = round(LOOK_EVERY_S / BLOCK_S)
+        self.restarts = -1
+        """How often everything known was thrown away: after a long gap, or when the card began again."""
         self._restart()
 
     def _restart(self) -> None:
+        self.restarts += 1
         self._frames: list[RadarFrame] = []
         self._last_seq: int | None = None
         self._finder = ChestFinder(self._chirp)

@@ -23,6 +23,7 @@ from edge.mqtt.topics import Topic
 
 WILL_DELAY_S = 5  # a short break of the network is not "offline"
 KEEPALIVE_S = 15
+MAX_UNDER_WAY = 12  # about two seconds of vitals and waveform
 CONNACK_S = 3.0  # some MQTT 3.1.1 brokers do not even refuse an MQTT 5 will: they never answer
 _UNSUPPORTED_VERSION = {0x84, 0x01}  # MQTT 5 and MQTT 3.1.1 reason codes
 
@@ -48,23 +49,25 @@ class MqttClient:
         self._broker, self._device, self._will, self._birth = broker, device, will, birth
         self._closing = False
         self._answered = threading.Event()
+        self._sent = self._handed_over = 0
         self.connected = threading.Event()
-        self.published = 0
         self.dropped = 0
-        self._client = self._start(MQTTProtocolVersion.MQTTv5)
+        self._start(MQTTProtocolVersion.MQTTv5)
 
     def publish(self, topic: Topic, payload: bytes) -> None:
-        """Sends now or, without a broker, counts it as dropped: an old live value is worth less than none."""
-        if not self.connected.is_set():
+        """Sends now or, if the broker is away or stalls, counts it as dropped: better no live value than an old one.
+
+        What is under way when a connection breaks is sent again, at most MAX_UNDER_WAY messages.
+        """
+        if not self.connected.is_set() or self._sent - self._handed_over >= MAX_UNDER_WAY:
             self.dropped += 1
             return
-        self._send(topic, payload)
-        self.published += 1
+        self._send(self._client, topic, payload)
 
     def close(self, farewell: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
         """Publishes the farewell, waits briefly until the broker has it, and disconnects."""
         if self.connected.is_set():
-            sent = self._send(*farewell)
+            sent = self._send(self._client, *farewell)
             deadline = time.monotonic() + timeout_s
             while sent.rc == MQTT_ERR_SUCCESS and not sent.is_published() and time.monotonic() < deadline:
                 time.sleep(0.01)
@@ -72,7 +75,7 @@ class MqttClient:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _start(self, protocol: MQTTProtocolVersion) -> Client:
+    def _start(self, protocol: MQTTProtocolVersion) -> None:
         # An id for each version: a broker that choked on the first must not take the second for the same session.
         client_id = f"radarecg-{self._device}-{protocol.name.lower()}"
         client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol)
@@ -86,17 +89,20 @@ class MqttClient:
         client.will_set(topic.name(self._device), payload, topic.qos, topic.retain, delay)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
+        client.on_publish = self._on_publish
         client.on_socket_open = self._on_socket_open
+        client.on_socket_close = self._on_socket_close
         client.on_disconnect = self._on_disconnect
         client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
+        self._client = client
         client.loop_start()
-        return client
 
-    def _send(self, topic: Topic, payload: bytes) -> MQTTMessageInfo:
+    def _send(self, client: Client, topic: Topic, payload: bytes) -> MQTTMessageInfo:
         properties = None
         if topic.expiry_s is not None:
-            properties = _properties(self._client.protocol, PacketTypes.PUBLISH, MessageExpiryInterval=topic.expiry_s)
-        return self._client.publish(topic.name(self._device), payload, topic.qos, topic.retain, properties)
+            properties = _properties(client.protocol, PacketTypes.PUBLISH, MessageExpiryInterval=topic.expiry_s)
+        self._sent += 1
+        return client.publish(topic.name(self._device), payload, topic.qos, topic.retain, properties)
 
     def _on_connect(
         self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
@@ -104,8 +110,9 @@ class MqttClient:
         self._answered.set()
         if not reason.is_failure:
             log.info("connected to the broker at %s:%d", self._broker.host, self._broker.port)
+            self._sent = self._handed_over = 0  # paho forgets, without a word, what had no guarantee
             for topic, payload in self._birth:
-                self._send(topic, payload)
+                self._send(client, topic, payload)
             self.connected.set()
         elif reason.value in _UNSUPPORTED_VERSION and client.protocol == MQTTProtocolVersion.MQTTv5:
             threading.Thread(target=self._fall_back, args=(client,), daemon=True).start()
@@ -116,13 +123,21 @@ class MqttClient:
         log.warning("cannot reach the broker at %s:%d; trying again", self._broker.host, self._broker.port)
 
     def _on_socket_open(self, client: Client, userdata: Any, socket: Any) -> None:
-        self._answered.clear()
+        self._answered = threading.Event()
         if client.protocol == MQTTProtocolVersion.MQTTv5:
-            threading.Thread(target=self._await_answer, args=(client,), daemon=True).start()
+            threading.Thread(target=self._await_answer, args=(client, self._answered), daemon=True).start()
 
-    def _await_answer(self, client: Client) -> None:
-        if not self._answered.wait(CONNACK_S) and client is self._client and not self._closing:
+    def _on_socket_close(self, client: Client, userdata: Any, socket: Any) -> None:
+        self._answered.set()  # a broker that hangs up has answered, in its way
+
+    def _await_answer(self, client: Client, answered: threading.Event) -> None:
+        if not answered.wait(CONNACK_S) and client is self._client and not self._closing:
             self._fall_back(client)
+
+    def _on_publish(
+        self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        self._handed_over += 1
 
     def _fall_back(self, refused: Client) -> None:
         """On a thread of its own: a paho client cannot be stopped from its own callback."""
@@ -130,7 +145,7 @@ class MqttClient:
         refused.disconnect()
         refused.loop_stop()
         if not self._closing:
-            self._client = self._start(MQTTProtocolVersion.MQTTv311)
+            self._start(MQTTProtocolVersion.MQTTv311)
 
     def _on_disconnect(
         self, client: Client, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None

@@ -6,6 +6,7 @@ A payload that would call an unusable or missing heart rate valid cannot be buil
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timezone
 from typing import Literal
 
@@ -51,6 +52,8 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.valid != (self.value is not None):
             raise ValueError("a valid rate has a value, an invalid one is null")
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError("a rate is a number")
 
 
 class HeartRate(Rate, frozen=True, kw_only=True):
@@ -131,6 +134,8 @@ class WaveformPayload(Payload, frozen=True, kw_only=True, tag_field="schema", ta
     unit: Literal["mm/s2"] = "mm/s2"
     scale: float
     samples: list[int]
+    coverage: float
+    continues: bool
 
 
 def iso_utc(t_ns: int) -> str:

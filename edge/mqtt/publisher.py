@@ -37,6 +37,8 @@ class Publisher:
 
     def waveform(self, wave: Waveform) -> None:
         """Publishes the heart waveform in blocks of about 0.2 s."""
+        if not wave.continues:
+            self._waves = []
         self._waves.append(wave)
         samples = np.concatenate([piece.samples for piece in self._waves])
         if len(samples) < _WAVEFORM_BLOCK_S * wave.rate_hz:
@@ -53,6 +55,8 @@ class Publisher:
             n=len(samples),
             scale=scale,
             samples=np.rint(samples / scale).astype(int).tolist(),
+            coverage=round(min(piece.coverage for piece in self._waves), 3),
+            continues=self._waves[0].continues,
         )
         self._waves = []
         self.client.publish(WAVEFORM, p.encode(payload))

@@ -24,10 +24,12 @@ PAYLOAD_BYTES = 1456
 MAX_PACKET_BYTES = HEADER.size + PAYLOAD_BYTES
 DEFAULT_DATA_PORT = 4098
 
-# A frame is given up when the second frame after it has begun: packets are at most reordered, not seconds late.
-RELEASE_AFTER = 2
-# A byte count this far in the past is not a late packet but a card that started again from zero.
-RESTART_FRAMES = 64
+# A frame is given up when the stream is two frames (and some packets, where frames are small) past it: packets are
+# at most reordered, not seconds late.
+RELEASE_FRAMES, RELEASE_PACKETS = 2, 8
+# A byte count further away than this is no late or early packet: the card began again, or the stream was cut.
+# It is believed when a second packet agrees, so that one stray datagram cannot derail the stream.
+REACH_FRAMES, REACH_PACKETS = 64, 512
 WANTED_BUFFER_BYTES = 4 << 20
 QUEUE_FRAMES = 2000
 SILENCE_S = 0.1
@@ -57,6 +59,9 @@ class FrameAssembler:
         self._clock_ns = clock_ns
         self._slots: dict[int, _Slot] = {}
         self._next: int | None = None  # the first frame not yet released
+        self._release_after = max(RELEASE_FRAMES, RELEASE_PACKETS * PAYLOAD_BYTES // frame_bytes)
+        self._reach = max(REACH_FRAMES, REACH_PACKETS * PAYLOAD_BYTES // frame_bytes)
+        self._stray: int | None = None
         self.bad_packets = 0
 
     def push(self, packet: memoryview | bytes) -> list[RawFrame]:
@@ -64,17 +69,30 @@ class FrameAssembler:
         if not HEADER.size < len(packet) <= MAX_PACKET_BYTES:
             self.bad_packets += 1
             return []
-        _, low, high = HEADER.unpack_from(packet)
+        sequence, low, high = HEADER.unpack_from(packet)
         start = high << 32 | low
         released: list[RawFrame] = []
         if self._next is None:
-            self._next = -(-start // self._frame_bytes)  # joining a running stream: skip the frame already begun
-        elif start // self._frame_bytes < self._next - RESTART_FRAMES:
+            self._begin(start)
+        elif sequence == 1 and start == 0 and self._next > self._release_after:
             log.warning("the card started again from zero; frames are counted anew")
-            released = [self._release(index) for index in sorted(self._slots)]
-            self._next = -(-start // self._frame_bytes)
+            released = self._begin(start)
+        elif abs(start // self._frame_bytes - self._next) > self._reach:
+            agrees = self._stray is not None and 0 < start - self._stray <= REACH_PACKETS * PAYLOAD_BYTES
+            self._stray = start
+            if not agrees:
+                return []
+            log.warning("the stream continues at byte %d", start)
+            released = self._begin(start)
+        self._stray = None
         self._place(start, memoryview(packet)[HEADER.size :])
         return released + self._ready()
+
+    def _begin(self, start: int) -> list[RawFrame]:
+        """Joins the stream at a byte count: skips the frame already begun, gives up those at hand."""
+        released = [self._release(index) for index in sorted(self._slots)]
+        self._next = -(-start // self._frame_bytes)
+        return released
 
     def _place(self, start: int, payload: memoryview) -> None:
         assert self._next is not None
@@ -97,7 +115,7 @@ class FrameAssembler:
         while self._slots:
             oldest, newest = min(self._slots), max(self._slots)
             whole = oldest == self._next and self._slots[oldest].received == self._frame_bytes
-            if not whole and newest < oldest + RELEASE_AFTER:
+            if not whole and newest < oldest + self._release_after:
                 break
             released.append(self._release(oldest))
         return released

@@ -46,8 +46,12 @@ def decode(data: bytes | bytearray | memoryview, shape: tuple[int, int, int, int
 
 
 def decode_frame(raw: RawFrame, chirp: ChirpConfig, order: IqOrder) -> RadarFrame:
-    """A raw frame with its time and completeness kept. Raises FrameSizeError."""
-    return RadarFrame(raw.seq, raw.t_ns, decode(raw.data, chirp.frame_shape, order), raw.complete)
+    """A raw frame with its time and completeness kept. Raises FrameSizeError.
+
+    A frame of zeros is not complete: recorders fill losses with zeros, and a live ADC always has noise.
+    """
+    iq = decode(raw.data, chirp.frame_shape, order)
+    return RadarFrame(raw.seq, raw.t_ns, iq, raw.complete and bool(iq.any()))
 
 
 def encode(iq: Complex64, order: IqOrder) -> bytes:

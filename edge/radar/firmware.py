@@ -13,6 +13,8 @@ from edge.chirp import ChirpConfig, ChirpConfigError
 from edge.radar.limits import require_limits
 
 # Synthesiser steps: reference clock / 2^26 for the start, times 900 for the slope (mmwavelink rl_sensor.h).
+MAX_CHIRPS = 512
+MAX_NUMBER = 1e9  # no argument of any command comes near; beyond it is a slip of the pen
 _REFERENCE_HZ = {"77GHz": 3.6e9, "60GHz": 2.7e9}
 
 
@@ -37,10 +39,17 @@ def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
     frame = cfg.one("frameCfg", 7)
     channel = cfg.one("channelCfg", 3)
     adc = cfg.one("adcCfg", 2)
+    adc_layout = cfg.one("adcbufCfg", 5)
+    lvds = cfg.one("lvdsStreamCfg", 4)
+    low_power = cfg.one("lowPower", 2)
     if cfg.one("dfeDataOutputMode", 1)[0] != 1:
         raise cfg.error("dfeDataOutputMode", "must be 1: only plain frames are captured")
     if adc[0] != 2 or adc[1] not in (1, 2):
         raise cfg.error("adcCfg", "must be '2 1' (16 bit, complex): real or shorter samples cannot be decoded")
+    if min(profile[1], profile[4], profile[7], profile[9], profile[10]) <= 0:
+        raise cfg.error("profileCfg", "needs start, ramp end, slope, samples and sample rate above 0")
+    if frame[2] < 1 or frame[4] <= 0:
+        raise cfg.error("frameCfg", "needs at least one loop and a period above 0")
     backoff = int(profile[5])
     band = "77GHz" if profile[1] > 70 else "60GHz"
     lsb_hz = _REFERENCE_HZ[band] / 2**26
@@ -57,6 +66,10 @@ def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
         samples=int(profile[9]),
         sample_rate_hz=profile[10] * 1e3,
         rx_gain_db=int(profile[13]) & 0x3F,
+        hpf_codes=(int(profile[11]), int(profile[12])),
+        low_power_adc=low_power[1] != 0,
+        adc_layout=tuple(int(word) for word in adc_layout[1:5]),
+        lvds_content=tuple(int(word) for word in lvds[1:4]),
         tx_backoff_db=(backoff & 0xFF, backoff >> 8 & 0xFF, backoff >> 16 & 0xFF),
         tx_order=_tx_order(cfg, int(frame[0]), int(frame[1])),
         tx_enabled=_antennas(int(channel[1])),
@@ -67,6 +80,8 @@ def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
 
 
 def _antennas(mask: int) -> tuple[int, ...]:
+    if mask < 0:
+        return ()
     return tuple(bit + 1 for bit in range(mask.bit_length()) if mask >> bit & 1)
 
 
@@ -79,7 +94,11 @@ def _tx_order(cfg: _Commands, first: int, last: int) -> tuple[int, ...]:
         fired = _antennas(int(args[7]))
         if len(fired) != 1:
             raise cfg.error("chirpCfg", f"fires {len(fired)} transmitters; each chirp must fire one (TDM)", line)
+        if not 0 <= args[0] <= args[1] < MAX_CHIRPS:
+            raise cfg.error("chirpCfg", f"needs chirps 0 to {MAX_CHIRPS - 1}, first to last", line)
         transmitters.update(dict.fromkeys(range(int(args[0]), int(args[1]) + 1), fired[0]))
+    if not 0 <= first <= last < MAX_CHIRPS:
+        raise cfg.error("frameCfg", f"needs chirps 0 to {MAX_CHIRPS - 1}, first to last")
     if missing := [chirp for chirp in range(first, last + 1) if chirp not in transmitters]:
         raise cfg.error("frameCfg", f"uses chirp {missing[0]}, which no chirpCfg defines")
     return tuple(transmitters[chirp] for chirp in range(first, last + 1))
@@ -90,17 +109,11 @@ class _Commands:
 
     def __init__(self, text: str, source: str) -> None:
         self.source = source
-        self.commands: dict[str, list[tuple[int, list[float]]]] = defaultdict(list)
+        self.commands: dict[str, list[tuple[int, list[str]]]] = defaultdict(list)
         for number, line in enumerate(text.splitlines(), 1):
             words = line.split("%")[0].split()
-            if not words:
-                continue
-            try:
-                self.commands[words[0]].append((number, [float(word) for word in words[1:]]))
-            except ValueError as error:
-                raise ChirpConfigError(
-                    f"{source}:{number}: {words[0]}: not a number in {line.strip()!r}; is this a TI chirp file?"
-                ) from error
+            if words:
+                self.commands[words[0]].append((number, words[1:]))
 
     def error(self, command: str, problem: str, line: int | None = None) -> ChirpConfigError:
         line = line or self.commands[command][-1][0]
@@ -110,10 +123,16 @@ class _Commands:
         """Every use of a command; each must have at least `count` arguments, all finite."""
         if command not in self.commands:
             raise ChirpConfigError(f"{self.source}: {command} is missing; is this a TI chirp file?")
-        for line, args in self.commands[command]:
-            if len(args) < count or not all(map(math.isfinite, args)):
-                raise self.error(command, f"needs {count} numbers, has {len(args)}", line)
-        return self.commands[command]
+        return [(line, self._numbers(command, line, words, count)) for line, words in self.commands[command]]
+
+    def _numbers(self, command: str, line: int, words: list[str], count: int) -> list[float]:
+        try:
+            args = [float(word) for word in words]
+        except ValueError:
+            args = []
+        if len(args) < count or not all(abs(value) <= MAX_NUMBER for value in args):
+            raise self.error(command, f"needs {count} numbers, has {' '.join(words) or 'none'!r}", line)
+        return args
 
     def one(self, command: str, count: int) -> list[float]:
         uses = self.all(command, count)

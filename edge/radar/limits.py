@@ -76,6 +76,30 @@ LIMITS: tuple[Limit, ...] = (
         lambda c: f"{c.sample_rate_hz / 1e3:.0f} ksps is outside 2000 to 12500",
     ),
     Limit(
+        "low_power_adc",
+        "AWR1843 datasheet",
+        lambda c: not c.low_power_adc or c.sample_rate_hz <= 9.375e6,
+        lambda c: f"{c.sample_rate_hz / 1e3:.0f} ksps; the low-power ADC reaches 9375",
+    ),
+    Limit(
+        "hpf",
+        "rl_sensor.h hpfCornerFreq1, hpfCornerFreq2",
+        lambda c: all(0 <= code <= 3 for code in c.hpf_codes),
+        lambda c: f"codes {c.hpf_codes} are not 0 to 3",
+    ),
+    Limit(
+        "adc_layout",
+        "SDK demo adcbufCfg; this decoder",
+        lambda c: c.adc_layout == (0, 1, 1, 1),
+        lambda c: f"adcbufCfg gives {c.adc_layout}; needs complex, swapped, non-interleaved, one chirp: -1 0 1 1 1",
+    ),
+    Limit(
+        "lvds_content",
+        "studio_cli guide lvdsStreamCfg; this decoder",
+        lambda c: c.lvds_content == (0, 1, 0),
+        lambda c: f"lvdsStreamCfg gives {c.lvds_content}; needs ADC data only, without header: -1 0 1 0",
+    ),
+    Limit(
         "samples",
         "rl_sensor.h numAdcSamples",
         lambda c: c.samples >= 2 and c.samples % 2 == 0,
@@ -143,7 +167,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "antennas",
         "rl_device.h rlChanCfg_t",
-        lambda c: max(c.rx, default=9) <= 4 and set(c.tx_order) <= set(c.tx_enabled) and max(c.tx_order) <= 3,
+        lambda c: 1 <= max(c.rx, default=0) <= 4 and set(c.tx_order) <= set(c.tx_enabled) and max(c.tx_order) <= 3,
         lambda c: f"RX {c.rx}, chirps fire TX {c.tx_order}, channelCfg enables TX {c.tx_enabled}",
     ),
     Limit(

@@ -26,6 +26,7 @@ class Vibration:
 
 PULSE = Vibration(0.25, 0.0, 0.12, 0.22)
 VALVES = (Vibration(0.035, 11.0, 0.045, 0.08), Vibration(0.02, 16.0, 0.035, 0.38))
+_KEPT_BEATS = 600  # some minutes: more than any window asked for, and a night does not slow the twin down
 _REACH_S = 0.8  # beyond this from its R peak a beat moves nothing
 
 
@@ -43,7 +44,7 @@ class Heart:
         """R peaks in [start, end)."""
         while self._beats_s[-1] < end_s:
             self._beats_s.append(self._beats_s[-1] + self._next_cycle_s(self._beats_s[-1]))
-        beats = np.array(self._beats_s)
+        beats = np.array(self._beats_s[-_KEPT_BEATS:])
         return beats[(beats >= start_s) & (beats < end_s)]
 
     def displacement_mm(self, t_s: Float64) -> Float64:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.frames import Quality, RcgBlock
+from edge.frames import Doubt, Quality, RcgBlock
 from edge.spec import RCG_RATE_HZ, WINDOW_S
 
 Severity = Literal["unusable", "degraded", "note"]
@@ -75,6 +75,7 @@ class Evidence:
     history_s: float
     lost_share: float
     confidence: float
+    doubt: Doubt | None
     clock_synced: bool
 
 
@@ -89,8 +90,12 @@ def assess(e: Evidence) -> Quality:
         flags.append("no_subject")
     elif not e.still:
         flags.append("body_movement")
-    elif e.confidence < CONFIDENCE_NEEDED or e.lost_share > LOSS_UNUSABLE:
-        flags.append("low_snr" if e.history_s >= WINDOW_S else "warming_up")
+    elif e.history_s < WINDOW_S:
+        flags.append("warming_up")
+    elif e.doubt is not None:
+        flags.append(e.doubt)
+    elif not (e.confidence >= CONFIDENCE_NEEDED and e.lost_share <= LOSS_UNUSABLE):
+        flags.append("low_snr")
     if e.lost_share > LOSS_NOTICED:
         flags.append("frame_loss")
     if not e.clock_synced:
