@@ -53,7 +53,7 @@ def command_run(args: argparse.Namespace) -> int:
     pipeline = Pipeline(chirp)
     _on_stop(source.close)
     log = logging.getLogger("edge.run")
-    log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, config.radar.data_port)
+    log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
     try:
         run(source, pipeline, publisher)
     finally:

@@ -47,6 +47,9 @@ def demo(duration_s: float | None, picture: Path | None) -> int:
         except DemoError as error:
             print(f"radarecg: error: {error}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print("radarecg: interrupted before anything could be seen", file=sys.stderr)
+            return 1
         elapsed_s = time.monotonic() - start_s
         if picture:
             _save(picture, view.render(subscriber.watch, DEVICE, mqtt_port, elapsed_s))

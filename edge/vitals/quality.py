@@ -39,7 +39,7 @@ MOVEMENT_HOLD_S = 1.0  # a body that turns back stands still for a moment on the
 MOVEMENT_OF_LIMIT = 0.6  # of the fastest motion the frame rate can follow: above, the phase is not to be trusted
 LOSS_NOTICED = 0.01
 LOSS_UNUSABLE = 0.10
-CONFIDENCE_NEEDED = 0.80  # of the rates above it, 86 to 100 % are right, by set (bench/classical.py)
+CONFIDENCE_NEEDED = 0.80  # of the rates above it, 95 to 100 % are right, by set (bench/classical.py)
 CONFIDENCE_GOOD = 0.90
 BREATHING_CONFIDENCE_NEEDED = 0.5
 
