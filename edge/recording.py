@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import BinaryIO, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from edge import __version__
 from edge.chirp import ChirpConfig
@@ -88,7 +89,7 @@ class Recording:
     adc: Path
     chirp: ChirpConfig
     iq_order: IqOrder
-    index: np.ndarray
+    index: npt.NDArray[np.void]
 
     def frames(self) -> Iterator[RawFrame]:
         """Every frame in order."""

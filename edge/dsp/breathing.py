@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.frames import RateEstimate, RcgBlock
+from edge.frames import Float64, RateEstimate, RcgBlock
 from edge.spec import BREATHING_RATE_RANGE_BPM, RCG_RATE_HZ
 
 WINDOW_S = 24.0
@@ -23,7 +23,7 @@ class BreathingEstimator:
     def forget(self) -> None:
         """Drops the window: the chest moved, and what was collected is not breathing alone."""
         self._samples: list[float] = []
-        self._rest = np.zeros(0)
+        self._rest: Float64 = np.zeros(0)
 
     def push(self, block: RcgBlock) -> None:
         """Adds a block; history from before a restart is dropped."""

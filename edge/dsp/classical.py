@@ -42,7 +42,7 @@ ENVELOPE_NEEDED = 0.35  # autocorrelation that clears a rate at a harmonic of br
 _DECIMATE = RCG_RATE_HZ // WAVEFORM_RATE_HZ
 _RATES_BPM = np.arange(HEART_RATE_RANGE_BPM[0], HEART_RATE_RANGE_BPM[1] + 1)
 _LAGS = WAVEFORM_RATE_HZ * 60 / _RATES_BPM
-_WALK = np.exp(-0.5 * ((_RATES_BPM[:, None] - _RATES_BPM) / WALK_BPM) ** 2)
+_WALK: Float64 = np.exp(-0.5 * ((_RATES_BPM[:, None] - _RATES_BPM) / WALK_BPM) ** 2)
 _WALK /= _WALK.sum(axis=0)
 
 
@@ -57,8 +57,9 @@ class _Filter:
     def __call__(self, x: Float64) -> Float64:
         if self._state is None:
             self._state = np.zeros((len(self._sos), len(x), 2))
-        y, self._state = signal.sosfilt(self._sos, x, zi=self._state)
-        return np.asarray(y)
+        y, state = signal.sosfilt(self._sos, x, zi=self._state)
+        self._state = np.asarray(state, np.float64)
+        return np.asarray(y, np.float64)
 
 
 class HeartRateEstimator:
