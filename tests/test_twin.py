@@ -112,7 +112,7 @@ def test_the_process_streams_in_real_time_and_tells_the_truth(mmecg):
     port.close()
     assert [frame.seq for _, frame in out] == list(range(601))
     assert all(frame.complete for _, frame in out)
-    assert out[-1][0] - out[0][0] == pytest.approx(3.0, abs=0.5)
+    assert out[-1][0] - out[0][0] > 2.8  # never faster than the radar; a loaded machine may be slower
     assert truth["heart_rate_bpm"] == pytest.approx(80, rel=0.1)
     assert truth["frames_sent"] >= 601
     iq = decode(out[0][1].data, mmecg.frame_shape, "sdk")
