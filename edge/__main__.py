@@ -58,7 +58,8 @@ def command_run(args: argparse.Namespace) -> int:
         run(source, pipeline, publisher)
     finally:
         publisher.close()
-    log.info("stopped: %d frames, %d lost", pipeline.frames.received, pipeline.frames.lost)
+    frames = pipeline.frames
+    log.info("stopped: %d frames, %d lost; %d messages dropped", frames.received, frames.lost, publisher.client.dropped)
     return 0
 
 
@@ -77,8 +78,11 @@ def command_record(args: argparse.Namespace) -> int:
                 print(f"\r{recorder.frames} frames, {seconds:.1f} s of data", end="", file=sys.stderr)
             if time.monotonic() > end_s:
                 port.close()
+    if not recorder.frames:
+        print(f"radarecg: error: no frame came to port {port.port}: is the radar streaming to it?", file=sys.stderr)
+        return 1
     print(f"{args.folder}: {recorder.frames} frames")
-    return 0 if recorder.frames else 1
+    return 0
 
 
 def command_replay(args: argparse.Namespace) -> int:

@@ -68,6 +68,8 @@ class FrameAssembler:
         """Places one packet; returns the frames it completes or gives up, oldest first."""
         if not HEADER.size < len(packet) <= MAX_PACKET_BYTES:
             self.bad_packets += 1
+            if self.bad_packets == 1:
+                log.warning("a datagram of %d bytes is no DCA1000 packet; such are ignored", len(packet))
             return []
         sequence, low, high = HEADER.unpack_from(packet)
         start = high << 32 | low
