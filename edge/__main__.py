@@ -25,6 +25,7 @@ from edge.report import Report
 from edge.sources.live import LiveSource
 from edge.sources.replay import ReplaySource
 from edge.spec import NOT_A_DEVICE, WINDOW_S
+from edge.timing import clock_state
 from edge.twin.body import Body
 from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT, Dca1000Emulator, Person
 from edge.twin.heart import Heart
@@ -50,7 +51,7 @@ def command_run(args: argparse.Namespace) -> int:
     chirp = load_chirp(args.config.parent / config.radar.cfg)
     source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
     publisher = Publisher(broker_of(config, args.config), config.device, chirp)
-    pipeline = Pipeline(chirp)
+    pipeline = Pipeline(chirp, lambda: clock_state().synced)
     _on_stop(source.close)
     log = logging.getLogger("edge.run")
     log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
@@ -88,7 +89,7 @@ def command_record(args: argparse.Namespace) -> int:
 def command_replay(args: argparse.Namespace) -> int:
     """The same chain on a recording: a line a second, or one JSON line for the whole."""
     recording = open_recording(args.recording, args.cfg, args.iq_order)
-    pipeline = Pipeline(recording.chirp)
+    pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced)
     report = Report(pipeline, None if args.summary else sys.stdout)
     source = ReplaySource(recording)
     _on_stop(source.close)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from edge.chirp import ChirpConfig
@@ -17,7 +18,6 @@ from edge.dsp.rcg import RcgExtractor
 from edge.frames import FrameCount, RadarFrame, RateEstimate, RcgBlock, Vitals, Waveform
 from edge.sources import Source
 from edge.spec import VITALS_PERIOD_S, WINDOW_S
-from edge.timing import clock_state
 from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, StillnessWatch, assess
 
 
@@ -32,9 +32,13 @@ class Sink(Protocol):
 
 
 class Pipeline:
-    """Frames in with `push`; once a second `vitals`, whatever came in."""
+    """Frames in with `push`; once a second `vitals`, whatever came in.
 
-    def __init__(self, chirp: ChirpConfig) -> None:
+    `clock_synced` says whether the frames' times can be trusted: the host's clock, or the recording's.
+    """
+
+    def __init__(self, chirp: ChirpConfig, clock_synced: Callable[[], bool]) -> None:
+        self._clock_synced = clock_synced
         self._rcg = RcgExtractor(chirp)
         self._heart = HeartRateEstimator()
         self._breathing = BreathingEstimator()
@@ -84,7 +88,7 @@ class Pipeline:
                 lost_share=self._whole.count(False) / max(1, len(self._whole)),
                 confidence=heart.confidence,
                 doubt=heart.doubt,
-                clock_synced=clock_state().synced,
+                clock_synced=self._clock_synced(),
             )
         )
         chest_seen = CHEST_LOST.isdisjoint(quality.flags)

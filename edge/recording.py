@@ -3,7 +3,7 @@
     adc.bin     every frame at its place in time, bytes as received (TI's layout); lost bytes are zero
     frames.idx  a row per frame: number, host time, place in adc.bin, bytes received (INDEX_ROW)
     chirp.cfg   the chirp file the radar was configured with
-    meta.json   format, IQ order, version, start time
+    meta.json   format, IQ order, frame size, whether the host's clock was held, version
 
 A frame's bytes are written before its row, so a row that is whole has a frame that is whole. Frames that never came
 have no row and are a hole in adc.bin (no disk space), as TI's own recorder fills them with zeros.
@@ -28,6 +28,7 @@ from edge.errors import InputError
 from edge.frames import RawFrame
 from edge.radar.decode import IQ_ORDERS, IqOrder
 from edge.radar.firmware import load_chirp
+from edge.timing import clock_state
 
 FORMAT = "radarecg.recording/1"
 MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number is damage
@@ -46,7 +47,13 @@ class Recorder:
         if any(folder.iterdir()):
             raise FileExistsError(f"{folder} is not empty; record into a new folder")
         (folder / "chirp.cfg").write_text(chirp.text, encoding="utf-8")
-        meta = {"format": FORMAT, "iq_order": iq_order, "frame_bytes": chirp.frame_bytes, "radarecg": __version__}
+        meta = {
+            "format": FORMAT,
+            "iq_order": iq_order,
+            "frame_bytes": chirp.frame_bytes,
+            "clock_synced": clock_state().synced,
+            "radarecg": __version__,
+        }
         (folder / "meta.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")
         self._frame_bytes = chirp.frame_bytes
         self._adc: BinaryIO = (folder / "adc.bin").open("wb", buffering=0)
@@ -84,12 +91,16 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Recording:
-    """Something to replay: its chirp, its IQ order, and where each frame lies in `adc`."""
+    """Something to replay: its chirp, its IQ order, and where each frame lies in `adc`.
+
+    `clock_synced`: whether its times are those of a disciplined clock; a bare file has none.
+    """
 
     adc: Path
     chirp: ChirpConfig
     iq_order: IqOrder
     index: npt.NDArray[np.void]
+    clock_synced: bool = False
 
     def frames(self) -> Iterator[RawFrame]:
         """Every frame in order."""
@@ -136,7 +147,8 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
     index = index[(index["offset"].astype(float) + chirp.frame_bytes <= size) & (index["seq"] < MAX_SEQ)]
     if len(index) == 0:
         raise RecordingError(f"{folder}: holds no whole frame")
-    return Recording(folder / "adc.bin", chirp, iq_order or cast(IqOrder, order), index)
+    synced = bool(meta.get("clock_synced", False))
+    return Recording(folder / "adc.bin", chirp, iq_order or cast(IqOrder, order), index, synced)
 
 
 def _open_bare(path: Path, chirp: ChirpConfig, iq_order: IqOrder) -> Recording:

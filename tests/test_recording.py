@@ -13,6 +13,7 @@ import pytest
 
 from edge.frames import RawFrame
 from edge.recording import INDEX_ROW, Recorder, RecordingError, open_recording
+from edge.timing import ClockState
 from edge.twin.dca1000_emulator import Packetizer
 from tests.peers.brokers import free_port
 
@@ -41,6 +42,13 @@ def test_what_is_written_comes_back(folder, mmecg):
     assert recording.iq_order == "sdk"
     assert recording.chirp.text == mmecg.text
     assert (folder / "adc.bin").read_bytes() == b"".join(frame.data for frame in frames)
+
+
+def test_a_recording_remembers_whether_its_clock_was_held(folder, mmecg, monkeypatch):
+    monkeypatch.setattr("edge.recording.clock_state", lambda: ClockState("ntp", True, 1000))
+    write(folder, mmecg, [raw(0, mmecg.frame_bytes)])
+    assert open_recording(folder).clock_synced
+    assert not open_recording(folder / "adc.bin", cfg=folder / "chirp.cfg").clock_synced
 
 
 def test_lost_frames_are_a_hole_so_time_stays_true_for_other_readers(folder, mmecg):
