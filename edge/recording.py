@@ -11,6 +11,7 @@ have no row and are a hole in adc.bin (no disk space), as TI's own recorder fill
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -65,12 +66,13 @@ class Recorder:
         self.frames = 0
 
     def write(self, frame: RawFrame) -> None:
-        """Appends one frame; numbers may jump (loss) or start again (the card was restarted)."""
+        """Appends one frame; numbers may jump (loss) or start again (the card was restarted). Raises OSError."""
         if self._first_seq is None or frame.seq <= self._last_seq:
             self._first_seq, self._base = frame.seq, self._end
         offset = self._base + (frame.seq - self._first_seq) * self._frame_bytes
         self._adc.seek(offset)
-        self._adc.write(frame.data)
+        if self._adc.write(frame.data) != self._frame_bytes:  # then no row may say that the frame is there
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._adc.name)
         self._index.write(np.array((frame.seq, frame.t_ns, offset, frame.received), INDEX_ROW).tobytes())
         self._last_seq, self._end = frame.seq, offset + self._frame_bytes
         self.frames += 1

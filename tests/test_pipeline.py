@@ -130,13 +130,21 @@ def test_a_third_of_all_frames_lost_is_unusable(chirp):
     assert all(v.heart_rate_bpm is None for v in seen)
 
 
-@pytest.mark.parametrize(("breaths", "bpm"), [(24, 95), (28, 75), (32, 80), (15, 60), (20, 60), (22, 66)])
-def test_fast_breathing_is_not_taken_for_the_heart(chirp, breaths, bpm):
+def assert_right_when_valid(seen: list[Vitals], heart: Heart) -> int:
+    """Every valid rate is right; returns how many there were."""
+    valid = [v for v in seen if v.heart_rate_bpm is not None]
+    for v in valid:
+        assert v.heart_rate_bpm == pytest.approx(heart.rate_bpm(v.t_ns / SECOND_NS, 10), rel=0.1)
+    return len(valid)
+
+
+@pytest.mark.parametrize(
+    ("breaths", "bpm", "spoken"), [(24, 95, 10), (15, 60, 10), (20, 60, 10), (22, 66, 10), (28, 75, 0), (32, 80, 0)]
+)
+def test_fast_breathing_is_not_taken_for_the_heart(chirp, breaths, bpm, spoken):
     heart = Heart(bpm)
     seen = outcome(chirp, frames(chirp, heart, Body(breathing_rate_bpm=breaths), seconds=30))
-    for v in seen:
-        if v.heart_rate_bpm is not None:
-            assert v.heart_rate_bpm == pytest.approx(heart.rate_bpm(v.t_ns / SECOND_NS, 10), rel=0.1)
+    assert assert_right_when_valid(seen, heart) >= spoken  # nor is every coincidence a reason to be silent
 
 
 class Still(Heart):
@@ -154,13 +162,11 @@ def test_breathing_alone_is_not_a_heart(chirp, breaths, rx):
     assert all(v.heart_rate_bpm is None for v in seen)
 
 
-@pytest.mark.parametrize("bpm", [70, 120, 150, 170])
-def test_with_one_receiver_no_rate_is_halved(chirp, bpm):
+@pytest.mark.parametrize(("bpm", "spoken"), [(70, 5), (120, 0), (150, 0), (170, 0)])
+def test_with_one_receiver_no_rate_is_halved(chirp, bpm, spoken):
     chirp = replace(chirp, tx_order=(1,), rx=(1,))
     heart = Heart(bpm)
-    for v in outcome(chirp, frames(chirp, heart, seconds=30)):
-        if v.heart_rate_bpm is not None:
-            assert v.heart_rate_bpm == pytest.approx(heart.rate_bpm(v.t_ns / SECOND_NS, 10), rel=0.1)
+    assert assert_right_when_valid(outcome(chirp, frames(chirp, heart, seconds=30)), heart) >= spoken
 
 
 def test_after_a_gap_another_person_is_not_given_the_old_rate(chirp):
@@ -189,7 +195,8 @@ def test_holes_filled_with_zeros_are_losses(chirp):
     assert all(v.heart_rate_bpm is None or np.isfinite(v.heart_rate_bpm) for v in seen)
 
 
-def test_a_clock_set_back_does_not_revive_a_silent_radar(chirp, monkeypatch):
+def falls_silent(chirp, monkeypatch, quiet_s: float, set_back_s: int = 0) -> list[Vitals]:
+    """16 s of a person, then nothing, on a clock that may be set back at that moment."""
     now_ns = [0]
     monkeypatch.setattr("edge.pipeline.time.time_ns", lambda: now_ns[0])
 
@@ -197,30 +204,24 @@ def test_a_clock_set_back_does_not_revive_a_silent_radar(chirp, monkeypatch):
         for frame in frames(chirp, Heart(70), seconds=16):
             now_ns[0] = frame.t_ns
             yield frame
-        now_ns[0] -= 3600 * SECOND_NS
-        for _ in range(50):
-            now_ns[0] += 100_000_000
-            yield None
-
-    seen = outcome(chirp, stream())
-    assert len(seen) >= 18
-    assert all("stale" in v.quality.flags for v in seen[-3:])
-
-
-def test_a_silent_radar_is_stale_within_two_seconds(chirp, monkeypatch):
-    now_ns = [0]
-    monkeypatch.setattr("edge.pipeline.time.time_ns", lambda: now_ns[0])
-
-    def stream():
-        for frame in frames(chirp, Heart(70), seconds=16):
-            now_ns[0] = frame.t_ns
-            yield frame
-        for _ in range(80):
+        now_ns[0] -= set_back_s * SECOND_NS
+        for _ in range(round(quiet_s * 10)):
             now_ns[0] += 100_000_000
             yield None
 
     seen = outcome(chirp, stream())
     assert seen[14].heart_rate_bpm is not None
+    return seen
+
+
+def test_a_clock_set_back_does_not_revive_a_silent_radar(chirp, monkeypatch):
+    seen = falls_silent(chirp, monkeypatch, quiet_s=5, set_back_s=3600)
+    assert len(seen) >= 18
+    assert all("stale" in v.quality.flags for v in seen[-3:])
+
+
+def test_a_silent_radar_is_stale_within_two_seconds(chirp, monkeypatch):
+    seen = falls_silent(chirp, monkeypatch, quiet_s=8)
     assert seen[17].quality.flags[0] == "stale"
     assert seen[-1].quality.flags[:2] == ("radar_fault", "stale")
     assert all(v.heart_rate_bpm is None for v in seen[17:])

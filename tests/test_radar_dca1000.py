@@ -57,11 +57,9 @@ def test_nearby_reordering_and_duplicates_change_nothing(seed):
     rng = random.Random(seed)
     shuffled = sorted(range(len(packets)), key=lambda k: k + rng.uniform(0, 6))
     noisy = [packets[k] for k in shuffled for _ in range(rng.choice((1, 1, 2)))]
-    first = min(shuffled.index(k) for k in range(3))  # join within the first packets of frame 0
     out = assemble(noisy)
     assert [frame.seq for frame in out] == sorted(frame.seq for frame in out)
     whole = {frame.seq: bytes(frame.data) for frame in out if frame.complete}
-    assert first >= 0
     assert all(frames[seq] == data for seq, data in whole.items())
     assert set(range(2, 28)) <= whole.keys()
 

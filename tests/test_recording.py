@@ -111,6 +111,21 @@ def test_sigkill_while_recording_loses_nothing_that_was_whole(folder, tmp_path, 
     assert all(frame.data == sent[frame.seq] for frame in frames if frame.complete)
 
 
+def test_a_full_disk_ends_the_recording_and_leaves_what_was_whole(folder, mmecg):
+    code = (
+        "import resource, sys\nfrom pathlib import Path\n"
+        "from edge.frames import RawFrame\nfrom edge.radar.firmware import load_chirp\n"
+        "from edge.recording import Recorder\n"
+        "size = 12288\nresource.setrlimit(resource.RLIMIT_FSIZE, (5 * size + 100,) * 2)\n"
+        f"with Recorder(Path({str(folder)!r}), load_chirp({mmecg.source!r}), 'sdk') as recorder:\n"
+        "    for seq in range(9): recorder.write(RawFrame(seq, seq, bytes([seq + 1]) * size, size))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "No space left" in done.stderr
+    frames = list(open_recording(folder).frames())
+    assert [set(frame.data) for frame in frames] == [{1}, {2}, {3}, {4}, {5}]
+
+
 def test_recording_into_a_used_folder_is_refused(folder, mmecg):
     write(folder, mmecg, [raw(0, mmecg.frame_bytes)])
     with pytest.raises(FileExistsError, match="not empty"):

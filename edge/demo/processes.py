@@ -74,18 +74,9 @@ def start(stack: ExitStack, name: str, command: list[str], folder: Path) -> Chil
 def start_broker(stack: ExitStack, folder: Path) -> tuple[Child, int]:
     """mosquitto if the machine has it, else amqtt; on the usual port if that is free. Raises DemoError."""
     port = MQTT_PORT if _is_free(MQTT_PORT) else free_port(socket.SOCK_STREAM)
-    if mosquitto := shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"):
-        config = folder / "mosquitto.conf"
-        # Without `user`, mosquitto started by root changes its user, and Linux then forgets to end it with the demo.
-        config.write_text(f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous true\n")
-        broker = start(stack, "mosquitto", [mosquitto, "-c", str(config)], folder)
-    else:
-        config = folder / "amqtt.yaml"
-        config.write_text(
-            f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{port}\n"
-            "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
-        )
-        broker = start(stack, "amqtt", [str(Path(sys.executable).with_name("amqtt")), "-c", str(config)], folder)
+    mosquitto = mosquitto_command(port, folder)
+    name = "mosquitto" if mosquitto else "amqtt"
+    broker = start(stack, name, mosquitto or amqtt_command(port, folder), folder)
     deadline = time.monotonic() + 15
     while _is_free(port):
         broker.require_alive()
@@ -93,6 +84,27 @@ def start_broker(stack: ExitStack, folder: Path) -> tuple[Child, int]:
             raise DemoError(f"{broker.name} does not answer on port {port}")
         time.sleep(0.05)
     return broker, port
+
+
+def mosquitto_command(port: int, folder: Path) -> list[str] | None:
+    """How to start mosquitto on loopback with its settings in `folder`; None where it is not installed."""
+    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        return None
+    config = folder / "mosquitto.conf"
+    # Without `user`, mosquitto started by root changes its user, and Linux then forgets to end it with the demo.
+    config.write_text(f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous true\n")
+    return [program, "-c", str(config)]
+
+
+def amqtt_command(port: int, folder: Path) -> list[str]:
+    """How to start amqtt, the broker in Python, likewise."""
+    config = folder / "amqtt.yaml"
+    config.write_text(
+        f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{port}\n"
+        "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
+    )
+    return [str(Path(sys.executable).with_name("amqtt")), "-c", str(config)]
 
 
 def free_port(kind: socket.SocketKind) -> int:

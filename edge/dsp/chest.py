@@ -18,7 +18,7 @@ HISTORY_S = 8.0
 PRESENCE_S = 3.0  # long enough for two heartbeats of somebody who holds the breath
 FIRST_LOOK_S = 4.0  # at least one breath before the first choice
 
-# A chest stands tens of dB above the bins without motion; in an empty room the best bin is within 1 dB of the median.
+# A chest stands tens of dB above the bins without motion; in an empty room all bins differ by chance alone.
 PRESENT_CONTRAST_DB = 12.0
 # The wrong IQ order mirrors the spectrum: all motion then sits at negative ranges.
 MIRROR_MARGIN_DB = 10.0

@@ -1,10 +1,8 @@
 """Real brokers and a plain subscriber, independent of the code under test."""
 
 import queue
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,25 +10,18 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 
+from edge.demo import processes
+
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return processes.free_port(socket.SOCK_STREAM)
 
 
 def command(kind: str, port: int, folder: Path) -> list[str]:
-    if kind == "mosquitto":
-        program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
-        if program is None:
-            pytest.skip("mosquitto is not installed (.ci/run installs it)")
-        (folder / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-        return [program, "-c", str(folder / "mosquitto.conf")]
-    (folder / "amqtt.yaml").write_text(
-        f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{port}\n"
-        "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
-    )
-    return [str(Path(sys.executable).with_name("amqtt")), "-c", str(folder / "amqtt.yaml")]
+    found = processes.amqtt_command(port, folder) if kind == "amqtt" else processes.mosquitto_command(port, folder)
+    if found is None:
+        pytest.skip("mosquitto is not installed (.ci/run installs it)")
+    return found
 
 
 @contextmanager
