@@ -15,7 +15,7 @@ from edge import __version__
 from edge.config import broker_of, load_config
 from edge.errors import InputError
 from edge.mqtt.publisher import Publisher
-from edge.pipeline import Pipeline, run
+from edge.pipeline import Pipeline, first_problem, run
 from edge.radar.dca1000 import DEFAULT_DATA_PORT, DataPort
 from edge.radar.decode import IQ_ORDERS
 from edge.radar.firmware import load_chirp
@@ -89,18 +89,17 @@ def command_record(args: argparse.Namespace) -> int:
 def command_replay(args: argparse.Namespace) -> int:
     """The same chain on a recording: a line a second, or one JSON line for the whole."""
     recording = open_recording(args.recording, args.cfg, args.iq_order)
-    pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced)
-    report = Report(pipeline, None if args.summary else sys.stdout)
+    if problem := first_problem(ReplaySource(recording)):
+        if "IQ order" in problem:
+            other = next(order for order in IQ_ORDERS if order != recording.iq_order)
+            problem = f"{problem}; try --iq-order {other}"
+        raise InputError(f"{args.recording}: {problem}")
     source = ReplaySource(recording)
     _on_stop(source.close)
+    pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced)
+    report = Report(None if args.summary else sys.stdout)
     run(source, pipeline, report)
     frames = {"frames": pipeline.frames.received, "frames_lost": pipeline.frames.lost}
-    problem = report.problem or pipeline.problem
-    if problem and "IQ order" in problem:
-        other = next(order for order in IQ_ORDERS if order != recording.iq_order)
-        problem = f"{problem}; try --iq-order {other}"
-    if problem:
-        raise InputError(f"{args.recording}: {problem}")
     seconds = len(recording.index) * recording.chirp.frame_period_s
     if seconds < WINDOW_S:
         print(f"radarecg: note: {seconds:.1f} s of data; a heart rate needs more than {WINDOW_S:.0f}", file=sys.stderr)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Protocol
 
 from edge.chirp import ChirpConfig
@@ -19,6 +20,8 @@ from edge.frames import FrameCount, RadarFrame, RateEstimate, RcgBlock, Vitals, 
 from edge.sources import Source
 from edge.spec import VITALS_PERIOD_S, WINDOW_S
 from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, StillnessWatch, assess
+
+FIRST_SECONDS_S = 5.0  # the chest is first looked for after four
 
 
 class Sink(Protocol):
@@ -49,11 +52,6 @@ class Pipeline:
         self._heard_ns: int | None = None
         self.frames = FrameCount()
 
-    @property
-    def problem(self) -> str | None:
-        """Why the data cannot be a radar's view of a chest, in words; None when it can."""
-        return self._rcg.problem
-
     def push(self, frame: RadarFrame) -> Waveform | None:
         """One frame; returns the next piece of the heart waveform when a block is complete."""
         self._count(frame)
@@ -81,7 +79,7 @@ class Pipeline:
         quality = assess(
             Evidence(
                 silence_s=silence_s,
-                problem=self.problem,
+                problem=self._rcg.problem,
                 present=self._block is None or self._block.chest.present,
                 still=self._stillness.still,
                 history_s=self._heart.window_s(),
@@ -118,6 +116,15 @@ class Pipeline:
         self._whole.append(frame.complete)
         lost = skipped + (not frame.complete)
         self.frames = FrameCount(self.frames.received + frame.complete, self.frames.lost + lost)
+
+
+def first_problem(source: Source) -> str | None:
+    """Why a source cannot be a radar's view of a chest, in words, from its first FIRST_SECONDS_S; None when it can."""
+    rcg = RcgExtractor(source.chirp)
+    for frame in islice(source.frames(), round(FIRST_SECONDS_S / source.chirp.frame_period_s)):
+        if frame:
+            rcg.push(frame)
+    return rcg.problem
 
 
 def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:

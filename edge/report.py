@@ -7,16 +7,13 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from edge.frames import Vitals, Waveform
-from edge.pipeline import Pipeline
 
 
 @dataclass
 class Report:
     """A `Sink` that prints each second's vitals to `out` (if any) and remembers them for `summary`."""
 
-    pipeline: Pipeline
     out: TextIO | None
-    problem: str | None = None
     seconds: list[Vitals] = field(default_factory=list)
     _start_ns: int | None = None
 
@@ -24,8 +21,7 @@ class Report:
         """The waveform is not printed."""
 
     def vitals(self, vitals: Vitals) -> None:
-        """Prints one line; remembers the first thing that was wrong with the data."""
-        self.problem = self.problem or self.pipeline.problem
+        """Prints one line."""
         self.seconds.append(vitals)
         if self._start_ns is None:
             self._start_ns = vitals.t_ns

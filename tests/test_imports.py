@@ -27,7 +27,7 @@ ROOMS = {
     "recording": {"radar"},
     "sources": {"radar", "recording"},
     "pipeline": {"dsp", "vitals", "sources"},
-    "report": {"pipeline"},
+    "report": set(),
     "config": {"radar", "mqtt"},
     "demo": {"mqtt"},
     "__main__": {"config", "demo", "mqtt", "pipeline", "radar", "recording", "report", "sources", "twin"},
