@@ -3,6 +3,8 @@
 Nothing about the radar stands here: it comes from the chirp file (`edge.radar.firmware`).
 """
 
+import math
+from dataclasses import dataclass
 from typing import Final
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
@@ -23,6 +25,61 @@ WINDOW_S = 10.0
 """History behind one heart rate; published as `window_s`."""
 
 VITALS_PERIOD_S = 1.0
+
+SST_WINDOW = 4 * RCG_RATE_HZ
+"""Samples of one spectrogram: the four seconds the network sees (radarODE-MTL section III)."""
+SST_PAST = 2 * RCG_RATE_HZ
+"""Samples before the window that its first columns need: with 2 s they agree with the whole record as with 4 s."""
+SST_PERIOD = 1600
+"""Samples of the transform's circle: past, window, look-ahead, and the predicted rest."""
+
+SST_BINS = 71
+SST_LOW_HZ = 0.6950
+SST_HIGH_HZ = 100.0
+SST_BIN_OCTAVES = math.log2(SST_HIGH_HZ / SST_LOW_HZ) / SST_BINS
+"""Bin b holds SST_LOW_HZ * 2^(b * SST_BIN_OCTAVES) up to the next: the upper 71 rows of MATLAB's wsst of 180 s."""
+
+SST_COLUMNS = 120
+SST_COLUMN_RATE_HZ = 30
+
+SST_SCALES = tuple(2 ** (j / 10) for j in range(1, 91))
+"""In samples. With only the 71 that lie in the bins' own range the lowest bins are wrong."""
+SST_OMEGA0 = 6.0
+"""Centre of the analytic Morlet wavelet, rad; the wavelet is 0 beyond SST_REACH from it (4e-6 of its peak)."""
+SST_REACH = 5.0
+
+SST_HIGH_PASS_HZ = 0.7
+SST_AR_ORDER = 64
+SST_AR_TAPER = 0.3
+SST_AR_RIDGE = 1e-4
+SST_THRESHOLD = 1e-6
+"""Coefficients below this share of the channel's largest sample have no instantaneous frequency."""
+SST_SCALE_RANK = 9
+"""The cell of this rank (0.1 % of them) becomes 1: one odd cell does not decide the scale of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class SstSpec:
+    """What may differ between two SSTs: both belong to a network's input and must be those it was trained with.
+
+    frame_rate_hz: 60, averaged to 30 columns a second; or 30, half the work, aliased.
+    look_ahead_s: how much later than its last column a window is computed, 0 to 1 s.
+    """
+
+    frame_rate_hz: int = 60
+    look_ahead_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.frame_rate_hz not in (30, 60):
+            raise ValueError(f"frame_rate_hz is {self.frame_rate_hz}; 30 or 60")
+        if not 0 <= self.look_ahead_s <= 1:
+            raise ValueError(f"look_ahead_s is {self.look_ahead_s}; 0 to 1")
+
+    @property
+    def segment(self) -> int:
+        """Samples that one window needs: its past, itself, its look-ahead."""
+        return SST_PAST + SST_WINDOW + round(self.look_ahead_s * RCG_RATE_HZ)
+
 
 INTENDED_USE: Final = "research"
 NOT_A_DEVICE = "Research use only. Not a medical device."

@@ -1,0 +1,101 @@
+"""The definition of the SST in float64, written to be read: `edge.dsp.sst` and `edge.kernels` are measured against it.
+
+Synchrosqueezing after Daubechies, Lu and Wu (2011) and Thakur et al. (2013): a wavelet coefficient moves, at its
+own time, from the frequency of its wavelet to the frequency at which its phase turns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg, signal
+
+from edge.frames import Float64
+from edge.spec import (
+    RCG_RATE_HZ,
+    SST_AR_ORDER,
+    SST_AR_RIDGE,
+    SST_AR_TAPER,
+    SST_BIN_OCTAVES,
+    SST_BINS,
+    SST_COLUMN_RATE_HZ,
+    SST_COLUMNS,
+    SST_LOW_HZ,
+    SST_OMEGA0,
+    SST_PAST,
+    SST_PERIOD,
+    SST_REACH,
+    SST_SCALE_RANK,
+    SST_SCALES,
+    SST_THRESHOLD,
+    SstSpec,
+)
+
+
+def sst_reference(segment: Float64, spec: SstSpec = SstSpec()) -> tuple[Float64, float]:
+    """One channel's high-passed samples [spec.segment] to its spectrogram [71, 120] in 0..1 and the scale taken out."""
+    amplitude = np.abs(squeeze(extend(segment), spec))
+    if averaged(spec):
+        amplitude = (amplitude[:, :-2:2] + 2 * amplitude[:, 1:-1:2] + amplitude[:, 2::2]) / 4
+    scale = float(np.sort(amplitude, axis=None)[-SST_SCALE_RANK])
+    return np.minimum(amplitude / scale, 1) if scale > 0 else np.zeros_like(amplitude), scale
+
+
+def extend(segment: Float64) -> Float64:
+    """The segment continued to SST_PERIOD samples by linear prediction, so that its end is no edge.
+
+    The predictor is that of order 64 of the tapered segment's autocorrelation (Yule-Walker): stable, so what it
+    predicts dies away; the ridge on lag 0 keeps it solvable in float32.
+    """
+    tapered = segment * signal.windows.tukey(len(segment), SST_AR_TAPER)
+    lags = np.array([tapered[k:] @ tapered[: len(tapered) - k] for k in range(SST_AR_ORDER + 1)])
+    lags[0] *= 1 + SST_AR_RIDGE
+    whole = np.zeros(SST_PERIOD)
+    whole[: len(segment)] = segment
+    if lags[0] > 0:
+        predictor = linalg.solve_toeplitz(lags[:-1], lags[1:])
+        for n in range(len(segment), SST_PERIOD):
+            whole[n] = predictor @ whole[n - 1 : n - 1 - SST_AR_ORDER : -1]
+    return whole
+
+
+def squeeze(whole: Float64, spec: SstSpec) -> npt.NDArray[np.complex128]:
+    """The SST [71, frames] of a circle of samples; a sinusoid of amplitude A has magnitude A in its bin.
+
+    Frame m is at m / frame_rate_hz from the window's start; for averaging there is one more before.
+    """
+    count = SST_COLUMNS * spec.frame_rate_hz // SST_COLUMN_RATE_HZ
+    frames = np.arange(-1, count) if averaged(spec) else np.arange(count)
+    t = SST_PAST + frames * RCG_RATE_HZ / spec.frame_rate_hz
+    k = np.arange(1, SST_PERIOD // 2)
+    omega = 2 * np.pi * k / SST_PERIOD
+    spectrum = np.fft.fft(whole)[k] * 2 / SST_PERIOD
+    turn = np.exp(1j * omega[:, None] * t)
+    smallest = SST_THRESHOLD * np.abs(whole[: spec.segment]).max()
+    squeezed = np.zeros((SST_BINS, len(frames)), complex)
+    for scale in SST_SCALES:
+        band = spectrum * morlet(scale * omega)
+        wavelet = band @ turn
+        derivative = (1j * omega * band) @ turn
+        seen = np.nonzero(np.abs(wavelet) > smallest)[0]
+        frequency = (derivative[seen] / wavelet[seen]).imag * RCG_RATE_HZ / (2 * np.pi)
+        octave = np.log2(np.maximum(frequency, SST_LOW_HZ / 2) / SST_LOW_HZ)
+        bins = np.floor(octave / SST_BIN_OCTAVES).astype(int)
+        inside = (bins >= 0) & (bins < SST_BINS)
+        squeezed[bins[inside], seen[inside]] += wavelet[seen[inside]]
+    return squeezed / admissibility()
+
+
+def averaged(spec: SstSpec) -> bool:
+    """Two frames a column, of which three, weighted 1 2 1, make the column."""
+    return spec.frame_rate_hz == 2 * SST_COLUMN_RATE_HZ
+
+
+def morlet(u: Float64) -> Float64:
+    """The analytic Morlet wavelet's Fourier transform at scale x frequency `u`, peak 1."""
+    return np.where(np.abs(u - SST_OMEGA0) <= SST_REACH, np.exp(-((u - SST_OMEGA0) ** 2) / 2), 0.0)
+
+
+def admissibility() -> float:
+    """What all scales together make of a sinusoid of amplitude 1."""
+    return float(morlet(np.array(SST_SCALES) * SST_OMEGA0 / np.sqrt(SST_SCALES[0] * SST_SCALES[-1])).sum())
