@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Complex64 = npt.NDArray[np.complex64]
+Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
@@ -72,6 +73,18 @@ class RcgBlock:
     speed_mm_s: float
     chest: Chest
     restarted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SstWindow:
+    """The network's input: values [P, 71, 120] in 0..1, one spectrogram a channel, row 0 the lowest frequency.
+
+    scale [P] is the magnitude that became 1, in the samples' unit: 0 for a silent channel, NaN for one whose samples
+    are not all finite; the values of both are 0.
+    """
+
+    values: Float32
+    scale: Float32
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from edge.spec import (
 
 
 def sst_reference(segment: Float64, spec: SstSpec = SstSpec()) -> tuple[Float64, float]:
-    """One channel's high-passed samples [spec.segment] to its spectrogram [71, 120] in 0..1 and the scale taken out."""
+    """One channel's high-passed samples [spec.segment] to a spectrogram [71, 120] in 0..1 and its scale."""
     amplitude = np.abs(squeeze(extend(segment), spec))
     if averaged(spec):
         amplitude = (amplitude[:, :-2:2] + 2 * amplitude[:, 1:-1:2] + amplitude[:, 2::2]) / 4
@@ -83,7 +83,7 @@ def squeeze(whole: Float64, spec: SstSpec) -> npt.NDArray[np.complex128]:
         bins = np.floor(octave / SST_BIN_OCTAVES).astype(int)
         inside = (bins >= 0) & (bins < SST_BINS)
         squeezed[bins[inside], seen[inside]] += wavelet[seen[inside]]
-    return squeezed / admissibility()
+    return np.asarray(squeezed / admissibility())
 
 
 def averaged(spec: SstSpec) -> bool:

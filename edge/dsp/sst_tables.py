@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import signal
 
 from edge.dsp.sst_reference import admissibility, averaged, morlet
+from edge.frames import Float32
 from edge.spec import (
     RCG_RATE_HZ,
     SST_AR_TAPER,
@@ -22,10 +23,10 @@ from edge.spec import (
     SST_PAST,
     SST_PERIOD,
     SST_SCALES,
+    SST_THRESHOLD,
     SstSpec,
 )
 
-Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
 
 
@@ -33,7 +34,8 @@ Int32 = npt.NDArray[np.int32]
 class SstTables:
     """taper [segment]; scale j has bins first[j] .. first[j] + count[j] - 1 with weights gain[offset[j] ..].
 
-    The gains hold every constant factor, so that a sinusoid of amplitude A ends with magnitude A in its bin.
+    The gains hold every constant factor, so that a sinusoid of amplitude A ends with magnitude A in its bin;
+    coefficients made with them count when they exceed `threshold` times the segment's largest sample.
     `circle` frames lie on the whole circle; the window's are frame0 .. frame0 + frames - 1.
     """
 
@@ -42,6 +44,7 @@ class SstTables:
     circle: int
     frame0: int
     frames: int
+    threshold: float
     taper: Float32
     first: Int32
     count: Int32
@@ -66,6 +69,7 @@ def sst_tables(spec: SstSpec) -> SstTables:
         circle=SST_PERIOD * spec.frame_rate_hz // RCG_RATE_HZ,
         frame0=SST_PAST * spec.frame_rate_hz // RCG_RATE_HZ - before,
         frames=SST_COLUMNS * spec.frame_rate_hz // SST_COLUMN_RATE_HZ + before,
+        threshold=SST_THRESHOLD / admissibility(),
         taper=signal.windows.tukey(spec.segment, SST_AR_TAPER).astype(np.float32),
         first=np.array(first, np.int32),
         count=count,
