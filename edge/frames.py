@@ -80,11 +80,12 @@ class SstWindow:
     """The network's input: values [P, 71, 120] in 0..1, one spectrogram a channel, row 0 the lowest frequency.
 
     scale [P] is the magnitude that became 1, in the samples' unit: 0 for a silent channel, NaN for one whose samples
-    are not all finite; the values of both are 0.
+    are not all finite; the values of both are 0. `coverage` is the share of the samples that were measured.
     """
 
     values: Float32
     scale: Float32
+    coverage: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ SST_SCALES = tuple(2 ** (j / 10) for j in range(1, 91))
 SST_OMEGA0 = 6.0
 """Centre of the analytic Morlet wavelet, rad; the wavelet is 0 beyond SST_REACH from it (4e-6 of its peak)."""
 SST_REACH = 5.0
+SST_ROLL_OFF_HZ = 80.0
+"""From here to half the sampling rate wavelets fade smoothly: cut there, the shortest would ring through the window."""
 
 SST_HIGH_PASS_HZ = 0.7
 SST_AR_ORDER = 64
@@ -80,6 +82,8 @@ class SstSpec:
         """Samples that one window needs: its past, itself, its look-ahead."""
         return SST_PAST + SST_WINDOW + round(self.look_ahead_s * RCG_RATE_HZ)
 
+
+SST_DEFAULT = SstSpec()
 
 INTENDED_USE: Final = "research"
 NOT_A_DEVICE = "Research use only. Not a medical device."

@@ -6,6 +6,8 @@ own time, from the frequency of its wavelet to the frequency at which its phase 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, signal
@@ -20,11 +22,13 @@ from edge.spec import (
     SST_BINS,
     SST_COLUMN_RATE_HZ,
     SST_COLUMNS,
+    SST_DEFAULT,
     SST_LOW_HZ,
     SST_OMEGA0,
     SST_PAST,
     SST_PERIOD,
     SST_REACH,
+    SST_ROLL_OFF_HZ,
     SST_SCALE_RANK,
     SST_SCALES,
     SST_THRESHOLD,
@@ -32,7 +36,7 @@ from edge.spec import (
 )
 
 
-def sst_reference(segment: Float64, spec: SstSpec = SstSpec()) -> tuple[Float64, float]:
+def sst_reference(segment: Float64, spec: SstSpec = SST_DEFAULT) -> tuple[Float64, float]:
     """One channel's high-passed samples [spec.segment] to a spectrogram [71, 120] in 0..1 and its scale."""
     amplitude = np.abs(squeeze(extend(segment), spec))
     if averaged(spec):
@@ -74,7 +78,7 @@ def squeeze(whole: Float64, spec: SstSpec) -> npt.NDArray[np.complex128]:
     smallest = SST_THRESHOLD * np.abs(whole[: spec.segment]).max()
     squeezed = np.zeros((SST_BINS, len(frames)), complex)
     for scale in SST_SCALES:
-        band = spectrum * morlet(scale * omega)
+        band = spectrum * morlet(scale, omega)
         wavelet = band @ turn
         derivative = (1j * omega * band) @ turn
         seen = np.nonzero(np.abs(wavelet) > smallest)[0]
@@ -91,11 +95,16 @@ def averaged(spec: SstSpec) -> bool:
     return spec.frame_rate_hz == 2 * SST_COLUMN_RATE_HZ
 
 
-def morlet(u: Float64) -> Float64:
-    """The analytic Morlet wavelet's Fourier transform at scale x frequency `u`, peak 1."""
-    return np.where(np.abs(u - SST_OMEGA0) <= SST_REACH, np.exp(-((u - SST_OMEGA0) ** 2) / 2), 0.0)
+def morlet(scale: float, omega: Float64) -> Float64:
+    """Fourier transform, peak 1, of the analytic Morlet wavelet of a scale (samples) at `omega` [n] (rad/sample)."""
+    u = scale * omega - SST_OMEGA0
+    into = (omega * RCG_RATE_HZ / (2 * np.pi) - SST_ROLL_OFF_HZ) / (RCG_RATE_HZ / 2 - SST_ROLL_OFF_HZ)
+    into = np.clip(into, 1e-3, 1 - 1e-3)
+    roll_off = 1 / (1 + np.exp(1 / (1 - into) - 1 / into))  # the smooth step: every derivative is 0 at both ends
+    return np.where(np.abs(u) <= SST_REACH, np.exp(-(u**2) / 2) * roll_off, 0.0)
 
 
 def admissibility() -> float:
-    """What all scales together make of a sinusoid of amplitude 1."""
-    return float(morlet(np.array(SST_SCALES) * SST_OMEGA0 / np.sqrt(SST_SCALES[0] * SST_SCALES[-1])).sum())
+    """What all scales together make of a sinusoid of amplitude 1 in the middle of their range."""
+    middle = np.array([SST_OMEGA0 / math.sqrt(SST_SCALES[0] * SST_SCALES[-1])])
+    return float(sum(morlet(scale, middle)[0] for scale in SST_SCALES))

@@ -1,12 +1,14 @@
 """What the fast forms of the SST, on the CPU and on the GPU, compute once: the wavelets' bands and the frame grid.
 
 The inverse transform is never made at 200 Hz: a frame every N/M samples of a circle of N needs only the spectrum
-folded to M values (bin k onto k mod M), exactly. Folding adds at most SST_PERIOD/2 products a scale; the inverse
-transform shrinks from 1600 to 480 or 240 points.
+folded to M values (bin k onto k mod M), exactly. Folding adds at most N/2 products a scale; the inverse transform
+shrinks from 1600 to 480 or 240 points.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,57 +24,127 @@ from edge.spec import (
     SST_COLUMNS,
     SST_PAST,
     SST_PERIOD,
+    SST_REACH,
     SST_SCALES,
     SST_THRESHOLD,
+    SST_WINDOW,
     SstSpec,
 )
 
 Int32 = npt.NDArray[np.int32]
 
+LOW_SCALES, HIGH_SCALES = SST_SCALES[45:], SST_SCALES[:45]
+_GRID = 20  # samples after which 60 Hz, 30 Hz and the samples meet
+
 
 @dataclass(frozen=True, slots=True)
-class SstTables:
-    """taper [segment]; scale j has bins first[j] .. first[j] + count[j] - 1 with weights gain[offset[j] ..].
+class Band:
+    """Scales computed on one circle: `period` samples from sample `start` of the whole.
 
-    The gains hold every constant factor, so that a sinusoid of amplitude A ends with magnitude A in its bin;
-    coefficients made with them count when they exceed `threshold` times the segment's largest sample.
-    `circle` frames lie on the whole circle; the window's are frame0 .. frame0 + frames - 1.
+    Scale j has the circle's bins first[j] .. first[j] + count[j] - 1 with weights gain[offset[j] ..]. The circle has
+    `frames_around` frames; those wanted are frame0 .. frame0 + frames - 1, and are the window's from `frame` on.
     """
 
-    segment: int
-    averaged: bool
-    circle: int
+    start: int
+    period: int
+    frames_around: int
     frame0: int
+    frame: int
     frames: int
-    threshold: float
-    taper: Float32
     first: Int32
     count: Int32
     offset: Int32
     gain: Float32
 
 
+@dataclass(frozen=True, slots=True)
+class SstTables:
+    """What belongs to one SstSpec: the window's frames and the taper [segment].
+
+    The gains of the bands hold every constant factor, so that a sinusoid of amplitude A ends with magnitude A in its
+    bin; a coefficient made with them counts when it exceeds `threshold` times the segment's largest sample.
+    """
+
+    spec: SstSpec
+    averaged: bool
+    frames: int
+    taper: Float32
+    threshold: float
+
+    def whole(self, scales: Sequence[float] = SST_SCALES) -> Band:
+        """All frames of the window from the whole circle: what the definition says."""
+        return self._band(scales, 0, SST_PERIOD, 0)
+
+    def high(self, hop: int | None = None) -> Band:
+        """The short wavelets, from a shorter circle: only as far around the frames as these wavelets reach.
+
+        With `hop`, only the frames that can have changed since the window was `hop` samples earlier: those the new
+        samples reach. Beyond its reach a wavelet is below 4e-6 of its peak.
+        """
+        reach = math.ceil(SST_REACH * HIGH_SCALES[-1])
+        frame = 0
+        if hop is not None:
+            unchanged = self.spec.segment - SST_PAST - hop - reach
+            frame = max(0, unchanged * self.spec.frame_rate_hz // RCG_RATE_HZ)
+        first = frame * RCG_RATE_HZ // self.spec.frame_rate_hz + SST_PAST - reach - _GRID
+        start = first // _GRID * _GRID
+        needed = SST_PAST + SST_WINDOW + reach - start
+        return self._band(HIGH_SCALES, start, _circle(needed), frame)
+
+    def _band(self, scales: Sequence[float], start: int, period: int, frame: int) -> Band:
+        bins = np.arange(1, period // 2)
+        rows = [morlet(scale, 2 * np.pi * bins / period) * 2 / period / admissibility() for scale in scales]
+        inside = [np.nonzero(row)[0] for row in rows]
+        count = np.array([len(i) for i in inside], np.int32)
+        frame_rate_hz = self.spec.frame_rate_hz
+        return Band(
+            start=start,
+            period=period,
+            frames_around=period * frame_rate_hz // RCG_RATE_HZ,
+            frame0=(SST_PAST - start) * frame_rate_hz // RCG_RATE_HZ - self.averaged + frame,
+            frame=frame,
+            frames=self.frames - frame,
+            first=np.array([bins[i[0]] for i in inside], np.int32),
+            count=count,
+            offset=np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int32),
+            gain=np.concatenate([row[i] for row, i in zip(rows, inside, strict=True)]).astype(np.float32),
+        )
+
+
 def sst_tables(spec: SstSpec) -> SstTables:
     """The tables of one SST."""
-    before = 1 if averaged(spec) else 0
-    bins = np.arange(1, SST_PERIOD // 2)
-    first, gains = [], []
-    for scale in SST_SCALES:
-        band = morlet(scale * 2 * np.pi * bins / SST_PERIOD) * 2 / SST_PERIOD / admissibility()
-        inside = np.nonzero(band)[0]
-        first.append(bins[inside[0]])
-        gains.append(band[inside])
-    count = np.array([len(gain) for gain in gains], np.int32)
     return SstTables(
-        segment=spec.segment,
+        spec=spec,
         averaged=averaged(spec),
-        circle=SST_PERIOD * spec.frame_rate_hz // RCG_RATE_HZ,
-        frame0=SST_PAST * spec.frame_rate_hz // RCG_RATE_HZ - before,
-        frames=SST_COLUMNS * spec.frame_rate_hz // SST_COLUMN_RATE_HZ + before,
-        threshold=SST_THRESHOLD / admissibility(),
+        frames=SST_COLUMNS * spec.frame_rate_hz // SST_COLUMN_RATE_HZ + averaged(spec),
         taper=signal.windows.tukey(spec.segment, SST_AR_TAPER).astype(np.float32),
-        first=np.array(first, np.int32),
-        count=count,
-        offset=np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int32),
-        gain=np.concatenate(gains).astype(np.float32),
+        threshold=SST_THRESHOLD / admissibility(),
     )
+
+
+def radices(n: int) -> list[int]:
+    """The factors 4, 5, 3, 2 of a transform's length, in the order of its passes."""
+    factors = []
+    for radix in (4, 5, 3, 2):
+        while n % radix == 0:
+            factors.append(radix)
+            n //= radix
+    return factors
+
+
+def twiddles(n: int) -> Float32:
+    """Re, im of w_n^(j p), j = 1 .. radix - 1, p rising, pass after pass, of an inverse transform of length n."""
+    turns = []
+    for radix in radices(n):
+        p, j = np.arange(n // radix)[:, None], np.arange(1, radix)
+        turns.append(np.exp(2j * np.pi * j * p / n).ravel())
+        n //= radix
+    return np.concatenate(turns).astype(np.complex64).view(np.float32)
+
+
+def _circle(needed: int) -> int:
+    """The shortest circle on the frame grid that holds `needed` samples and factors into 2, 3 and 5."""
+    period = -(-needed // _GRID) * _GRID
+    while math.prod(radices(period)) != period:
+        period += _GRID
+    return period

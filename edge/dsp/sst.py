@@ -1,0 +1,138 @@
+"""Synchrosqueezed spectrograms (SST): RCG in, the network's input out. One causal definition for training and device.
+
+A window is four seconds of 200 Hz RCG. What happens to it, with the numbers of `edge.spec`:
+
+1. A causal 0.7 Hz high-pass (Butterworth, order 2) over the whole stream takes out what breathing and posture left.
+2. The window, 2 s of past and the look-ahead are continued by linear prediction to a circle of 8 s: nothing after the
+   look-ahead is used, and yet the window's end is no edge.
+3. Analytic Morlet wavelet transform W and its derivative at 90 scales, at frames 60 times a second.
+4. Every coefficient is added, as a complex number, to the bin of its instantaneous frequency Im(W'/W): 71 bins of a
+   tenth of an octave, 0.695 to 100 Hz. A sinusoid of amplitude A becomes a line of magnitude A.
+5. Magnitude; frames averaged 1-2-1 to 120 columns; the 9th largest cell becomes 1, the larger ones are cut to it.
+
+The paper (radarODE-MTL, section III) transforms whole recordings with MATLAB's wsst and scales by the whole recording,
+which uses the future; columns of 1 to 4 agree with the whole recording's to a correlation of about 0.99.
+`sst_reference.py` is the definition in float64; `_sst.c` computes it for eight channels at once, `sst_numpy.py` where
+that is missing, `edge/kernels/sst.cu` on the GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from scipy import signal
+
+from edge.dsp.sst_native import COMPILED, LANES, NativeSst
+from edge.dsp.sst_numpy import NumpySst
+from edge.dsp.sst_tables import sst_tables
+from edge.frames import Bool, Float32, Float64, SstWindow
+from edge.spec import RCG_RATE_HZ, SST_BINS, SST_COLUMNS, SST_DEFAULT, SST_HIGH_PASS_HZ, SST_PAST, SST_WINDOW, SstSpec
+
+HOP = RCG_RATE_HZ
+"""Samples from one window to the next: a second, as in the paper."""
+
+
+class Sst:
+    """The transform of P channels: steps 2 to 5."""
+
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, threads: int = 1) -> None:
+        self.spec = spec
+        tables = sst_tables(spec)
+        self._slices = [slice(c, c + LANES) for c in range(0, channels, LANES)]
+        count = min(threads, len(self._slices))
+        self._engines = [NativeSst(tables) if COMPILED else NumpySst(tables) for _ in range(count)]
+        self._pool = ThreadPoolExecutor(len(self._engines)) if len(self._engines) > 1 else None
+        self._memories = [self._engines[0].new_memory() for _ in self._slices]
+        self._known = False
+        self._out = SstWindow(np.zeros((channels, SST_BINS, SST_COLUMNS), np.float32), np.zeros(channels, np.float32))
+
+    def __call__(self, segment: Float32, hop: int | None = None) -> SstWindow:
+        """High-passed samples [P, spec.segment] to their window, whose arrays the next call overwrites.
+
+        `hop`: this segment is the last call's, moved on by so many samples (a multiple of 20): only frames that can
+        have changed are computed. The result is that without `hop`, but for rounding.
+        Raises ValueError for another shape.
+        """
+        if segment.shape != (len(self._out.scale), self.spec.segment):
+            raise ValueError(f"segment is {segment.shape}, not {(len(self._out.scale), self.spec.segment)}")
+        segment = np.ascontiguousarray(segment, np.float32)
+        known = hop if self._known else None
+        work = [(engine, number, segment, hop is not None, known) for number, engine in enumerate(self._engines)]
+        for _ in self._pool.map(self._share, work) if self._pool else map(self._share, work):
+            pass
+        # A channel that was not finite left nothing behind to go on from.
+        self._known = hop is not None and not np.isnan(self._out.scale).any()
+        return self._out
+
+    def _share(self, work: tuple[NativeSst | NumpySst, int, Float32, bool, int | None]) -> None:
+        engine, number, segment, keep, hop = work
+        for i in range(number, len(self._slices), len(self._engines)):
+            part = self._slices[i]
+            memory = self._memories[i] if keep else None
+            engine.window(segment[part], self._out.values[part], self._out.scale[part], memory, hop)
+
+
+class HighPass:
+    """Step 1, streaming: what a stream starts with counts as its rest."""
+
+    _SECTIONS = signal.butter(2, SST_HIGH_PASS_HZ, "highpass", fs=RCG_RATE_HZ, output="sos")
+
+    def __init__(self) -> None:
+        self._state: Float64 | None = None
+
+    def push(self, x: Float64) -> Float64:
+        """x [P, n], n > 0, to its high-passed form [P, n]. A sample that is not finite stays so, alone."""
+        lost = ~np.isfinite(x)
+        x = np.where(lost, 0.0, x)
+        if self._state is None:
+            self._state = signal.sosfilt_zi(self._SECTIONS)[:, None, :] * x[None, :, :1]
+        y, self._state = signal.sosfilt(self._SECTIONS, x, axis=1, zi=self._state)
+        return np.where(lost, np.nan, y)
+
+
+class SstStream:
+    """The transform of a live stream of P channels: a window every HOP, from 6 s (and the look-ahead) on."""
+
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, threads: int = 1) -> None:
+        self._sst = Sst(channels, spec, threads)
+        self._high_pass = HighPass()
+        self._samples = np.zeros((channels, spec.segment), np.float32)
+        self._covered = np.zeros(spec.segment, bool)
+        self._missing = spec.segment
+        """Samples still to come before the next window."""
+
+    def push(self, rcg_mm_s2: Float64, covered: Bool) -> list[SstWindow]:
+        """RCG [P, n] and covered [n] to the windows that they complete.
+
+        `coverage` is the share of a window's samples that were measured, not interpolated.
+        """
+        windows = []
+        x = self._high_pass.push(rcg_mm_s2).astype(np.float32) if rcg_mm_s2.size else rcg_mm_s2
+        while x.shape[1]:
+            now = min(self._missing, x.shape[1])
+            self._samples = np.concatenate([self._samples[:, now:], x[:, :now]], axis=1)
+            self._covered = np.concatenate([self._covered[now:], covered[:now]])
+            x, covered = x[:, now:], covered[now:]
+            self._missing -= now
+            if self._missing == 0:
+                self._missing = HOP
+                window = self._sst(self._samples, HOP)
+                windows.append(SstWindow(window.values.copy(), window.scale.copy(), self._coverage()))
+        return windows
+
+    def _coverage(self) -> float:
+        return float(self._covered[SST_PAST : SST_PAST + SST_WINDOW].mean())
+
+
+def spectrograms(rcg_mm_s2: Float64, spec: SstSpec = SST_DEFAULT) -> Iterator[tuple[int, SstWindow]]:
+    """A whole recording's RCG [P, n] as the device would have seen it: (sample after the window, window), in order."""
+    stream = SstStream(len(rcg_mm_s2), spec)
+    look_ahead = spec.segment - SST_PAST - SST_WINDOW
+    end = spec.segment - look_ahead
+    for start in range(0, rcg_mm_s2.shape[1], HOP):
+        block = rcg_mm_s2[:, start : start + HOP]
+        for window in stream.push(block, np.ones(block.shape[1], bool)):
+            yield end, window
+            end += HOP

@@ -1,0 +1,143 @@
+"""The compiled SST: `_sst.c` behind the tables of `sst_tables`. Built at installation where there is a C compiler."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.dsp.sst_tables import LOW_SCALES, Band, SstTables, radices, twiddles
+from edge.frames import Float32
+from edge.spec import (
+    RCG_RATE_HZ,
+    SST_AR_ORDER,
+    SST_AR_RIDGE,
+    SST_BIN_OCTAVES,
+    SST_BINS,
+    SST_COLUMNS,
+    SST_LOW_HZ,
+    SST_PERIOD,
+    SST_SCALE_RANK,
+)
+
+LANES = 8
+"""Channels computed at once: one a lane of a vector register."""
+
+_ALIGN = 64  # a cache line, and the widest vector
+
+
+def _struct(name: str, fields: str) -> type[ctypes.Structure]:
+    kinds = {"i": ctypes.c_int32, "f": ctypes.c_float, "p": ctypes.c_void_p}
+    pairs = [(kind, member) for group in fields.split(";") for kind, *members in [group.split()] for member in members]
+    return type(name, (ctypes.Structure,), {"_fields_": [(member, kinds[kind]) for kind, member in pairs]})
+
+
+_Band = _struct(
+    "_Band",
+    "i start period frames_around frame0 frame frames scales;"
+    "p period_radices frame_radices first count offset period_twiddles frame_twiddles gain",
+)
+_Plan = _struct(
+    "_Plan", "i segment whole frames averaged columns order rank; f threshold ridge low_log2 bins_per_octave; p taper"
+)
+
+
+def _library() -> ctypes.CDLL | None:
+    spec = importlib.util.find_spec("edge.dsp._sst")
+    return ctypes.CDLL(spec.origin) if spec and spec.origin else None
+
+
+_LIBRARY = _library()
+COMPILED = _LIBRARY is not None
+
+
+class NativeSst:
+    """One thread's worth: up to LANES channels a call, everything allocated here, once."""
+
+    def __init__(self, tables: SstTables) -> None:
+        assert _LIBRARY is not None
+        self._run = _LIBRARY.sst_window
+        self._kept_alive: list[npt.NDArray[Any]] = []
+        low, full = tables.whole(LOW_SCALES), tables.high()
+        self._tables = tables
+        self._low, self._full = self._band(low), self._band(full)
+        self._tails: dict[int, ctypes.Structure] = {}
+        self._plan = _Plan(
+            segment=tables.spec.segment,
+            whole=SST_PERIOD,
+            frames=tables.frames,
+            averaged=tables.averaged,
+            columns=SST_COLUMNS,
+            order=SST_AR_ORDER,
+            rank=SST_SCALE_RANK,
+            threshold=tables.threshold,
+            ridge=SST_AR_RIDGE,
+            low_log2=math.log2(SST_LOW_HZ * 2 * math.pi / RCG_RATE_HZ),
+            bins_per_octave=1 / SST_BIN_OCTAVES,
+            taper=self._address(tables.taper),
+        )
+        cells = (SST_BINS + 1) * tables.frames
+        self._cells = cells
+        self._work = _aligned(LANES * (SST_PERIOD + 4 * SST_PERIOD + 8 * low.frames_around + 2 * cells))
+
+    def new_memory(self) -> Float32:
+        """What a stream keeps between windows: the short wavelets' cells of LANES channels."""
+        return _aligned(LANES * 2 * self._cells)
+
+    def window(
+        self, segment: Float32, values: Float32, scale: Float32, memory: Float32 | None = None, hop: int | None = None
+    ) -> None:
+        """Fills values [n, 71, 120] and scale [n] from segment [n, samples], n up to LANES, all C-contiguous.
+
+        `memory` as the same stream's window `hop` samples earlier left it; `hop` None: with nothing known yet.
+        """
+        high, frames = self._full, 0
+        if memory is not None and hop is not None:
+            if hop not in self._tails:
+                self._tails[hop] = self._band(self._tables.high(hop))
+            high, frames = self._tails[hop], hop * self._tables.spec.frame_rate_hz // RCG_RATE_HZ
+        self._run(
+            ctypes.byref(self._plan),
+            ctypes.byref(self._low),
+            ctypes.byref(high),
+            frames,
+            ctypes.c_void_p(memory.ctypes.data if memory is not None else None),
+            ctypes.c_void_p(segment.ctypes.data),
+            len(segment),
+            ctypes.c_void_p(values.ctypes.data),
+            ctypes.c_void_p(scale.ctypes.data),
+            ctypes.c_void_p(self._work.ctypes.data),
+        )
+
+    def _band(self, band: Band) -> ctypes.Structure:
+        return _Band(
+            start=band.start,
+            period=band.period,
+            frames_around=band.frames_around,
+            frame0=band.frame0,
+            frame=band.frame,
+            frames=band.frames,
+            scales=len(band.first),
+            period_radices=self._address(np.array([*radices(band.period), 0], np.int32)),
+            frame_radices=self._address(np.array([*radices(band.frames_around), 0], np.int32)),
+            first=self._address(band.first),
+            count=self._address(band.count),
+            offset=self._address(band.offset),
+            period_twiddles=self._address(twiddles(band.period)),
+            frame_twiddles=self._address(twiddles(band.frames_around)),
+            gain=self._address(band.gain),
+        )
+
+    def _address(self, array: npt.NDArray[Any]) -> int:
+        self._kept_alive.append(array)
+        return array.ctypes.data
+
+
+def _aligned(floats: int) -> Float32:
+    raw = np.zeros(floats + _ALIGN // 4, np.float32)
+    skip = -raw.ctypes.data % _ALIGN // 4
+    return raw[skip : skip + floats]
