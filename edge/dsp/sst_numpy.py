@@ -42,7 +42,7 @@ class NumpySst:
         self, segment: Float32, values: Float32, scale: Float32, memory: Float32 | None = None, hop: int | None = None
     ) -> None:
         """Fills values [n, 71, 120] and scale [n] from segment [n, samples]."""
-        finite = np.isfinite(segment).all(axis=1)
+        finite = np.asarray(np.isfinite(segment).all(axis=1))
         clean = np.where(finite[:, None], segment, 0)
         smallest = (self._tables.threshold * np.abs(clean).max(axis=1, keepdims=True)) ** 2
         amplitude = np.abs(self._squeeze(self._extend(clean), smallest))
