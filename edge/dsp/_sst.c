@@ -26,6 +26,14 @@ INLINE cvec mul(cvec a, float c, float s) { return (cvec){a.re * c - a.im * s, a
 INLINE cvec turn(cvec a) { return (cvec){-a.im, a.re}; }  // times i
 INLINE vec pick(ivec where, vec a, vec b) { return (vec)(((ivec)a & where) | ((ivec)b & ~where)); }
 
+// DFT of three points, inverse.
+INLINE void three(cvec a0, cvec a1, cvec a2, cvec *y) {
+    const float h = 0.86602540378443865f;
+    const cvec t = add(a1, a2), d = sub(a1, a2);
+    const cvec u = {a0.re - 0.5f * t.re, a0.im - 0.5f * t.im}, v = turn((cvec){h * d.re, h * d.im});
+    y[0] = add(a0, t), y[1] = add(u, v), y[2] = sub(u, v);
+}
+
 // One Stockham pass of the inverse DFT: radix r, n points still to split, s already apart.
 // y[q + s(r p + j)] = w_n^{jp} sum_i x[q + s(p + n/r i)] w_r^{ij}
 INLINE void pass(int r, int n, int s, const cvec *x, cvec *y, const float *w) {
@@ -39,12 +47,10 @@ INLINE void pass(int r, int n, int s, const cvec *x, cvec *y, const float *w) {
                 b[0] = add(a0, a1);
                 b[s] = mul(sub(a0, a1), w[0], w[1]);
             } else if (r == 3) {
-                const float h = 0.86602540378443865f;
-                cvec a0 = a[0], t = add(a[s * m], a[2 * s * m]), d = sub(a[s * m], a[2 * s * m]);
-                cvec u = {a0.re - 0.5f * t.re, a0.im - 0.5f * t.im}, v = turn((cvec){h * d.re, h * d.im});
-                b[0] = add(a0, t);
-                b[s] = mul(add(u, v), w[0], w[1]);
-                b[2 * s] = mul(sub(u, v), w[2], w[3]);
+                cvec c[3];
+                three(a[0], a[s * m], a[2 * s * m], c);
+                b[0] = c[0];
+                for (int j = 1; j < 3; j++) b[j * s] = mul(c[j], w[2 * j - 2], w[2 * j - 1]);
             } else if (r == 4) {
                 cvec a0 = a[0], a1 = a[s * m], a2 = a[2 * s * m], a3 = a[3 * s * m];
                 cvec e = add(a0, a2), f = sub(a0, a2), g = add(a1, a3), h = turn(sub(a1, a3));
@@ -52,6 +58,16 @@ INLINE void pass(int r, int n, int s, const cvec *x, cvec *y, const float *w) {
                 b[s] = mul(add(f, h), w[0], w[1]);
                 b[2 * s] = mul(sub(e, g), w[2], w[3]);
                 b[3 * s] = mul(sub(f, h), w[4], w[5]);
+            } else if (r == 6) {  // two of three, no twiddles between them (Good and Thomas)
+                cvec c[3], d[3];
+                three(a[0], a[2 * s * m], a[4 * s * m], c);
+                three(a[3 * s * m], a[5 * s * m], a[s * m], d);
+                b[0] = add(c[0], d[0]);
+                b[s] = mul(sub(c[1], d[1]), w[0], w[1]);
+                b[2 * s] = mul(add(c[2], d[2]), w[2], w[3]);
+                b[3 * s] = mul(sub(c[0], d[0]), w[4], w[5]);
+                b[4 * s] = mul(add(c[1], d[1]), w[6], w[7]);
+                b[5 * s] = mul(sub(c[2], d[2]), w[8], w[9]);
             } else {
                 const float c1 = 0.30901699437494742f, c2 = -0.80901699437494742f;
                 const float s1 = 0.95105651629515357f, s2 = 0.58778525229247313f;
@@ -79,6 +95,7 @@ INLINE cvec *inverse(int n, const int *radices, const float *w, cvec *x, cvec *y
             case 2: pass(2, n, s, x, y, w); break;
             case 3: pass(3, n, s, x, y, w); break;
             case 4: pass(4, n, s, x, y, w); break;
+            case 6: pass(6, n, s, x, y, w); break;
             default: pass(5, n, s, x, y, w);
         }
         w += 2 * (r - 1) * (n / r);
@@ -166,7 +183,7 @@ INLINE void squeeze(const plan *p, const band *b, const vec smallest, cvec *w, c
         const cvec c = w[b->frame0 + m], e = d[b->frame0 + m];
         const vec power = c.re * c.re + c.im * c.im, turned = c.re * e.re + c.im * e.im;
         const ivec seen = (power > smallest) & (turned > 1e-6f * power);  // no bin is at frequencies as low
-        const vec octave = log2v(pick(seen, turned, power + 1)) - log2v(pick(seen, power, power + 1)) - p->low_log2;
+        const vec octave = log2v(pick(seen, turned / power, 1 + (vec){0})) - p->low_log2;
         const vec bins = octave * p->bins_per_octave;
         const ivec inside = seen & (bins >= 0.0f) & (bins < (float)BINS);
         const ivec bin = (__builtin_convertvector(bins, ivec) & inside) | (TRASH & ~inside);
@@ -215,7 +232,10 @@ INLINE float finish(const plan *p, const pair *cells, float *values) {
             }
     }
     const float one = largest[rank - 1], by = one > 0 ? 1 / one : 0;
-    for (int i = 0; i < all; i++) values[i] = fminf(values[i] * by, 1);
+    for (int i = 0; i < all; i++) {
+        const float v = values[i] * by;
+        values[i] = v < 1 ? v : 1;
+    }
     return one;
 }
 
@@ -227,19 +247,19 @@ ENTRY void sst_window(const plan *p, const band *low, const band *high, int hop,
                       int lanes, float *values, float *scale, float *work) {
     const int rows = LANES * (BINS + 1), known = high->frame;
     const size_t row = sizeof(pair) * (size_t)p->frames, size = row * (size_t)rows;
-    vec *whole = (vec *)work, largest = {0};
+    vec *whole = (vec *)work, largest = {0}, nothing = {0};
     cvec *scratch = (cvec *)(whole + p->whole);
     pair *cells = (pair *)(scratch + 2 * low->period + 4 * low->frames_around);
-    memset(whole, 0, sizeof *whole * (size_t)p->whole);
-    for (int l = 0; l < lanes; l++) {
-        const float *s = segment + (size_t)l * (size_t)p->segment;
-        float zero = 0, most = 0;
-        for (int i = 0; i < p->segment; i++) zero += s[i] * 0, most = fmaxf(most, fabsf(s[i]));
-        scale[l] = zero == 0 ? 1 : NAN;  // a NaN or an infinity times 0 is NaN
-        if (zero != 0) continue;
-        largest[l] = most;
-        for (int i = 0; i < p->segment; i++) ((float *)(whole + i))[l] = s[i];
+    for (int i = 0; i < p->segment; i++)
+        for (int l = 0; l < LANES; l++) whole[i][l] = l < lanes ? segment[l * p->segment + i] : 0;
+    for (int i = 0; i < p->segment; i++) {
+        const vec size = pick(whole[i] < 0.0f, -whole[i], whole[i]);
+        largest = pick(size > largest, size, largest);
+        nothing += whole[i] * 0.0f;  // NaN for a NaN or an infinity
     }
+    const ivec finite = nothing == 0.0f;
+    largest = pick(finite, largest, (vec){0});
+    for (int i = 0; i < p->segment; i++) whole[i] = pick(finite, whole[i], (vec){0});
     extend(p, whole, (vec *)scratch);
     const vec smallest = p->threshold * p->threshold * largest * largest;
     if (kept) {
@@ -255,5 +275,5 @@ ENTRY void sst_window(const plan *p, const band *low, const band *high, int hop,
     }
     transform(p, low, whole, smallest, scratch, cells);
     for (int l = 0; l < lanes; l++)
-        scale[l] *= finish(p, cells + l * (BINS + 1) * p->frames, values + l * BINS * p->columns);
+        scale[l] = nothing[l] + finish(p, cells + l * (BINS + 1) * p->frames, values + l * BINS * p->columns);
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -122,14 +123,13 @@ def sst_tables(spec: SstSpec) -> SstTables:
     )
 
 
-def radices(n: int) -> list[int]:
-    """The factors 4, 5, 3, 2 of a transform's length, in the order of its passes."""
-    factors = []
-    for radix in (4, 5, 3, 2):
-        while n % radix == 0:
-            factors.append(radix)
-            n //= radix
-    return factors
+@cache
+def radices(n: int) -> tuple[int, ...]:
+    """The factors 2 to 6 of a transform's length, as few as there can be; none when it has another factor."""
+    if n <= 6:
+        return (n,)
+    rests = [(radix, *rest) for radix in (4, 6, 5, 3, 2) if n % radix == 0 and (rest := radices(n // radix))]
+    return min(rests, key=len, default=())
 
 
 def twiddles(n: int) -> Float32:
@@ -145,6 +145,6 @@ def twiddles(n: int) -> Float32:
 def _circle(needed: int) -> int:
     """The shortest circle on the frame grid that holds `needed` samples and factors into 2, 3 and 5."""
     period = -(-needed // _GRID) * _GRID
-    while math.prod(radices(period)) != period:
+    while not radices(period):
         period += _GRID
     return period
