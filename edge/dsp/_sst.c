@@ -10,6 +10,7 @@
 #define TRASH BINS  // the row of cells that belong to no bin
 typedef float vec __attribute__((vector_size(4 * LANES), may_alias));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES), may_alias));
+typedef double dvec __attribute__((vector_size(8 * LANES)));
 typedef float pair __attribute__((vector_size(8), may_alias));  // re, im of one lane
 typedef struct { vec re, im; } cvec;
 
@@ -130,29 +131,33 @@ typedef struct {
 
 // Continues x from the segment to the whole by linear prediction; see `extend` in the reference. t: as long as the whole.
 INLINE void extend(const plan *p, vec *x, vec *t) {
-    vec lag[65], a[65], b[65];
+    dvec lag[65], a[65], b[65];  // the equations of a signal without noise are too close to singular for float32
     const int n = p->segment, order = p->order;
     for (int i = 0; i < n; i++) t[i] = x[i] * p->taper[i];
     for (int k = 0; k <= order; k++) {
-        vec even = {0}, odd = {0};
-        for (int i = k; i + 1 < n; i += 2) even += t[i] * t[i - k], odd += t[i + 1] * t[i + 1 - k];
-        if ((n - k) % 2) even += t[n - 1] * t[n - 1 - k];
-        lag[k] = even + odd;
+        lag[k] = (dvec){0};
+        for (int i = k; i < n;) {
+            vec sum = {0};
+            for (const int end = i + 32 < n ? i + 32 : n; i < end; i++) sum += t[i] * t[i - k];
+            lag[k] += __builtin_convertvector(sum, dvec);
+        }
     }
-    lag[0] = pick(lag[0] > 0.0f, lag[0] * (1 + p->ridge), 1 + (vec){0});
-    vec error = lag[0];
+    for (int l = 0; l < LANES; l++) lag[0][l] = lag[0][l] > 0 ? lag[0][l] * (1 + p->ridge) : 1;
+    dvec error = lag[0];
     for (int i = 1; i <= order; i++) {  // Levinson's recursion
-        vec sum = lag[i];
+        dvec sum = lag[i];
         for (int k = 1; k < i; k++) sum -= a[k] * lag[i - k];
-        const vec reflection = sum / error;
+        const dvec reflection = sum / error;
         for (int k = 1; k < i; k++) b[k] = a[k] - reflection * a[i - k];
         for (int k = 1; k < i; k++) a[k] = b[k];
         a[i] = reflection;
         error *= 1 - reflection * reflection;
     }
+    vec tap[65];
+    for (int k = 1; k <= order; k++) tap[k] = __builtin_convertvector(a[k], vec);
     for (int i = n; i < p->whole; i++) {
         vec even = {0}, odd = {0};
-        for (int k = 1; k < order; k += 2) even += a[k] * x[i - k], odd += a[k + 1] * x[i - k - 1];
+        for (int k = 1; k < order; k += 2) even += tap[k] * x[i - k], odd += tap[k + 1] * x[i - k - 1];
         x[i] = even + odd;
     }
 }

@@ -76,14 +76,15 @@ class NumpySst:
         channel, frame = np.arange(len(whole))[:, None], np.arange(frames)
         for first, count, offset in zip(band.first, band.count, band.offset, strict=True):
             part = spectrum[:, first : first + count] * band.gain[offset : offset + count]
-            omega = (2 * math.pi / SST_PERIOD * np.arange(first, first + count)).astype(np.float32)
-            wavelet, derivative = self._frames(part, first), self._frames(part * omega, first)
+            band_omega = (2 * math.pi / SST_PERIOD * np.arange(first, first + count)).astype(np.float32)
+            wavelet, derivative = self._frames(part, first), self._frames(part * band_omega, first)
             power = wavelet.real**2 + wavelet.imag**2
             turned = wavelet.real * derivative.real + wavelet.imag * derivative.imag
             seen = (power > smallest) & (turned > 1e-6 * power)
-            octave = np.log2(turned / power, where=seen, out=np.full_like(power, -np.inf)) - _LOW_LOG2
+            omega = np.divide(turned, power, where=seen, out=np.ones_like(power))
+            octave = np.log2(omega) - _LOW_LOG2
             bins = np.floor(octave / SST_BIN_OCTAVES)
-            rows = np.where((bins >= 0) & (bins < SST_BINS), bins, SST_BINS).astype(np.intp)
+            rows = np.where(seen & (bins >= 0) & (bins < SST_BINS), bins, SST_BINS).astype(np.intp)
             cells[channel, rows, frame] += wavelet
         return cells[:, :SST_BINS]
 
