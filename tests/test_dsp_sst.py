@@ -155,10 +155,10 @@ def test_a_channel_that_is_not_finite_is_flagged_and_alone(both, wrong):
 @pytest.mark.parametrize("hop", [20, 100, 200, 500, 1000])
 def test_what_can_have_changed_is_all_that_changes(both, spec, hop):
     x = segments(9, spec.segment + 4 * hop)
-    moving, still = Sst(9, spec, threads=2), Sst(9, spec)
+    moving, still = Sst(9, spec, hop, threads=2), Sst(9, spec)
     for start in range(0, 4 * hop + 1, hop):
         part = x[:, start : start + spec.segment]
-        window, expected = moving(part, hop), still(part)
+        window, expected = moving(part), still(part)
         np.testing.assert_allclose(window.scale, expected.scale, rtol=1e-4)
         assert (np.abs(window.values - expected.values) > 1e-4).mean() < 1e-3
 
@@ -217,6 +217,21 @@ def test_strong_breathing_does_not_hide_the_heart():
 def test_another_shape_is_an_error(shape):
     with pytest.raises(ValueError, match=r"segment is .*, not \(2, 1200\)"):
         Sst(2)(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("hop", [0, -20, 10])
+def test_a_hop_off_the_grid_is_an_error(hop):
+    with pytest.raises(ValueError, match="multiple of 20"):
+        Sst(1, hop=hop)
+
+
+def test_a_restarted_transform_forgets():
+    x = segments(2)
+    fresh = Sst(2)(x)
+    moving = Sst(2, hop=200)
+    moving(np.ascontiguousarray(x[:, ::-1]))
+    moving.restart()
+    np.testing.assert_array_equal(moving(x).values, fresh.values)
 
 
 @pytest.mark.parametrize("fields", [{"frame_rate_hz": 50}, {"look_ahead_s": -0.1}, {"look_ahead_s": 1.5}])

@@ -245,13 +245,12 @@ INLINE float finish(const plan *p, const pair *cells, float *values) {
 }
 
 // Up to 8 channels: segment [lanes][segment] to values [lanes][BINS][columns] and scale [lanes].
-// kept [LANES][BINS + 1][frames] is what the high band had added up `hop` frames ago, and now has: its frames before
-// high->frame are taken from there. NULL: the high band covers the window. work: aligned to 64 bytes; its size is in
-// sst_native.py.
-ENTRY void sst_window(const plan *p, const band *low, const band *high, int hop, pair *kept, const float *segment,
-                      int lanes, float *values, float *scale, float *work) {
-    const int rows = LANES * (BINS + 1), known = high->frame;
-    const size_t row = sizeof(pair) * (size_t)p->frames, size = row * (size_t)rows;
+// kept [LANES][BINS + 1][keep]: what the high band had added up for the frames before high->frame, if any; on return,
+// for the first `keep` frames of the window `hop` frames later. work: 64-byte aligned; its size is in sst_native.py.
+ENTRY void sst_window(const plan *p, const band *low, const band *high, int hop, int keep, pair *kept,
+                      const float *segment, int lanes, float *values, float *scale, float *work) {
+    const int rows = LANES * (BINS + 1);
+    const size_t kept_row = sizeof *kept * (size_t)keep;
     vec *whole = (vec *)work, largest = {0}, nothing = {0};
     cvec *scratch = (cvec *)(whole + p->whole);
     pair *cells = (pair *)(scratch + 2 * low->period + 4 * low->frames_around);
@@ -267,17 +266,11 @@ ENTRY void sst_window(const plan *p, const band *low, const band *high, int hop,
     for (int i = 0; i < p->segment; i++) whole[i] = pick(finite, whole[i], (vec){0});
     extend(p, whole, (vec *)scratch);
     const vec smallest = p->threshold * p->threshold * largest * largest;
-    if (kept) {
-        for (pair *r = kept; r < kept + rows * p->frames; r += p->frames) {
-            memmove(r, r + hop, sizeof *r * (size_t)known);
-            memset(r + known, 0, sizeof *r * (size_t)(p->frames - known));
-        }
-        transform(p, high, whole, smallest, scratch, kept);
-        memcpy(cells, kept, size);
-    } else {
-        memset(cells, 0, size);
-        transform(p, high, whole, smallest, scratch, cells);
-    }
+    memset(cells, 0, sizeof *cells * (size_t)(rows * p->frames));
+    if (high->frame > 0)
+        for (int r = 0; r < rows; r++) memcpy(cells + r * p->frames, kept + r * keep, kept_row);
+    transform(p, high, whole, smallest, scratch, cells);
+    for (int r = 0; keep && r < rows; r++) memcpy(kept + r * keep, cells + r * p->frames + hop, kept_row);
     transform(p, low, whole, smallest, scratch, cells);
     for (int l = 0; l < lanes; l++)
         scale[l] = nothing[l] + finish(p, cells + l * (BINS + 1) * p->frames, values + l * BINS * p->columns);

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import numpy as np
 from scipy import signal
@@ -35,43 +36,51 @@ HOP = RCG_RATE_HZ
 
 
 class Sst:
-    """The transform of P channels: steps 2 to 5."""
+    """The transform of P channels: steps 2 to 5.
 
-    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, threads: int = 1) -> None:
-        self.spec = spec
+    With `hop` (a multiple of 20 samples) every segment is the one before, moved on by so much, and only frames that can
+    have changed are computed; the windows are the same, but for rounding. `restart` when a segment is not.
+    """
+
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, hop: int | None = None, threads: int = 1) -> None:
+        if hop is not None and (hop <= 0 or hop % 20):
+            raise ValueError(f"hop is {hop}; a positive multiple of 20 samples, where frames and samples meet")
+        self._shape = (channels, spec.segment)
         tables = sst_tables(spec)
-        self._slices = [slice(c, c + LANES) for c in range(0, channels, LANES)]
-        count = min(threads, len(self._slices))
-        self._engines = [NativeSst(tables) if COMPILED else NumpySst(tables) for _ in range(count)]
-        self._pool = ThreadPoolExecutor(len(self._engines)) if len(self._engines) > 1 else None
-        self._memories = [self._engines[0].new_memory() for _ in self._slices]
-        self._known = False
+        self._parts = [slice(c, c + LANES) for c in range(0, channels, LANES)]
+        count = min(threads, len(self._parts))
+        self._engines = [(NativeSst if COMPILED else NumpySst)(tables, hop) for _ in range(count)]
+        self._memories = [self._engines[0].new_memory() for _ in self._parts]
+        self._pool = ThreadPoolExecutor(count) if count > 1 else None
+        self._streaming = hop is not None
         self._out = SstWindow(np.zeros((channels, SST_BINS, SST_COLUMNS), np.float32), np.zeros(channels, np.float32))
+        self.restart()
 
-    def __call__(self, segment: Float32, hop: int | None = None) -> SstWindow:
+    def restart(self) -> None:
+        """Forgets the window before."""
+        self._known = False
+
+    def __call__(self, segment: Float32) -> SstWindow:
         """High-passed samples [P, spec.segment] to their window, whose arrays the next call overwrites.
 
-        `hop`: this segment is the last call's, moved on by so many samples (a multiple of 20): only frames that can
-        have changed are computed. The result is that without `hop`, but for rounding.
         Raises ValueError for another shape.
         """
-        if segment.shape != (len(self._out.scale), self.spec.segment):
-            raise ValueError(f"segment is {segment.shape}, not {(len(self._out.scale), self.spec.segment)}")
+        if segment.shape != self._shape:
+            raise ValueError(f"segment is {segment.shape}, not {self._shape}")
         segment = np.ascontiguousarray(segment, np.float32)
-        known = hop if self._known else None
-        work = [(engine, number, segment, hop is not None, known) for number, engine in enumerate(self._engines)]
-        for _ in self._pool.map(self._share, work) if self._pool else map(self._share, work):
-            pass
-        # A channel that was not finite left nothing behind to go on from.
-        self._known = hop is not None and not np.isnan(self._out.scale).any()
+        shares = range(len(self._engines))
+        for _ in (self._pool.map if self._pool else map)(self._share, shares, repeat(segment)):
+            pass  # what a thread raised is raised here
+        # A channel that was not finite left nothing to go on from.
+        self._known = self._streaming and not np.isnan(self._out.scale).any()
         return self._out
 
-    def _share(self, work: tuple[NativeSst | NumpySst, int, Float32, bool, int | None]) -> None:
-        engine, number, segment, keep, hop = work
-        for i in range(number, len(self._slices), len(self._engines)):
-            part = self._slices[i]
-            memory = self._memories[i] if keep else None
-            engine.window(segment[part], self._out.values[part], self._out.scale[part], memory, hop)
+    def _share(self, number: int, segment: Float32) -> None:
+        """One thread's share of the channels."""
+        for i in range(number, len(self._parts), len(self._engines)):
+            part = self._parts[i]
+            out = self._out.values[part], self._out.scale[part]
+            self._engines[number].window(segment[part], *out, self._memories[i], self._known)
 
 
 class HighPass:
@@ -96,7 +105,7 @@ class SstStream:
     """The transform of a live stream of P channels: a window every HOP, from 6 s (and the look-ahead) on."""
 
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, threads: int = 1) -> None:
-        self._sst = Sst(channels, spec, threads)
+        self._sst = Sst(channels, spec, HOP, threads)
         self._high_pass = HighPass()
         self._samples = np.zeros((channels, spec.segment), np.float32)
         self._covered = np.zeros(spec.segment, bool)
@@ -118,7 +127,7 @@ class SstStream:
             self._missing -= now
             if self._missing == 0:
                 self._missing = HOP
-                window = self._sst(self._samples, HOP)
+                window = self._sst(self._samples)
                 windows.append(SstWindow(window.values.copy(), window.scale.copy(), self._coverage()))
         return windows
 

@@ -58,14 +58,14 @@ COMPILED = _LIBRARY is not None
 class NativeSst:
     """One thread's worth: up to LANES channels a call, everything allocated here, once."""
 
-    def __init__(self, tables: SstTables) -> None:
+    def __init__(self, tables: SstTables, hop: int | None = None) -> None:
         assert _LIBRARY is not None
         self._run = _LIBRARY.sst_window
         self._kept_alive: list[npt.NDArray[Any]] = []
-        low, full = tables.whole(LOW_SCALES), tables.high()
-        self._tables = tables
-        self._low, self._full = self._band(low), self._band(full)
-        self._tails: dict[int, ctypes.Structure] = {}
+        low, tail = tables.whole(LOW_SCALES), tables.high(hop)
+        self._low, self._high, self._tail = self._band(low), self._band(tables.high()), self._band(tail)
+        self._hop_frames = hop * tables.spec.frame_rate_hz // RCG_RATE_HZ if hop else 0
+        self._keep = tail.frame
         self._plan = _Plan(
             segment=tables.spec.segment,
             whole=SST_PERIOD,
@@ -81,36 +81,26 @@ class NativeSst:
             taper=self._address(tables.taper),
         )
         cells = (SST_BINS + 1) * tables.frames
-        self._cells = cells
         self._work = _aligned(LANES * (SST_PERIOD + 4 * SST_PERIOD + 8 * low.frames_around + 2 * cells))
 
     def new_memory(self) -> Float32:
-        """What a stream keeps between windows: the short wavelets' cells of LANES channels."""
-        return _aligned(LANES * 2 * self._cells)
+        """For LANES channels of a stream: what the short wavelets add up that the next window, `hop` later, shares."""
+        return _aligned(LANES * (SST_BINS + 1) * 2 * self._keep)
 
-    def window(
-        self, segment: Float32, values: Float32, scale: Float32, memory: Float32 | None = None, hop: int | None = None
-    ) -> None:
+    def window(self, segment: Float32, values: Float32, scale: Float32, memory: Float32, known: bool) -> None:
         """Fills values [n, 71, 120] and scale [n] from segment [n, samples], n up to LANES, all C-contiguous.
 
-        `memory` as the same stream's window `hop` samples earlier left it; `hop` None: with nothing known yet.
+        What of `memory` the window before left is used if `known`; the next is told in any case.
         """
-        high, frames = self._full, 0
-        if memory is not None and hop is not None:
-            if hop not in self._tails:
-                self._tails[hop] = self._band(self._tables.high(hop))
-            high, frames = self._tails[hop], hop * self._tables.spec.frame_rate_hz // RCG_RATE_HZ
         self._run(
             ctypes.byref(self._plan),
             ctypes.byref(self._low),
-            ctypes.byref(high),
-            frames,
-            ctypes.c_void_p(memory.ctypes.data if memory is not None else None),
-            ctypes.c_void_p(segment.ctypes.data),
+            ctypes.byref(self._tail if known else self._high),
+            self._hop_frames,
+            self._keep,
+            *(ctypes.c_void_p(array.ctypes.data) for array in (memory, segment)),
             len(segment),
-            ctypes.c_void_p(values.ctypes.data),
-            ctypes.c_void_p(scale.ctypes.data),
-            ctypes.c_void_p(self._work.ctypes.data),
+            *(ctypes.c_void_p(array.ctypes.data) for array in (values, scale, self._work)),
         )
 
     def _band(self, band: Band) -> ctypes.Structure:

@@ -28,9 +28,9 @@ _LOW_LOG2 = math.log2(SST_LOW_HZ * 2 * math.pi / RCG_RATE_HZ)
 
 
 class NumpySst:
-    """Up to LANES channels a call. Keeps nothing between windows: a window `hop` later is computed whole."""
+    """Up to LANES channels a call; every window is computed whole, whatever is known."""
 
-    def __init__(self, tables: SstTables) -> None:
+    def __init__(self, tables: SstTables, hop: int | None = None) -> None:
         self._tables = tables
         self._band = tables.whole()
 
@@ -38,9 +38,7 @@ class NumpySst:
         """Nothing."""
         return np.zeros(0, np.float32)
 
-    def window(
-        self, segment: Float32, values: Float32, scale: Float32, memory: Float32 | None = None, hop: int | None = None
-    ) -> None:
+    def window(self, segment: Float32, values: Float32, scale: Float32, memory: Float32, known: bool) -> None:
         """Fills values [n, 71, 120] and scale [n] from segment [n, samples]."""
         finite = np.asarray(np.isfinite(segment).all(axis=1))
         clean = np.where(finite[:, None], segment, 0)
