@@ -2,109 +2,19 @@
 // channel, so that nothing is ever shuffled. GCC compiles each entry for AVX-512, AVX2 and the base (on arm64: NEON)
 // and picks at load time. All memory is the caller's. See edge/dsp/sst.py for the calls.
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 
-#define LANES 8
+#include "_fft.h"
+
 #define BINS 71
 #define TRASH BINS  // the row of cells that belong to no bin
-typedef float vec __attribute__((vector_size(4 * LANES), may_alias));
-typedef int32_t ivec __attribute__((vector_size(4 * LANES), may_alias));
-typedef double dvec __attribute__((vector_size(8 * LANES)));
-typedef float pair __attribute__((vector_size(8), may_alias));  // re, im of one lane
-typedef struct { vec re, im; } cvec;
-
-#define INLINE static inline __attribute__((always_inline))
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
 #define ENTRY __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), visibility("default")))
 #else
 #define ENTRY __attribute__((visibility("default")))
 #endif
 
-INLINE cvec add(cvec a, cvec b) { return (cvec){a.re + b.re, a.im + b.im}; }
-INLINE cvec sub(cvec a, cvec b) { return (cvec){a.re - b.re, a.im - b.im}; }
-INLINE cvec mul(cvec a, float c, float s) { return (cvec){a.re * c - a.im * s, a.im * c + a.re * s}; }
-INLINE cvec turn(cvec a) { return (cvec){-a.im, a.re}; }  // times i
 INLINE vec pick(ivec where, vec a, vec b) { return (vec)(((ivec)a & where) | ((ivec)b & ~where)); }
-
-// DFT of three points, inverse.
-INLINE void three(cvec a0, cvec a1, cvec a2, cvec *y) {
-    const float h = 0.86602540378443865f;
-    const cvec t = add(a1, a2), d = sub(a1, a2);
-    const cvec u = {a0.re - 0.5f * t.re, a0.im - 0.5f * t.im}, v = turn((cvec){h * d.re, h * d.im});
-    y[0] = add(a0, t), y[1] = add(u, v), y[2] = sub(u, v);
-}
-
-// One Stockham pass of the inverse DFT: radix r, n points still to split, s already apart.
-// y[q + s(r p + j)] = w_n^{jp} sum_i x[q + s(p + n/r i)] w_r^{ij}
-INLINE void pass(int r, int n, int s, const cvec *x, cvec *y, const float *w) {
-    const int m = n / r;
-    for (int p = 0; p < m; p++, w += 2 * (r - 1))
-        for (int q = 0; q < s; q++) {
-            const cvec *a = x + q + s * p;
-            cvec *b = y + q + s * r * p;
-            if (r == 2) {
-                cvec a0 = a[0], a1 = a[s * m];
-                b[0] = add(a0, a1);
-                b[s] = mul(sub(a0, a1), w[0], w[1]);
-            } else if (r == 3) {
-                cvec c[3];
-                three(a[0], a[s * m], a[2 * s * m], c);
-                b[0] = c[0];
-                for (int j = 1; j < 3; j++) b[j * s] = mul(c[j], w[2 * j - 2], w[2 * j - 1]);
-            } else if (r == 4) {
-                cvec a0 = a[0], a1 = a[s * m], a2 = a[2 * s * m], a3 = a[3 * s * m];
-                cvec e = add(a0, a2), f = sub(a0, a2), g = add(a1, a3), h = turn(sub(a1, a3));
-                b[0] = add(e, g);
-                b[s] = mul(add(f, h), w[0], w[1]);
-                b[2 * s] = mul(sub(e, g), w[2], w[3]);
-                b[3 * s] = mul(sub(f, h), w[4], w[5]);
-            } else if (r == 6) {  // two of three, no twiddles between them (Good and Thomas)
-                cvec c[3], d[3];
-                three(a[0], a[2 * s * m], a[4 * s * m], c);
-                three(a[3 * s * m], a[5 * s * m], a[s * m], d);
-                b[0] = add(c[0], d[0]);
-                b[s] = mul(sub(c[1], d[1]), w[0], w[1]);
-                b[2 * s] = mul(add(c[2], d[2]), w[2], w[3]);
-                b[3 * s] = mul(sub(c[0], d[0]), w[4], w[5]);
-                b[4 * s] = mul(add(c[1], d[1]), w[6], w[7]);
-                b[5 * s] = mul(sub(c[2], d[2]), w[8], w[9]);
-            } else {
-                const float c1 = 0.30901699437494742f, c2 = -0.80901699437494742f;
-                const float s1 = 0.95105651629515357f, s2 = 0.58778525229247313f;
-                cvec a0 = a[0], a1 = a[s * m], a2 = a[2 * s * m], a3 = a[3 * s * m], a4 = a[4 * s * m];
-                cvec p1 = add(a1, a4), m1 = sub(a1, a4), p2 = add(a2, a3), m2 = sub(a2, a3);
-                cvec u = {a0.re + c1 * p1.re + c2 * p2.re, a0.im + c1 * p1.im + c2 * p2.im};
-                cvec v = {a0.re + c2 * p1.re + c1 * p2.re, a0.im + c2 * p1.im + c1 * p2.im};
-                cvec g = turn((cvec){s1 * m1.re + s2 * m2.re, s1 * m1.im + s2 * m2.im});
-                cvec h = turn((cvec){s2 * m1.re - s1 * m2.re, s2 * m1.im - s1 * m2.im});
-                b[0] = add(a0, add(p1, p2));
-                b[s] = mul(add(u, g), w[0], w[1]);
-                b[2 * s] = mul(add(v, h), w[2], w[3]);
-                b[3 * s] = mul(sub(v, h), w[4], w[5]);
-                b[4 * s] = mul(sub(u, g), w[6], w[7]);
-            }
-        }
-}
-
-// Inverse DFT without 1/n of x, a scratch array beside it; returns the one that holds the result.
-// `radices` ends with 0; `w` holds each pass's twiddles in the order they are used.
-INLINE cvec *inverse(int n, const int *radices, const float *w, cvec *x, cvec *y) {
-    for (int s = 1; *radices; radices++) {
-        const int r = *radices;
-        switch (r) {
-            case 2: pass(2, n, s, x, y, w); break;
-            case 3: pass(3, n, s, x, y, w); break;
-            case 4: pass(4, n, s, x, y, w); break;
-            case 6: pass(6, n, s, x, y, w); break;
-            default: pass(5, n, s, x, y, w);
-        }
-        w += 2 * (r - 1) * (n / r);
-        n /= r, s *= r;
-        cvec *t = x; x = y; y = t;
-    }
-    return x;
-}
 
 // log2 of positive normal numbers, error below 2e-7: the exponent, and a polynomial for 0.75 to 1.5.
 INLINE vec log2v(vec x) {
@@ -117,10 +27,12 @@ INLINE vec log2v(vec x) {
 
 // Scales that share a circle: `period` samples from `start` of the whole. The first of `frames` frames is frame
 // `frame0` of the circle's `frames_around` and frame `frame` of the window. See `Band` in sst_tables.py.
+// spread [scales]: 0, 1 or 2 for a first pass of radix 1, 4 or 16 that only copies and turns; the transform of what is
+// left is number spread of the three.
 typedef struct {
     int32_t start, period, frames_around, frame0, frame, frames, scales;
-    const int32_t *period_radices, *frame_radices, *first, *count, *offset;
-    const float *period_twiddles, *frame_twiddles, *gain;
+    const int32_t *first, *count, *offset, *spread, *period_radices, *frame_radices[3];
+    const float *gain, *turns, *period_twiddles, *frame_twiddles[3];
 } band;
 
 typedef struct {
@@ -162,18 +74,27 @@ INLINE void extend(const plan *p, vec *x, vec *t) {
     }
 }
 
-// The spectra of one scale's coefficients w and of their derivatives d (per sample), folded onto the frame grid.
+// The spectra of one scale's coefficients w and of their derivatives d (per sample), folded onto the frame grid; if they
+// end early, after the transform's first passes, in which each value then meets only zeros.
 INLINE void fold(const band *b, int scale, const cvec *spectrum, cvec *w, cvec *d) {
     const int around = b->frames_around, first = b->first[scale], count = b->count[scale];
+    const int radix = 1 << 2 * b->spread[scale];
     const float *gain = b->gain + b->offset[scale];
     const float omega = 6.28318530717958648f / (float)b->period;
     memset(w, 0, sizeof *w * (size_t)around);
     memset(d, 0, sizeof *d * (size_t)around);
     for (int i = 0, k = first % around; i < count; i++) {
-        const float g = gain[i], go = g * omega * (float)(first + i);
-        const cvec s = spectrum[first + i];
-        w[k].re += g * s.re, w[k].im += g * s.im;
-        d[k].re += go * s.re, d[k].im += go * s.im;
+        const float g = gain[i], o = omega * (float)(first + i);
+        const cvec v = {g * spectrum[first + i].re, g * spectrum[first + i].im};
+        if (radix == 1) {
+            w[k].re += v.re, w[k].im += v.im;
+            d[k].re += o * v.re, d[k].im += o * v.im;
+        } else
+            for (int j = 0, turn = 0; j < radix; j++, turn += k) {  // k radix <= around: the turns are of one round
+                const cvec u = mul(v, b->turns[2 * turn], b->turns[2 * turn + 1]);
+                w[k * radix + j] = u;
+                d[k * radix + j] = (cvec){o * u.re, o * u.im};
+            }
         if (++k == around) k = 0;
     }
 }
@@ -204,14 +125,15 @@ INLINE void transform(const plan *p, const band *b, const vec *whole, const vec 
     const int around = b->frames_around;
     cvec *x = work;
     for (int i = 0; i < b->period; i++) x[i] = (cvec){whole[b->start + i], {0}};
-    cvec *spectrum = inverse(b->period, b->period_radices, b->period_twiddles, x, x + b->period);
+    cvec *spectrum = inverse(b->period, 1, b->period_radices, b->period_twiddles, x, x + b->period);
     for (int k = 0; k < b->period / 2; k++) spectrum[k].im = -spectrum[k].im;  // real samples: conjugate is forward
     cvec *free = work + 2 * b->period;
     for (int j = 0; j < b->scales; j++) {
         cvec *w = free, *d = w + around, *spare = d + around;
         fold(b, j, spectrum, w, d);
-        w = inverse(around, b->frame_radices, b->frame_twiddles, w, spare);
-        d = inverse(around, b->frame_radices, b->frame_twiddles, d, spare + around);
+        const int plan = b->spread[j], radix = 1 << 2 * plan;
+        w = inverse(around / radix, radix, b->frame_radices[plan], b->frame_twiddles[plan], w, spare);
+        d = inverse(around / radix, radix, b->frame_radices[plan], b->frame_twiddles[plan], d, spare + around);
         squeeze(p, b, smallest, w, d, cells);
     }
 }

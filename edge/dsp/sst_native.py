@@ -39,7 +39,8 @@ def _struct(name: str, fields: str) -> type[ctypes.Structure]:
 _Band = _struct(
     "_Band",
     "i start period frames_around frame0 frame frames scales;"
-    "p period_radices frame_radices first count offset period_twiddles frame_twiddles gain",
+    "p first count offset spread period_radices frame_radices frame_radices_4 frame_radices_16;"
+    "p gain turns period_twiddles frame_twiddles frame_twiddles_4 frame_twiddles_16",
 )
 _Plan = _struct(
     "_Plan", "i segment whole frames averaged columns order rank; f threshold ridge low_log2 bins_per_octave; p taper"
@@ -103,24 +104,41 @@ class NativeSst:
             *(ctypes.c_void_p(array.ctypes.data) for array in (values, scale, self._work)),
         )
 
-    def _band(self, band: Band) -> ctypes.Structure:
+    def _band(self, band: Band) -> Any:
+        around = band.frames_around
+        # A spectrum that ends before 1/4 or 1/16 of the circle needs no first passes: they would add zeros to it.
+        spread = np.zeros(len(band.first), np.int32)
+        lengths = [around, around, around]
+        for n in (1, 2):
+            if around % 4**n == 0:
+                spread[(band.first + band.count) * 4**n <= around] = n
+                lengths[n] = around // 4**n
         return _Band(
             start=band.start,
             period=band.period,
-            frames_around=band.frames_around,
+            frames_around=around,
             frame0=band.frame0,
             frame=band.frame,
             frames=band.frames,
             scales=len(band.first),
-            period_radices=self._address(np.array([*radices(band.period), 0], np.int32)),
-            frame_radices=self._address(np.array([*radices(band.frames_around), 0], np.int32)),
             first=self._address(band.first),
             count=self._address(band.count),
             offset=self._address(band.offset),
-            period_twiddles=self._address(twiddles(band.period)),
-            frame_twiddles=self._address(twiddles(band.frames_around)),
             gain=self._address(band.gain),
+            spread=self._address(spread),
+            turns=self._address(np.exp(2j * np.pi * np.arange(around) / around).astype(np.complex64)),
+            **self._passes("period", band.period),
+            **self._passes("frame", lengths[0]),
+            **self._passes("frame", lengths[1], "_4"),
+            **self._passes("frame", lengths[2], "_16"),
         )
+
+    def _passes(self, name: str, n: int, suffix: str = "") -> dict[str, int]:
+        factors = np.array([*radices(n), 0], np.int32)
+        return {
+            f"{name}_radices{suffix}": self._address(factors),
+            f"{name}_twiddles{suffix}": self._address(twiddles(n)),
+        }
 
     def _address(self, array: npt.NDArray[Any]) -> int:
         self._kept_alive.append(array)
