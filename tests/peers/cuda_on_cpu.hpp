@@ -1,0 +1,128 @@
+// Runs a plain CUDA kernel on a CPU, so that its numbers can be checked where there is no GPU.
+//
+// Blocks run one after another. The threads of a block are fibers: each runs until its next __syncthreads(), and the
+// next round starts when all have arrived. A kernel that lacks a barrier therefore depends on the order in which the
+// threads are called, and shows it when it runs in three orders. Dynamic shared memory is allocated anew for every
+// block, exactly as large as launched, and filled with NaN: a sanitizer sees an access outside, a test one too early.
+#pragma once
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <random>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __forceinline__ inline
+#define __restrict__
+#define __shared__ static
+#define __launch_bounds__(threads)
+#define __syncthreads() cuda_on_cpu::barrier()
+#define DYNAMIC_SHARED(type, name) type *name = reinterpret_cast<type *>(cuda_on_cpu::dynamic_shared.get())
+
+using std::max;
+using std::min;
+
+struct Index {
+    int x;
+};
+static Index threadIdx, blockIdx;
+
+struct float2 {
+    float x, y;
+};
+static inline float2 make_float2(float x, float y) { return {x, y}; }
+
+static inline uint32_t __float_as_uint(float value)
+{
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float __uint_as_float(uint32_t bits)
+{
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline void sincospif(float half_turns, float *sine, float *cosine)
+{
+    *sine = static_cast<float>(std::sin(M_PI * half_turns));
+    *cosine = static_cast<float>(std::cos(M_PI * half_turns));
+}
+
+template <class T> static inline void atomicAdd(T *place, T value) { *place += value; }
+template <class T> static inline void atomicMax(T *place, T value) { *place = std::max(*place, value); }
+
+namespace cuda_on_cpu {
+
+enum Order { ASCENDING, DESCENDING, SHUFFLED };
+
+struct Fiber {
+    ucontext_t context;
+    std::vector<char> stack = std::vector<char>(64 << 10);
+    bool done = true;
+};
+
+static std::unique_ptr<char[]> dynamic_shared;
+static std::vector<Fiber> fibers;
+static std::function<void()> kernel;
+static ucontext_t caller;
+
+static void barrier()
+{
+    const int me = threadIdx.x;
+    swapcontext(&fibers[me].context, &caller);
+    threadIdx.x = me;
+}
+
+static void run_fiber()
+{
+    const int me = threadIdx.x;
+    kernel();
+    fibers[me].done = true;
+}
+
+// False when some threads of a block ended while others still waited at a barrier.
+static bool launch(int blocks, int threads, size_t shared_bytes, int order, std::function<void()> body)
+{
+    kernel = std::move(body);
+    fibers.resize(std::max<size_t>(fibers.size(), threads));
+    std::vector<int> turn(threads);
+    for (int k = 0; k < threads; k++) turn[k] = order == DESCENDING ? threads - 1 - k : k;
+    std::mt19937 random(1);
+    for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++) {
+        dynamic_shared.reset(new char[shared_bytes]);
+        std::memset(dynamic_shared.get(), 0xff, shared_bytes);
+        for (int k = 0; k < threads; k++) {
+            Fiber &fiber = fibers[k];
+            getcontext(&fiber.context);
+            fiber.context.uc_stack.ss_sp = fiber.stack.data();
+            fiber.context.uc_stack.ss_size = fiber.stack.size();
+            fiber.context.uc_link = &caller;
+            makecontext(&fiber.context, run_fiber, 0);
+            fiber.done = false;
+        }
+        for (int left = threads; left > 0;) {
+            if (order == SHUFFLED) std::shuffle(turn.begin(), turn.end(), random);
+            for (int k : turn) {
+                threadIdx.x = k;
+                swapcontext(&caller, &fibers[k].context);
+            }
+            const int before = left;
+            left = std::count_if(fibers.begin(), fibers.begin() + threads, [](const Fiber &f) { return !f.done; });
+            if (left > 0 && left < before) return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace cuda_on_cpu

@@ -1,0 +1,21 @@
+// The kernels of edge/kernels/sst.cu as functions of a library of the CPU; `at` are the pointers they are launched with.
+#include "cuda_on_cpu.hpp"
+
+#include "sst.cu"
+
+#define POINTER(type, k) static_cast<type *>(at[k])
+
+extern "C" bool sst_spectrum_on_cpu(int blocks, int threads, size_t shared_bytes, int order, void **at)
+{
+    return cuda_on_cpu::launch(blocks, threads, shared_bytes, order, [at] {
+        sst_spectrum(POINTER(float, 0), POINTER(float, 1), POINTER(float2, 2), POINTER(float, 3));
+    });
+}
+
+extern "C" bool sst_squeeze_on_cpu(int blocks, int threads, size_t shared_bytes, int order, void **at)
+{
+    return cuda_on_cpu::launch(blocks, threads, shared_bytes, order, [at] {
+        sst_squeeze(POINTER(float2, 0), POINTER(float, 1), POINTER(int, 2), POINTER(float, 3), POINTER(float, 4),
+                    POINTER(float, 5));
+    });
+}
