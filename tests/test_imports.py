@@ -21,6 +21,7 @@ ROOMS = {
     "timing": set(),
     "radar": set(),
     "dsp": set(),
+    "kernels": {"dsp"},
     "vitals": set(),
     "mqtt": set(),
     "twin": {"radar"},

@@ -129,10 +129,11 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
 //
 // The whole spectrogram, complex and at every frame, stays in shared memory while the scales pass by, TOGETHER at a
 // time; a thread owns its frames and adds the scales in their order, so nothing is stored between, nothing is atomic.
-// band [SCALES][3]: first bin, bin past the last, and what added to a bin gives its place in `gain`.
+// band [2 * SCALES][3]: of each scale's wavelet and of its derivative, whose gains are times the bin's frequency in Hz:
+// first bin, bin past the last, and what added to a bin gives its place in `gain`.
 //
 // At 60 Hz 4.7 MFLOP and 41 KB moved a channel (tables stay in the cache): arithmetic is the limit, not memory.
-// sm_87, 3 scales together: 101 registers, 160 KB shared, 1 block (15 of 48 warps) on a multiprocessor; 10 values in
+// sm_87, 3 scales together: 95 registers, 160 KB shared, 1 block (15 of 48 warps) on a multiprocessor; 10 values in
 // registers a thread keep it busy. sm_90 and sm_110, 5 together: 175 KB, 1 block of 25 warps.
 extern "C" __global__ void __launch_bounds__(SQUEEZE_THREADS)
 sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak, const int *__restrict__ band,
@@ -153,18 +154,15 @@ sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak,
     for (int n = t; n < BINS * FRAMES; n += SQUEEZE_THREADS) squeezed[n] = make_float2(0, 0);
     const float2 second = turn(t % (CIRCLE / 6) % FIRST, 6 * FIRST), third = turn(t % (CIRCLE / 8), CIRCLE);
     for (int round = 0; round < SCALES; round += TOGETHER) {
-        // The band, folded to CIRCLE values, goes straight through the first pass. The derivative is weighted with Hz.
+        // The band, folded to CIRCLE values, goes straight through the first pass.
         for (int b = t; b < LINES * 48; b += SQUEEZE_THREADS) {
-            const int *mine = band + 3 * (round + b / 96);
-            const bool derivative = b / 48 % 2;
+            const int *mine = band + 3 * (2 * round + b / 48);
             float2 x[FIRST];
 #pragma unroll
             for (int r = 0; r < FIRST; r++) {
                 x[r] = make_float2(0, 0);
                 for (int k = b % 48 + 48 * r; k < HALF; k += CIRCLE) {
-                    if (k >= mine[0] && k < mine[1]) {
-                        x[r] = x[r] + gain[k + mine[2]] * (derivative ? k * HZ_PER_BIN : 1) * spectrum[k];
-                    }
+                    if (k >= mine[0] && k < mine[1]) x[r] = x[r] + gain[k + mine[2]] * spectrum[k];
                 }
             }
             dft(x);

@@ -56,7 +56,6 @@ class Build:
             "AR_ORDER": SST_AR_ORDER,
             "AR_RIDGE": f"{SST_AR_RIDGE!r}f",
             "THRESHOLD": f"{tables.threshold!r}f",
-            "HZ_PER_BIN": f"{RCG_RATE_HZ / SST_PERIOD!r}f",
             "LOW_HZ": f"{SST_LOW_HZ!r}f",
             "BIN_OCTAVES": f"{SST_BIN_OCTAVES!r}f",
             "SCALE_RANK": SST_SCALE_RANK,
@@ -79,12 +78,20 @@ class Build:
         return _COMPLEX_BYTES * (SST_BINS * self.tables.frames + 2 * self.together * self.tables.circle)
 
     @property
-    def band(self) -> Int32:
-        """[scales, 3]: first bin, bin past the last, and what added to a bin gives its place among the gains."""
+    def gain(self) -> Float32:
+        """The scales' gains, then the same times the bin's frequency in Hz: those of the derivatives."""
         tables = self.tables
-        return np.stack(
-            [tables.first, tables.first + tables.count, tables.offset - tables.first], axis=1, dtype=np.int32
-        )
+        bins = np.concatenate([np.arange(n) + k for k, n in zip(tables.first, tables.count, strict=True)])
+        return np.concatenate([tables.gain, tables.gain * (bins * RCG_RATE_HZ / SST_PERIOD)], dtype=np.float32)
+
+    @property
+    def band(self) -> Int32:
+        """[2 * scales, 3], wavelet and derivative in turn: first bin, bin past the last, place in `gain` less bin."""
+        tables = self.tables
+        place = tables.offset - tables.first
+        first = np.repeat(tables.first, 2)
+        places = np.stack([place, place + len(tables.gain)], axis=1).ravel()
+        return np.stack([first, first + np.repeat(tables.count, 2), places], axis=1, dtype=np.int32)
 
 
 def build_for(spec: SstSpec, shared_bytes: int) -> Build | None:
@@ -118,7 +125,7 @@ class CudaSst:
         self._squeeze.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, build.shared_bytes)
         self._taper = cuda.to_device(build.tables.taper)
         self._band = cuda.to_device(build.band)
-        self._gain = cuda.to_device(build.tables.gain)
+        self._gain = cuda.to_device(build.gain)
         self._bins = cuda.mem_alloc(channels * SST_PERIOD // 2 * _COMPLEX_BYTES)
         self._peak = cuda.mem_alloc(channels * _FLOAT_BYTES)
 

@@ -1,0 +1,261 @@
+"""The SST's kernels against the float64 definition, run on a CPU; and what CUDA's own compilers say to them."""
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from edge.dsp.phase import SecondDerivative
+from edge.dsp.sst_reference import sst_reference
+from edge.errors import InputError
+from edge.frames import SstWindow
+from edge.kernels.sst_cuda import SOURCE, CudaSst, build_for
+from edge.spec import RCG_RATE_HZ, SST_HIGH_PASS_HZ, SstSpec
+from edge.twin.heart import Heart
+from tests.peers.pycuda_on_cpu import ASCENDING, DESCENDING, SHUFFLED, OneDevice
+
+ORIN_SHARED_BYTES, THOR_SHARED_BYTES = 163 << 10, 227 << 10
+SPECS = {"60 Hz": SstSpec(), "30 Hz": SstSpec(30), "look-ahead": SstSpec(60, 0.335)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture
+def use(monkeypatch):
+    def put(device: OneDevice) -> OneDevice:
+        monkeypatch.setitem(sys.modules, "pycuda.driver", device.driver)
+        monkeypatch.setitem(sys.modules, "pycuda.compiler", device.compiler)
+        return device
+
+    return put
+
+
+@pytest.fixture
+def device(folder, use) -> OneDevice:
+    return use(OneDevice(folder))
+
+
+def tones(spec: SstSpec, seed: int = 0) -> np.ndarray:
+    """Two tones, a chirp and noise, in float32: [segment]."""
+    t = np.arange(spec.segment) / RCG_RATE_HZ
+    sweep = np.sin(2 * np.pi * (20 * t + 3 * t**2))
+    noise = np.random.default_rng(seed).standard_normal(len(t))
+    return (np.sin(2 * np.pi * 1.7 * t) + 0.3 * np.sin(2 * np.pi * 11 * t) + sweep + 0.2 * noise).astype(np.float32)
+
+
+def heart(spec: SstSpec) -> np.ndarray:
+    """A chest's acceleration as the chain makes it, in float32: [segment]."""
+    t = np.arange(4000) / RCG_RATE_HZ
+    motion = Heart(seed=4).displacement_mm(t) + 0.002 * np.random.default_rng(1).standard_normal(len(t))
+    rcg = SecondDerivative(RCG_RATE_HZ).push(motion[None], np.ones(len(t), bool))[1][0]
+    high_pass = signal.butter(2, SST_HIGH_PASS_HZ, "highpass", output="sos", fs=RCG_RATE_HZ)
+    return signal.sosfilt(high_pass, rcg)[-spec.segment :].astype(np.float32)
+
+
+def same(a: SstWindow, b: SstWindow) -> bool:
+    return np.array_equal(a.values, b.values, equal_nan=True) and np.array_equal(a.scale, b.scale, equal_nan=True)
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_kernels_compute_the_definition(device, spec):
+    segment = np.stack([tones(spec), heart(spec), 1e3 * tones(spec, 1) + heart(spec)])
+    window = CudaSst(3, spec)(segment)
+    for values, scale, samples in zip(window.values, window.scale, segment, strict=True):
+        expected, expected_scale = sst_reference(samples.astype(float), spec)
+        assert scale == pytest.approx(expected_scale, rel=1e-4)
+        assert np.corrcoef(values.ravel(), expected.ravel())[0, 1] >= 0.9995
+        assert np.square(values).sum() == pytest.approx(np.square(expected).sum(), rel=1e-3)
+        # In float32 a coefficient at the edge of a bin may fall into the next one.
+        assert (np.abs(values - expected) > 1e-4).mean() < 0.01
+
+
+def test_the_order_of_threads_does_not_matter(device):
+    segment = np.stack([heart(SstSpec())])
+    transform, windows = CudaSst(1), []
+    for device.order in (ASCENDING, DESCENDING, SHUFFLED):
+        windows.append(transform(segment))
+    assert same(windows[0], windows[1])
+    assert same(windows[0], windows[2])
+
+
+def test_a_missing_barrier_would_be_seen(folder, use):
+    device = use(OneDevice(folder, ["-DBUG_NO_BARRIER"]))
+    segment = np.stack([heart(SstSpec())])
+    transform, windows = CudaSst(1), []
+    for device.order in (ASCENDING, DESCENDING, SHUFFLED):
+        windows.append(transform(segment))
+    assert not same(windows[0], windows[1])
+    assert not same(windows[0], windows[2])
+
+
+def test_a_larger_gpu_computes_the_same_bits(folder, use):
+    segment = np.stack([heart(SstSpec()), tones(SstSpec())])
+    windows = []
+    for shared_bytes in (ORIN_SHARED_BYTES, THOR_SHARED_BYTES):
+        use(OneDevice(folder, shared_bytes=shared_bytes))
+        windows.append(CudaSst(2)(segment))
+    assert same(*windows)
+
+
+def test_channels_do_not_touch_each_other(device):
+    good = heart(SstSpec())
+    broken, infinite, silent = good.copy(), good.copy(), np.zeros_like(good)
+    broken[700], infinite[3] = np.nan, -np.inf
+    window = CudaSst(5)(np.stack([good, broken, silent, infinite, good]))
+    assert not window.values[1:4].any()
+    assert np.array_equal(window.scale[1:4], [np.nan, 0, np.nan], equal_nan=True)
+    for channel in (0, 4):
+        alone = CudaSst(1)(good[None])
+        assert same(SstWindow(window.values[[channel]], window.scale[[channel]]), alone)
+
+
+def test_gain_goes_to_the_scale_alone(device):
+    good = heart(SstSpec())
+    gains = 2.0 ** np.array([0, -90, 70])
+    window = CudaSst(3)((good * gains[:, None]).astype(np.float32))
+    assert np.array_equal(window.values[1], window.values[0])
+    assert np.array_equal(window.values[2], window.values[0])
+    np.testing.assert_array_equal(window.scale / window.scale[0], gains)
+
+
+def test_a_click_alone_is_no_trouble(device):
+    first, middle = np.zeros((2, SstSpec().segment), np.float32)
+    first[0] = middle[600] = 1  # the taper takes all of the first: nothing to predict from
+    window = CudaSst(2)(np.stack([first, middle]))
+    assert np.isfinite(window.values).all()
+    assert window.values[1].max() == 1
+    expected, _ = sst_reference(middle.astype(float))
+    assert np.corrcoef(window.values[1].ravel(), expected.ravel())[0, 1] >= 0.9995
+
+
+def test_another_shape_is_refused(device):
+    with pytest.raises(ValueError, match=r"segment is \(2, 1200\), not \(3, 1200\)"):
+        CudaSst(3)(np.zeros((2, 1200), np.float32))
+
+
+SANITIZED = """
+import sys
+from pathlib import Path
+import numpy as np
+from edge.kernels.sst_cuda import CudaSst
+from edge.spec import SstSpec
+from tests.peers.pycuda_on_cpu import SHUFFLED, Memory, OneDevice, to_device
+device = OneDevice(Path(sys.argv[1]), ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"])
+device.order = SHUFFLED
+sys.modules["pycuda.driver"], sys.modules["pycuda.compiler"] = device.driver, device.compiler
+segment = np.random.default_rng(0).standard_normal((1, 1200 - int(sys.argv[2]))).astype(np.float32)
+values, scale = Memory(71 * 120 * 4), Memory(4)
+CudaSst(1).enqueue(to_device(segment), values, scale, None)
+assert np.isfinite(values.bytes.view(np.float32)).all() and np.isfinite(scale.bytes.view(np.float32)).all()
+print("clean")
+"""
+
+
+def test_sanitizers_find_nothing_but_what_is_wrong(folder):
+    libraries = [
+        subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    if not all(Path(library).is_absolute() for library in libraries):
+        pytest.skip("g++ has no sanitizers here")
+    # detect_leaks: Python leaks by design. The leading option lets fibers leave their stacks without a word.
+    options = "detect_leaks=0:detect_stack_use_after_return=0"
+    env = os.environ | {"LD_PRELOAD": " ".join(libraries), "ASAN_OPTIONS": options, "PYTHONHASHSEED": "0"}
+    for missing, word in ((0, "clean"), (8, "heap-buffer-overflow")):
+        command = [sys.executable, "-c", SANITIZED, folder, str(missing)]
+        run = subprocess.run(command, env=env, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+        assert word in run.stdout + run.stderr, run.stderr[-4000:]
+        assert (run.returncode == 0) == (missing == 0)
+
+
+def test_a_small_gpu_is_told_what_to_do(folder, use):
+    use(OneDevice(folder, shared_bytes=99 << 10))
+    with pytest.raises(InputError, match="frame_rate_hz to 30"):
+        CudaSst(1)
+    assert build_for(SstSpec(30), 99 << 10) is not None
+
+
+def test_no_pycuda_is_told_in_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    with pytest.raises(InputError, match=r"no PyCUDA .*pip install 'radarecg\[jetson\]'"):
+        CudaSst(1)
+
+
+def test_no_gpu_is_told_in_one_line(monkeypatch):
+    driver = ModuleType("pycuda.driver")
+
+    class Error(Exception):
+        pass
+
+    def init():
+        raise Error("cuInit failed: no CUDA-capable device is detected")
+
+    driver.__dict__.update(Error=Error, init=init)
+    monkeypatch.setitem(sys.modules, "pycuda.driver", driver)
+    with pytest.raises(InputError, match=r"no CUDA device .*no CUDA-capable device is detected"):
+        CudaSst(1)
+
+
+TARGETS = {
+    "sm_87": (SstSpec(), ORIN_SHARED_BYTES),
+    "sm_87 30 Hz": (SstSpec(30), ORIN_SHARED_BYTES),
+    "sm_90": (SstSpec(), THOR_SHARED_BYTES),
+    "sm_110": (SstSpec(), THOR_SHARED_BYTES),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_nvcc_keeps_everything_in_registers(tmp_path, target):
+    nvcc = shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
+    if nvcc is None:
+        pytest.skip("nvcc is not installed")
+    arch = target.split()[0]
+    if arch not in subprocess.run([nvcc, "--list-gpu-code"], capture_output=True, text=True, check=True).stdout.split():
+        pytest.skip(f"this nvcc does not know {arch}")
+    command = [
+        nvcc,
+        "-cubin",
+        f"-arch={arch}",
+        "-Xptxas=-v",
+        "-Werror=all-warnings",
+        *build_for(*TARGETS[target]).options,
+    ]
+    run = subprocess.run([*command, SOURCE, "-o", tmp_path / "sst.cubin"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", run.stderr) == [("0", "0")] * 2
+
+
+NVRTC = {"nvidia-cuda-nvrtc-cu12": ("sm_87", "sm_90"), "nvidia-cuda-nvrtc": ("sm_87", "sm_90", "sm_110")}
+
+
+@pytest.mark.parametrize(("package", "arch"), [(name, arch) for name, archs in NVRTC.items() for arch in archs])
+def test_the_compilers_of_both_jetpacks_accept_the_source(package, arch):
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError:
+        pytest.skip(f"{package} is not installed")
+    library = ctypes.CDLL(str(next(file.locate() for file in files if re.fullmatch(r"libnvrtc\.so\.\d+", file.name))))
+    words = [f"-arch={arch}", f"-I{SOURCE.parent}", *build_for(*TARGETS[arch]).options]
+    options = (ctypes.c_char_p * len(words))(*(word.encode() for word in words))
+    program, size = ctypes.c_void_p(), ctypes.c_size_t()
+    library.nvrtcCreateProgram(ctypes.byref(program), SOURCE.read_bytes(), b"sst.cu", 0, None, None)
+    failed = library.nvrtcCompileProgram(program, len(words), options)
+    library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    library.nvrtcGetProgramLog(program, log)
+    library.nvrtcDestroyProgram(ctypes.byref(program))
+    assert not failed, log.value.decode()
