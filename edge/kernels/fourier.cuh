@@ -104,9 +104,7 @@ template <int N, int R, int M> __device__ __forceinline__ void pass(float2 *line
         }
         dft(x);
     }
-#ifndef BUG_NO_BARRIER
     __syncthreads();
-#endif
     if (busy) {
 #pragma unroll
         for (int r = 0; r < R; r++) mine[(b - k) * R + k + r * M] = x[r];

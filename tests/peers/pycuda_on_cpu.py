@@ -14,6 +14,10 @@ PEERS = Path(__file__).parent
 ASCENDING, DESCENDING, SHUFFLED = range(3)
 
 
+class StuckBlock(Exception):
+    """On a GPU this block would never end."""
+
+
 class Memory:
     """A piece of the device's memory; full of NaN until written."""
 
@@ -54,8 +58,8 @@ class Function:
         assert (grid[1:], block[1:]) == ((1,), (1, 1))
         assert shared_size <= self._shared_limit
         at = (ctypes.c_void_p * len(pointers))(*pointers)
-        arrived = self._entry(grid[0], block[0], ctypes.c_size_t(shared_size), self._device.order, at)
-        assert arrived, "some threads ended while others waited at a barrier"
+        if not self._entry(grid[0], block[0], ctypes.c_size_t(shared_size), self._device.order, at):
+            raise StuckBlock("some threads ended while others waited at a barrier")
 
 
 class OneDevice:
