@@ -19,7 +19,7 @@ from edge.frames import SstWindow
 from edge.kernels.sst_cuda import SOURCE, CudaSst, build_for
 from edge.spec import RCG_RATE_HZ, SST_HIGH_PASS_HZ, SstSpec
 from edge.twin.heart import Heart
-from tests.peers.pycuda_on_cpu import DESCENDING, SHUFFLED, OneDevice, StuckBlock
+from tests.peers.pycuda_on_cpu import DESCENDING, SHUFFLED, OneDevice, StuckBlockError
 
 SPECS = {"60 Hz": SstSpec(), "30 Hz": SstSpec(30), "look-ahead": SstSpec(60, 0.335)}
 
@@ -113,7 +113,7 @@ def test_every_barrier_is_needed_and_missed(folder, tmp_path, use, monkeypatch, 
     device.order = SHUFFLED
     try:
         window = CudaSst(1)(heart(SstSpec())[None])
-    except StuckBlock:
+    except StuckBlockError:
         return
     assert not same(window, expected)
 

@@ -14,7 +14,7 @@ PEERS = Path(__file__).parent
 ASCENDING, DESCENDING, SHUFFLED = range(3)
 
 
-class StuckBlock(Exception):
+class StuckBlockError(Exception):
     """On a GPU this block would never end."""
 
 
@@ -59,7 +59,7 @@ class Function:
         assert shared_size <= self._shared_limit
         at = (ctypes.c_void_p * len(pointers))(*pointers)
         if not self._entry(grid[0], block[0], ctypes.c_size_t(shared_size), self._device.order, at):
-            raise StuckBlock("some threads ended while others waited at a barrier")
+            raise StuckBlockError("some threads ended while others waited at a barrier")
 
 
 class OneDevice:
