@@ -63,10 +63,11 @@ def seconds(cuda: Any, stream: Any, work: Callable[[], object], repeats: int) ->
 def flop_a_channel(spec: SstSpec) -> float:
     """Transforms counted as 5 n log2 n."""
     tables = sst_tables(spec)
+    band = tables.whole()
     predictor = 2 * (SST_AR_ORDER + 1) * spec.segment + 2 * SST_AR_ORDER * (SST_PERIOD - spec.segment)
     spectrum = 5 * SST_PERIOD * math.log2(SST_PERIOD)
-    folded = 8 * len(tables.gain)
-    transforms = 2 * len(SST_SCALES) * 5 * tables.circle * math.log2(tables.circle)
+    folded = 8 * len(band.gain)
+    transforms = 2 * len(SST_SCALES) * 5 * band.frames_around * math.log2(band.frames_around)
     return predictor + spectrum + folded + transforms + 25 * len(SST_SCALES) * tables.frames
 
 

@@ -128,7 +128,7 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
 // Spectrum and peak to values [channel][BINS][COLUMNS] in 0..1 and scale [channel]. One block a channel.
 //
 // The whole spectrogram, complex and at every frame, stays in shared memory while the scales pass by, TOGETHER at a
-// time; a thread owns its frames and adds the scales in their order, so nothing is stored between, nothing is atomic.
+// time; a thread owns its frames and adds the scales in their order, so nothing is stored between.
 // band [2 * SCALES][3]: of each scale's wavelet and of its derivative, whose gains are times the bin's frequency in Hz:
 // first bin, bin past the last, and what added to a bin gives its place in `gain`.
 //

@@ -9,7 +9,7 @@ from typing import Any, SupportsInt
 
 import numpy as np
 
-from edge.dsp.sst_tables import Int32, SstTables, sst_tables
+from edge.dsp.sst_tables import Band, Int32, SstTables, sst_tables
 from edge.errors import InputError
 from edge.frames import Float32, SstWindow
 from edge.spec import (
@@ -19,6 +19,7 @@ from edge.spec import (
     SST_BIN_OCTAVES,
     SST_BINS,
     SST_COLUMNS,
+    SST_DEFAULT,
     SST_LOW_HZ,
     SST_PERIOD,
     SST_SCALE_RANK,
@@ -37,6 +38,7 @@ class Build:
     """What `sst.cu` is compiled and launched with. threads and shared_bytes are those of its second kernel."""
 
     tables: SstTables
+    wavelets: Band
     together: int
 
     @property
@@ -44,10 +46,10 @@ class Build:
         """Compiler options that give the source its numbers."""
         tables = self.tables
         numbers = {
-            "SEGMENT": tables.segment,
+            "SEGMENT": tables.spec.segment,
             "PERIOD": SST_PERIOD,
-            "CIRCLE": tables.circle,
-            "FRAME0": tables.frame0,
+            "CIRCLE": self.wavelets.frames_around,
+            "FRAME0": self.wavelets.frame0,
             "FRAMES": tables.frames,
             "BINS": SST_BINS,
             "COLUMNS": SST_COLUMNS,
@@ -70,33 +72,33 @@ class Build:
     @property
     def squeeze_threads(self) -> int:
         """Threads of a block of the second kernel."""
-        return 2 * self.together * self.tables.circle // 6
+        return 2 * self.together * self.wavelets.frames_around // 6
 
     @property
     def shared_bytes(self) -> int:
         """Dynamic shared memory of a block of the second kernel: its spectrogram and its transforms."""
-        return _COMPLEX_BYTES * (SST_BINS * self.tables.frames + 2 * self.together * self.tables.circle)
+        return _COMPLEX_BYTES * (SST_BINS * self.tables.frames + 2 * self.together * self.wavelets.frames_around)
 
     @property
     def gain(self) -> Float32:
         """The scales' gains, then the same times the bin's frequency in Hz: those of the derivatives."""
-        tables = self.tables
-        bins = np.concatenate([np.arange(n) + k for k, n in zip(tables.first, tables.count, strict=True)])
-        return np.concatenate([tables.gain, tables.gain * (bins * RCG_RATE_HZ / SST_PERIOD)], dtype=np.float32)
+        band = self.wavelets
+        bins = np.concatenate([np.arange(n) + k for k, n in zip(band.first, band.count, strict=True)])
+        return np.concatenate([band.gain, band.gain * (bins * RCG_RATE_HZ / SST_PERIOD)], dtype=np.float32)
 
     @property
     def band(self) -> Int32:
         """[2 * scales, 3], wavelet and derivative in turn: first bin, bin past the last, place in `gain` less bin."""
-        tables = self.tables
-        place = tables.offset - tables.first
-        first = np.repeat(tables.first, 2)
-        places = np.stack([place, place + len(tables.gain)], axis=1).ravel()
-        return np.stack([first, first + np.repeat(tables.count, 2), places], axis=1, dtype=np.int32)
+        band = self.wavelets
+        first = np.repeat(band.first, 2)
+        place = np.stack([band.offset, band.offset + len(band.gain)], axis=1).ravel() - first
+        return np.stack([first, first + np.repeat(band.count, 2), place], axis=1, dtype=np.int32)
 
 
 def build_for(spec: SstSpec, shared_bytes: int) -> Build | None:
     """The build with the most scales together that fits blocks of `shared_bytes`; None when none does."""
-    builds = [Build(sst_tables(spec), together) for together in _TOGETHER]
+    tables = sst_tables(spec)
+    builds = [Build(tables, tables.whole(), together) for together in _TOGETHER]
     return next((build for build in builds if build.shared_bytes <= shared_bytes), None)
 
 
@@ -106,7 +108,7 @@ class CudaSst:
     Everything is allocated here; `enqueue` only launches. Several windows are more channels.
     """
 
-    def __init__(self, channels: int, spec: SstSpec = SstSpec()) -> None:
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT) -> None:
         """Raises InputError when PyCUDA, a GPU, nvcc or enough shared memory is missing."""
         self._cuda = cuda = _driver()
         device = cuda.Context.get_device()
@@ -155,7 +157,7 @@ class CudaSst:
 
     def __call__(self, segment: Float32) -> SstWindow:
         """One window of samples [channels, spec.segment], there and back. Raises ValueError for another shape."""
-        expected = (self._channels, self._build.tables.segment)
+        expected = (self._channels, self._build.tables.spec.segment)
         if segment.shape != expected:
             raise ValueError(f"segment is {segment.shape}, not {expected}")
         values = np.empty((self._channels, SST_BINS, SST_COLUMNS), np.float32)
