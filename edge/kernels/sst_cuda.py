@@ -98,7 +98,8 @@ class Build:
 def build_for(spec: SstSpec, shared_bytes: int) -> Build | None:
     """The build with the most scales together that fits blocks of `shared_bytes`; None when none does."""
     tables = sst_tables(spec)
-    builds = [Build(tables, tables.whole(), together) for together in _TOGETHER]
+    wavelets = tables.whole()
+    builds = [Build(tables, wavelets, together) for together in _TOGETHER]
     return next((build for build in builds if build.shared_bytes <= shared_bytes), None)
 
 

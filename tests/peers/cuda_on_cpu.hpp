@@ -8,13 +8,11 @@
 
 #include <ucontext.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <functional>
-#include <memory>
-#include <random>
+#include <utility>
 #include <vector>
 
 #define __global__
@@ -24,10 +22,7 @@
 #define __shared__ static
 #define __launch_bounds__(threads)
 #define __syncthreads() cuda_on_cpu::barrier()
-#define DYNAMIC_SHARED(type, name) type *name = reinterpret_cast<type *>(cuda_on_cpu::dynamic_shared.get())
-
-using std::max;
-using std::min;
+#define DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(cuda_on_cpu::dynamic_shared)
 
 struct Index {
     int x;
@@ -59,8 +54,9 @@ static inline void sincospif(float half_turns, float *sine, float *cosine)
     *cosine = static_cast<float>(std::cos(M_PI * half_turns));
 }
 
+template <class T> static inline T max(T a, T b) { return a < b ? b : a; }
 template <class T> static inline void atomicAdd(T *place, T value) { *place += value; }
-template <class T> static inline void atomicMax(T *place, T value) { *place = std::max(*place, value); }
+template <class T> static inline void atomicMax(T *place, T value) { *place = max(*place, value); }
 
 namespace cuda_on_cpu {
 
@@ -72,9 +68,12 @@ struct Fiber {
     bool done = true;
 };
 
-static std::unique_ptr<char[]> dynamic_shared;
+using Kernel = void (*)(void **arguments);
+
+static void *dynamic_shared;
 static std::vector<Fiber> fibers;
-static std::function<void()> kernel;
+static Kernel kernel;
+static void **arguments;
 static ucontext_t caller;
 
 static void barrier()
@@ -87,23 +86,24 @@ static void barrier()
 static void run_fiber()
 {
     const int me = threadIdx.x;
-    kernel();
+    kernel(arguments);
     fibers[me].done = true;
 }
 
 // False when some threads of a block ended while others still waited at a barrier.
-static bool launch(int blocks, int threads, size_t shared_bytes, int order, std::function<void()> body)
+static bool launch(Kernel launched, void **with, int blocks, int threads, size_t shared_bytes, int order)
 {
-    kernel = std::move(body);
-    fibers.resize(std::max<size_t>(fibers.size(), threads));
+    kernel = launched;
+    arguments = with;
+    fibers.resize(threads);
     std::vector<int> turn(threads);
     for (int k = 0; k < threads; k++) turn[k] = order == DESCENDING ? threads - 1 - k : k;
-    std::mt19937 random(1);
+    uint32_t random = 1;
     for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++) {
-        dynamic_shared.reset(new char[shared_bytes]);
-        std::memset(dynamic_shared.get(), 0xff, shared_bytes);
-        for (int k = 0; k < threads; k++) {
-            Fiber &fiber = fibers[k];
+        free(dynamic_shared);
+        dynamic_shared = malloc(shared_bytes);
+        memset(dynamic_shared, 0xff, shared_bytes);
+        for (Fiber &fiber : fibers) {
             getcontext(&fiber.context);
             fiber.context.uc_stack.ss_sp = fiber.stack.data();
             fiber.context.uc_stack.ss_size = fiber.stack.size();
@@ -112,13 +112,17 @@ static bool launch(int blocks, int threads, size_t shared_bytes, int order, std:
             fiber.done = false;
         }
         for (int left = threads; left > 0;) {
-            if (order == SHUFFLED) std::shuffle(turn.begin(), turn.end(), random);
+            for (int k = threads; order == SHUFFLED && k > 1; k--) {
+                random = random * 1664525u + 1013904223u;
+                std::swap(turn[k - 1], turn[(random >> 8) % k]);
+            }
             for (int k : turn) {
                 threadIdx.x = k;
                 swapcontext(&caller, &fibers[k].context);
             }
             const int before = left;
-            left = std::count_if(fibers.begin(), fibers.begin() + threads, [](const Fiber &f) { return !f.done; });
+            left = 0;
+            for (const Fiber &fiber : fibers) left += !fiber.done;
             if (left > 0 && left < before) return false;
         }
     }
