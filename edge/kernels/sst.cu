@@ -133,7 +133,7 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
 // first bin, bin past the last, and what added to a bin gives its place in `gain`.
 //
 // At 60 Hz 4.7 MFLOP and 41 KB moved a channel (tables stay in the cache): arithmetic is the limit, not memory.
-// sm_87, 3 scales together: 95 registers, 160 KB shared, 1 block (15 of 48 warps) on a multiprocessor; 10 values in
+// sm_87, 3 scales together: 99 registers, 160 KB shared, 1 block (15 of 48 warps) on a multiprocessor; 10 values in
 // registers a thread keep it busy. sm_90 and sm_110, 5 together: 175 KB, 1 block of 25 warps.
 extern "C" __global__ void __launch_bounds__(SQUEEZE_THREADS)
 sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak, const int *__restrict__ band,
@@ -154,15 +154,18 @@ sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak,
     for (int n = t; n < BINS * FRAMES; n += SQUEEZE_THREADS) squeezed[n] = make_float2(0, 0);
     const float2 second = turn(t % (CIRCLE / 6) % FIRST, 6 * FIRST), third = turn(t % (CIRCLE / 8), CIRCLE);
     for (int round = 0; round < SCALES; round += TOGETHER) {
-        // The band, folded to CIRCLE values, goes straight through the first pass.
+        // The band, folded to CIRCLE values, goes straight through the first pass. One comparison, unsigned, says whether
+        // a bin is inside: its loads are then predicated, where branches would have them wait for one another.
         for (int b = t; b < LINES * 48; b += SQUEEZE_THREADS) {
             const int *mine = band + 3 * (2 * round + b / 48);
+            const int first = mine[0], place = mine[2];
+            const unsigned width = mine[1] - first;
             float2 x[FIRST];
 #pragma unroll
             for (int r = 0; r < FIRST; r++) {
                 x[r] = make_float2(0, 0);
                 for (int k = b % 48 + 48 * r; k < HALF; k += CIRCLE) {
-                    if (k >= mine[0] && k < mine[1]) x[r] = x[r] + gain[k + mine[2]] * spectrum[k];
+                    if ((unsigned)(k - first) < width) x[r] = x[r] + gain[k + place] * spectrum[k];
                 }
             }
             dft(x);
@@ -172,13 +175,14 @@ sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak,
         __syncthreads();
         pass<CIRCLE, 6, FIRST>(line, LINES, second);
         pass<CIRCLE, 8, 6 * FIRST>(line, LINES, third);
+        // The fast quotient and logarithm are good to a millionth of a bin.
         for (int frame = t; frame < FRAMES; frame += SQUEEZE_THREADS) {
             for (int s = 0; s < LINES; s += 2) {
                 const float2 wavelet = line[s * CIRCLE + FRAME0 + frame];
                 const float power = dot(wavelet, wavelet);
                 if (power > THRESHOLD * THRESHOLD) {
-                    const float hz = dot(line[(s + 1) * CIRCLE + FRAME0 + frame], wavelet) / power;
-                    const float bin = log2f(fmaxf(hz, LOW_HZ / 2) * (1 / LOW_HZ)) * (1 / BIN_OCTAVES);
+                    const float hz = __fdividef(dot(line[(s + 1) * CIRCLE + FRAME0 + frame], wavelet), power);
+                    const float bin = __log2f(fmaxf(hz, LOW_HZ / 2) * (1 / LOW_HZ)) * (1 / BIN_OCTAVES);
                     if (bin >= 0 && bin < BINS) {
                         float2 *cell = squeezed + (int)bin * FRAMES + frame;
                         *cell = *cell + wavelet;

@@ -54,6 +54,9 @@ static inline void sincospif(float half_turns, float *sine, float *cosine)
     *cosine = static_cast<float>(std::cos(M_PI * half_turns));
 }
 
+#define __fdividef(a, b) ((a) / (b))
+#define __log2f(x) std::log2(x)
+
 template <class T> static inline T max(T a, T b) { return a < b ? b : a; }
 template <class T> static inline void atomicAdd(T *place, T value) { *place += value; }
 template <class T> static inline void atomicMax(T *place, T value) { *place = max(*place, value); }
