@@ -133,8 +133,8 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
 // first bin, bin past the last, and what added to a bin gives its place in `gain`.
 //
 // At 60 Hz 4.7 MFLOP and 41 KB moved a channel (tables stay in the cache): arithmetic is the limit, not memory.
-// sm_87, 3 scales together: 99 registers, 160 KB shared, 1 block (15 of 48 warps) on a multiprocessor; 10 values in
-// registers a thread keep it busy. sm_90 and sm_110, 5 together: 175 KB, 1 block of 25 warps.
+// sm_87, 3 scales together: 99 registers, 160 KB shared, 1 block (15 of 48 warps) on a multiprocessor: what keeps
+// it busy are the 6 to 10 values under way in each thread. sm_90 and sm_110, 5 together: 175 KB, 1 block of 25 warps.
 extern "C" __global__ void __launch_bounds__(SQUEEZE_THREADS)
 sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak, const int *__restrict__ band,
             const float *__restrict__ gain, float *__restrict__ values, float *__restrict__ scale)
@@ -154,8 +154,8 @@ sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak,
     for (int n = t; n < BINS * FRAMES; n += SQUEEZE_THREADS) squeezed[n] = make_float2(0, 0);
     const float2 second = turn(t % (CIRCLE / 6) % FIRST, 6 * FIRST), third = turn(t % (CIRCLE / 8), CIRCLE);
     for (int round = 0; round < SCALES; round += TOGETHER) {
-        // The band, folded to CIRCLE values, goes straight through the first pass. One comparison, unsigned, says whether
-        // a bin is inside: its loads are then predicated, where branches would have them wait for one another.
+        // The band, folded to CIRCLE values, goes straight through the first pass. One comparison, unsigned, says
+        // whether a bin is inside: so its loads are predicated, where branches had them wait for one another.
         for (int b = t; b < LINES * 48; b += SQUEEZE_THREADS) {
             const int *mine = band + 3 * (2 * round + b / 48);
             const int first = mine[0], place = mine[2];

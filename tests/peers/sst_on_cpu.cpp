@@ -1,4 +1,4 @@
-// The kernels of edge/kernels/sst.cu as functions of a library of the CPU; `at` are the pointers they are launched with.
+// The kernels of edge/kernels/sst.cu as functions of a CPU's library; `at` are the pointers they are launched with.
 #include "cuda_on_cpu.hpp"
 
 #include "sst.cu"
