@@ -54,6 +54,12 @@ def tones(spec: SstSpec, seed: int = 0) -> np.ndarray:
     return (np.sin(2 * np.pi * 1.7 * t) + 0.3 * np.sin(2 * np.pi * 11 * t) + sweep + 0.2 * noise).astype(np.float32)
 
 
+def chirp(spec: SstSpec) -> np.ndarray:
+    """No noise at all: the hardest to predict. In float32: [segment]."""
+    t = np.arange(spec.segment) / RCG_RATE_HZ
+    return signal.chirp(t, 2, t[-1], 20).astype(np.float32)
+
+
 def heart(spec: SstSpec) -> np.ndarray:
     """A chest's acceleration as the chain makes it, in float32: [segment]."""
     t = np.arange(4000) / RCG_RATE_HZ
@@ -74,13 +80,13 @@ def assert_agrees(window: SstWindow, segment: np.ndarray, spec: SstSpec) -> None
         assert np.corrcoef(values.ravel(), expected.ravel())[0, 1] >= 0.9995
         assert np.square(values).sum() == pytest.approx(np.square(expected).sum(), rel=1e-3)
         # In float32 a coefficient at the edge of a bin may fall into the next one.
-        assert (np.abs(values - expected) > 1e-4).mean() < 0.01
+        assert (np.abs(values - expected) > 1e-4).mean() < 2e-3
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_kernels_compute_the_definition(device, spec):
-    segment = np.stack([tones(spec), heart(spec), 1e3 * tones(spec, 1) + heart(spec)])
-    assert_agrees(CudaSst(3, spec)(segment), segment, spec)
+    segment = np.stack([tones(spec), heart(spec), 1e3 * tones(spec, 1) + heart(spec), chirp(spec)])
+    assert_agrees(CudaSst(4, spec)(segment), segment, spec)
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)

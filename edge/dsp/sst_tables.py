@@ -94,7 +94,8 @@ class SstTables:
 
     def _band(self, scales: Sequence[float], start: int, period: int, frame: int) -> Band:
         bins = np.arange(1, period // 2)
-        rows = [morlet(scale, 2 * np.pi * bins / period) * 2 / period / admissibility() for scale in scales]
+        factor = 2 / period / admissibility()
+        rows = [factor * morlet(scale, 2 * np.pi * bins / period) for scale in scales]
         inside = [np.nonzero(row)[0] for row in rows]
         count = np.array([len(i) for i in inside], np.int32)
         frame_rate_hz = self.spec.frame_rate_hz

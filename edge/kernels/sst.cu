@@ -26,15 +26,15 @@ static_assert(PERIOD == 5 * 5 * 8 * 8 && (FIRST == 5 || FIRST == 10) && CIRCLE %
 // One block a channel.
 //
 // 0.33 MFLOP and 11 KB moved a channel, but what takes the time is that 64 + 100 steps follow one another: hence many
-// small blocks. sm_87: 46 registers, 21 KB shared, 4 blocks (40 of 48 warps) on a multiprocessor.
+// small blocks. sm_87: 44 registers, 24 KB shared, 4 blocks (40 of 48 warps) on a multiprocessor.
 extern "C" __global__ void __launch_bounds__(SPECTRUM_THREADS)
 sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper, float2 *__restrict__ spectrum,
              float *__restrict__ peak)
 {
     __shared__ unsigned largest;
     __shared__ float2 line[PERIOD];
-    __shared__ float tapered[SEGMENT], lag_part[PARTS][LAGS];
-    __shared__ float forward[2][LAGS], backward[2][LAGS], polynomial[2][LAGS];
+    __shared__ float tapered[SEGMENT];
+    __shared__ double lag_part[PARTS][LAGS], forward[2][LAGS], backward[2][LAGS], polynomial[2][LAGS];
     __shared__ float predictor[AR_ORDER + STRIDE + 1], state[2][AR_ORDER + STRIDE];
     const int t = threadIdx.x;
     segment += (size_t)blockIdx.x * SEGMENT;
@@ -57,18 +57,23 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
     }
     __syncthreads();
 
-    // Autocorrelation: each lag in PARTS sums, added in a fixed order.
+    // Autocorrelation: each lag in PARTS sums, added in a fixed order. The equations of a signal without noise are too
+    // close to singular for float32; so sums of 32 products go on in float64, which is slow here, but little.
     if (t < PARTS * LAGS) {
         const int lag = t % LAGS, part = t / LAGS;
-        float sum = 0;
-        for (int n = part; n + lag < SEGMENT; n += PARTS) sum += tapered[n] * tapered[n + lag];
+        double sum = 0;
+        for (int n = part; n + lag < SEGMENT;) {
+            float few = 0;
+            for (int i = 0; i < 32 && n + lag < SEGMENT; i++, n += PARTS) few += tapered[n] * tapered[n + lag];
+            sum += few;
+        }
         lag_part[part][lag] = sum;
     }
     __syncthreads();
     if (t < LAGS) {
-        float sum = 0;
+        double sum = 0;
         for (int part = 0; part < PARTS; part++) sum += lag_part[part][t];
-        forward[0][t] = backward[0][t] = t ? sum : sum * (1 + AR_RIDGE);
+        forward[0][t] = backward[0][t] = t ? sum : sum * (1.0 + AR_RIDGE);
         polynomial[0][t] = t ? 0 : 1;
     }
     __syncthreads();
@@ -78,7 +83,7 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
         for (int m = 1; m < LAGS; m++) {
             const int old = (m - 1) % 2;
             if (t < LAGS) {
-                const float k = -forward[old][m] / backward[old][m - 1];
+                const double k = -forward[old][m] / backward[old][m - 1];
                 if (t >= m) {
                     forward[1 - old][t] = forward[old][t] + k * backward[old][t - 1];
                     backward[1 - old][t] = backward[old][t - 1] + k * forward[old][t];
@@ -89,7 +94,7 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
         }
 
         // The predictor in transposed form: what sample n will get from the past is ready in state[0].
-        if (t <= AR_ORDER + STRIDE) predictor[t] = t < LAGS ? -polynomial[AR_ORDER % 2][t] : 0;
+        if (t <= AR_ORDER + STRIDE) predictor[t] = t < LAGS ? (float)-polynomial[AR_ORDER % 2][t] : 0;
         if (t < AR_ORDER + STRIDE) state[0][t] = state[1][t] = 0;
         __syncthreads();
         if (t < AR_ORDER) {

@@ -56,7 +56,7 @@ class Build:
             "SCALES": len(SST_SCALES),
             "TOGETHER": self.together,
             "AR_ORDER": SST_AR_ORDER,
-            "AR_RIDGE": f"{SST_AR_RIDGE!r}f",
+            "AR_RIDGE": repr(SST_AR_RIDGE),
             "THRESHOLD": f"{tables.threshold!r}f",
             "LOW_HZ": f"{SST_LOW_HZ!r}f",
             "BIN_OCTAVES": f"{SST_BIN_OCTAVES!r}f",
