@@ -108,6 +108,24 @@ def command_replay(args: argparse.Namespace) -> int:
     return 0
 
 
+def command_plot(args: argparse.Namespace) -> int:
+    """Draws a recording: displacement, SST, and ECG where there is one."""
+    try:
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError("pictures need matplotlib: pip install 'radarecg[plot]'") from error
+    from edge.plot import draw, motion_of_arrays, motion_of_recording
+
+    if args.file.suffix == ".npz":
+        motion = motion_of_arrays(args.file)
+    else:
+        motion = motion_of_recording(open_recording(args.file, args.cfg, args.iq_order))
+    picture = args.picture or Path(f"{args.file.stem or 'recording'}.png")
+    draw(motion, args.start, args.seconds).savefig(picture, dpi=120)
+    print(picture)
+    return 0
+
+
 def command_twin(args: argparse.Namespace) -> int:
     """A simulated person in front of a simulated radar and card, until stopped."""
     person = Person(Heart(args.heart_rate_bpm), Body())
@@ -202,6 +220,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
     sub.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
     sub.add_argument("--summary", action="store_true", help="one JSON line instead of a line a second")
+
+    sub = add("plot", command_plot)
+    sub.add_argument("file", type=Path, help="a recording's folder, a bare .bin file, or an .npz with displacement_mm")
+    sub.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
+    sub.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
+    sub.add_argument("--start", type=float, default=0.0, metavar="S", help="where the picture begins")
+    sub.add_argument("--seconds", type=_positive, default=8.0, metavar="S", help="how much it shows")
+    sub.add_argument("--picture", type=Path, metavar="PNG", help="default: the file's name with .png, here")
 
     sub = add("twin", command_twin)
     sub.add_argument("--cfg", type=Path, required=True, help="the chirp file to behave as")

@@ -29,9 +29,10 @@ ROOMS = {
     "sources": {"radar", "recording"},
     "pipeline": {"dsp", "vitals", "sources"},
     "report": set(),
+    "plot": {"dsp", "recording", "sources"},
     "config": {"radar", "mqtt"},
     "demo": {"mqtt"},
-    "__main__": {"config", "demo", "mqtt", "pipeline", "radar", "recording", "report", "sources", "twin"},
+    "__main__": {"config", "demo", "mqtt", "pipeline", "plot", "radar", "recording", "report", "sources", "twin"},
 }
 
 
