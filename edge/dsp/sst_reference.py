@@ -99,7 +99,7 @@ def morlet(scale: float, omega: Float64) -> Float64:
     """Fourier transform, peak 1, of the analytic Morlet wavelet of a scale (samples) at `omega` [n] (rad/sample)."""
     u = scale * omega - SST_OMEGA0
     into = (omega * RCG_RATE_HZ / (2 * np.pi) - SST_ROLL_OFF_HZ) / (RCG_RATE_HZ / 2 - SST_ROLL_OFF_HZ)
-    into = np.clip(into, 1e-3, 1 - 1e-3)
+    into = np.clip(into, 2e-3, 1 - 2e-3)
     roll_off = 1 / (1 + np.exp(1 / (1 - into) - 1 / into))  # the smooth step: every derivative is 0 at both ends
     return np.where(np.abs(u) <= SST_REACH, np.exp(-(u**2) / 2) * roll_off, 0.0)
 
