@@ -20,7 +20,7 @@ test: .venv/.dev
 clean:
 	rm -rf .venv
 
-.venv/.%: pyproject.toml
+.venv/.%: pyproject.toml edge/dsp/_sst.c edge/dsp/_fft.h
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Setting up .venv ($*), a minute or two the first time ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'

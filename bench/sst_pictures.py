@@ -73,7 +73,7 @@ def main() -> None:
     recording = open_recording(
         folder / "iwr6843_dca1000" / "demo.bin", ROOT / "firmware_config" / "iwr6843_recording.cfg", "studio"
     )
-    picture(motion_of_recording(recording), 8, "sst_iwr6843.png")
+    picture(motion_of_recording("IWR6843, demo.bin", recording), 8, "sst_iwr6843.png")
 
 
 if __name__ == "__main__":

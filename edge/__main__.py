@@ -119,7 +119,7 @@ def command_plot(args: argparse.Namespace) -> int:
     if args.file.suffix == ".npz":
         motion = motion_of_arrays(args.file)
     else:
-        motion = motion_of_recording(open_recording(args.file, args.cfg, args.iq_order))
+        motion = motion_of_recording(args.file.name, open_recording(args.file, args.cfg, args.iq_order))
     picture = args.picture or Path(f"{args.file.stem or 'recording'}.png")
     draw(motion, args.start, args.seconds).savefig(picture, dpi=120)
     print(picture)

@@ -43,7 +43,7 @@ class ChestMotion:
     ecg_rate_hz: float = 1.0
 
 
-def motion_of_recording(recording: Recording) -> ChestMotion:
+def motion_of_recording(name: str, recording: Recording) -> ChestMotion:
     """The longest stretch that one chest was followed without a restart. Raises InputError when there is none."""
     rcg = RcgExtractor(recording.chirp)
     stretches: list[list[RcgBlock]] = [[]]
@@ -54,9 +54,9 @@ def motion_of_recording(recording: Recording) -> ChestMotion:
             stretches[-1].append(block)
     longest = max(stretches, key=lambda blocks: sum(len(block.covered) for block in blocks))
     if not longest:
-        raise InputError(f"{recording.adc}: no chest found to draw{f': {rcg.problem}' if rcg.problem else ''}")
+        raise InputError(f"{name}: no chest found to draw{f': {rcg.problem}' if rcg.problem else ''}")
     displacement = np.concatenate([block.displacement_mm for block in longest], axis=1)
-    return ChestMotion(recording.adc.name, displacement, np.concatenate([b.rcg_mm_s2 for b in longest], axis=1))
+    return ChestMotion(name, displacement, np.concatenate([b.rcg_mm_s2 for b in longest], axis=1))
 
 
 def motion_of_arrays(path: Path) -> ChestMotion:
