@@ -166,11 +166,9 @@ INLINE float finish(const plan *p, const pair *cells, float *values) {
     return one;
 }
 
-// Up to 8 channels: segment [lanes][segment] to values [lanes][BINS][columns] and scale [lanes].
-// kept [LANES][BINS + 1][keep]: what the high band had added up for the frames before high->frame, if any; on return,
-// for the first `keep` frames of the window `hop` frames later. work: 64-byte aligned; its size is in sst_native.py.
-ENTRY void sst_window(const plan *p, const band *low, const band *high, int hop, int keep, pair *kept,
-                      const float *segment, int lanes, float *values, float *scale, float *work) {
+// Up to 8 channels; see sst_windows.
+INLINE void window(const plan *p, const band *low, const band *high, int hop, int keep, pair *kept,
+                   const float *segment, int lanes, float *values, float *scale, float *work) {
     const int rows = LANES * (BINS + 1);
     const size_t kept_row = sizeof *kept * (size_t)keep;
     vec *whole = (vec *)work, largest = {0}, nothing = {0};
@@ -196,4 +194,17 @@ ENTRY void sst_window(const plan *p, const band *low, const band *high, int hop,
     transform(p, low, whole, smallest, scratch, cells);
     for (int l = 0; l < lanes; l++)
         scale[l] = nothing[l] + finish(p, cells + l * (BINS + 1) * p->frames, values + l * BINS * p->columns);
+}
+
+// All channels: segment [channels][segment] to values [channels][BINS][columns] and scale [channels].
+// kept [channels, rounded up to LANES][BINS + 1][keep]: what the high band had added up for the frames before
+// high->frame, if any; on return, for the first `keep` frames of the window `hop` frames later. work: aligned to 64
+// bytes, as kept; its size is in sst_native.py.
+ENTRY void sst_windows(const plan *p, const band *low, const band *high, int hop, int keep, pair *kept,
+                       const float *segment, int channels, float *values, float *scale, float *work) {
+    for (int c = 0; c < channels; c += LANES) {
+        const int lanes = channels - c < LANES ? channels - c : LANES;
+        window(p, low, high, hop, keep, kept + (size_t)c * (BINS + 1) * keep, segment + (size_t)c * p->segment, lanes,
+               values + (size_t)c * BINS * p->columns, scale + c, work);
+    }
 }

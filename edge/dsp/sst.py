@@ -25,7 +25,7 @@ from itertools import repeat
 import numpy as np
 from scipy import signal
 
-from edge.dsp.sst_native import COMPILED, LANES, NativeSst
+from edge.dsp.sst_native import COMPILED, NativeSst
 from edge.dsp.sst_numpy import NumpySst
 from edge.dsp.sst_tables import sst_tables
 from edge.frames import Bool, Float32, Float64, SstWindow
@@ -47,11 +47,11 @@ class Sst:
             raise ValueError(f"hop is {hop}; a positive multiple of 20 samples, where frames and samples meet")
         self._shape = (channels, spec.segment)
         tables = sst_tables(spec)
-        self._parts = [slice(c, c + LANES) for c in range(0, channels, LANES)]
-        count = min(threads, len(self._parts))
-        self._engines = [(NativeSst if COMPILED else NumpySst)(tables, hop) for _ in range(count)]
-        self._memories = [self._engines[0].new_memory() for _ in self._parts]
-        self._pool = ThreadPoolExecutor(count) if count > 1 else None
+        share = -(-channels // (8 * threads)) * 8  # eight are computed at once
+        self._parts = [slice(c, c + share) for c in range(0, channels, share)]
+        engine = NativeSst if COMPILED else NumpySst
+        self._engines = [engine(tables, min(share, channels - part.start), hop) for part in self._parts]
+        self._pool = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
         self._streaming = hop is not None
         self._out = SstWindow(np.zeros((channels, SST_BINS, SST_COLUMNS), np.float32), np.zeros(channels, np.float32))
         self.restart()
@@ -68,19 +68,16 @@ class Sst:
         if segment.shape != self._shape:
             raise ValueError(f"segment is {segment.shape}, not {self._shape}")
         segment = np.ascontiguousarray(segment, np.float32)
-        shares = range(len(self._engines))
-        for _ in (self._pool.map if self._pool else map)(self._share, shares, repeat(segment)):
+        for _ in (self._pool.map if self._pool else map)(self._share, range(len(self._parts)), repeat(segment)):
             pass  # what a thread raised is raised here
         # A channel that was not finite left nothing to go on from.
         self._known = self._streaming and not np.isnan(self._out.scale).any()
         return self._out
 
     def _share(self, number: int, segment: Float32) -> None:
-        """One thread's share of the channels."""
-        for i in range(number, len(self._parts), len(self._engines)):
-            part = self._parts[i]
-            out = self._out.values[part], self._out.scale[part]
-            self._engines[number].window(segment[part], *out, self._memories[i], self._known)
+        """One thread's part of the channels."""
+        part = self._parts[number]
+        self._engines[number](segment[part], self._out.values[part], self._out.scale[part], self._known)
 
 
 class HighPass:

@@ -24,8 +24,7 @@ from edge.spec import (
     SST_SCALE_RANK,
 )
 
-LANES = 8
-"""Channels computed at once: one a lane of a vector register."""
+_LANES = 8  # channels computed at once: one a lane of a vector register
 
 _ALIGN = 64  # a cache line, and the widest vector
 
@@ -57,16 +56,20 @@ COMPILED = _LIBRARY is not None
 
 
 class NativeSst:
-    """One thread's worth: up to LANES channels a call, everything allocated here, once."""
+    """The transform of some channels on one thread; everything is allocated here, once.
 
-    def __init__(self, tables: SstTables, hop: int | None = None) -> None:
+    With `hop`, what the short wavelets add up is kept for the window `hop` samples later.
+    """
+
+    def __init__(self, tables: SstTables, channels: int, hop: int | None) -> None:
         assert _LIBRARY is not None
-        self._run = _LIBRARY.sst_window
+        self._run = _LIBRARY.sst_windows
         self._kept_alive: list[npt.NDArray[Any]] = []
         low, tail = tables.whole(LOW_SCALES), tables.high(hop)
         self._low, self._high, self._tail = self._band(low), self._band(tables.high()), self._band(tail)
         self._hop_frames = hop * tables.spec.frame_rate_hz // RCG_RATE_HZ if hop else 0
         self._keep = tail.frame
+        self._kept = _aligned(-(-channels // _LANES) * _LANES * (SST_BINS + 1) * 2 * self._keep)
         self._plan = _Plan(
             segment=tables.spec.segment,
             whole=SST_PERIOD,
@@ -82,16 +85,12 @@ class NativeSst:
             taper=self._address(tables.taper),
         )
         cells = (SST_BINS + 1) * tables.frames
-        self._work = _aligned(LANES * (SST_PERIOD + 4 * SST_PERIOD + 8 * low.frames_around + 2 * cells))
+        self._work = _aligned(_LANES * (SST_PERIOD + 4 * SST_PERIOD + 8 * low.frames_around + 2 * cells))
 
-    def new_memory(self) -> Float32:
-        """For LANES channels of a stream: what the short wavelets add up that the next window, `hop` later, shares."""
-        return _aligned(LANES * (SST_BINS + 1) * 2 * self._keep)
+    def __call__(self, segment: Float32, values: Float32, scale: Float32, known: bool) -> None:
+        """Fills values [P, 71, 120] and scale [P] from segment [P, samples], all float32 in C order.
 
-    def window(self, segment: Float32, values: Float32, scale: Float32, memory: Float32, known: bool) -> None:
-        """Fills values [n, 71, 120] and scale [n] from segment [n, samples], n up to LANES, all C-contiguous.
-
-        What of `memory` the window before left is used if `known`; the next is told in any case.
+        `known`: the segment of the call before was this one, `hop` samples earlier.
         """
         self._run(
             ctypes.byref(self._plan),
@@ -99,7 +98,7 @@ class NativeSst:
             ctypes.byref(self._tail if known else self._high),
             self._hop_frames,
             self._keep,
-            *(ctypes.c_void_p(array.ctypes.data) for array in (memory, segment)),
+            *(ctypes.c_void_p(array.ctypes.data) for array in (self._kept, segment)),
             len(segment),
             *(ctypes.c_void_p(array.ctypes.data) for array in (values, scale, self._work)),
         )

@@ -21,25 +21,24 @@ from edge.spec import (
     SST_SCALE_RANK,
 )
 
-LANES = 8
-"""Channels computed at once: enough for whole-array operations, few enough for the cache."""
-
+_LANES = 8  # channels computed at once: enough for whole-array operations, few enough for the cache
 _LOW_LOG2 = math.log2(SST_LOW_HZ * 2 * math.pi / RCG_RATE_HZ)
 
 
 class NumpySst:
-    """Up to LANES channels a call; every window is computed whole, whatever is known."""
+    """Called as `NativeSst`; computes every window whole, whatever is known."""
 
-    def __init__(self, tables: SstTables, hop: int | None = None) -> None:
+    def __init__(self, tables: SstTables, channels: int, hop: int | None) -> None:
         self._tables = tables
         self._band = tables.whole()
 
-    def new_memory(self) -> Float32:
-        """Nothing."""
-        return np.zeros(0, np.float32)
+    def __call__(self, segment: Float32, values: Float32, scale: Float32, known: bool) -> None:
+        """Fills values [P, 71, 120] and scale [P] from segment [P, samples]."""
+        for c in range(0, len(segment), _LANES):
+            part = slice(c, c + _LANES)
+            self._window(segment[part], values[part], scale[part])
 
-    def window(self, segment: Float32, values: Float32, scale: Float32, memory: Float32, known: bool) -> None:
-        """Fills values [n, 71, 120] and scale [n] from segment [n, samples]."""
+    def _window(self, segment: Float32, values: Float32, scale: Float32) -> None:
         finite = np.asarray(np.isfinite(segment).all(axis=1))
         clean = np.where(finite[:, None], segment, 0)
         smallest = (self._tables.threshold * np.abs(clean).max(axis=1, keepdims=True)) ** 2
