@@ -15,8 +15,7 @@ import numpy as np
 from scipy import io
 from ssqueezepy import ssq_cwt
 
-from edge.dsp.phase import Resampler, SecondDerivative
-from edge.plot import ChestMotion, draw, motion_of_recording
+from edge.plot import ChestMotion, draw, motion_of_displacement, motion_of_recording
 from edge.recording import open_recording
 from edge.spec import RCG_RATE_HZ
 from edge.twin.body import Body
@@ -28,9 +27,8 @@ ROOT = Path(__file__).parents[1]
 def ustc_af(path: Path) -> ChestMotion:
     mat = io.loadmat(path)
     raw = np.asarray(mat["Radar_data"], float).reshape(1000, 9).T
-    x, covered = Resampler(100.0, RCG_RATE_HZ).push(raw, np.ones(1000, bool))
-    x, rcg, _ = SecondDerivative(RCG_RATE_HZ).push(x, covered)
-    return ChestMotion(f"ustc_af {path.stem}", x, rcg, np.ravel(mat["ECG_data"]).astype(float), 100.0)
+    ecg = np.ravel(mat["ECG_data"]).astype(float)
+    return motion_of_displacement(f"ustc_af {path.stem}", raw, 100.0, ecg, 100.0)
 
 
 def twin() -> ChestMotion:
@@ -39,9 +37,8 @@ def twin() -> ChestMotion:
     heart = Heart(seed=2)
     noise = np.random.default_rng(0).normal(0, 3e-4, (4, len(t_s)))
     moved = heart.displacement_mm(t_s) + Body().displacement_mm(t_s) + noise
-    x, rcg, _ = SecondDerivative(RCG_RATE_HZ).push(moved, np.ones(len(t_s), bool))
     peaks = np.isin(np.arange(len(t_s)), np.rint(heart.beats_s(0, t_s[-1]) * RCG_RATE_HZ)).astype(float)
-    return ChestMotion("The twin; below, its R peaks", x, rcg, peaks, float(RCG_RATE_HZ))
+    return motion_of_displacement("The twin; below, its R peaks", moved, RCG_RATE_HZ, peaks, RCG_RATE_HZ)
 
 
 def picture(motion: ChestMotion, seconds: float, name: str) -> None:

@@ -116,11 +116,13 @@ def command_plot(args: argparse.Namespace) -> int:
         raise InputError("pictures need matplotlib: pip install 'radarecg[plot]'") from error
     from edge.plot import draw, motion_of_arrays, motion_of_recording
 
-    if args.file.suffix == ".npz":
+    picture = args.picture or Path(f"{args.file.stem or 'recording'}.png")
+    if picture.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"{picture}: a picture's name ends with .png, .svg or .pdf")
+    if args.file.suffix.lower() == ".npz":
         motion = motion_of_arrays(args.file)
     else:
         motion = motion_of_recording(args.file.name, open_recording(args.file, args.cfg, args.iq_order))
-    picture = args.picture or Path(f"{args.file.stem or 'recording'}.png")
     draw(motion, args.start, args.seconds).savefig(picture, dpi=120)
     print(picture)
     return 0
@@ -225,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("file", type=Path, help="a recording's folder, a bare .bin file, or an .npz with displacement_mm")
     sub.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
     sub.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
-    sub.add_argument("--start", type=float, default=0.0, metavar="S", help="where the picture begins")
+    sub.add_argument("--start", type=_positive, default=0.0, metavar="S", help="where the picture begins")
     sub.add_argument("--seconds", type=_positive, default=8.0, metavar="S", help="how much it shows")
     sub.add_argument("--picture", type=Path, metavar="PNG", help="default: the file's name with .png, here")
 

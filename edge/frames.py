@@ -79,8 +79,8 @@ class RcgBlock:
 class SstWindow:
     """The network's input: values [P, 71, 120] in 0..1, one spectrogram a channel, row 0 the lowest frequency.
 
-    scale [P] is the magnitude that became 1, in the samples' unit: 0 for a silent channel, NaN for one whose samples
-    are not all finite; the values of both are 0. `coverage` is the share of the samples that were measured.
+    scale [P] is the magnitude that became 1, in mm/s^2: 0 for a silent channel, NaN for one whose samples are not all
+    finite; the values of both are 0. `coverage` is the share of the window's own 4 s that was measured.
     """
 
     values: Float32

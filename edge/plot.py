@@ -11,9 +11,9 @@ import numpy as np
 
 from edge.dsp.phase import Resampler, SecondDerivative
 from edge.dsp.rcg import RcgExtractor
-from edge.dsp.sst import HOP, spectrograms
+from edge.dsp.sst import spectrograms
 from edge.errors import InputError
-from edge.frames import Bool, Float32, Float64, RcgBlock
+from edge.frames import Float64, RcgBlock
 from edge.recording import Recording
 from edge.sources.replay import ReplaySource
 from edge.spec import (
@@ -22,14 +22,19 @@ from edge.spec import (
     SST_BIN_OCTAVES,
     SST_BINS,
     SST_COLUMN_RATE_HZ,
+    SST_DEFAULT,
     SST_LOW_HZ,
-    SST_WINDOW,
+    SST_PAST,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TICKS_HZ = (1, 2, 5, 10, 20, 50)
+_SHOWN = slice(2 * SST_COLUMN_RATE_HZ, 3 * SST_COLUMN_RATE_HZ)
+_FIRST_S = SST_PAST / RCG_RATE_HZ + _SHOWN.start / SST_COLUMN_RATE_HZ
+_ARRAYS = ("displacement_mm", "rate_hz", "ecg", "ecg_rate_hz")
+_RATES_HZ = (10, 10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,39 +67,53 @@ def motion_of_recording(name: str, recording: Recording) -> ChestMotion:
 def motion_of_arrays(path: Path) -> ChestMotion:
     """An .npz with displacement_mm [P, n] or [n] and rate_hz; ecg [m] and ecg_rate_hz if there is one.
 
-    Raises InputError naming what is missing.
+    Raises InputError saying what is missing or cannot be.
     """
     try:
         with path.open("rb") as file, np.load(file) as arrays:
-            displacement = np.atleast_2d(np.asarray(arrays["displacement_mm"], np.float64))
-            rate_hz = float(arrays["rate_hz"])
-            ecg = np.asarray(arrays["ecg"], np.float64).ravel() if "ecg" in arrays else None
-            ecg_rate_hz = float(arrays["ecg_rate_hz"]) if ecg is not None else 1.0
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: {error}; it should hold displacement_mm [channels, n] and rate_hz") from error
-    covered: Bool = np.ones(displacement.shape[1], bool)
-    displacement, covered = Resampler(rate_hz, RCG_RATE_HZ).push(displacement, covered)
-    displacement, rcg, _ = SecondDerivative(RCG_RATE_HZ).push(displacement, covered)
-    return ChestMotion(path.name, displacement, rcg, ecg, ecg_rate_hz)
+            found = {name: np.asarray(arrays[name], np.float64) for name in _ARRAYS if name in arrays}
+    except (TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not an .npz of plain numbers ({error})") from error
+    if missing := {"displacement_mm", "rate_hz"} - found.keys():
+        raise InputError(f"{path}: holds no {' and no '.join(sorted(missing))}")
+    if ("ecg" in found) != ("ecg_rate_hz" in found):
+        raise InputError(f"{path}: an ECG needs both ecg and ecg_rate_hz")
+    for name in {"rate_hz", "ecg_rate_hz"} & found.keys():
+        if found[name].size != 1 or not _RATES_HZ[0] <= found[name].item() <= _RATES_HZ[1]:
+            raise InputError(f"{path}: {name} is {found[name]}; one number from {_RATES_HZ[0]} to {_RATES_HZ[1]}")
+    for name in {"displacement_mm", "ecg"} & found.keys():
+        if found[name].size == 0 or found[name].ndim > 2 or not np.isfinite(found[name]).all():
+            raise InputError(f"{path}: {name} {found[name].shape} is empty, has more than two axes, or is not finite")
+    return motion_of_displacement(
+        path.name,
+        np.atleast_2d(found["displacement_mm"]),
+        found["rate_hz"].item(),
+        found["ecg"].ravel() if "ecg" in found else None,
+        found["ecg_rate_hz"].item() if "ecg" in found else 1.0,
+    )
 
 
-def sst_of_whole(rcg_mm_s2: Float64) -> tuple[Float64, float]:
-    """RCG [P, n] to the channels' mean SST [71, columns], largest about 1, and the time of its first column in s.
+def motion_of_displacement(
+    name: str, displacement_mm: Float64, rate_hz: float, ecg: Float64 | None = None, ecg_rate_hz: float = 1.0
+) -> ChestMotion:
+    """The chest's motion from its displacement [P, n], finite, at any rate."""
+    x, covered = Resampler(rate_hz, RCG_RATE_HZ).push(displacement_mm, np.ones(displacement_mm.shape[1], bool))
+    x, rcg, _ = SecondDerivative(RCG_RATE_HZ).push(x, covered)
+    late = 3  # samples: the derivative's delay, which the ECG does not have
+    return ChestMotion(name, x[:, late:], rcg[:, late:], ecg, ecg_rate_hz)
 
-    Of every window the second before its last is shown, where it knows some of the future, as the network's middle.
+
+def sst_of_whole(rcg_mm_s2: Float64) -> Float64:
+    """RCG [P, n] to the channels' mean SST [71, columns], largest about 1; its first column is at 4 s.
+
+    Of every window its third second is shown, which is followed by one more, as most of what a network sees is.
     """
-    columns: list[Float32] = []
-    shown = slice(2 * SST_COLUMN_RATE_HZ, 3 * SST_COLUMN_RATE_HZ)
-    first_s = 0.0
-    for end, window in spectrograms(rcg_mm_s2):
-        if not columns:
-            first_s = (end - SST_WINDOW) / RCG_RATE_HZ + shown.start / SST_COLUMN_RATE_HZ
-        columns.append(window.values[:, :, shown] * window.scale[:, None, None])
+    columns = [window.values[:, :, _SHOWN] * window.scale[:, None, None] for _, window in spectrograms(rcg_mm_s2)]
     if not columns:
-        return np.zeros((SST_BINS, 0)), first_s
+        return np.zeros((SST_BINS, 0))
     magnitude = np.concatenate(columns, axis=2).astype(np.float64)
     level = np.quantile(magnitude, 0.999, axis=(1, 2), keepdims=True)
-    return np.asarray((magnitude / np.where(level > 0, level, 1)).mean(axis=0)), first_s
+    return np.asarray((magnitude / np.where(level > 0, level, 1)).mean(axis=0))
 
 
 def draw(motion: ChestMotion, start_s: float = 0.0, seconds: float = 8.0) -> Figure:
@@ -104,13 +123,13 @@ def draw(motion: ChestMotion, start_s: float = 0.0, seconds: float = 8.0) -> Fig
     """
     from matplotlib.figure import Figure
 
-    magnitude, first_s = sst_of_whole(motion.rcg_mm_s2)
-    start_s, last_s = max(start_s, first_s), first_s + magnitude.shape[1] / SST_COLUMN_RATE_HZ
-    if magnitude.shape[1] == 0 or start_s >= last_s:
+    magnitude = sst_of_whole(motion.rcg_mm_s2)
+    start_s, last_s = max(start_s, _FIRST_S), _FIRST_S + magnitude.shape[1] / SST_COLUMN_RATE_HZ
+    if start_s >= last_s:
         length_s = motion.rcg_mm_s2.shape[1] / RCG_RATE_HZ
         raise InputError(
-            f"{motion.name}: no SST to draw from {start_s:g} s on: of {length_s:.1f} s with a chest, the first "
-            f"{first_s or (2 * SST_WINDOW - HOP) / RCG_RATE_HZ:g} s are history"
+            f"{motion.name}: no SST from {start_s:g} s on: the chest was followed for {length_s:.1f} s, and "
+            f"{SST_DEFAULT.segment / RCG_RATE_HZ:g} s of samples give the first, from {_FIRST_S:g} s on"
         )
     end_s = min(start_s + seconds, last_s)
     figure = Figure(figsize=(11, 6.5), layout="constrained")
@@ -124,7 +143,7 @@ def draw(motion: ChestMotion, start_s: float = 0.0, seconds: float = 8.0) -> Fig
     panels[0].set_ylabel("displacement, mm")
     panels[0].set_title(f"{motion.name}, {len(motion.displacement_mm)} channels. {NOT_A_DEVICE}", fontsize=9)
 
-    edges_s = first_s + (np.arange(magnitude.shape[1] + 1) - 0.5) / SST_COLUMN_RATE_HZ
+    edges_s = _FIRST_S + (np.arange(magnitude.shape[1] + 1) - 0.5) / SST_COLUMN_RATE_HZ
     edges_hz = SST_LOW_HZ * 2 ** (np.arange(SST_BINS + 1) * SST_BIN_OCTAVES)
     panels[1].pcolormesh(edges_s, edges_hz, np.sqrt(magnitude), cmap="magma", vmin=0, vmax=1, rasterized=True)
     panels[1].set_yscale("log")

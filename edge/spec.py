@@ -58,6 +58,10 @@ SST_THRESHOLD = 1e-6
 """Coefficients below this share of the channel's largest sample have no instantaneous frequency."""
 SST_SCALE_RANK = 9
 """The cell of this rank (0.1 % of them) becomes 1: one odd cell does not decide the scale of the others."""
+SST_SILENCE_MM_S2 = 1e-9
+"""A smaller scale is rounding, not motion: a radar's own noise is a billion times as large."""
+SST_GRID = 20
+"""Samples after which frames at 60 Hz, frames at 30 Hz and samples meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class SstSpec:
     """What may differ between two SSTs: both belong to a network's input and must be those it was trained with.
 
     frame_rate_hz: 60, averaged to 30 columns a second; or 30, half the work, aliased.
-    look_ahead_s: how much later than its last column a window is computed, 0 to 1 s.
+    look_ahead_s: how much later than its end a window is computed, 0 to 1 s, in whole samples.
     """
 
     frame_rate_hz: int = 60
@@ -76,11 +80,18 @@ class SstSpec:
             raise ValueError(f"frame_rate_hz is {self.frame_rate_hz}; 30 or 60")
         if not 0 <= self.look_ahead_s <= 1:
             raise ValueError(f"look_ahead_s is {self.look_ahead_s}; 0 to 1")
+        if not math.isclose(self.look_ahead, self.look_ahead_s * RCG_RATE_HZ, abs_tol=1e-6):
+            raise ValueError(f"look_ahead_s is {self.look_ahead_s}; a multiple of {1 / RCG_RATE_HZ:g}, a sample")
+
+    @property
+    def look_ahead(self) -> int:
+        """Samples after the window that it uses."""
+        return round(self.look_ahead_s * RCG_RATE_HZ)
 
     @property
     def segment(self) -> int:
         """Samples that one window needs: its past, itself, its look-ahead."""
-        return SST_PAST + SST_WINDOW + round(self.look_ahead_s * RCG_RATE_HZ)
+        return SST_PAST + SST_WINDOW + self.look_ahead
 
 
 SST_DEFAULT = SstSpec()

@@ -51,7 +51,7 @@ def test_the_compilers_of_both_jetpacks_accept_the_source(package, arch):
     except metadata.PackageNotFoundError:
         pytest.skip(f"{package} is not installed")
     library = ctypes.CDLL(str(next(file.locate() for file in files if re.fullmatch(r"libnvrtc\.so\.\d+", file.name))))
-    words = [f"-arch={arch}", f"-I{SOURCE.parent}", *build_for(*TARGETS[arch]).options]
+    words = ["--ptxas-options=-v", f"-arch={arch}", f"-I{SOURCE.parent}", *build_for(*TARGETS[arch]).options]
     options = (ctypes.c_char_p * len(words))(*(word.encode() for word in words))
     program, size = ctypes.c_void_p(), ctypes.c_size_t()
     library.nvrtcCreateProgram(ctypes.byref(program), SOURCE.read_bytes(), b"sst.cu", 0, None, None)
@@ -61,3 +61,5 @@ def test_the_compilers_of_both_jetpacks_accept_the_source(package, arch):
     library.nvrtcGetProgramLog(program, log)
     library.nvrtcDestroyProgram(ctypes.byref(program))
     assert not failed, log.value.decode()
+    if (package, arch) != ("nvidia-cuda-nvrtc-cu12", "sm_90"):  # spills 16 bytes; no JetPack pairs the two
+        assert re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", log.value.decode()) == [("0", "0")] * 2

@@ -162,7 +162,7 @@ def test_channels_do_not_touch_each_other(device):
 
 def test_gain_goes_to_the_scale_alone(device):
     good = heart(SstSpec())
-    gains = 2.0 ** np.array([0, -90, 70])
+    gains = 2.0 ** np.array([0, -20, 70])
     window = CudaSst(3)((good * gains[:, None]).astype(np.float32))
     assert np.array_equal(window.values[1], window.values[0])
     assert np.array_equal(window.values[2], window.values[0])

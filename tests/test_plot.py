@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edge.__main__ import main
-from edge.plot import ChestMotion, draw, motion_of_arrays, sst_of_whole
+from edge.errors import InputError
+from edge.plot import ChestMotion, draw, motion_of_arrays, motion_of_displacement, sst_of_whole
 from edge.spec import RCG_RATE_HZ, SST_BIN_OCTAVES, SST_LOW_HZ
 from edge.twin.heart import Heart
 
@@ -37,7 +38,7 @@ def test_no_ecg_no_panel(tmp_path):
 
 def test_the_two_vibrations_of_a_beat_stand_where_they_are(npz):
     """Of every beat: the opening of the valve, 11 Hz, and its closure, 16 Hz, after the R peak by the twin's delays."""
-    magnitude, first_s = sst_of_whole(motion_of_arrays(npz).rcg_mm_s2)
+    magnitude, first_s = sst_of_whole(motion_of_arrays(npz).rcg_mm_s2), 4.0
     beats_s = Heart(seed=2).beats_s(first_s + 0.2, first_s + magnitude.shape[1] / 30 - 0.8)
     assert len(beats_s) > 5
     for frequency_hz, delay_s in ((11.0, 0.08), (16.0, 0.38)):
@@ -54,25 +55,57 @@ def test_draws_a_raw_recording(real_data, tmp_path):
     assert picture.exists()
 
 
+GOOD = {"displacement_mm": np.zeros((2, 3000)), "rate_hz": 100.0}
+
+
 @pytest.mark.parametrize(
-    ("arrays", "says"),
-    [({"rate_hz": 100}, "displacement_mm"), ({"displacement_mm": np.zeros((1, 3000))}, "rate_hz")],
-    ids=["no displacement", "no rate"],
+    ("change", "says"),
+    [
+        ({"displacement_mm": None}, "holds no displacement_mm"),
+        ({"rate_hz": None}, "holds no rate_hz"),
+        ({"rate_hz": 0}, "rate_hz is 0"),
+        ({"rate_hz": np.nan}, "rate_hz is nan"),
+        ({"rate_hz": [100, 100]}, "one number"),
+        ({"displacement_mm": np.zeros((2, 3, 3000))}, "displacement_mm (2, 3, 3000)"),
+        ({"displacement_mm": np.zeros((0, 3000))}, "empty"),
+        ({"displacement_mm": np.full(3000, np.nan)}, "not finite"),
+        ({"displacement_mm": np.array(["a"])}, "plain numbers"),
+        ({"displacement_mm": np.array([{}], object)}, "plain numbers"),
+        ({"ecg": np.zeros(100)}, "both ecg and ecg_rate_hz"),
+        ({"displacement_mm": np.zeros((2, 500))}, "no SST"),
+    ],
 )
-def test_names_what_an_npz_lacks(tmp_path, capsys, arrays, says):
-    np.savez(tmp_path / "a.npz", **arrays)
-    assert main(["plot", str(tmp_path / "a.npz")]) == 2
-    assert says in capsys.readouterr().err
+def test_says_what_is_wrong_with_an_npz(tmp_path, capsys, change, says):
+    np.savez(tmp_path / "a.npz", **{name: value for name, value in (GOOD | change).items() if value is not None})
+    assert main(["plot", str(tmp_path / "a.npz"), "--picture", str(tmp_path / "a.png")]) == 2
+    said = capsys.readouterr().err
+    assert "a.npz" in said
+    assert says in said
 
 
-def test_an_npz_that_is_none(tmp_path, capsys):
-    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 not a zip")
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"\x93NUMPY"])
+def test_an_npz_that_is_none(tmp_path, capsys, content):
+    (tmp_path / "a.npz").write_bytes(content)
     assert main(["plot", str(tmp_path / "a.npz")]) == 2
     assert "a.npz" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("start_s", [0.0, 50.0])
-def test_nothing_to_draw_is_said(start_s):
-    short = np.zeros((1, 5 * RCG_RATE_HZ if start_s == 0 else 10 * RCG_RATE_HZ))
-    with pytest.raises(Exception, match="no SST to draw"):
+@pytest.mark.parametrize("name", ["a", "a.xyz"])
+def test_a_picture_has_a_kind(npz, tmp_path, capsys, name):
+    assert main(["plot", str(npz), "--picture", str(tmp_path / name)]) == 2
+    assert ".png, .svg or .pdf" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("seconds", "start_s"), [(5, 0.0), (10, 50.0)])
+def test_nothing_to_draw_is_said(seconds, start_s):
+    short = np.zeros((1, seconds * RCG_RATE_HZ))
+    with pytest.raises(InputError, match=r"followed for .* s, and 6 s of samples give the first, from 4 s on"):
         draw(ChestMotion("short", short, short), start_s)
+
+
+def test_the_ecg_is_not_early():
+    click = np.zeros((1, 2000))
+    click[0, 1200] = 1
+    motion = motion_of_displacement("click", click, RCG_RATE_HZ)
+    assert motion.displacement_mm.argmax() == 1200
+    assert np.abs(motion.rcg_mm_s2).argmax() == 1200

@@ -1,4 +1,11 @@
-"""Windows of whole recordings on disk: the device's own, resumable."""
+"""Windows of whole recordings on disk: the device's own, resumable, and never those of something else."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,17 +25,28 @@ def rcg(seconds: float, seed: int) -> np.ndarray:
 
 def test_writes_what_the_device_computes_and_does_not_do_it_twice(tmp_path):
     recordings = {"a": rcg(9, 1), "b": rcg(12.5, 2)}
+    recordings["b"][1, 500] = np.nan
     paths = write_spectrograms(recordings, tmp_path / "new", processes=2)
     for name, x in recordings.items():
-        windows = np.load(paths[name])
-        expected = [window.values for _, window in spectrograms(x)]
-        np.testing.assert_array_equal(windows, np.array(expected, np.float16))
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a.npy", "b.npy"]
+        for stored, (_, window) in zip(np.load(paths[name]), spectrograms(x), strict=True):
+            lost = np.isnan(window.scale)
+            np.testing.assert_array_equal(stored[~lost], window.values[~lost].astype(np.float16))
+            assert np.isnan(stored[lost]).all()
+    assert set((tmp_path / "new").iterdir()) == set(paths.values())
     before = paths["a"].stat().st_mtime_ns
     paths["b"].unlink()
-    write_spectrograms(recordings, tmp_path / "new", processes=1)
+    assert write_spectrograms(recordings, tmp_path / "new", processes=1) == paths
     assert paths["a"].stat().st_mtime_ns == before
     assert paths["b"].exists()
+
+
+def test_another_definition_or_other_samples_are_another_file(tmp_path):
+    x = rcg(9, 1)
+    paths = [
+        write_spectrograms({"a": samples}, tmp_path, spec, processes=1)["a"]
+        for samples, spec in ((x, SstSpec()), (x, SstSpec(30)), (x + 1e-3, SstSpec()))
+    ]
+    assert len(set(paths)) == 3
 
 
 @pytest.mark.parametrize("spec", [SstSpec(), SstSpec(look_ahead_s=0.5)], ids=str)
@@ -42,6 +60,42 @@ def test_a_window_shows_the_samples_it_says(spec):
     assert (np.abs(windows[1].values - again) > 1e-4).mean() < 1e-3
 
 
-def test_a_recording_without_a_window_is_named(tmp_path):
-    with pytest.raises(ValueError, match="short: 1000 samples hold no window; 1200"):
-        write_spectrograms({"short": np.zeros((1, 1000))}, tmp_path)
+@pytest.mark.parametrize(
+    ("name", "shape", "says"),
+    [
+        ("short", (1, 1000), r"short: RCG \(1, 1000\) holds no window"),
+        ("flat", (3000,), "flat"),
+        ("../up", (1, 2000), "name"),
+    ],
+)
+def test_what_cannot_be_written_is_named(tmp_path, name, shape, says):
+    with pytest.raises(ValueError, match=says):
+        write_spectrograms({name: np.zeros(shape)}, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import numpy as np
+from train.spectrograms import write_spectrograms
+if __name__ == "__main__":
+    noise = np.random.default_rng(0).standard_normal((50, 40000))
+    write_spectrograms({f"r{n}": noise for n in range(40)}, Path(sys.argv[1]), processes=1)
+"""
+
+
+def test_an_interrupt_keeps_what_is_done_and_starts_no_more(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    folder = tmp_path / "out"
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    run = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", folder], env=env, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    while not list(folder.glob("*.npy")):
+        assert run.poll() is None
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(60) != 0
+    assert len(list(folder.glob("*.npy"))) < 10
+    assert not list(folder.glob("*.part"))

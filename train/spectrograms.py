@@ -1,16 +1,19 @@
 """Whole recordings to the windows a device would have computed, on disk, many recordings at once.
 
-    from train.spectrograms import write_spectrograms
-    paths = write_spectrograms({"subject-01": rcg}, Path("spectrograms"))
-    windows = np.load(paths["subject-01"], mmap_mode="r")
+    if __name__ == "__main__":  # the workers import the script
+        paths = write_spectrograms({"subject-01": rcg}, Path("spectrograms"))
+        windows = np.load(paths["subject-01"], mmap_mode="r")
 
-The transform is `edge.dsp.sst.spectrograms`, the device's own. What was written before a stop is kept and not computed
-again.
+The transform is `edge.dsp.sst.spectrograms`, the device's own. A file's name says what is in it: the recording's name
+and a digest of its samples and of the SST's definition. So what was written before a stop is kept and not computed
+again, and what has changed is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import signal
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -19,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
+import edge.spec
 from edge.dsp.sst import HOP, spectrograms
 from edge.frames import Float64
 from edge.spec import SST_BINS, SST_COLUMNS, SST_DEFAULT, SST_PAST, SST_WINDOW, SstSpec
@@ -30,26 +34,31 @@ def write_spectrograms(
     spec: SstSpec = SST_DEFAULT,
     processes: int | None = None,
 ) -> dict[str, Path]:
-    """RCG [P, n] of each name to FOLDER/NAME.npy: float16 [windows, P, 71, 120]; returns where they are.
+    """RCG [P, n] of each name to a file in `folder`: float16 [windows, P, 71, 120]; returns where they are.
 
-    Window k belongs to the samples of `window_samples(k)`. Shows its progress; `processes` None: one a core.
-    Raises ValueError for a recording too short to hold a window, before anything is computed.
+    Window k shows the samples of `window_samples(k)`; a channel that was not finite in it is NaN. Shows its progress;
+    `processes` None: one a core. Ctrl-C waits for the recordings under way and keeps them.
+    Raises ValueError, before anything is computed, for a recording that holds no window or a name that is no file's.
     """
+    paths = {}
     for name, rcg in recordings.items():
-        if count_windows(rcg.shape[1], spec) < 1:
-            raise ValueError(f"{name}: {rcg.shape[1]} samples hold no window; {spec.segment} are needed")
+        if Path(name).name != name:
+            raise ValueError(f"{name!r} cannot be a file's name")
+        if rcg.ndim != 2 or count_windows(rcg.shape[1], spec) < 1:
+            raise ValueError(f"{name}: RCG {rcg.shape} holds no window; [channels, {spec.segment} or more] is needed")
+        paths[name] = folder / f"{name}-{_digest(rcg, spec)}.npy"
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / f"{name}.npy" for name in recordings}
-    missing = [name for name in recordings if not paths[name].exists()]
-    # Not forked: the parent may have threads of torch or of the transform.
-    with (
-        Progress() as progress,
-        ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn")) as pool,
-    ):
-        task = progress.add_task("spectrograms", total=len(recordings), completed=len(recordings) - len(missing))
-        for done in as_completed([pool.submit(_write, paths[name], recordings[name], spec) for name in missing]):
-            done.result()
-            progress.advance(task)
+    missing = [name for name in paths if not paths[name].exists()]
+    with Progress() as progress:
+        task = progress.add_task("spectrograms", total=len(paths), completed=len(paths) - len(missing))
+        # Not forked: the parent may have threads of torch or of the transform.
+        pool = ProcessPoolExecutor(processes or os.cpu_count(), get_context("spawn"), _leave_interrupts_to_the_parent)
+        try:
+            for done in as_completed([pool.submit(_write, paths[name], recordings[name], spec) for name in missing]):
+                done.result()
+                progress.advance(task)
+        finally:
+            pool.shutdown(cancel_futures=True)
     return paths
 
 
@@ -64,11 +73,21 @@ def window_samples(window: int) -> slice:
     return slice(start, start + SST_WINDOW)
 
 
+def _digest(rcg: Float64, spec: SstSpec) -> str:
+    numbers = {name: value for name, value in vars(edge.spec).items() if name.startswith("SST_")}
+    return hashlib.blake2b(repr((numbers, spec, rcg.shape)).encode() + rcg.tobytes(), digest_size=8).hexdigest()
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _write(path: Path, rcg: Float64, spec: SstSpec) -> None:
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_suffix(".part")
     shape = (count_windows(rcg.shape[1], spec), len(rcg), SST_BINS, SST_COLUMNS)
     file = np.lib.format.open_memmap(part, "w+", np.float16, shape)
     for number, (_, window) in enumerate(spectrograms(rcg, spec)):
         file[number] = window.values
+        file[number, np.isnan(window.scale)] = np.nan
     file.flush()
     part.replace(path)

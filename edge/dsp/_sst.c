@@ -8,15 +8,29 @@
 
 #define BINS 71
 #define TRASH BINS  // the row of cells that belong to no bin
+#if __GNUC__ >= 12
+#define CLONES "arch=x86-64-v4", "arch=x86-64-v3", "default"
+#else
+#define CLONES "avx512f", "avx2", "default"
+#endif
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
-#define ENTRY __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), visibility("default")))
+#define ENTRY __attribute__((target_clones(CLONES), visibility("default")))
 #else
 #define ENTRY __attribute__((visibility("default")))
 #endif
 
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define INTERLEAVE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#endif
+#endif
+#ifndef INTERLEAVE  // GCC before 12
+#define INTERLEAVE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+
 INLINE vec pick(ivec where, vec a, vec b) { return (vec)(((ivec)a & where) | ((ivec)b & ~where)); }
 
-// log2 of positive normal numbers, error below 2e-7: the exponent, and a polynomial for 0.75 to 1.5.
+// log2 of positive normal numbers, to 2e-7 and the rounding of the sum: exponent, and polynomial for 0.75 to 1.5.
 INLINE vec log2v(vec x) {
     const ivec i = (ivec)x, e = (i - 0x3f400000) >> 23;
     const vec t = (vec)(i - (e << 23)) - 1.0f;
@@ -35,9 +49,10 @@ typedef struct {
     const float *gain, *turns, *period_twiddles, *frame_twiddles[3];
 } band;
 
+// silence: the least scale that is not rounding.
 typedef struct {
     int32_t segment, whole, frames, averaged, columns, order, rank;
-    float threshold, ridge, low_log2, bins_per_octave;  // low_log2: of the lowest bin's edge in rad/sample
+    float threshold, ridge, silence, low_log2, bins_per_octave;  // low_log2: of the lowest bin's edge in rad/sample
     const float *taper;
 } plan;
 
@@ -113,8 +128,8 @@ INLINE void squeeze(const plan *p, const band *b, const vec smallest, cvec *w, c
         const vec bins = octave * p->bins_per_octave;
         const ivec inside = seen & (bins >= 0.0f) & (bins < (float)BINS);
         const ivec bin = (__builtin_convertvector(bins, ivec) & inside) | (TRASH & ~inside);
-        w[m].re = __builtin_shuffle(c.re, c.im, (ivec){0, 8, 1, 9, 2, 10, 3, 11});
-        w[m].im = __builtin_shuffle(c.re, c.im, (ivec){4, 12, 5, 13, 6, 14, 7, 15});
+        w[m].re = INTERLEAVE(c.re, c.im, 0, 8, 1, 9, 2, 10, 3, 11);
+        w[m].im = INTERLEAVE(c.re, c.im, 4, 12, 5, 13, 6, 14, 7, 15);
         ((ivec *)d)[m] = bin * p->frames + lane + m;
     }
     for (int i = 0; i < b->frames * LANES; i++) cells[place[i]] += value[i];
@@ -158,7 +173,7 @@ INLINE float finish(const plan *p, const pair *cells, float *values) {
                 largest[r] = row[c];
             }
     }
-    const float one = largest[rank - 1], by = one > 0 ? 1 / one : 0;
+    const float one = largest[rank - 1] >= p->silence ? largest[rank - 1] : 0, by = one > 0 ? 1 / one : 0;
     for (int i = 0; i < all; i++) {
         const float v = values[i] * by;
         values[i] = v < 1 ? v : 1;
@@ -192,9 +207,16 @@ INLINE void window(const plan *p, const band *low, const band *high, int hop, in
     transform(p, high, whole, smallest, scratch, cells);
     for (int r = 0; keep && r < rows; r++) memcpy(kept + r * keep, cells + r * p->frames + hop, kept_row);
     transform(p, low, whole, smallest, scratch, cells);
-    for (int l = 0; l < lanes; l++)
-        scale[l] = nothing[l] + finish(p, cells + l * (BINS + 1) * p->frames, values + l * BINS * p->columns);
+    for (int l = 0; l < lanes; l++) {
+        scale[l] = finish(p, cells + l * (BINS + 1) * p->frames, values + l * BINS * p->columns);
+        if (finite[l]) continue;
+        scale[l] = NAN;  // and nothing of what was kept
+        memset(values + l * BINS * p->columns, 0, sizeof *values * (size_t)(BINS * p->columns));
+    }
 }
+
+// What Python believes about the structs must be so: an old library beside new sources would read elsewhere.
+__attribute__((visibility("default"))) const int32_t sst_layout[2] = {sizeof(plan), sizeof(band)};
 
 // All channels: segment [channels][segment] to values [channels][BINS][columns] and scale [channels].
 // kept [channels, rounded up to LANES][BINS + 1][keep]: what the high band had added up for the frames before

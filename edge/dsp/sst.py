@@ -11,13 +11,14 @@ A window is four seconds of 200 Hz RCG. What happens to it, with the numbers of 
 5. Magnitude; frames averaged 1-2-1 to 120 columns; the 9th largest cell becomes 1, the larger ones are cut to it.
 
 The paper (radarODE-MTL, section III) transforms whole recordings with MATLAB's wsst and scales by the whole recording,
-which uses the future; columns of 1 to 4 agree with the whole recording's to a correlation of about 0.99.
+which uses the future; our windows agree with that to a correlation of about 0.99 (docs/sst.md).
 `sst_reference.py` is the definition in float64; `_sst.c` computes it for eight channels at once, `sst_numpy.py` where
 that is missing, `edge/kernels/sst.cu` on the GPU.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
@@ -29,7 +30,17 @@ from edge.dsp.sst_native import COMPILED, NativeSst
 from edge.dsp.sst_numpy import NumpySst
 from edge.dsp.sst_tables import sst_tables
 from edge.frames import Bool, Float32, Float64, SstWindow
-from edge.spec import RCG_RATE_HZ, SST_BINS, SST_COLUMNS, SST_DEFAULT, SST_HIGH_PASS_HZ, SST_PAST, SST_WINDOW, SstSpec
+from edge.spec import (
+    RCG_RATE_HZ,
+    SST_BINS,
+    SST_COLUMNS,
+    SST_DEFAULT,
+    SST_GRID,
+    SST_HIGH_PASS_HZ,
+    SST_PAST,
+    SST_WINDOW,
+    SstSpec,
+)
 
 HOP = RCG_RATE_HZ
 """Samples from one window to the next: a second, as in the paper."""
@@ -38,13 +49,21 @@ HOP = RCG_RATE_HZ
 class Sst:
     """The transform of P channels: steps 2 to 5.
 
-    With `hop` (a multiple of 20 samples) every segment is the one before, moved on by so much, and only frames that can
-    have changed are computed; the windows are the same, but for rounding. `restart` when a segment is not.
+    With `hop` (a multiple of 20 samples) every segment is that of the call before, moved on by so much, and only frames
+    that can have changed are computed; after `restart`, all. The windows are the same, but for rounding: a shock ten
+    thousand times as large as what follows leaves traces of its own rounding for the seconds it was in view.
     """
 
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, hop: int | None = None, threads: int = 1) -> None:
-        if hop is not None and (hop <= 0 or hop % 20):
-            raise ValueError(f"hop is {hop}; a positive multiple of 20 samples, where frames and samples meet")
+        if hop is not None and (hop <= 0 or hop % SST_GRID):
+            raise ValueError(f"hop is {hop}; a positive multiple of {SST_GRID} samples, where frames and samples meet")
+        if channels < 1 or threads < 1:
+            raise ValueError(f"{channels} channels on {threads} threads; at least one of each")
+        if not COMPILED:
+            logging.getLogger(__name__).warning(
+                "the SST was not compiled at installation; numpy computes it, ten times slower. "
+                "With a C compiler, install again"
+            )
         self._shape = (channels, spec.segment)
         tables = sst_tables(spec)
         share = -(-channels // (8 * threads)) * 8  # eight are computed at once
@@ -87,15 +106,24 @@ class HighPass:
 
     def __init__(self) -> None:
         self._state: Float64 | None = None
+        self._last: Float64 = np.zeros(0)
 
     def push(self, x: Float64) -> Float64:
         """x [P, n], n > 0, to its high-passed form [P, n]. A sample that is not finite stays so, alone."""
-        lost = ~np.isfinite(x)
-        x = np.where(lost, 0.0, x)
+        finite = np.isfinite(x)
+        held = x if finite.all() else self._hold(x, finite)
         if self._state is None:
-            self._state = signal.sosfilt_zi(self._SECTIONS)[:, None, :] * x[None, :, :1]
-        y, self._state = signal.sosfilt(self._SECTIONS, x, axis=1, zi=self._state)
-        return np.where(lost, np.nan, y)
+            self._state = signal.sosfilt_zi(self._SECTIONS)[:, None, :] * held[None, :, :1]
+        self._last = held[:, -1]
+        y, self._state = signal.sosfilt(self._SECTIONS, held, axis=1, zi=self._state)
+        return np.where(finite, y, np.nan)
+
+    def _hold(self, x: Float64, finite: Bool) -> Float64:
+        """In place of what is not finite, the value before it; at the stream's start, the first that is finite."""
+        first = np.take_along_axis(x, finite.argmax(axis=1)[:, None], axis=1)
+        before = self._last[:, None] if self._state is not None else np.where(np.isfinite(first), first, 0)
+        place = np.maximum.accumulate(np.where(finite, np.arange(1, x.shape[1] + 1), 0), axis=1)
+        return np.take_along_axis(np.concatenate([before, x], axis=1), place, axis=1)
 
 
 class SstStream:
@@ -104,39 +132,56 @@ class SstStream:
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, threads: int = 1) -> None:
         self._sst = Sst(channels, spec, HOP, threads)
         self._high_pass = HighPass()
-        self._samples = np.zeros((channels, spec.segment), np.float32)
-        self._covered = np.zeros(spec.segment, bool)
+        self._segment = spec.segment
+        # Twice as long as needed, so that the latest samples move to the front only now and then.
+        self._samples = np.zeros((channels, 2 * spec.segment), np.float32)
+        self._covered = np.zeros(2 * spec.segment, bool)
+        self._end = spec.segment
         self._missing = spec.segment
         """Samples still to come before the next window."""
 
     def push(self, rcg_mm_s2: Float64, covered: Bool) -> list[SstWindow]:
         """RCG [P, n] and covered [n] to the windows that they complete.
 
-        `coverage` is the share of a window's samples that were measured, not interpolated.
+        `coverage` is the share of a window's own 4 s that was measured, not interpolated.
+        Raises ValueError for shapes that do not belong together.
         """
+        if rcg_mm_s2.shape != (len(self._samples), len(covered)):
+            raise ValueError(f"RCG is {rcg_mm_s2.shape} with {len(covered)} covered, not {len(self._samples)} channels")
         windows = []
-        x = self._high_pass.push(rcg_mm_s2).astype(np.float32) if rcg_mm_s2.size else rcg_mm_s2
-        while x.shape[1]:
-            now = min(self._missing, x.shape[1])
-            self._samples = np.concatenate([self._samples[:, now:], x[:, :now]], axis=1)
-            self._covered = np.concatenate([self._covered[now:], covered[:now]])
-            x, covered = x[:, now:], covered[now:]
-            self._missing -= now
+        x = self._high_pass.push(rcg_mm_s2) if len(covered) else rcg_mm_s2
+        done = 0
+        while done < len(covered):
+            part = slice(done, min(done + self._missing, len(covered)))
+            self._append(x[:, part], covered[part])
+            done = part.stop
             if self._missing == 0:
                 self._missing = HOP
-                window = self._sst(self._samples)
+                window = self._sst(self._samples[:, self._end - self._segment : self._end])
                 windows.append(SstWindow(window.values.copy(), window.scale.copy(), self._coverage()))
         return windows
 
+    def _append(self, x: Float64, covered: Bool) -> None:
+        n = len(covered)
+        if self._end + n > len(self._covered):
+            latest = slice(self._end - self._segment, self._end)
+            self._samples[:, : self._segment] = self._samples[:, latest]
+            self._covered[: self._segment] = self._covered[latest]
+            self._end = self._segment
+        self._samples[:, self._end : self._end + n] = x
+        self._covered[self._end : self._end + n] = covered
+        self._end += n
+        self._missing -= n
+
     def _coverage(self) -> float:
-        return float(self._covered[SST_PAST : SST_PAST + SST_WINDOW].mean())
+        start = self._end - self._segment + SST_PAST
+        return float(self._covered[start : start + SST_WINDOW].mean())
 
 
 def spectrograms(rcg_mm_s2: Float64, spec: SstSpec = SST_DEFAULT) -> Iterator[tuple[int, SstWindow]]:
     """A whole recording's RCG [P, n] as the device would have seen it: (sample after the window, window), in order."""
     stream = SstStream(len(rcg_mm_s2), spec)
-    look_ahead = spec.segment - SST_PAST - SST_WINDOW
-    end = spec.segment - look_ahead
+    end = SST_PAST + SST_WINDOW
     for start in range(0, rcg_mm_s2.shape[1], HOP):
         block = rcg_mm_s2[:, start : start + HOP]
         for window in stream.push(block, np.ones(block.shape[1], bool)):

@@ -22,6 +22,7 @@ from edge.spec import (
     SST_LOW_HZ,
     SST_PERIOD,
     SST_SCALE_RANK,
+    SST_SILENCE_MM_S2,
 )
 
 _LANES = 8  # channels computed at once: one a lane of a vector register
@@ -42,15 +43,24 @@ _Band = _struct(
     "p gain turns period_twiddles frame_twiddles frame_twiddles_4 frame_twiddles_16",
 )
 _Plan = _struct(
-    "_Plan", "i segment whole frames averaged columns order rank; f threshold ridge low_log2 bins_per_octave; p taper"
+    "_Plan",
+    "i segment whole frames averaged columns order rank; f threshold ridge silence low_log2 bins_per_octave; p taper",
 )
 
 
 def _library() -> ctypes.CDLL | None:
     spec = importlib.util.find_spec("edge.dsp._sst")
-    return ctypes.CDLL(spec.origin) if spec and spec.origin else None
+    if not spec or not spec.origin:
+        return None
+    library = ctypes.CDLL(spec.origin)
+    layout = tuple((ctypes.c_int32 * 2).in_dll(library, "sst_layout"))
+    if layout != (ctypes.sizeof(_Plan), ctypes.sizeof(_Band)):
+        raise ImportError(f"{spec.origin} was built from other sources: run pip install -e . again")
+    return library
 
 
+assert SST_AR_ORDER in range(2, 65, 2), "_sst.c takes the taps in pairs and has room for 64"
+assert SST_SCALE_RANK <= 16, "_sst.c has room for 16"
 _LIBRARY = _library()
 COMPILED = _LIBRARY is not None
 
@@ -80,6 +90,7 @@ class NativeSst:
             rank=SST_SCALE_RANK,
             threshold=tables.threshold,
             ridge=SST_AR_RIDGE,
+            silence=SST_SILENCE_MM_S2,
             low_log2=math.log2(SST_LOW_HZ * 2 * math.pi / RCG_RATE_HZ),
             bins_per_octave=1 / SST_BIN_OCTAVES,
             taper=self._address(tables.taper),

@@ -19,6 +19,7 @@ from edge.spec import (
     SST_LOW_HZ,
     SST_PERIOD,
     SST_SCALE_RANK,
+    SST_SILENCE_MM_S2,
 )
 
 _LANES = 8  # channels computed at once: enough for whole-array operations, few enough for the cache
@@ -47,6 +48,7 @@ class NumpySst:
             amplitude = (amplitude[:, :, :-2:2] + 2 * amplitude[:, :, 1:-1:2] + amplitude[:, :, 2::2]) / 4
         flat = amplitude.reshape(len(segment), -1)
         one = np.partition(flat, -SST_SCALE_RANK, axis=1)[:, -SST_SCALE_RANK]
+        one[one < SST_SILENCE_MM_S2] = 0
         by = np.divide(1, one, where=one > 0, out=np.zeros_like(one))
         values[:] = np.minimum(amplitude * by[:, None, None], 1)
         scale[:] = np.where(finite, one, np.nan)

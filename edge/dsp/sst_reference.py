@@ -31,6 +31,7 @@ from edge.spec import (
     SST_ROLL_OFF_HZ,
     SST_SCALE_RANK,
     SST_SCALES,
+    SST_SILENCE_MM_S2,
     SST_THRESHOLD,
     SstSpec,
 )
@@ -42,7 +43,9 @@ def sst_reference(segment: Float64, spec: SstSpec = SST_DEFAULT) -> tuple[Float6
     if averaged(spec):
         amplitude = (amplitude[:, :-2:2] + 2 * amplitude[:, 1:-1:2] + amplitude[:, 2::2]) / 4
     scale = float(np.sort(amplitude, axis=None)[-SST_SCALE_RANK])
-    return np.minimum(amplitude / scale, 1) if scale > 0 else np.zeros_like(amplitude), scale
+    if scale < SST_SILENCE_MM_S2:
+        return np.zeros_like(amplitude), 0.0
+    return np.minimum(amplitude / scale, 1), scale
 
 
 def extend(segment: Float64) -> Float64:

@@ -23,6 +23,7 @@ from edge.spec import (
     SST_AR_TAPER,
     SST_COLUMN_RATE_HZ,
     SST_COLUMNS,
+    SST_GRID,
     SST_PAST,
     SST_PERIOD,
     SST_REACH,
@@ -35,7 +36,6 @@ from edge.spec import (
 Int32 = npt.NDArray[np.int32]
 
 LOW_SCALES, HIGH_SCALES = SST_SCALES[45:], SST_SCALES[:45]
-_GRID = 20  # samples after which 60 Hz, 30 Hz and the samples meet
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,11 @@ class SstTables:
         frame = 0
         if hop is not None:
             unchanged = self.spec.segment - SST_PAST - hop - reach
-            frame = max(0, unchanged * self.spec.frame_rate_hz // RCG_RATE_HZ)
-        first = frame * RCG_RATE_HZ // self.spec.frame_rate_hz + SST_PAST - reach - _GRID
-        start = first // _GRID * _GRID
+            hop_frames = hop * self.spec.frame_rate_hz // RCG_RATE_HZ
+            known = min(unchanged * self.spec.frame_rate_hz // RCG_RATE_HZ, self.frames - hop_frames)
+            frame = max(0, known)  # a long look-ahead leaves frames unchanged that were not in the window before
+        first = frame * RCG_RATE_HZ // self.spec.frame_rate_hz + SST_PAST - reach - SST_GRID
+        start = first // SST_GRID * SST_GRID
         needed = SST_PAST + SST_WINDOW + reach - start
         return self._band(HIGH_SCALES, start, _circle(needed), frame)
 
@@ -145,7 +147,7 @@ def twiddles(n: int) -> Float32:
 
 def _circle(needed: int) -> int:
     """The shortest circle on the frame grid that holds `needed` samples and factors into 2, 3 and 5."""
-    period = -(-needed // _GRID) * _GRID
+    period = -(-needed // SST_GRID) * SST_GRID
     while not radices(period):
-        period += _GRID
+        period += SST_GRID
     return period

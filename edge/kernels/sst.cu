@@ -138,12 +138,13 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
 // first bin, bin past the last, and what added to a bin gives its place in `gain`.
 //
 // At 60 Hz 4.7 MFLOP and 41 KB moved a channel (tables stay in the cache): arithmetic is the limit, not memory.
-// sm_87, 3 scales together: 99 registers, 160 KB shared, 1 block (15 of 48 warps) on a multiprocessor: what keeps
+// sm_87, 3 scales together: 99 registers (128 by CUDA 12.6), 160 KB shared, 1 block (15 of 48 warps) on a multiprocessor: what keeps
 // it busy are the 6 to 10 values under way in each thread. sm_90 and sm_110, 5 together: 175 KB, 1 block of 25 warps.
 extern "C" __global__ void __launch_bounds__(SQUEEZE_THREADS)
 sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak, const int *__restrict__ band,
             const float *__restrict__ gain, float *__restrict__ values, float *__restrict__ scale)
 {
+    __shared__ float kept_unit;                      // for the end: registers are scarcer
     DYNAMIC_SHARED(float2, squeezed);                // [BINS][FRAMES]
     float2 *line = squeezed + BINS * FRAMES;         // [LINES][CIRCLE]
     const int t = threadIdx.x;
@@ -156,6 +157,7 @@ sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak,
         return;
     }
 
+    if (t == 0) kept_unit = unit;
     for (int n = t; n < BINS * FRAMES; n += SQUEEZE_THREADS) squeezed[n] = make_float2(0, 0);
     const float2 second = turn(t % (CIRCLE / 6) % FIRST, 6 * FIRST), third = turn(t % (CIRCLE / 8), CIRCLE);
     for (int round = 0; round < SCALES; round += TOGETHER) {
@@ -227,8 +229,10 @@ sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak,
         __syncthreads();
         if (reached[bit] >= SCALE_RANK) ranked = candidate;
     }
-    const float one = __uint_as_float(ranked);
+    float one = __uint_as_float(ranked);
+    const float magnitude = one * kept_unit;
+    if (magnitude < SILENCE) one = 0;
     for (int cell = t; cell < CELLS; cell += SQUEEZE_THREADS)
         values[cell] = one > 0 ? fminf(column(cell)->y / one, 1) : 0;
-    if (t == 0) scale[blockIdx.x] = one * unit;
+    if (t == 0) scale[blockIdx.x] = one > 0 ? magnitude : 0;
 }

@@ -24,6 +24,7 @@ from edge.spec import (
     SST_PERIOD,
     SST_SCALE_RANK,
     SST_SCALES,
+    SST_SILENCE_MM_S2,
     SstSpec,
 )
 
@@ -61,6 +62,7 @@ class Build:
             "LOW_HZ": f"{SST_LOW_HZ!r}f",
             "BIN_OCTAVES": f"{SST_BIN_OCTAVES!r}f",
             "SCALE_RANK": SST_SCALE_RANK,
+            "SILENCE": f"{SST_SILENCE_MM_S2!r}f",
         }
         return ["-std=c++17", *(f"-D{name}={value}" for name, value in numbers.items())]
 
