@@ -201,9 +201,12 @@ INLINE void window(const plan *p, const band *low, const band *high, int hop, in
     for (int i = 0; i < p->segment; i++) whole[i] = pick(finite, whole[i], (vec){0});
     extend(p, whole, (vec *)scratch);
     const vec smallest = p->threshold * p->threshold * largest * largest;
-    memset(cells, 0, sizeof *cells * (size_t)(rows * p->frames));
-    if (high->frame > 0)
-        for (int r = 0; r < rows; r++) memcpy(cells + r * p->frames, kept + r * keep, kept_row);
+    const int known = high->frame > 0 ? keep : 0;
+    for (int r = 0; r < rows; r++) {
+        pair *row = cells + r * p->frames;
+        if (known) memcpy(row, kept + r * keep, kept_row);
+        memset(row + known, 0, sizeof *row * (size_t)(p->frames - known));
+    }
     transform(p, high, whole, smallest, scratch, cells);
     for (int r = 0; keep && r < rows; r++) memcpy(kept + r * keep, cells + r * p->frames + hop, kept_row);
     transform(p, low, whole, smallest, scratch, cells);
