@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from edge import __version__
@@ -26,9 +27,9 @@ from edge.sources.live import LiveSource
 from edge.sources.replay import ReplaySource
 from edge.spec import NOT_A_DEVICE, WINDOW_S
 from edge.timing import clock_state
-from edge.twin.body import Body
-from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT, Dca1000Emulator, Person
+from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT, Dca1000Emulator
 from edge.twin.heart import Heart
+from edge.twin.scene import SCENES
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -130,8 +131,8 @@ def command_plot(args: argparse.Namespace) -> int:
 
 def command_twin(args: argparse.Namespace) -> int:
     """A simulated person in front of a simulated radar and card, until stopped."""
-    person = Person(Heart(args.heart_rate_bpm), Body())
-    twin = Dca1000Emulator(load_chirp(args.cfg), person, args.host, args.port, args.truth_port)
+    scene = replace(SCENES[args.scene], heart=Heart(args.heart_rate_bpm))
+    twin = Dca1000Emulator(load_chirp(args.cfg), scene, args.host, args.port, args.truth_port)
     stopping: list[bool] = []
     _on_stop(lambda: stopping.append(True))
     logging.getLogger("edge.twin").info(
@@ -236,6 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--host", default="127.0.0.1", help="where to send the card's packets")
     sub.add_argument("--port", type=_port, default=DEFAULT_DATA_PORT)
     sub.add_argument("--truth-port", type=_port, default=DEFAULT_TRUTH_PORT)
+    sub.add_argument("--scene", choices=SCENES, default="breathing", help="who sits where, and what happens")
     sub.add_argument("--heart-rate-bpm", type=_heart_rate, default=68.0)
 
     sub = add("check-config", command_check_config)

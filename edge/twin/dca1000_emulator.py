@@ -12,27 +12,17 @@ import json
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from edge.chirp import ChirpConfig
 from edge.radar.dca1000 import PAYLOAD_BYTES, pack_header
 from edge.radar.decode import encode
-from edge.twin.body import Body
 from edge.twin.fmcw import Fmcw
-from edge.twin.heart import Heart
+from edge.twin.scene import Scene
 
 DEFAULT_TRUTH_PORT = 4100
 _FRAMES_AHEAD = 4  # synthesised at once: cheaper per frame, and still a small burst of work
 # A late twin catches up at most twice as fast as real time, or its burst would overflow the receiver's socket.
 _CATCH_UP = 0.5
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who sits in front of the radar."""
-
-    heart: Heart
-    body: Body
 
 
 class Packetizer:
@@ -59,10 +49,10 @@ class Packetizer:
 class Dca1000Emulator:
     """Streams to `host:data_port`; answers on `truth_port` (0 picks a free one)."""
 
-    def __init__(self, chirp: ChirpConfig, person: Person, host: str, data_port: int, truth_port: int) -> None:
-        self._chirp, self._person = chirp, person
+    def __init__(self, chirp: ChirpConfig, scene: Scene, host: str, data_port: int, truth_port: int) -> None:
+        self._chirp, self._scene = chirp, scene
         self._target = (host, data_port)
-        self._fmcw = Fmcw(chirp, person.heart, person.body)
+        self._fmcw = Fmcw(chirp, scene)
         self._data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._truth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._truth.bind(("127.0.0.1", truth_port))
@@ -91,8 +81,8 @@ class Dca1000Emulator:
         now_s = self.frames_sent * self._chirp.frame_period_s
         return {
             "t_ns": time.time_ns(),
-            "heart_rate_bpm": self._person.heart.rate_bpm(now_s, window_s),
-            "breathing_rate_bpm": self._person.body.breathing_rate_bpm,
+            "heart_rate_bpm": self._scene.heart.rate_bpm(now_s, window_s),
+            "breathing_rate_bpm": self._scene.body.breathing_rate_bpm,
             "frames_sent": self.frames_sent,
         }
 
