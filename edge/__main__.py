@@ -237,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--host", default="127.0.0.1", help="where to send the card's packets")
     sub.add_argument("--port", type=_port, default=DEFAULT_DATA_PORT)
     sub.add_argument("--truth-port", type=_port, default=DEFAULT_TRUTH_PORT)
-    sub.add_argument("--scene", choices=SCENES, default="breathing", help="who sits where, and what happens")
+    sub.add_argument("--scene", choices=SCENES, default="still", help="who sits where, and what happens")
     sub.add_argument("--heart-rate-bpm", type=_heart_rate, default=68.0)
 
     sub = add("check-config", command_check_config)

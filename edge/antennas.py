@@ -11,7 +11,7 @@ from edge.frames import Float64
 from edge.spec import SPEED_OF_LIGHT_M_S
 
 HALF_WAVE_M = SPEED_OF_LIGHT_M_S / 79e9 / 2
-"""The SDK gives places in half wavelengths; 79 GHz is the middle of the band used here. Half a GHz moves TX3 by 0.1 mm."""
+"""The SDK gives places in half wavelengths; 79 GHz is the middle of the sweep. Half a GHz moves TX3 by 0.1 mm."""
 
 GAP_HALF_WAVES = 2.7
 """From RX4 to TX1, read off SPRUIM4 figure 10: +-0.3, which a phase calibration on the board absorbs."""

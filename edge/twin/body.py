@@ -53,4 +53,4 @@ class Body:
     def moving(self, t_s: Float64) -> Bool:
         """At which of the times [n] a movement is under way."""
         inside = [(t_s >= m.start_s) & (t_s < m.start_s + m.duration_s) for m in self.movements]
-        return np.any([np.zeros(len(t_s), bool), *inside], axis=0)
+        return np.asarray(np.any([np.zeros(len(t_s), bool), *inside], axis=0))

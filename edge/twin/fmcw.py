@@ -34,7 +34,7 @@ class Fmcw:
         """Frames [count, loop, tx, rx, sample] in ADC counts."""
         chirp, scene = self._chirp, self._scene
         slots = chirp.loops * len(chirp.tx_order)
-        frame_s = (first + np.arange(count)) * chirp.frame_period_s
+        frame_s = np.arange(first, first + count, dtype=float) * chirp.frame_period_s
         t_s = (frame_s[:, None] + np.arange(slots) * chirp.chirp_cycle_s).ravel()
         points = scene.positions_m(t_s).reshape(count, slots, -1, 3)
         iq = self.echoes(points, scene.counts(points[:, 0], frame_s)) + self._clutter

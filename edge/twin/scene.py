@@ -20,7 +20,7 @@ SCATTERERS = 80
 CHEST_HALF_M = (0.13, 0.16)  # half its width and height
 CURVE_M = (0.17, 0.11)  # half axes of a trunk's section: to the side, front to back
 BEND_RADIUS_M = 0.8
-CHEST_COUNTS = 22.0  # median strength of a scatterer that faces the radar from REFERENCE_M
+CHEST_COUNTS = 50.0  # median strength of a scatterer that faces the radar from REFERENCE_M
 REFERENCE_M = 0.45
 
 HEART_SPOT_M = (0.04, -0.03)  # x, z on the chest: the apex, left of the breastbone
@@ -34,12 +34,12 @@ WALK_M, WALK_S = 2.2, 2.0  # who leaves is this far away after so long, and then
 # Nothing here moves: x, y, z, ADC counts. Leakage between the antennas (bins 0 to 3), a chair, a table, a wall.
 CLUTTER = np.array(
     [
-        [0.01, 0.02, 0.00, 1800.0],
-        [0.02, 0.07, 0.00, 900.0],
-        [0.00, 0.12, 0.02, 500.0],
-        [-0.15, 0.72, -0.25, 60.0],
-        [0.30, 0.95, -0.30, 150.0],
-        [0.00, 2.60, 0.20, 400.0],
+        [0.01, 0.02, 0.00, 1500.0],
+        [0.02, 0.07, 0.00, 800.0],
+        [0.00, 0.12, 0.02, 600.0],
+        [-0.15, 0.72, -0.25, 40.0],
+        [0.30, 0.95, -0.30, 90.0],
+        [0.00, 2.60, 0.20, 150.0],
     ]
 )
 
@@ -81,7 +81,14 @@ class Scene:
     @cached_property
     def points_m(self) -> Float64:
         """Scatterers [P, 3] at rest."""
-        return (self._chest_points @ self._turned.T) + self._turned[:, 1] * self.range_m
+        return np.asarray((self._chest_points + [0, self.range_m, 0]) @ self._turned.T)
+
+    @property
+    def heart_m(self) -> Float64:
+        """The spot [3] of the chest at rest at which the heart's motion starts."""
+        x, z = HEART_SPOT_M
+        local = np.array([x, float(_depth_m(np.array(x), np.array(z))), z])
+        return np.asarray(self._turned @ (local + [0, self.range_m, 0]))
 
     @cached_property
     def reflectivity(self) -> Float64:
@@ -131,13 +138,11 @@ class Scene:
 
     def in_view(self, t_s: Float64) -> Bool:
         """At which of the times [n] the person gives an echo, walking or seated."""
-        gone = [(t_s >= a.start_s + WALK_S) & (t_s < a.end_s - WALK_S) for a in self.absences]
-        return ~np.any([np.zeros(len(t_s), bool), *gone], axis=0)
+        return self._outside(t_s, WALK_S)
 
     def seated(self, t_s: Float64) -> Bool:
         """At which of the times [n] the person is in place."""
-        away = [(t_s >= a.start_s) & (t_s < a.end_s) for a in self.absences]
-        return ~np.any([np.zeros(len(t_s), bool), *away], axis=0)
+        return self._outside(t_s, 0.0)
 
     @cached_property
     def _turned(self) -> Float64:
@@ -162,6 +167,12 @@ class Scene:
         share = HEART_FLOOR + (1 - HEART_FLOOR) * np.exp(-((away_m / HEART_REACH_M) ** 2))
         return share * self.heart.displacement_mm(t_s - away_m / SURFACE_WAVE_M_S)
 
+    def _outside(self, t_s: Float64, walk_s: float) -> Bool:
+        here = np.ones(len(t_s), bool)
+        for a in self.absences:
+            here &= (t_s < a.start_s + walk_s) | (t_s >= a.end_s - walk_s)
+        return here
+
     def _walked_m(self, t_s: Float64) -> Float64:
         walked = np.zeros(len(t_s))
         for a in self.absences:
@@ -177,11 +188,12 @@ def _depth_m(x: Float64, z: Float64) -> Float64:
 
 
 SCENES = {
-    "still": Scene(body=Body(breathing_mm=0.0)),
-    "breathing": Scene(),
+    "still": Scene(body=Body(breathing_mm=4.0)),
+    "breathing": Scene(body=Body(breathing_mm=12.0)),
     "off_axis": Scene(azimuth_deg=20.0),
     "rbm_mild": Scene(body=Body(movements=(Movement(20, 1.5, 5), Movement(40, 1, 8, 3)))),
     "rbm_extensive": Scene(body=Body(movements=(Movement(20, 2.5, 80, 20), Movement(40, 3, -60, 40)))),
     "leaving": Scene(absences=(Absence(20, 35),)),
     "phase_steps": Scene(phase_steps=(PhaseStep(15, 2.0), PhaseStep(33.2, -2.6))),
 }
+"""All sit 0.45 m away and breathe 6 mm, 15 times a minute, unless their line says otherwise; times in seconds."""
