@@ -14,6 +14,7 @@ from edge.chirp import ChirpConfig
 from edge.frames import Complex64, Float64
 from edge.spec import SPEED_OF_LIGHT_M_S
 from edge.twin.scene import CLUTTER, Scene
+from edge.twin.tones import Tones
 
 ADC_STEP = 16.0  # counts: twelve of the sixteen bits carry signal
 ADC_LIMIT = 32752.0
@@ -26,6 +27,7 @@ class Fmcw:
         self._chirp, self._scene = chirp, scene
         self._antennas = AWR1843.of(chirp)
         self._noise_rng, self._phase_rng = (np.random.default_rng((seed, k)) for k in range(2))
+        self._tones = Tones(chirp.samples)
         slots = chirp.loops * len(chirp.tx_order)
         still = np.broadcast_to(CLUTTER[:, :3], (1, slots, len(CLUTTER), 3))
         self._clutter = self.echoes(still, CLUTTER[None, :, 3])
@@ -49,35 +51,19 @@ class Fmcw:
     def echoes(self, points_m: Float64, counts: Float64) -> Complex64:
         """Echoes without noise [frame, slot, rx, sample] of points [frame, slot, P, 3] of strengths [frame, P].
 
-        A slot is one chirp; slots cycle through the TX order. In a frame, the paths over the antennas differ by a
-        few mm of a metre, so a point has one tone per frame, and what the antennas change on it within the ADC window
-        is a power series of second order: the sum over points is one matrix product a frame. The phase in the middle
-        of the window is exact; at its ends the error is the cube of at most 0.2 rad over six.
+        A slot is one chirp; slots cycle through the TX order.
         """
         c = self._chirp
-        frames, slots, _, _ = points_m.shape
+        _, slots, count, _ = points_m.shape
         tx = np.resize(self._antennas.tx_m, (slots, 3))
         out_m = _length(points_m - tx[:, None])
         back_m = _length(points_m[:, :, None] - self._antennas.rx_m[:, None])
         tau = (out_m[:, :, None] + back_m) / SPEED_OF_LIGHT_M_S  # [frame, slot, rx, P]
-        tau = tau.reshape(frames, -1, tau.shape[-1])
-        middle = (c.samples - 1) / 2
-        middle_s = c.adc_start_s + middle / c.sample_rate_hz
-        turns = c.start_hz * tau + c.slope_hz_s * (tau * middle_s - tau**2 / 2)
-        echo = counts[:, None] * np.exp(2j * math.pi * (turns % 1))
-
-        shared = tau.mean(axis=1)
-        bend = 2 * math.pi * c.slope_hz_s * (tau - shared[:, None]) * c.adc_window_s / 2
-        series = np.concatenate([echo, 1j * bend * echo, -(bend**2) / 2 * echo], axis=-1).astype(np.complex64)
-
-        per_sample = 2j * math.pi * c.slope_hz_s / c.sample_rate_hz * shared[..., None]
-        width = _width(c.samples)  # n = coarse + fine: two short rows of exponentials instead of a long one
-        coarse = np.exp(per_sample * (np.arange(0, c.samples, width) - middle)).astype(np.complex64)
-        fine = np.exp(per_sample * np.arange(width)).astype(np.complex64)
-        tone = (coarse[..., None] * fine[..., None, :]).reshape(*shared.shape, c.samples)
-        place = ((np.arange(c.samples) - middle) / (c.samples / 2)).astype(np.float32)
-        samples = series @ np.concatenate([tone, place * tone, place**2 * tone], axis=1)
-        return np.asarray(samples.reshape(frames, slots, -1, c.samples))
+        start = c.start_hz * tau + c.slope_hz_s * (tau * c.adc_start_s - tau**2 / 2)
+        strength = np.broadcast_to(counts[:, None, None], tau.shape)
+        per_sample = c.slope_hz_s / c.sample_rate_hz * tau
+        samples = self._tones.sum(*(of_echo.reshape(-1, count) for of_echo in (start, per_sample, strength)))
+        return samples.reshape(*tau.shape[:3], c.samples)
 
     def _common_rad(self, t_s: Float64) -> Float64:
         """Phase [n] that all echoes of the chirps at times [n] have in common: noise, and the scene's steps."""
@@ -89,8 +75,3 @@ class Fmcw:
 
 def _length(vectors: Float64) -> Float64:
     return np.asarray(np.sqrt(np.einsum("...k,...k->...", vectors, vectors)))
-
-
-def _width(samples: int) -> int:
-    """The largest divisor up to the square root."""
-    return max(d for d in range(1, math.isqrt(samples) + 1) if samples % d == 0)
