@@ -85,9 +85,10 @@ def _leave_interrupts_to_the_parent() -> None:
 def _write(path: Path, rcg: Float64, spec: SstSpec) -> None:
     part = path.with_suffix(".part")
     shape = (count_windows(rcg.shape[1], spec), len(rcg), SST_BINS, SST_COLUMNS)
-    file = np.lib.format.open_memmap(part, "w+", np.float16, shape)
+    windows = np.empty(shape, np.float16)
     for number, (_, window) in enumerate(spectrograms(rcg, spec)):
-        file[number] = window.values
-        file[number, np.isnan(window.scale)] = np.nan
-    file.flush()
+        windows[number] = window.values
+        windows[number, np.isnan(window.scale)] = np.nan
+    with part.open("wb") as file:
+        np.save(file, windows)
     part.replace(path)

@@ -115,7 +115,8 @@ class HighPass:
         if self._state is None:
             self._state = signal.sosfilt_zi(self._SECTIONS)[:, None, :] * held[None, :, :1]
         self._last = held[:, -1]
-        y, self._state = signal.sosfilt(self._SECTIONS, held, axis=1, zi=self._state)
+        y, state = signal.sosfilt(self._SECTIONS, held, axis=1, zi=self._state)
+        self._state = np.asarray(state, np.float64)
         return np.where(finite, y, np.nan)
 
     def _hold(self, x: Float64, finite: Bool) -> Float64:

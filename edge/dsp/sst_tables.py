@@ -142,7 +142,7 @@ def twiddles(n: int) -> Float32:
         p, j = np.arange(n // radix)[:, None], np.arange(1, radix)
         turns.append(np.exp(2j * np.pi * j * p / n).ravel())
         n //= radix
-    return np.concatenate(turns).astype(np.complex64).view(np.float32)
+    return np.asarray(np.concatenate(turns).astype(np.complex64).view(np.float32))
 
 
 def _circle(needed: int) -> int:
