@@ -1,4 +1,4 @@
-"""Near-field beamforming: range profiles of all antennas to the echo of single points of the chest.
+"""Near-field beamforming: range profiles of all antennas to the echoes of POINTS points of the chest.
 
 An echo of round trip r at antenna pair v turns its range profile by the phase of the path |p - tx| + |p - rx| and
 spreads over a few bins by the window. Both are known, so the matched filter of a point is one vector over antennas and
@@ -8,40 +8,99 @@ bins; many points are a matrix (Chen et al. 2022 sum over samples instead: the s
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
+import numpy.typing as npt
 
-from edge.antennas import Antennas
+from edge.antennas import AWR1843
 from edge.chirp import ChirpConfig
+from edge.dsp.points import beat_score, choose
 from edge.frames import Complex64, Float64
 from edge.spec import SPEED_OF_LIGHT_M_S
 
 # The chest's part of space around the range at which it was found: half widths to the side and up, depth before and
 # behind, and the steps between voxels. MMECG: +-0.4 m, 0.35 to 0.60 m deep, 9 x 17 x 9 voxels.
 SIDE_M, UP_M, NEARER_M, FARTHER_M = 0.24, 0.24, 0.08, 0.12
-STEP_M = (0.04, 0.025, 0.06)  # to the side, in depth, up: finer than what the aperture resolves
+STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than what the aperture resolves
+
+
+HISTORY_S = 8.0
+HISTORY_RATE_HZ = 50.0
+REFOCUS_SHARE = 0.6  # points whose score has fallen to this share of the best to be had are given up
+AROUND_BINS = 4  # on either side of the chest's bin: what the voxels' echoes reach
+
+
+class Focus:
+    """Keeps the last seconds of profiles, chooses points of the chest from them, and listens to those points."""
+
+    def __init__(self, chirp: ChirpConfig, zone: slice) -> None:
+        self._chirp, self._zone = chirp, zone
+        self._every = max(1, round(chirp.frame_rate_hz / HISTORY_RATE_HZ))
+        self._rate_hz = chirp.frame_rate_hz / self._every
+        self._history: deque[Complex64] = deque(maxlen=round(HISTORY_S * self._rate_hz))
+        self._filters: Complex64 | None = None
+        self._bins = slice(0, 0)
+        self.points_m: Float64 = np.zeros((0, 3))
+        """The points followed [POINTS, 3], m; none before the first choice."""
+
+    def push(self, profiles: Complex64) -> None:
+        """Adds profiles [frame, antenna pair, zone's bin], averaged down to HISTORY_RATE_HZ."""
+        whole = len(profiles) // self._every * self._every
+        self._history.extend(profiles[:whole].reshape(-1, self._every, *profiles.shape[1:]).mean(axis=1))
+
+    def look(self, index: int, range_m: float) -> bool:
+        """Looks for points around a chest at this range bin and range; True when others are followed from now on.
+
+        Points once chosen stay while their score is at least REFOCUS_SHARE of what others would have.
+        """
+        bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
+        history = np.stack(self._history)
+        grid = voxels(range_m)
+        filters = steering(self._chirp, grid.reshape(-1, 3), bins)
+        echo = self._cut(history, bins) @ filters.T
+        power = np.square(np.abs(echo)).mean(axis=0)
+        # Of every line of sight only the point whose echo is strongest: the surface.
+        surface = np.arange(len(grid)) * grid.shape[1] + power.reshape(grid.shape[:2]).argmax(axis=1)
+        score, acceleration = beat_score(echo[:, surface], self._rate_hz)
+        points_m = grid.reshape(-1, 3)[surface]
+        chosen = choose(score, acceleration, points_m, power[surface])
+        if self._filters is not None and bins == self._bins:
+            now, _ = beat_score(self._cut(history, bins) @ self._filters.T, self._rate_hz)
+            if now.mean() >= REFOCUS_SHARE * score[chosen].mean():
+                return False
+        self._filters, self._bins, self.points_m = filters[surface[chosen]], bins, points_m[chosen]
+        return True
+
+    def echo(self, profiles: Complex64) -> Complex64:
+        """Echoes [frame, POINTS] of the points followed, from profiles [frame, antenna pair, zone's bin]."""
+        assert self._filters is not None
+        return np.asarray(self._cut(profiles, self._bins) @ self._filters.T)
+
+    def _cut(self, profiles: Complex64, bins: slice) -> Complex64:
+        start = self._zone.start
+        return profiles[:, :, bins.start - start : bins.stop - start].reshape(len(profiles), -1)
 
 
 def voxels(range_m: float) -> Float64:
-    """Points [V, 3] (x to the side, y away from the board, z up; m) in which a chest at this range may lie."""
+    """Points [line of sight, depth, 3] (x to the side, y away, z up; m) in which a chest at this range may lie."""
     x = np.arange(-SIDE_M, SIDE_M + 1e-9, STEP_M[0])
-    y = np.arange(-NEARER_M, FARTHER_M + 1e-9, STEP_M[1])
     z = np.arange(-UP_M, UP_M + 1e-9, STEP_M[2])
-    across, away, up = (axis.ravel() for axis in np.meshgrid(x, range_m + y, z, indexing="ij"))
+    away = np.arange(-NEARER_M, FARTHER_M + 1e-9, STEP_M[1]) + range_m
+    across, up = (axis.ravel()[:, None] for axis in np.meshgrid(x, z, indexing="ij"))
     # Depth is counted along the line of sight: a chest off the axis is as far as one on it.
     towards = np.sqrt(np.maximum(away**2 - across**2 - up**2, 1e-4))
-    return np.stack([across, towards, up], axis=1)
+    return np.stack(np.broadcast_arrays(across, towards, up), axis=2)
 
 
-def steering(chirp: ChirpConfig, antennas: Antennas, points_m: Float64, bins: slice) -> Complex64:
+def steering(chirp: ChirpConfig, points_m: Float64, bins: slice) -> Complex64:
     """Matched filters [V, antenna pair x bin] of points [V, 3] for Hann-windowed profiles cut to `bins`.
 
     Applied to a profile they give the echo of a point in the profile's unit over the window's sum (half the samples).
     """
-    tx = antennas.tx_m[np.array(chirp.tx_order) - 1]
-    rx = antennas.rx_m[np.array(chirp.rx) - 1]
-    out_m = np.linalg.norm(points_m[:, None] - tx, axis=-1)
-    back_m = np.linalg.norm(points_m[:, None] - rx, axis=-1)
+    antennas = AWR1843.of(chirp)
+    out_m = np.linalg.norm(points_m[:, None] - antennas.tx_m, axis=-1)
+    back_m = np.linalg.norm(points_m[:, None] - antennas.rx_m, axis=-1)
     tau = ((out_m[:, :, None] + back_m[:, None, :]) / SPEED_OF_LIGHT_M_S).reshape(len(points_m), -1)
     start = 2 * math.pi * (chirp.start_hz * tau + chirp.slope_hz_s * (tau * chirp.adc_start_s - tau**2 / 2))
     turn = 2 * math.pi * chirp.slope_hz_s / chirp.sample_rate_hz * tau
@@ -52,7 +111,7 @@ def steering(chirp: ChirpConfig, antennas: Antennas, points_m: Float64, bins: sl
     return np.asarray(echo.conj() / np.square(np.abs(echo)).sum(axis=1, keepdims=True), np.complex64)
 
 
-def _sum(x: Float64, n: int) -> Float64:
+def _sum(x: Float64, n: int) -> npt.NDArray[np.complex128]:
     """sum over k < n of exp(i k x)."""
     half = x / 2
     near = np.abs(np.sin(half)) < 1e-9

@@ -14,13 +14,13 @@ from edge.frames import Complex64, Float64
 
 POINTS = 50
 BEAT_PERIOD_S = (0.4, 1.5)
-VIBRATION_BAND_HZ = (4.0, 20.0)
+VIBRATION_BAND_HZ = (4.0, 20.0)  # the upper edge gives way to the rate
 ENVELOPE_HZ = 5.0
 # A voxel this far below the strongest hears mostly its neighbours' side lobes and noise.
-POWER_GATE_DB = 20.0
+POWER_GATE_DB = 8.0
 SLIP_RAD = 2.0  # a step this far from the common one, between samples, is a slip, not the chest's shape
 MAX_SLIPS_A_S = 0.5
-SCORE_GATE = 0.7  # share of the best voxels' score
+SCORE_GATE = 0.85  # share of the best voxels' score
 SIGNAL_WEIGHT_M = 0.10  # signals that are opposite count as points this far apart
 ROUNDS = 8
 
@@ -34,11 +34,10 @@ def beat_score(echo: Complex64, rate_hz: float) -> tuple[Float64, Float64]:
     common = np.angle(step.sum(axis=1, keepdims=True))
     deviation = np.angle(step * np.exp(-1j * common))
     phase = np.cumsum(common + deviation, axis=0).T
-    band = signal.butter(2, VIBRATION_BAND_HZ, "bandpass", fs=rate_hz, output="sos")
+    low_hz, high_hz = VIBRATION_BAND_HZ
+    band = signal.butter(2, (low_hz, min(high_hz, 0.45 * rate_hz)), "bandpass", fs=rate_hz, output="sos")
     acceleration = signal.sosfiltfilt(band, np.gradient(np.gradient(phase, axis=1), axis=1), axis=1)
-    envelope = signal.sosfiltfilt(
-        signal.butter(2, ENVELOPE_HZ, fs=rate_hz, output="sos"), np.abs(acceleration), axis=1
-    )
+    envelope = signal.sosfiltfilt(signal.butter(2, ENVELOPE_HZ, fs=rate_hz, output="sos"), np.abs(acceleration), axis=1)
     lags = np.arange(round(BEAT_PERIOD_S[0] * rate_hz), round(BEAT_PERIOD_S[1] * rate_hz) + 1)
     score = _autocorrelation(envelope)[:, lags].max(axis=1)
     power = np.square(np.abs(echo)).mean(axis=0)
