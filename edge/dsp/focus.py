@@ -28,7 +28,13 @@ STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than what the ap
 HISTORY_S = 8.0
 HISTORY_RATE_HZ = 50.0
 REFOCUS_SHARE = 0.6  # points whose score has fallen to this share of the best to be had are given up
+MIN_PAIRS = 8
 AROUND_BINS = 4  # on either side of the chest's bin: what the voxels' echoes reach
+
+
+def can_focus(chirp: ChirpConfig) -> bool:
+    """Whether the antennas' places are known, and enough of them to tell points apart."""
+    return chirp.band == "77GHz" and len(chirp.tx_order) * len(chirp.rx) >= MIN_PAIRS
 
 
 class Focus:

@@ -1,8 +1,9 @@
 """Radar frames to RCG: the chest's displacement and its second derivative at 200 Hz, on several channels.
 
 Where the antennas' places are known (AWR1843BOOST), a channel is one of 50 points of the chest, focused on (`focus`);
-elsewhere one antenna pair at one of the three range bins around the chest: one receiver gives 3. Chest bins are found here, kept with hysteresis, and frames
-that did not come whole never reach the phase: their samples are interpolated and marked.
+elsewhere it is one antenna pair at one of the three range bins around the chest, so one receiver gives 3 channels.
+Chest bins are found here, kept with hysteresis, and frames that did not come whole never reach the phase: their
+samples are interpolated and marked.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from edge.chirp import ChirpConfig
 from edge.dsp.chest import MIN_COHERENCE, ChestFinder, range_profile
-from edge.dsp.focus import Focus
+from edge.dsp.focus import Focus, can_focus
 from edge.dsp.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.errors import InputError
 from edge.frames import Chest, Complex64, Float64, RadarFrame, RcgBlock
@@ -56,7 +57,7 @@ class RcgExtractor:
         self._waiting: list[tuple[list[int], Complex64]] = []
         self._blocks_since_look = 0
         self._blocks_since_focus = 0
-        self._focus = Focus(self._chirp, self._finder.zone) if self._chirp.band == "77GHz" else None
+        self._focus = Focus(self._chirp, self._finder.zone) if can_focus(self._chirp) else None
         self._bin: int | None = None
         self._chest: Chest | None = None
         self.problem: str | None = None
