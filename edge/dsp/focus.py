@@ -110,16 +110,21 @@ def steering(chirp: ChirpConfig, points_m: Float64, bins: slice) -> Complex64:
     tau = ((out_m[:, :, None] + back_m[:, None, :]) / SPEED_OF_LIGHT_M_S).reshape(len(points_m), -1)
     start = 2 * math.pi * (chirp.start_hz * tau + chirp.slope_hz_s * (tau * chirp.adc_start_s - tau**2 / 2))
     turn = 2 * math.pi * chirp.slope_hz_s / chirp.sample_rate_hz * tau
-    n = chirp.samples
-    beside = turn[:, :, None] - 2 * math.pi * np.arange(bins.start, bins.stop) / n
-    shape = 0.5 * _sum(beside, n) - 0.25 * (_sum(beside - 2 * math.pi / n, n) + _sum(beside + 2 * math.pi / n, n))
-    echo = (np.exp(1j * start)[:, :, None] * shape).reshape(len(points_m), -1)
+    beside = turn[:, :, None] - 2 * math.pi / chirp.samples * np.arange(bins.start, bins.stop)
+    echo = (np.exp(1j * start)[:, :, None] * _window(beside, chirp.samples)).reshape(len(points_m), -1)
     return np.asarray(echo.conj() / np.square(np.abs(echo)).sum(axis=1, keepdims=True), np.complex64)
 
 
-def _sum(x: Float64, n: int) -> npt.NDArray[np.complex128]:
-    """sum over k < n of exp(i k x)."""
-    half = x / 2
-    near = np.abs(np.sin(half)) < 1e-9
-    ratio = np.where(near, n, np.sin(n * half) / np.where(near, 1, np.sin(half)))
-    return np.asarray(np.exp(1j * half * (n - 1)) * ratio)
+def _window(x: Float64, n: int) -> npt.NDArray[np.complex128]:
+    """sum over k < n of w[k] exp(i k x) for the periodic Hann window w, x in rad a sample.
+
+    The window is three exponentials, each a geometric series; a bin apart they share all but a sine.
+    """
+    bin_rad = 2 * math.pi / n
+    x = np.where(np.abs(np.remainder(x / bin_rad + 0.5, 1) - 0.5) < 1e-6, x + 2e-6 * bin_rad, x)  # 0/0 on a bin
+    share, late = math.sin(bin_rad / 2), math.cos(bin_rad / 2)
+    sine, cosine = np.sin(x / 2), np.cos(x / 2)
+    before = np.exp(-0.5j * bin_rad * (n - 1)) / (sine * late - cosine * share)
+    after = np.exp(0.5j * bin_rad * (n - 1)) / (sine * late + cosine * share)
+    series = 0.5 / sine + 0.25 * (before + after)
+    return np.asarray(np.exp(0.5j * x * (n - 1)) * np.sin(n / 2 * x) * series)
