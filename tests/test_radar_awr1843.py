@@ -1,9 +1,12 @@
 """The radar's serial console: dialogues byte for byte over a real pseudo terminal, and every way they can fail."""
 
+import errno
 import os
 import re
 import select
+import threading
 import time
+import tty
 from dataclasses import replace
 from pathlib import Path
 
@@ -286,7 +289,7 @@ def test_a_board_that_hangs_at_a_command(monkeypatch):
 def test_a_pulled_cable_is_said(board, radar, image):
     radar.configure(CHIRPS[image])
     board.close()
-    with pytest.raises(RadarError, match=r"is gone .*check the USB cable"):
+    with pytest.raises(RadarError, match=r"failed .*check the USB cable"):
         radar.start()
 
 
@@ -417,22 +420,42 @@ def test_without_one_radar_the_ports_found_are_named(monkeypatch, ports, said):
         find_port()
 
 
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        ("[Errno 13] could not open port: Permission denied", "usermod -aG dialout"),
-        ("Could not exclusively lock port", "close the other program"),
-        (None, "there is no such port"),
-    ],
-)
-def test_a_port_that_does_not_open(monkeypatch, tmp_path, error, said):
+def test_a_port_that_may_not_be_opened_names_the_group(monkeypatch):
     def refuse(*args, **options):
-        raise awr1843.serial.SerialException(error)
+        raise awr1843.serial.SerialException(errno.EACCES, "could not open port")
 
-    if error:
-        monkeypatch.setattr(awr1843.serial, "Serial", refuse)
+    monkeypatch.setattr(awr1843.serial, "Serial", refuse)
+    with pytest.raises(RadarError, match="usermod -aG dialout"):
+        Awr1843("/dev/ttyACM0", "studio_cli")
+
+
+@pytest.mark.parametrize(("name", "said"), [("tty", "there is no such port"), (".", "or correct --port")])
+def test_a_port_that_is_none(tmp_path, name, said):
     with pytest.raises(RadarError, match=said):
-        Awr1843(str(tmp_path / "tty"), "studio_cli")
+        Awr1843(str(tmp_path / name), "studio_cli")
+
+
+def test_a_port_that_babbles_is_not_read_for_ever():
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    stopped = threading.Event()
+
+    def babble():
+        while not stopped.is_set():
+            os.write(master, b"\x02\x01\x04\x03 mmwDemo:/>")
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=babble)
+    thread.start()
+    begun = time.monotonic()
+    radar = Awr1843(os.ttyname(slave), "studio_cli")
+    assert time.monotonic() - begun < 2
+    with radar, pytest.raises(RadarError, match="the radar answered"):
+        radar.configure(CHIRPS["studio_cli"])
+    stopped.set()
+    thread.join()
+    os.close(slave)
+    os.close(master)
 
 
 @pytest.mark.parametrize("image", ["studio_cli"])

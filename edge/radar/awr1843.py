@@ -5,6 +5,7 @@ One command a line; the firmware echoes it, answers, and prompts again (SDK 3.5 
 
 from __future__ import annotations
 
+import errno
 import re
 import time
 from types import TracebackType
@@ -158,7 +159,7 @@ class Awr1843:
         if BANNER in heard:
             self._forget()
             raise RadarRebootError(
-                f"{place}: the radar rebooted at {command!r}; check its power (5 V, 2.5 A) and configure it again"
+                f"{place}: the radar rebooted at {command!r}; check its power (5 V, 3 A) and configure it again"
             )
         before, prompted, _ = heard.partition(PROMPT)
         reply = Reply.parse(command, before)
@@ -177,7 +178,7 @@ class Awr1843:
             heard = self._serial.read(self._serial.in_waiting)
             self._serial.write(line)
         except OSError as error:  # pyserial's exceptions are OSErrors too
-            raise self._gone(error) from error
+            raise self._failed(error) from error
         if BANNER in heard:
             return heard + self._drain()
         heard = b""
@@ -186,8 +187,10 @@ class Awr1843:
         return heard
 
     def _drain(self) -> bytes:
+        """Reads until nothing more comes, or for as long as a reply may take: a data port never falls silent."""
+        deadline_s = time.monotonic() + _REPLY_S
         heard = b""
-        while more := self._receive():
+        while time.monotonic() < deadline_s and (more := self._receive()):
             heard += more
         return heard
 
@@ -195,11 +198,11 @@ class Awr1843:
         try:
             return self._serial.read(max(1, self._serial.in_waiting))
         except OSError as error:
-            raise self._gone(error) from error
+            raise self._failed(error) from error
 
-    def _gone(self, error: Exception) -> RadarError:
+    def _failed(self, error: Exception) -> RadarError:
         self._forget()
-        return RadarError(f"{self.port} is gone ({error}); check the USB cable and the power, then open it again")
+        return RadarError(f"{self.port} failed ({error}); check the USB cable and the power, then open it again")
 
     def _forget(self) -> None:
         self._configured, self._started_with, self._new_settings = {}, {}, False
@@ -218,9 +221,9 @@ def _commands(chirp: ChirpConfig) -> list[tuple[str, str]]:
     return commands
 
 
-def _open_advice(error: Exception) -> str:
-    if "Permission denied" in str(error):
+def _open_advice(error: OSError) -> str:
+    if error.errno == errno.EACCES:
         return "no permission; add yourself to its group (sudo usermod -aG dialout $USER) and log in again"
-    if "No such file" in str(error):
+    if error.errno == errno.ENOENT:
         return "there is no such port; connect the radar's USB cable and switch its power on, or correct --port"
-    return f"{error}; close the other program that uses it"
+    return f"{error.strerror or error}; close the other program that uses it, or correct --port"
