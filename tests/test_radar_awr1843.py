@@ -1,21 +1,16 @@
 """The radar's serial console: dialogues byte for byte over a real pseudo terminal, and every way they can fail."""
 
-import errno
 import os
 import re
-import select
-import threading
 import time
-import tty
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from serial.tools.list_ports_common import ListPortInfo
 
 from edge.errors import InputError
 from edge.radar import awr1843
-from edge.radar.awr1843 import Awr1843, RadarError, RadarRebootError, find_port
+from edge.radar.awr1843 import Awr1843, RadarError, RadarRebootError
 from edge.radar.console import ERRORS, Reply
 from edge.radar.firmware import load_chirp
 from edge.twin.awr1843_emulator import Awr1843Emulator
@@ -25,8 +20,6 @@ CHIRPS = {
     "studio_cli": load_chirp(CONFIGS / "awr1843_mmecg.cfg"),
     "sdk_demo": load_chirp(CONFIGS / "awr1843_sdk_demo.cfg"),
 }
-STARS = b"*" * 42 + b"\n\r"
-BANNER = STARS + b"xWR18xx MMW Demo 03.05.00.04\n\r" + STARS + b"mmwDemo:/>"
 both = pytest.mark.parametrize("image", ["studio_cli", "sdk_demo"])
 
 
@@ -61,117 +54,6 @@ def line_of(chirp, command):
 def sent(chirp):
     lines = [line.split("%")[0].strip() for line in chirp.text.splitlines()]
     return [line for line in lines if line and line != "sensorStart"]
-
-
-class Terminal:
-    """A person with a terminal program: raw bytes out, raw bytes in up to the prompt."""
-
-    def __init__(self, port):
-        self.fd = os.open(port, os.O_RDWR | os.O_NOCTTY)
-        self.until_prompt()
-
-    def until_prompt(self):
-        heard = b""
-        while not heard.endswith(b"mmwDemo:/>"):
-            assert select.select([self.fd], [], [], 2)[0], heard
-            heard += os.read(self.fd, 4096)
-        return heard
-
-    def say(self, text):
-        os.write(self.fd, text.encode() + b"\n")
-        return self.until_prompt().decode()
-
-
-@pytest.fixture
-def terminal(board):
-    terminal = Terminal(board.port)
-    yield terminal
-    os.close(terminal.fd)
-
-
-# The firmware's side, byte for byte.
-
-STUDIO_DIALOGUE = [
-    ("", ""),
-    ("% a comment", "Skipped\n\r"),
-    ("sensorStop", "Error -54\n\r"),
-    ("flushCfg", "Done\n\r"),
-    ("sensorStart", "Error -57\n\r"),
-    ("cfarCfg -1 0 2 8 4 3 0 15.0 0", "Error -50\n\r"),
-    ("channelCfg 15 7", "Error -51\n\r"),
-    ("guiMonitor 1", "Error -1\n\r"),
-    ("dfeDataOutputMode 4", "Error -52\n\r"),
-    ("adcbufCfg -1 0 1 1", "Error -52\n\r"),
-    ("lvdsStreamCfg -1 1 1 0", "Error -55\n\r"),
-    ("calibMonCfg 0 0", "Done\n\r"),
-    *((line, "Done\n\r") for line in sent(CHIRPS["studio_cli"])[2:]),
-    ("sensorStart 1", "Error -53\n\r"),
-    ("sensorStart", "Done\n\r"),
-    ("sensorStart", "Error -54\n\r"),
-    ("adcbufCfg 0", "Done\n\r"),
-    ("sensorStop", "Done\n\r"),
-    ("sensorStart 0", "Done\n\r"),
-]
-NO_SETTINGS = (
-    'Error: You have provided no configuration, issue "sensorStart 0" OR provide full configuration and issue '
-    '"sensorStart"\n\rError -1\n\r'
-)
-PARTIAL = (
-    "Error: You have provided partial configuration between stop and this command and partial configuration cannot be "
-    'undone.Issue the full configuration and do "sensorStart" \n\rError -1\n\r'
-)
-COMPLETE = (
-    'Error: You have provided complete new configuration, issue "sensorStart" (without argument) if you want it to '
-    "take effect\n\rError -1\n\r"
-)
-FULL = "Error: Full configuration must be provided before sensor can be started the first time\n\rError -1\n\r"
-DEMO_DIALOGUE = [
-    ("", ""),
-    ("% a comment", "Skipped\n\r"),
-    ("sensorStop", "Ignored: Sensor is already stopped\n\rDone\n\r"),
-    ("calibMonCfg 0 0", "'calibMonCfg' is not recognized as a CLI command\n\r"),
-    ("channelCfg 15 7", "Error: Invalid usage of the CLI command\n\rError -1\n\r"),
-    ("dfeDataOutputMode 4", "Error: Invalid mode.\n\rError -1\n\r"),
-    ("sensorStart", FULL),
-    *((line, "Done\n\r") for line in sent(CHIRPS["sdk_demo"])[1:]),
-    (
-        "sensorStart 1",
-        "Error: Reconfig is not supported, only argument of 0 is\n\r(do not reconfig, just re-start the sensor) valid"
-        "\n\rError -1\n\r",
-    ),
-    ("sensorStart", "Debug: Init Calibration Status = 0x1ffe\n\rDone\n\r"),
-    ("sensorStart", "Ignored: Sensor is already started\n\rDone\n\r"),
-    ("calibData 0 0 0", "Ignored: This command is not allowed after sensor has started\n\rDone\n\r"),
-    ("sensorStop", "Done\n\r"),
-    ("sensorStart", NO_SETTINGS),
-    ("sensorStart 0", "Done\n\r"),
-    ("sensorStop", "Done\n\r"),
-    ("guiMonitor -1 0 0 0 0 0 0", "Done\n\r"),
-    ("sensorStart 0", PARTIAL),
-    ("sensorStart", PARTIAL),
-    *((line, "Done\n\r") for line in sent(CHIRPS["sdk_demo"])[2:]),
-    ("channelCfg 15 3 0", "Done\n\r"),
-    ("sensorStart 0", COMPLETE),
-    ("sensorStart", "Exception: ../mss/mmw_cli.c, line 300.\n\rDone\n\r"),
-]
-
-
-@pytest.mark.parametrize(("image", "dialogue"), [("studio_cli", STUDIO_DIALOGUE), ("sdk_demo", DEMO_DIALOGUE)])
-def test_the_emulated_firmware_speaks_byte_for_byte(terminal, dialogue):
-    for command, answer in dialogue:
-        assert terminal.say(command) == f"{command}\n{answer}mmwDemo:/>"
-
-
-@both
-def test_the_emulated_board_greets_and_cuts_long_lines(board, terminal):
-    board.reboot()
-    assert terminal.until_prompt() == BANNER
-    terminal.say("x" * 255)  # the 256th byte, the newline, is a line of its own
-    assert terminal.until_prompt() == b"\nmmwDemo:/>"
-    assert board.received[-2:] == ["x" * 255, ""]
-
-
-# Our side.
 
 
 @both
@@ -376,89 +258,3 @@ REPLIES = [
 def test_replies(raw, problem):
     found = Reply.parse("sensorStop", raw).problem
     assert found is None if problem is None else re.search(problem, found)
-
-
-# The port.
-
-
-def usb(device, location="1-2:1.0", vid=0x0451, pid=0xBEF3):
-    port = ListPortInfo(device)
-    port.location, port.vid, port.pid = location, vid, pid
-    port.description = "XDS110" if vid == 0x0451 else "n/a"
-    return port
-
-
-DATA_FIRST = [usb("/dev/ttyACM0", "1-2:1.3"), usb("/dev/ttyACM1", "1-2:1.0")]
-
-
-@pytest.mark.parametrize(
-    ("ports", "found"),
-    [
-        (DATA_FIRST, "/dev/ttyACM1"),
-        (DATA_FIRST[::-1] + [usb("/dev/ttyS0", None, None, None)], "/dev/ttyACM1"),
-        ([usb("/dev/ttyACM4", "3-1.4.2:1.0")], "/dev/ttyACM4"),
-    ],
-)
-def test_the_port_is_found_by_its_usb_interface(monkeypatch, ports, found):
-    monkeypatch.setattr(awr1843.list_ports, "comports", lambda: ports)
-    assert find_port() == found
-
-
-@pytest.mark.parametrize(
-    ("ports", "said"),
-    [
-        ([], "serial ports: none; connect .*--port"),
-        ([usb("/dev/ttyUSB0", vid=0x10C4)], r"serial ports: /dev/ttyUSB0 \(n/a\)"),
-        (DATA_FIRST[:1], r"/dev/ttyACM0 \(XDS110\)"),
-        ([usb("/dev/ttyACM0", None)], "ttyACM0"),
-        ([usb("/dev/ttyACM0"), usb("/dev/ttyACM2")], r"several radars .*/dev/ttyACM0, /dev/ttyACM2.*--port"),
-    ],
-)
-def test_without_one_radar_the_ports_found_are_named(monkeypatch, ports, said):
-    monkeypatch.setattr(awr1843.list_ports, "comports", lambda: ports)
-    with pytest.raises(InputError, match=said):
-        find_port()
-
-
-def test_a_port_that_may_not_be_opened_names_the_group(monkeypatch):
-    def refuse(*args, **options):
-        raise awr1843.serial.SerialException(errno.EACCES, "could not open port")
-
-    monkeypatch.setattr(awr1843.serial, "Serial", refuse)
-    with pytest.raises(RadarError, match="usermod -aG dialout"):
-        Awr1843("/dev/ttyACM0", "studio_cli")
-
-
-@pytest.mark.parametrize(("name", "said"), [("tty", "there is no such port"), (".", "or correct --port")])
-def test_a_port_that_is_none(tmp_path, name, said):
-    with pytest.raises(RadarError, match=said):
-        Awr1843(str(tmp_path / name), "studio_cli")
-
-
-def test_a_port_that_babbles_is_not_read_for_ever():
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    stopped = threading.Event()
-
-    def babble():
-        while not stopped.is_set():
-            os.write(master, b"\x02\x01\x04\x03 mmwDemo:/>")
-            time.sleep(0.005)
-
-    thread = threading.Thread(target=babble)
-    thread.start()
-    begun = time.monotonic()
-    radar = Awr1843(os.ttyname(slave), "studio_cli")
-    assert time.monotonic() - begun < 2
-    with radar, pytest.raises(RadarError, match="the radar answered"):
-        radar.configure(CHIRPS["studio_cli"])
-    stopped.set()
-    thread.join()
-    os.close(slave)
-    os.close(master)
-
-
-@pytest.mark.parametrize("image", ["studio_cli"])
-def test_two_programs_cannot_hold_the_port(board, radar):
-    with pytest.raises(RadarError, match="close the other program"):
-        Awr1843(board.port, "studio_cli")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 
 from edge.chirp import Firmware
 
@@ -21,7 +20,7 @@ FIXED_AFTER_START = ("channelCfg", "adcCfg", "lowPower")
 # studio_cli's error numbers (mmw_cli.h): what each means and what to do.
 ERRORS: dict[int, str] = {
     -50: "unknown command; remove the line, or flash the firmware that the file is for",
-    -51: "wrong number of arguments; compare the line with firmware_config/README.md",
+    -51: "wrong number of arguments; compare the line with those in firmware_config/",
     -52: "an argument is out of place or out of range; `radarecg check-config` explains the file's numbers",
     -53: "sensorStart takes no argument or 0; send it as one of the two",
     -54: "already in that state; stop the radar before starting it again",
@@ -49,7 +48,7 @@ class Reply:
     @staticmethod
     def parse(command: str, raw: bytes) -> Reply:
         """Splits what came before the prompt. The firmware writes LF CR; bytes that are not text become '?'."""
-        text = "".join(char if char.isprintable() or char in "\r\n" else "?" for char in raw.decode("ascii", "replace"))
+        text = re.sub(rb"[^ -~\r\n]", b"?", raw).decode("ascii")
         return Reply(command, tuple(line for part in re.split(r"[\r\n]+", text) if (line := part.strip())))
 
     @property
@@ -57,7 +56,7 @@ class Reply:
         """The answer on one line, without the echo."""
         return " ".join(line for line in self.lines if not line.endswith(self.command)) or "nothing"
 
-    @cached_property
+    @property
     def already(self) -> bool:
         """A start or stop that found the radar already started or stopped."""
         return f"Error {ALREADY}" in self.lines or any(line.startswith("Ignored: Sensor is") for line in self.lines)
