@@ -3,10 +3,10 @@
     python bench/rcg.py
 
 Every scene runs through `RcgExtractor` from raw frames. A channel's correlation is that of its RCG, 2 to 25 Hz, with
-the true acceleration of the heart's motion at the place where it listens, at the best delay; the median over the channels
-and chests counts. Beside it the simple choices: of one antenna pair, the range bin whose echo is strongest, and that
-which moves most, against the truth at the spot where the heart beats strongest. The share is that of points within
-3 cm of the chest's surface.
+the true acceleration of the heart's motion at the place where it listens, at the best delay; the median over the
+channels and chests counts. Beside it the simple choices: of one antenna pair, the range bin whose echo is strongest,
+and that which moves most, against the truth at the spot where the heart beats strongest. The share is that of points
+within 3 cm of the chest's surface.
 """
 
 from __future__ import annotations

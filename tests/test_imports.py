@@ -32,8 +32,13 @@ ROOMS = {
     "report": set(),
     "plot": {"dsp", "recording", "sources"},
     "config": {"radar", "mqtt"},
+    "arguments": set(),
+    "doctor": {"config", "dsp", "mqtt", "radar"},
     "demo": {"mqtt"},
-    "__main__": {"config", "demo", "mqtt", "pipeline", "plot", "radar", "recording", "report", "sources", "twin"},
+    "__main__": {
+        *{"arguments", "config", "demo", "doctor", "mqtt", "pipeline", "plot", "radar"},
+        *{"recording", "report", "sources", "twin"},
+    },
 }
 
 
