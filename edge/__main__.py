@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small products threads only wait for each other
+
 from edge import __version__
+from edge.arguments import heart_rate, port, positive
 from edge.config import broker_of, load_config
+from edge.doctor import examine, load_setup
 from edge.errors import InputError
 from edge.mqtt.publisher import Publisher
 from edge.pipeline import Pipeline, first_problem, run
@@ -26,9 +32,9 @@ from edge.sources.live import LiveSource
 from edge.sources.replay import ReplaySource
 from edge.spec import NOT_A_DEVICE, WINDOW_S
 from edge.timing import clock_state
-from edge.twin.body import Body
-from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT, Dca1000Emulator, Person
+from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT, Dca1000Emulator
 from edge.twin.heart import Heart
+from edge.twin.scene import SCENES
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,20 +73,20 @@ def command_run(args: argparse.Namespace) -> int:
 def command_record(args: argparse.Namespace) -> int:
     """Writes frames from the card into a new folder until stopped, or for a while."""
     chirp = load_chirp(args.cfg)
-    port = DataPort(args.host, args.port, chirp.frame_bytes)
-    _on_stop(port.close)
+    data = DataPort(args.host, args.port, chirp.frame_bytes)
+    _on_stop(data.close)
     end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
     with Recorder(args.folder, chirp, args.iq_order) as recorder:
-        for frame in port.frames():
+        for frame in data.frames():
             if frame:
                 recorder.write(frame)
             if sys.stderr.isatty():
                 seconds = recorder.frames * chirp.frame_period_s
                 print(f"\r{recorder.frames} frames, {seconds:.1f} s of data", end="", file=sys.stderr)
             if time.monotonic() > end_s:
-                port.close()
+                data.close()
     if not recorder.frames:
-        print(f"radarecg: error: no frame came to port {port.port}: is the radar streaming to it?", file=sys.stderr)
+        print(f"radarecg: error: no frame came to port {data.port}: is the radar streaming to it?", file=sys.stderr)
         return 1
     print(f"{args.folder}: {recorder.frames} frames")
     return 0
@@ -130,8 +136,8 @@ def command_plot(args: argparse.Namespace) -> int:
 
 def command_twin(args: argparse.Namespace) -> int:
     """A simulated person in front of a simulated radar and card, until stopped."""
-    person = Person(Heart(args.heart_rate_bpm), Body())
-    twin = Dca1000Emulator(load_chirp(args.cfg), person, args.host, args.port, args.truth_port)
+    scene = replace(SCENES[args.scene], heart=Heart(args.heart_rate_bpm))
+    twin = Dca1000Emulator(load_chirp(args.cfg), scene, args.host, args.port, args.truth_port)
     stopping: list[bool] = []
     _on_stop(lambda: stopping.append(True))
     logging.getLogger("edge.twin").info(
@@ -159,6 +165,11 @@ def command_check_config(args: argparse.Namespace) -> int:
     return 0
 
 
+def command_doctor(args: argparse.Namespace) -> int:
+    """Whether this machine, the boards and the broker are ready, and what to do where not."""
+    return examine(load_setup(args.config))
+
+
 def command_demo(args: argparse.Namespace) -> int:
     """Broker, twin, runtime and a live view, on this machine."""
     try:
@@ -173,25 +184,6 @@ def _on_stop(stop: Callable[[], object]) -> None:
         signal.signal(number, lambda *_: stop())
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def _port(text: str) -> int:
-    if not 1 <= (value := int(text)) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is not a port, 1 to 65535")
-    return value
-
-
-def _heart_rate(text: str) -> float:
-    if not 20 <= (value := float(text)) <= 300:
-        raise argparse.ArgumentTypeError(f"{text} is not a heart rate, 20 to 300")
-    return value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="radarecg", description=f"Heart rate from a radar. {NOT_A_DEVICE}")
     parser.add_argument("--version", action="version", version=__version__)
@@ -203,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     sub = add("demo", command_demo)
-    sub.add_argument("--duration", type=_positive, metavar="S", help="end by itself after this many seconds")
+    sub.add_argument("--duration", type=positive, metavar="S", help="end by itself after this many seconds")
     sub.add_argument("--picture", type=Path, metavar="SVG", help="save the last view as a picture")
 
     sub = add("run", command_run)
@@ -212,9 +204,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("record", command_record)
     sub.add_argument("folder", type=Path)
     sub.add_argument("--cfg", type=Path, required=True, help="the chirp file the radar runs")
-    sub.add_argument("--seconds", type=_positive, help="stop after this long; default: until interrupted")
+    sub.add_argument("--seconds", type=positive, help="stop after this long; default: until interrupted")
     sub.add_argument("--host", default="0.0.0.0", help="this machine's address towards the card")
-    sub.add_argument("--port", type=_port, default=DEFAULT_DATA_PORT)
+    sub.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
     sub.add_argument("--iq-order", choices=IQ_ORDERS, default="sdk")
 
     sub = add("replay", command_replay)
@@ -227,16 +219,20 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("file", type=Path, help="a recording's folder, a bare .bin file, or an .npz with displacement_mm")
     sub.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
     sub.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
-    sub.add_argument("--start", type=_positive, default=0.0, metavar="S", help="where the picture begins")
-    sub.add_argument("--seconds", type=_positive, default=8.0, metavar="S", help="how much it shows")
+    sub.add_argument("--start", type=positive, default=0.0, metavar="S", help="where the picture begins")
+    sub.add_argument("--seconds", type=positive, default=8.0, metavar="S", help="how much it shows")
     sub.add_argument("--picture", type=Path, metavar="PNG", help="default: the file's name with .png, here")
 
     sub = add("twin", command_twin)
     sub.add_argument("--cfg", type=Path, required=True, help="the chirp file to behave as")
     sub.add_argument("--host", default="127.0.0.1", help="where to send the card's packets")
-    sub.add_argument("--port", type=_port, default=DEFAULT_DATA_PORT)
-    sub.add_argument("--truth-port", type=_port, default=DEFAULT_TRUTH_PORT)
-    sub.add_argument("--heart-rate-bpm", type=_heart_rate, default=68.0)
+    sub.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
+    sub.add_argument("--truth-port", type=port, default=DEFAULT_TRUTH_PORT)
+    sub.add_argument("--scene", choices=SCENES, default="still", help="who sits where, and what happens")
+    sub.add_argument("--heart-rate-bpm", type=heart_rate, default=68.0)
+
+    sub = add("doctor", command_doctor)
+    sub.add_argument("--config", type=Path, metavar="TOML", help="the settings of run; default: the boards' defaults")
 
     sub = add("check-config", command_check_config)
     sub.add_argument("cfg", type=Path)

@@ -22,9 +22,13 @@ class ConfigError(InputError):
 
 
 class RadarConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`cfg` is relative to the settings file. `data_host` is this machine's address towards the card."""
+    """`cfg` and `card` are relative to the settings file. `data_host` is this machine's address towards the card.
+
+    `card` is the card's own settings (firmware_config/dca1000.toml); without it, its defaults.
+    """
 
     cfg: str
+    card: str | None = None
     iq_order: IqOrder = "sdk"
     data_host: Host = "0.0.0.0"
     data_port: Port = DEFAULT_DATA_PORT

@@ -62,7 +62,8 @@ class RcgBlock:
     displacement_mm [P, n], positive away from the radar; rcg_mm_s2 [P, n], its second derivative;
     weights [P], each channel's share of the moving power; covered [n], False where a frame was missing
     and the sample is interpolated; speed_mm_s, the fastest the whole chest moved within the block;
-    `restarted` when history before this block does not belong to it.
+    `restarted` when history before this block does not belong to it; points_m [P, 3], where each channel listens
+    (x to the side, y away from the board, z up; m), None when a channel is an antenna and not a point.
     """
 
     t_ns: int
@@ -73,6 +74,7 @@ class RcgBlock:
     speed_mm_s: float
     chest: Chest
     restarted: bool
+    points_m: Float64 | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("edge", "train", "export")
 MAY_IMPORT = {"edge": {"edge"}, "train": {"edge", "train"}, "export": {"edge", "train", "export"}}
 
-BASE = {"spec", "errors", "frames", "chirp", "timing"}
+BASE = {"spec", "errors", "frames", "chirp", "antennas", "timing"}
 # What each room inside edge may use beside BASE and itself.
 ROOMS = {
     "spec": set(),
     "errors": set(),
     "frames": {"spec"},
     "chirp": {"spec", "errors"},
+    "antennas": {"spec", "frames", "chirp"},
     "timing": set(),
     "radar": set(),
     "dsp": set(),
@@ -31,8 +32,13 @@ ROOMS = {
     "report": set(),
     "plot": {"dsp", "recording", "sources"},
     "config": {"radar", "mqtt"},
+    "arguments": set(),
+    "doctor": {"config", "dsp", "mqtt", "radar"},
     "demo": {"mqtt"},
-    "__main__": {"config", "demo", "mqtt", "pipeline", "plot", "radar", "recording", "report", "sources", "twin"},
+    "__main__": {
+        *{"arguments", "config", "demo", "doctor", "mqtt", "pipeline", "plot", "radar"},
+        *{"recording", "report", "sources", "twin"},
+    },
 }
 
 

@@ -10,7 +10,9 @@ from edge.frames import RadarFrame, RawFrame, Vitals
 from edge.pipeline import Pipeline, run
 from edge.radar.decode import decode_frame, encode
 from edge.twin.body import Body, Movement
+from edge.twin.fmcw import Fmcw
 from edge.twin.heart import Heart
+from edge.twin.scene import SCENES
 from tests.peers.chest import frames
 
 SECOND_NS = 1_000_000_000
@@ -145,6 +147,31 @@ def test_fast_breathing_is_not_taken_for_the_heart(chirp, breaths, bpm, spoken):
     heart = Heart(bpm)
     seen = outcome(chirp, frames(chirp, heart, Body(breathing_rate_bpm=breaths), seconds=30))
     assert assert_right_when_valid(seen, heart) >= spoken  # nor is every coincidence a reason to be silent
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "spoken"),
+    [
+        ("off_axis", 16, 5),
+        ("rbm_mild", 36, 10),
+        ("rbm_extensive", 38, 10),
+        ("leaving", 32, 10),
+        ("phase_steps", 24, 10),
+    ],
+)
+def test_no_scene_gives_a_wrong_rate(chirp, name, seconds, spoken):
+    scene = SCENES[name]
+    radar = Fmcw(chirp, scene)
+    stream = (
+        RadarFrame(k, round(k * chirp.frame_period_s * 1e9), iq, True)
+        for first in range(0, round(seconds / chirp.frame_period_s), 20)
+        for k, iq in enumerate(radar.frames(first, 20), first)
+    )
+    seen = outcome(chirp, stream)
+    assert assert_right_when_valid(seen, scene.heart) >= spoken
+    t_s = np.array([v.t_ns / SECOND_NS for v in seen])
+    gone = (scene.body.moving(t_s) & scene.body.moving(t_s - 2)) | (~scene.seated(t_s) & ~scene.seated(t_s - 2))
+    assert all(v.heart_rate_bpm is None for v, away in zip(seen, gone, strict=True) if away)
 
 
 class Still(Heart):

@@ -1,6 +1,7 @@
 """Chirp files: numbers against the fact sheet, every limit, and what is said of a bad file."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from edge.chirp import ChirpConfigError
 from edge.radar.firmware import load_chirp, parse_chirp
 from edge.radar.limits import LIMITS, LimitError, broken_limits, require_limits
 
-TEXT = (Path(__file__).parents[1] / "firmware_config/awr1843_mmecg.cfg").read_text()
+CONFIGS = Path(__file__).parents[1] / "firmware_config"
+TEXT = (CONFIGS / "awr1843_mmecg.cfg").read_text()
 
 
 def changed(old: str, new: str) -> str:
@@ -39,6 +41,21 @@ def test_mmecg_numbers(mmecg):
     assert mmecg.duty == pytest.approx(0.042)
     assert mmecg.max_speed_m_s == pytest.approx(0.19, abs=0.001)
     assert mmecg.firmware == "studio_cli"
+
+
+def test_the_stock_demo_file_is_mmecg_with_four_loops(mmecg):
+    demo = load_chirp(CONFIGS / "awr1843_sdk_demo.cfg")
+    assert demo.firmware == "sdk_demo"
+    same = {"source": "", "text": "", "firmware": "studio_cli", "loops": 1}
+    assert replace(demo, **same) == replace(mmecg, **same)
+    assert demo.frame_bytes / demo.frame_period_s == pytest.approx(9.83e6, rel=1e-3)
+    assert demo.duty == pytest.approx(0.168)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.cfg")), ids=lambda path: path.stem)
+def test_every_chirp_file_is_within_the_limits_and_in_the_readme(path):
+    assert broken_limits(load_chirp(path)) == []
+    assert f"`{path.name}`" in (CONFIGS / "README.md").read_text()
 
 
 def test_60_ghz_numbers(iwr6843):

@@ -14,7 +14,7 @@ import pytest
 from edge.frames import RawFrame
 from edge.recording import INDEX_ROW, Recorder, RecordingError, open_recording
 from edge.timing import ClockState
-from edge.twin.dca1000_emulator import Packetizer
+from edge.twin.card import Packetizer
 from tests.peers.brokers import free_port
 
 

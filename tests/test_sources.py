@@ -12,7 +12,7 @@ from edge.radar.decode import decode
 from edge.recording import Recorder, open_recording
 from edge.sources.live import LiveSource
 from edge.sources.replay import ReplaySource
-from edge.twin.dca1000_emulator import Packetizer
+from edge.twin.card import Packetizer
 
 COUNT = 12
 LOST = 5

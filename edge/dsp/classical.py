@@ -38,6 +38,7 @@ MIN_SCORE = 0.35  # white noise stays near 0, a clean beat is near 1
 HARMONICS = (2, 3, 4, 5)  # of breathing, which shallow and irregular breathing is rich in
 HARMONIC_SHARE = 0.05
 ENVELOPE_NEEDED = 0.35  # autocorrelation that clears a rate at a harmonic of breathing
+SPEED_HARMONIC = 2  # but this: the chest is fastest twice a breath, and so is everything that noise owes to its speed
 
 _DECIMATE = RCG_RATE_HZ // WAVEFORM_RATE_HZ
 _RATES_BPM = np.arange(HEART_RATE_RANGE_BPM[0], HEART_RATE_RANGE_BPM[1] + 1)
@@ -129,14 +130,12 @@ class HeartRateEstimator:
         near = np.abs(_RATES_BPM - best) <= max(NEAR_BPM, NEAR_SHARE * best)
         confidence = float(self._belief[near].sum())
         bpm = float((self._belief * _RATES_BPM)[near].sum() / confidence)
-        harmonic = breathing_bpm is not None and any(
-            abs(bpm - k * breathing_bpm) < HARMONIC_SHARE * bpm for k in HARMONICS
-        )
+        harmonics = {k for k in HARMONICS if breathing_bpm and abs(bpm - k * breathing_bpm) < HARMONIC_SHARE * bpm}
         index = int(best - _RATES_BPM[0])
         doubt: Doubt | None = None
         if score[index] < MIN_SCORE:
             doubt = "low_snr"
-        elif harmonic and envelope[index] < ENVELOPE_NEEDED:
+        elif SPEED_HARMONIC in harmonics or (harmonics and envelope[index] < ENVELOPE_NEEDED):
             doubt = "model_uncertain"
         return RateEstimate(bpm, confidence, doubt)
 

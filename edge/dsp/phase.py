@@ -8,6 +8,7 @@ import numpy as np
 
 from edge.frames import Bool, Complex64, Float64
 
+SLIP_RAD = 2.0  # a channel's own step, beyond the common one: points of one chest do not part by 0.6 mm in a frame
 _STEPS = 10  # fewer do not make a mean
 
 
@@ -24,6 +25,8 @@ class PhaseTracker:
         self._last_seq = 0
         self._phase: Float64 = np.zeros(0)
         self._steps = np.zeros(_STEPS)
+        self.slipped: Bool = np.zeros(0, bool)
+        """Channels [P] of which some step in the last call was too far from the common one to be the chest's shape."""
 
     def push(self, seq: list[int], echo: Complex64) -> tuple[Float64, Bool]:
         """Whole frames with their numbers (rising) and echoes [n, P].
@@ -38,6 +41,7 @@ class PhaseTracker:
         common = np.angle(step.sum(axis=1))
         self._steps = np.concatenate([self._steps, common])[-max(_STEPS, len(common)) :]
         deviation = np.angle(step * np.exp(-1j * common)[:, None])
+        self.slipped = (np.abs(deviation) > SLIP_RAD).any(axis=0)
         phase = self._phase + np.cumsum(common[:, None] + deviation, axis=0, dtype=np.float64)
 
         known = np.array([self._last_seq, *seq])

@@ -1,8 +1,9 @@
 """Radar frames to RCG: the chest's displacement and its second derivative at 200 Hz, on several channels.
 
-A channel is one virtual antenna (TX, RX) at one of the three range bins around the chest, so one receiver gives
-3 channels and an AWR1843 with three transmitters 36. Chest bins are found here, kept with hysteresis, and frames
-that did not come whole never reach the phase: their samples are interpolated and marked.
+Where the antennas' places are known (AWR1843BOOST), a channel is one of 50 points of the chest, focused on (`focus`);
+elsewhere it is one antenna pair at one of the three range bins around the chest, so one receiver gives 3 channels.
+Chest bins are found here, kept with hysteresis, and frames that did not come whole never reach the phase: their
+samples are interpolated and marked.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from edge.chirp import ChirpConfig
 from edge.dsp.chest import MIN_COHERENCE, ChestFinder, range_profile
+from edge.dsp.focus import Focus, can_focus
 from edge.dsp.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.errors import InputError
 from edge.frames import Chest, Complex64, Float64, RadarFrame, RcgBlock
@@ -23,6 +25,8 @@ MAX_GAP_S = 0.3  # a longer gap than a heartbeat's upstroke is not bridged: the 
 LOOK_EVERY_S = 1.0
 # Steps at random have an rms of 0.58 pi; from here on the motion is too fast to follow, whatever the steps add up to.
 UNTRACKABLE_STEP_RAD = 0.45 * math.pi
+FOCUS_EVERY_S = 5.0
+SLIP_MEMORY_S = 2.0  # for so long a channel that slipped has no weight: its displacement has a step in it
 RESELECT_MARGIN_DB = 6.0  # another bin must move four times as strongly before the channels change
 
 
@@ -52,6 +56,8 @@ class RcgExtractor:
         self._finder = ChestFinder(self._chirp)
         self._waiting: list[tuple[list[int], Complex64]] = []
         self._blocks_since_look = 0
+        self._blocks_since_focus = 0
+        self._focus = Focus(self._chirp, self._finder.zone) if can_focus(self._chirp) else None
         self._bin: int | None = None
         self._chest: Chest | None = None
         self.problem: str | None = None
@@ -61,6 +67,7 @@ class RcgExtractor:
         self._tracker = PhaseTracker(self._chirp.wavelength_m)
         self._resampler = Resampler(self._chirp.frame_rate_hz, RCG_RATE_HZ)
         self._derivative = SecondDerivative(RCG_RATE_HZ)
+        self._blocks_since_slip: Float64 = np.zeros(0)
         self._fresh = True
 
     def push(self, frame: RadarFrame) -> RcgBlock | None:
@@ -77,7 +84,10 @@ class RcgExtractor:
         frames, self._frames = self._frames, []
         profile = range_profile(np.stack([f.iq for f in frames]))
         self._finder.push(profile[0])
-        self._waiting.append(([f.seq for f in frames], profile[:, :, self._finder.zone]))
+        zone = profile[:, :, self._finder.zone]
+        self._waiting.append(([f.seq for f in frames], zone))
+        if self._focus:
+            self._focus.push(zone)
         self._look()
         return self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
 
@@ -101,20 +111,23 @@ class RcgExtractor:
             self._bin = best
             self._restart_tracks()
         self._chest = self._finder.chest_at(self._bin)
+        self._blocks_since_focus += 1
+        if self._focus and (self._fresh or self._blocks_since_focus * LOOK_EVERY_S >= FOCUS_EVERY_S):
+            self._blocks_since_focus = 0
+            if self._focus.look(self._bin, self._chest.range_m) and not self._fresh:
+                self._restart_tracks()
 
     def _track(self, t_ns: int, index: int, chest: Chest) -> RcgBlock | None:
-        centre = index - self._finder.zone.start
         seq = [number for numbers, _ in self._waiting for number in numbers]
         zone = np.concatenate([profile for _, profile in self._waiting])
         self._waiting = []
-        echo = zone[:, :, centre - 1 : centre + 2].reshape(len(zone), -1)
+        echo = self._focus.echo(zone) if self._focus else self._pairs(zone, index)
         displacement, covered = self._tracker.push(seq, echo)
         displacement, covered = self._resampler.push(displacement, covered)
         if displacement.shape[1] == 0:
             return None
         displacement, rcg, covered = self._derivative.push(displacement, covered)
-        power = np.square(np.abs(echo)).mean(axis=0) + 1e-12
-        weights = (power / power.sum()).astype(np.float64)
+        weights = self._weights(echo)
         fresh, self._fresh = self._fresh, False
         return RcgBlock(
             t_ns=t_ns,
@@ -129,7 +142,24 @@ class RcgExtractor:
             ),
             chest=chest,
             restarted=fresh,
+            points_m=self._focus.points_m if self._focus else None,
         )
+
+    def _pairs(self, zone: Complex64, index: int) -> Complex64:
+        """The three bins around the chest's, of every antenna pair: [frame, 3 pairs]."""
+        centre = index - self._finder.zone.start
+        return zone[:, :, centre - 1 : centre + 2].reshape(len(zone), -1)
+
+    def _weights(self, echo: Complex64) -> Float64:
+        """Each channel's share of the power [P]; none for those that slipped lately, unless all did."""
+        power = np.square(np.abs(echo)).mean(axis=0, dtype=np.float64) + 1e-12
+        if len(self._blocks_since_slip) != len(power):
+            self._blocks_since_slip = np.full(len(power), np.inf)
+        self._blocks_since_slip = np.where(self._tracker.slipped, 0, self._blocks_since_slip + 1)
+        steady = self._blocks_since_slip * BLOCK_S > SLIP_MEMORY_S
+        if steady.any():
+            power = power * steady
+        return np.asarray(power / power.sum())
 
 
 def _top_speed_mm_s(chest_mm: Float64) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import queue
 import select
-import socket
 import struct
 import threading
 import time
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from edge.frames import RawFrame
+from edge.radar.udp import open_socket, receiver
 
 HEADER = struct.Struct("<IIH")
 PAYLOAD_BYTES = 1456
@@ -27,10 +27,13 @@ DEFAULT_DATA_PORT = 4098
 # A frame is given up when the stream is two frames (and some packets, where frames are small) past it: packets are
 # at most reordered, not seconds late.
 RELEASE_FRAMES, RELEASE_PACKETS = 2, 8
-# A byte count further away than this is no late or early packet: the card began again, or the stream was cut.
-# It is believed when a second packet agrees, so that one stray datagram cannot derail the stream.
+# A byte count further ahead than this is no early packet: the stream was cut, or the datagram is not of it.
 REACH_FRAMES, REACH_PACKETS = 64, 512
-WANTED_BUFFER_BYTES = 4 << 20
+# So many in a row that fit nowhere but follow each other are a stream; fewer are late or foreign, and dropped.
+STRAYS_BELIEVED = 3
+# The card sends a frame as a burst of 0.2 ms: a moment after its first packet the rest is there too, and one waking
+# takes them all. That many packets are far below what the receive buffer holds.
+GATHER_S = 0.001
 QUEUE_FRAMES = 2000
 SILENCE_S = 0.1
 
@@ -47,6 +50,7 @@ class _Slot:
     """A frame being filled. `seen` holds the offsets of the pieces already placed."""
 
     data: bytearray
+    t_ns: int = 0
     received: int = 0
     seen: set[int] = field(default_factory=set)
 
@@ -57,12 +61,14 @@ class FrameAssembler:
     def __init__(self, frame_bytes: int, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._frame_bytes = frame_bytes
         self._clock_ns = clock_ns
-        self._slots: dict[int, _Slot] = {}
-        self._next: int | None = None  # the first frame not yet released
+        self._slots: dict[int, _Slot] = {}  # the ring: the frames between the first not yet released and the newest
+        self._joined = False
+        self._next = self._newest = 0  # the first frame not yet released, and the last begun
         self._release_after = max(RELEASE_FRAMES, RELEASE_PACKETS * PAYLOAD_BYTES // frame_bytes)
         self._reach = max(REACH_FRAMES, REACH_PACKETS * PAYLOAD_BYTES // frame_bytes)
-        self._stray: int | None = None
+        self._strays: list[bytes] = []
         self.bad_packets = 0
+        self.restarts = 0
 
     def push(self, packet: memoryview | bytes) -> list[RawFrame]:
         """Places one packet; returns the frames it completes or gives up, oldest first."""
@@ -71,33 +77,49 @@ class FrameAssembler:
             if self.bad_packets == 1:
                 log.warning("a datagram of %d bytes is no DCA1000 packet; such are ignored", len(packet))
             return []
-        sequence, low, high = HEADER.unpack_from(packet)
+        _, low, high = HEADER.unpack_from(packet)
         start = high << 32 | low
-        released: list[RawFrame] = []
-        if self._next is None:
-            self._begin(start)
-        elif sequence == 1 and start == 0 and self._next > self._release_after:
-            log.warning("the card started again from zero; frames are counted anew")
-            released = self._begin(start)
-        elif abs(start // self._frame_bytes - self._next) > self._reach:
-            agrees = self._stray is not None and 0 < start - self._stray <= REACH_PACKETS * PAYLOAD_BYTES
-            self._stray = start
-            if not agrees:
-                return []
-            log.warning("the stream continues at byte %d", start)
-            released = self._begin(start)
-        self._stray = None
+        if not self._joined:
+            self._join(start)
+        last = (start + len(packet) - HEADER.size - 1) // self._frame_bytes
+        if not self._next - 1 <= last <= self._next + self._reach:  # -1: the rest of a frame just given up or joined in
+            return self._stray(packet)
+        if self._strays:
+            self._strays.clear()
         self._place(start, memoryview(packet)[HEADER.size :])
-        return released + self._ready()
+        return self._ready() if last > self._next or self._complete(self._next) else []
 
-    def _begin(self, start: int) -> list[RawFrame]:
-        """Joins the stream at a byte count: skips the frame already begun, gives up those at hand."""
+    def _stray(self, packet: memoryview | bytes) -> list[RawFrame]:
+        """A packet that belongs to no frame at hand: it came much too late, or the stream goes on elsewhere.
+
+        The latter is believed when some follow each other with none in between that fits; they are then placed.
+        """
+        if self._strays and not _follows(packet, self._strays[-1]):
+            self._strays.clear()
+        self._strays.append(bytes(packet))
+        if len(self._strays) < STRAYS_BELIEVED:
+            return []
+        strays, self._strays = self._strays, []
+        _, low, high = HEADER.unpack_from(strays[0])
+        start, expected = high << 32 | low, self._next
         released = [self._release(index) for index in sorted(self._slots)]
-        self._next = -(-start // self._frame_bytes)
+        self._join(start)
+        if start < expected * self._frame_bytes:
+            self.restarts += 1
+            log.warning("the card started again (byte %d); frames are counted anew", start)
+        else:
+            log.warning("the stream continues at byte %d after a gap of %d frames", start, self._next - expected)
+        for stray in strays:
+            released += self.push(stray)
         return released
 
+    def _join(self, start: int) -> None:
+        """Joins the stream at a byte count. A frame already begun is skipped, but a recording's first is waited for."""
+        self._joined = True
+        at_start = start < RELEASE_PACKETS * PAYLOAD_BYTES
+        self._next = self._newest = 0 if at_start else -(-start // self._frame_bytes)
+
     def _place(self, start: int, payload: memoryview) -> None:
-        assert self._next is not None
         while payload:
             index, offset = divmod(start, self._frame_bytes)
             piece = payload[: self._frame_bytes - offset]
@@ -105,19 +127,24 @@ class FrameAssembler:
                 slot = self._slots.get(index)
                 if slot is None:
                     slot = self._slots[index] = _Slot(bytearray(self._frame_bytes))
+                    self._newest = max(self._newest, index)
                 if offset not in slot.seen:
                     slot.seen.add(offset)
                     slot.data[offset : offset + len(piece)] = piece
                     slot.received += len(piece)
+                    slot.t_ns = self._clock_ns()
             start += len(piece)
             payload = payload[len(piece) :]
+
+    def _complete(self, index: int) -> bool:
+        slot = self._slots.get(index)
+        return bool(slot and slot.received == self._frame_bytes)
 
     def _ready(self) -> list[RawFrame]:
         released: list[RawFrame] = []
         while self._slots:
-            oldest, newest = min(self._slots), max(self._slots)
-            whole = oldest == self._next and self._slots[oldest].received == self._frame_bytes
-            if not whole and newest < oldest + self._release_after:
+            oldest = min(self._slots)
+            if not self._complete(self._next) and self._newest < oldest + self._release_after:
                 break
             released.append(self._release(oldest))
         return released
@@ -125,20 +152,37 @@ class FrameAssembler:
     def _release(self, index: int) -> RawFrame:
         slot = self._slots.pop(index)
         self._next = index + 1
-        return RawFrame(index, self._clock_ns(), slot.data, slot.received)
+        return RawFrame(index, slot.t_ns, slot.data, slot.received)
+
+
+def _follows(packet: memoryview | bytes, before: bytes) -> bool:
+    """Next in sequence, and at the byte where the one before ended."""
+    sequence, low, high = HEADER.unpack_from(packet)
+    sequence_before, low_before, high_before = HEADER.unpack_from(before)
+    start_before = high_before << 32 | low_before
+    in_turn = sequence == (sequence_before + 1) & 0xFFFFFFFF
+    return bool(in_turn and (high << 32 | low) == start_before + len(before) - HEADER.size)
 
 
 class DataPort:
-    """Receives on a thread of its own, so that no computation downstream can make the socket overflow."""
+    """Receives on a thread of its own, so that no computation downstream can make the socket overflow.
+
+    Raises OSError when host and port cannot be had.
+    """
 
     def __init__(self, host: str, port: int, frame_bytes: int) -> None:
         self._assembler = FrameAssembler(frame_bytes)
         self._frames: queue.SimpleQueue[RawFrame] = queue.SimpleQueue()
         self._open = True
-        self._socket = _bind(host, port)
+        self._socket = open_socket(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._receive, name="dca1000-data", daemon=True)
         self._thread.start()
+
+    @property
+    def restarts(self) -> int:
+        """How often the card began to count anew."""
+        return self._assembler.restarts
 
     def frames(self) -> Iterator[RawFrame | None]:
         """Frames as they come; None after each SILENCE_S without one, so the caller can keep time. Ends on close."""
@@ -153,36 +197,14 @@ class DataPort:
         self._open = False
 
     def _receive(self) -> None:
-        packet = bytearray(MAX_PACKET_BYTES + 1)
-        view = memoryview(packet)
+        packets = receiver(self._socket, MAX_PACKET_BYTES)
         with self._socket:
             while self._open:
-                try:
-                    size = self._socket.recv_into(packet)
-                except BlockingIOError:  # the burst is drained: wait for the next one
+                batch = packets.receive()
+                if not batch:
                     select.select([self._socket], [], [], SILENCE_S)
-                    continue
-                for frame in self._assembler.push(view[:size]):
-                    if self._frames.qsize() < QUEUE_FRAMES:  # beyond: dropped, and seen downstream as lost
-                        self._frames.put(frame)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WANTED_BUFFER_BYTES)
-    granted = data.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # Linux reports its doubled bookkeeping size
-    if granted < WANTED_BUFFER_BYTES:
-        log.warning(
-            "receive buffer is %d KiB of the %d wanted, frames may be lost under load; "
-            "run: sysctl -w net.core.rmem_max=%d",
-            granted >> 10,
-            WANTED_BUFFER_BYTES >> 10,
-            WANTED_BUFFER_BYTES,
-        )
-    data.setblocking(False)
-    try:
-        data.bind((host, port))
-    except OSError as error:
-        data.close()
-        raise OSError(f"cannot listen for the card's data on {host}:{port}: {error.strerror}") from error
-    return data
+                    time.sleep(GATHER_S)
+                for packet in batch:
+                    for frame in self._assembler.push(packet):
+                        if self._frames.qsize() < QUEUE_FRAMES:  # beyond: dropped, and seen downstream as lost
+                            self._frames.put(frame)

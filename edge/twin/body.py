@@ -7,33 +7,50 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.frames import Float64
+from edge.frames import Bool, Float64
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A random body movement: the trunk leans by up to `amplitude_mm` and comes back, unsteadily."""
+    """A random body movement: the trunk leans by up to `amplitude_mm` and comes back, unsteadily.
+
+    It leans away from the radar (y), and by `sideways_mm` to the side (x).
+    """
 
     start_s: float
     duration_s: float
     amplitude_mm: float
+    sideways_mm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A trunk at rest that breathes and, at the times given, moves."""
+    """A trunk at rest that breathes (peak to peak `breathing_mm`) and, at the times given, moves."""
 
     breathing_rate_bpm: float = 15.0
     breathing_mm: float = 6.0
     movements: tuple[Movement, ...] = ()
 
-    def displacement_mm(self, t_s: Float64) -> Float64:
-        """Motion [n] at times [n], positive away from the radar (breathing out)."""
+    def breath_mm(self, t_s: Float64) -> Float64:
+        """Breathing alone [n] at times [n], positive away from the radar (breathing out)."""
         turn = 2 * math.pi * self.breathing_rate_bpm / 60 * t_s
         # The second harmonic makes breathing in quicker than breathing out, as it is.
-        motion = self.breathing_mm / 2 * (np.cos(turn) + 0.2 * np.cos(2 * turn + 0.9))
+        return np.asarray(self.breathing_mm / 2 * (np.cos(turn) + 0.2 * np.cos(2 * turn + 0.9)))
+
+    def lean_mm(self, t_s: Float64) -> Float64:
+        """Movements alone [n, 3] in x, y, z at times [n]."""
+        lean = np.zeros((len(t_s), 3))
         for m in self.movements:
             inside = np.clip((t_s - m.start_s) / m.duration_s, 0, 1)
             sway = np.sin(math.pi * inside) ** 2 * (1 + 0.4 * np.sin(7 * math.pi * inside))
-            motion = motion + m.amplitude_mm * sway
-        return motion
+            lean += sway[:, None] * (m.sideways_mm, m.amplitude_mm, 0)
+        return lean
+
+    def displacement_mm(self, t_s: Float64) -> Float64:
+        """Motion of the whole chest [n] at times [n], positive away from the radar."""
+        return self.breath_mm(t_s) + self.lean_mm(t_s)[:, 1]
+
+    def moving(self, t_s: Float64) -> Bool:
+        """At which of the times [n] a movement is under way."""
+        inside = [(t_s >= m.start_s) & (t_s < m.start_s + m.duration_s) for m in self.movements]
+        return np.asarray(np.any([np.zeros(len(t_s), bool), *inside], axis=0))

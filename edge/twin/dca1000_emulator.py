@@ -7,19 +7,17 @@ Truth: any datagram to the truth port is answered with JSON; `{"window_s": 10}` 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
 
 from edge.chirp import ChirpConfig
-from edge.radar.dca1000 import PAYLOAD_BYTES, pack_header
 from edge.radar.decode import encode
-from edge.twin.body import Body
+from edge.twin.card import EmulatedCard
 from edge.twin.fmcw import Fmcw
-from edge.twin.heart import Heart
+from edge.twin.scene import Scene
 
 DEFAULT_TRUTH_PORT = 4100
 _FRAMES_AHEAD = 4  # synthesised at once: cheaper per frame, and still a small burst of work
@@ -27,43 +25,13 @@ _FRAMES_AHEAD = 4  # synthesised at once: cheaper per frame, and still a small b
 _CATCH_UP = 0.5
 
 
-@dataclass(frozen=True)
-class Person:
-    """Who sits in front of the radar."""
-
-    heart: Heart
-    body: Body
-
-
-class Packetizer:
-    """A byte stream cut into the card's packets; bytes that do not fill a packet wait for the next frame."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._sequence = 0
-        self._sent_bytes = 0
-
-    def push(self, data: bytes) -> list[bytes]:
-        """Adds a frame's bytes; returns the packets that are now full."""
-        stream = self._rest + data
-        whole = len(stream) - len(stream) % PAYLOAD_BYTES
-        packets = []
-        for start in range(0, whole, PAYLOAD_BYTES):
-            self._sequence += 1
-            packets.append(pack_header(self._sequence, self._sent_bytes) + stream[start : start + PAYLOAD_BYTES])
-            self._sent_bytes += PAYLOAD_BYTES
-        self._rest = stream[whole:]
-        return packets
-
-
 class Dca1000Emulator:
     """Streams to `host:data_port`; answers on `truth_port` (0 picks a free one)."""
 
-    def __init__(self, chirp: ChirpConfig, person: Person, host: str, data_port: int, truth_port: int) -> None:
-        self._chirp, self._person = chirp, person
-        self._target = (host, data_port)
-        self._fmcw = Fmcw(chirp, person.heart, person.body)
-        self._data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def __init__(self, chirp: ChirpConfig, scene: Scene, host: str, data_port: int, truth_port: int) -> None:
+        self._chirp, self._scene = chirp, scene
+        self._card = EmulatedCard((host, data_port))
+        self._fmcw = Fmcw(chirp, scene)
         self._truth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._truth.bind(("127.0.0.1", truth_port))
         self._truth.setblocking(False)
@@ -73,15 +41,13 @@ class Dca1000Emulator:
     def run(self, stopped: Callable[[], bool]) -> None:
         """Streams until `stopped()`."""
         period_s = self._chirp.frame_period_s
-        packetizer = Packetizer()
         due_s = time.monotonic()
-        with self._data, self._truth:
+        with closing(self._card), self._truth:
             while not stopped():
                 for iq in self._fmcw.frames(self.frames_sent, _FRAMES_AHEAD):
-                    packets = packetizer.push(encode(iq, "sdk"))
+                    data = encode(iq, "sdk")
                     time.sleep(max(0.0, due_s - time.monotonic()))
-                    for packet in packets:
-                        self._send(packet)
+                    self._card.send(data)
                     self.frames_sent += 1
                     due_s = max(due_s + period_s, time.monotonic() + period_s * _CATCH_UP)
                     self._answer()
@@ -91,14 +57,10 @@ class Dca1000Emulator:
         now_s = self.frames_sent * self._chirp.frame_period_s
         return {
             "t_ns": time.time_ns(),
-            "heart_rate_bpm": self._person.heart.rate_bpm(now_s, window_s),
-            "breathing_rate_bpm": self._person.body.breathing_rate_bpm,
+            "heart_rate_bpm": self._scene.heart.rate_bpm(now_s, window_s),
+            "breathing_rate_bpm": self._scene.body.breathing_rate_bpm,
             "frames_sent": self.frames_sent,
         }
-
-    def _send(self, packet: bytes) -> None:
-        with contextlib.suppress(ConnectionRefusedError):  # nobody listens yet; a card does not mind either
-            self._data.sendto(packet, self._target)
 
     def _answer(self) -> None:
         try:

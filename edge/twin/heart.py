@@ -7,6 +7,7 @@ aortic valve: v_i(t) = a_i cos(2 pi f_i (t - T_k - d_i)) exp(-((t - T_k - d_i) /
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,6 @@ class Vibration:
 
 PULSE = Vibration(0.25, 0.0, 0.12, 0.22)
 VALVES = (Vibration(0.035, 11.0, 0.045, 0.08), Vibration(0.02, 16.0, 0.035, 0.38))
-_KEPT_BEATS = 600  # some minutes: more than any window asked for, and a night does not slow the twin down
 _REACH_S = 0.8  # beyond this from its R peak a beat moves nothing
 
 
@@ -44,22 +44,21 @@ class Heart:
         """R peaks in [start, end)."""
         while self._beats_s[-1] < end_s:
             self._beats_s.append(self._beats_s[-1] + self._next_cycle_s(self._beats_s[-1]))
-        beats = np.array(self._beats_s[-_KEPT_BEATS:])
-        return beats[(beats >= start_s) & (beats < end_s)]
+        return np.array(self._beats_s[bisect_left(self._beats_s, start_s) : bisect_left(self._beats_s, end_s)])
 
     def displacement_mm(self, t_s: Float64) -> Float64:
-        """Motion of the chest wall [n] at rising times [n], positive away from the radar."""
-        if len(t_s) == 0:
-            return np.zeros(0)
+        """Motion of the chest wall over the heart at times of any shape, positive away from the radar."""
+        if t_s.size == 0:
+            return np.zeros(t_s.shape)
         beats = self.beats_s(float(t_s.min()) - _REACH_S, float(t_s.max()) + 0.1)
-        since = t_s[:, None] - beats
+        since = t_s[..., None] - beats
         # Systole shortens about as the root of the cycle (Bazett); the delays are those of a cycle of one second.
         shortening = np.sqrt(self._mean_s)
         motion = np.zeros_like(since)
         for v in (PULSE, *VALVES):
             late = since - v.delay_s * shortening
             motion -= v.amplitude_mm * np.cos(2 * math.pi * v.frequency_hz * late) * np.exp(-((late / v.width_s) ** 2))
-        return np.asarray(motion.sum(axis=1))
+        return np.asarray(motion.sum(axis=-1))
 
     def rate_bpm(self, end_s: float, window_s: float) -> float | None:
         """Mean rate of the whole cycles in the window that ends now; None when it holds none."""

@@ -1,0 +1,174 @@
+"""Capture and decode, side by side with xwr (its compiled path) and openradar, in one run.
+
+    pip install -e '.[bench]' && python bench/capture.py
+
+A sender in a process of its own paces packets over a real loopback socket; each receiver makes frames of them. A
+rate is lossless when every frame that was sent came whole; the ladder ends at the first loss or where the sender tops
+out. CPU share is this process's processor time, all threads, over the time the sender sends 200 frames/s.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+
+from edge.radar.dca1000 import DataPort
+from edge.radar.decode import decode
+from edge.radar.firmware import load_chirp
+from edge.twin.card import Packetizer
+
+CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config/awr1843_mmecg.cfg")
+FRAME = CHIRP.frame_bytes
+NOMINAL = FRAME * 200
+LADDER = [20e6, 40e6, 60e6, 80e6, 100e6, 120e6, 160e6, 200e6]
+LADDER_S, NOMINAL_S = 3.0, 10.0
+HOST = "127.0.0.1"
+Receive = Callable[[int, Callable[[], bool]], int]
+
+
+def send(port: int, rate: float, seconds: float) -> None:
+    """Frames at `rate` bytes a second, a frame's packets in a burst; prints the rate that was reached."""
+    count = int(rate * seconds / FRAME)
+    packetizer, frame = Packetizer(), bytes(range(256)) * (FRAME // 256)
+    packets = [packetizer.push(frame) for _ in range(count + 1)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
+        card.connect((HOST, port))
+        start = time.perf_counter()
+        for k, burst in enumerate(packets):
+            wait = start + k * FRAME / rate - time.perf_counter()
+            if wait > 0:
+                time.sleep(wait)
+            for packet in burst:
+                card.send(packet)
+        print(count, count * FRAME / (time.perf_counter() - start))
+
+
+def ours(port: int, ended: Callable[[], bool]) -> int:
+    """Whole frames."""
+    data, whole = DataPort(HOST, port, FRAME), 0
+    for frame in data.frames():
+        if frame:
+            whole += frame.complete
+        elif ended():
+            data.close()
+    return whole
+
+
+def xwr(port: int, ended: Callable[[], bool]) -> int:
+    from xwr.capture import DCA1000EVM
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        control_port = probe.getsockname()[1]
+    card = DCA1000EVM(HOST, HOST, port, control_port, timeout=1.0, socket_buffer=4 << 20)
+    whole = 0
+    while not ended():
+        whole += sum(frame.complete for frame in card.stream([FRAME // 2]))
+    card.config_socket.close()
+    card.data_socket.close()
+    return whole
+
+
+def measure(receive: Receive, rate: float, seconds: float) -> tuple[int, int, float, float]:
+    """Frames sent, whole frames received, the rate reached, and the share of one core that the receiver took."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    ended, result = threading.Event(), []
+    thread = threading.Thread(target=lambda: result.append(receive(port, ended.is_set)))
+    thread.start()
+    time.sleep(0.3)
+    cpu = time.process_time()
+    command = [sys.executable, __file__, "send", str(port), str(rate), str(seconds)]
+    sent, reached = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    share = (time.process_time() - cpu) / seconds
+    time.sleep(0.3)
+    ended.set()
+    thread.join()
+    return int(sent), result[0], float(reached), share
+
+
+def decoders() -> Iterator[tuple[str, Callable[[bytes], object]]]:
+    shape = CHIRP.frame_shape
+    loops, tx, rx, samples = shape
+    yield "ours", lambda data: decode(data, shape, "sdk")
+    try:
+        from xwr.rsp import iq_from_iiqq
+
+        words = (*shape[:-1], 2 * samples)
+        yield "xwr", lambda data: iq_from_iiqq(np.frombuffer(data, np.int16).reshape(words))
+    except ImportError as error:
+        print(f"xwr's decode is not here: {error}")
+    try:
+        from mmwave.dataloader import DCA1000
+
+        yield "openradar", lambda data: DCA1000.organize(np.frombuffer(data, np.int16), loops * tx, rx, samples)
+    except ImportError as error:
+        print(f"openradar is not here: {error}")
+
+
+def decode_rates() -> dict[str, float]:
+    """MB/s, the median of turns; the contenders alternate, so that a busy machine is unfair to all alike."""
+    data = np.random.default_rng(0).integers(-3000, 3000, FRAME // 2, np.int16).tobytes()
+    contenders = dict(decoders())
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(40):
+        for name, run in contenders.items():
+            start = time.perf_counter()
+            for _ in range(50):
+                run(data)
+            times[name].append((time.perf_counter() - start) / 50)
+    return {name: FRAME / float(np.median(taken)) / 1e6 for name, taken in times.items()}
+
+
+def main() -> None:
+    logging.disable()
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    receivers: dict[str, Receive] = {"ours": ours}
+    if find_spec("xwr") and find_spec("xwr.capture._fast"):
+        receivers["xwr"] = xwr
+    else:
+        print("xwr's compiled path is not here")
+    shares, lossless = {}, {}
+    for name, receive in receivers.items():
+        sent, whole, _, shares[name] = measure(receive, NOMINAL, NOMINAL_S)
+        print(f"{name:>10}  {NOMINAL / 1e6:6.2f} MB/s: {whole} of {sent} frames whole, {shares[name]:.2%} of a core")
+        for rate in LADDER:
+            sent, whole, reached, share = measure(receive, rate, LADDER_S)
+            print(f"{name:>10}  {reached / 1e6:6.1f} MB/s: {whole} of {sent} frames whole, {share:.0%} of a core")
+            if whole < sent:
+                break
+            lossless[name] = reached / 1e6
+            if reached < 0.9 * rate:
+                print(f"{name:>10}  the sender's limit")
+                break
+    rates = decode_rates()
+    for name, rate in rates.items():
+        print(f"{name:>10}  decodes {rate:6.0f} MB/s")
+    result = {"max_lossless_mb_s": round(lossless.get("ours", 0.0), 1), "cpu_share_nominal": round(shares["ours"], 4)}
+    result["decode_mb_s"] = round(rates["ours"])
+    for name in ("openradar", "xwr"):
+        result[f"decode_ratio_vs_{name}"] = round(rates["ours"] / rates[name], 2) if name in rates else None
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["send"]:
+        send(int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))
+    else:
+        main()

@@ -1,0 +1,130 @@
+"""Near-field beamforming: range profiles of all antennas to the echoes of POINTS points of the chest.
+
+An echo of round trip r at antenna pair v turns its range profile by the phase of the path |p - tx| + |p - rx| and
+spreads over a few bins by the window. Both are known, so the matched filter of a point is one vector over antennas and
+bins; many points are a matrix (Chen et al. 2022 sum over samples instead: the same filter, 256 products for 8).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.antennas import AWR1843
+from edge.chirp import ChirpConfig
+from edge.dsp.points import beat_score, choose
+from edge.frames import Complex64, Float64
+from edge.spec import SPEED_OF_LIGHT_M_S
+
+# The chest's part of space around the range at which it was found: half widths to the side and up, depth before and
+# behind, and the steps between voxels. MMECG: +-0.4 m, 0.35 to 0.60 m deep, 9 x 17 x 9 voxels.
+SIDE_M, UP_M, NEARER_M, FARTHER_M = 0.24, 0.24, 0.08, 0.12
+STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than what the aperture resolves
+
+
+HISTORY_S = 8.0
+HISTORY_RATE_HZ = 50.0
+REFOCUS_SHARE = 0.6  # points whose score has fallen to this share of the best to be had are given up
+MIN_PAIRS = 8
+AROUND_BINS = 4  # on either side of the chest's bin: what the voxels' echoes reach
+
+
+def can_focus(chirp: ChirpConfig) -> bool:
+    """Whether the antennas' places are known, and enough of them to tell points apart."""
+    return chirp.band == "77GHz" and len(chirp.tx_order) * len(chirp.rx) >= MIN_PAIRS
+
+
+class Focus:
+    """Keeps the last seconds of profiles, chooses points of the chest from them, and listens to those points."""
+
+    def __init__(self, chirp: ChirpConfig, zone: slice) -> None:
+        self._chirp, self._zone = chirp, zone
+        self._every = max(1, round(chirp.frame_rate_hz / HISTORY_RATE_HZ))
+        self._rate_hz = chirp.frame_rate_hz / self._every
+        self._history: deque[Complex64] = deque(maxlen=round(HISTORY_S * self._rate_hz))
+        self._filters: Complex64 | None = None
+        self._bins = slice(0, 0)
+        self.points_m: Float64 = np.zeros((0, 3))
+        """The points followed [POINTS, 3], m; none before the first choice."""
+
+    def push(self, profiles: Complex64) -> None:
+        """Adds profiles [frame, antenna pair, zone's bin], averaged down to HISTORY_RATE_HZ."""
+        whole = len(profiles) // self._every * self._every
+        self._history.extend(profiles[:whole].reshape(-1, self._every, *profiles.shape[1:]).mean(axis=1))
+
+    def look(self, index: int, range_m: float) -> bool:
+        """Looks for points around a chest at this range bin and range; True when others are followed from now on.
+
+        Points once chosen stay while their score is at least REFOCUS_SHARE of what others would have.
+        """
+        bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
+        history = np.stack(self._history)
+        grid = voxels(range_m)
+        filters = steering(self._chirp, grid.reshape(-1, 3), bins)
+        echo = self._cut(history, bins) @ filters.T
+        power = np.square(np.abs(echo)).mean(axis=0)
+        # Of every line of sight only the point whose echo is strongest: the surface.
+        surface = np.arange(len(grid)) * grid.shape[1] + power.reshape(grid.shape[:2]).argmax(axis=1)
+        score, acceleration = beat_score(echo[:, surface], self._rate_hz)
+        points_m = grid.reshape(-1, 3)[surface]
+        chosen = choose(score, acceleration, points_m, power[surface])
+        if self._filters is not None and bins == self._bins:
+            now, _ = beat_score(self._cut(history, bins) @ self._filters.T, self._rate_hz)
+            if now.mean() >= REFOCUS_SHARE * score[chosen].mean():
+                return False
+        self._filters, self._bins, self.points_m = filters[surface[chosen]], bins, points_m[chosen]
+        return True
+
+    def echo(self, profiles: Complex64) -> Complex64:
+        """Echoes [frame, POINTS] of the points followed, from profiles [frame, antenna pair, zone's bin]."""
+        assert self._filters is not None
+        return np.asarray(self._cut(profiles, self._bins) @ self._filters.T)
+
+    def _cut(self, profiles: Complex64, bins: slice) -> Complex64:
+        start = self._zone.start
+        return profiles[:, :, bins.start - start : bins.stop - start].reshape(len(profiles), -1)
+
+
+def voxels(range_m: float) -> Float64:
+    """Points [line of sight, depth, 3] (x to the side, y away, z up; m) in which a chest at this range may lie."""
+    x = np.arange(-SIDE_M, SIDE_M + 1e-9, STEP_M[0])
+    z = np.arange(-UP_M, UP_M + 1e-9, STEP_M[2])
+    away = np.arange(-NEARER_M, FARTHER_M + 1e-9, STEP_M[1]) + range_m
+    across, up = (axis.ravel()[:, None] for axis in np.meshgrid(x, z, indexing="ij"))
+    # Depth is counted along the line of sight: a chest off the axis is as far as one on it.
+    towards = np.sqrt(np.maximum(away**2 - across**2 - up**2, 1e-4))
+    return np.stack(np.broadcast_arrays(across, towards, up), axis=2)
+
+
+def steering(chirp: ChirpConfig, points_m: Float64, bins: slice) -> Complex64:
+    """Matched filters [V, antenna pair x bin] of points [V, 3] for Hann-windowed profiles cut to `bins`.
+
+    Applied to a profile they give the echo of a point in the profile's unit over the window's sum (half the samples).
+    """
+    antennas = AWR1843.of(chirp)
+    out_m = np.linalg.norm(points_m[:, None] - antennas.tx_m, axis=-1)
+    back_m = np.linalg.norm(points_m[:, None] - antennas.rx_m, axis=-1)
+    tau = ((out_m[:, :, None] + back_m[:, None, :]) / SPEED_OF_LIGHT_M_S).reshape(len(points_m), -1)
+    start = 2 * math.pi * (chirp.start_hz * tau + chirp.slope_hz_s * (tau * chirp.adc_start_s - tau**2 / 2))
+    turn = 2 * math.pi * chirp.slope_hz_s / chirp.sample_rate_hz * tau
+    beside = turn[:, :, None] - 2 * math.pi / chirp.samples * np.arange(bins.start, bins.stop)
+    echo = (np.exp(1j * start)[:, :, None] * _window(beside, chirp.samples)).reshape(len(points_m), -1)
+    return np.asarray(echo.conj() / np.square(np.abs(echo)).sum(axis=1, keepdims=True), np.complex64)
+
+
+def _window(x: Float64, n: int) -> npt.NDArray[np.complex128]:
+    """sum over k < n of w[k] exp(i k x) for the periodic Hann window w, x in rad a sample.
+
+    The window is three exponentials, each a geometric series; a bin apart they share all but a sine.
+    """
+    bin_rad = 2 * math.pi / n
+    x = np.where(np.abs(np.remainder(x / bin_rad + 0.5, 1) - 0.5) < 1e-6, x + 2e-6 * bin_rad, x)  # 0/0 on a bin
+    share, late = math.sin(bin_rad / 2), math.cos(bin_rad / 2)
+    sine, cosine = np.sin(x / 2), np.cos(x / 2)
+    before = np.exp(-0.5j * bin_rad * (n - 1)) / (sine * late - cosine * share)
+    after = np.exp(0.5j * bin_rad * (n - 1)) / (sine * late + cosine * share)
+    series = 0.5 / sine + 0.25 * (before + after)
+    return np.asarray(np.exp(0.5j * x * (n - 1)) * np.sin(n / 2 * x) * series)

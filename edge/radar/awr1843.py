@@ -1,0 +1,229 @@
+"""Controls the radar over its command UART: configure, start, stop.
+
+One command a line; the firmware echoes it, answers, and prompts again (SDK 3.5 user guide, `utils/cli/src/cli.c`).
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import time
+from types import TracebackType
+
+import serial
+from serial.tools import list_ports
+
+from edge.chirp import ChirpConfig, Firmware
+from edge.errors import InputError
+from edge.radar.console import BANNER, BAUD, FIXED_AFTER_START, LINE_CHARS, PROMPT, Reply
+
+XDS110 = (0x0451, 0xBEF3)  # USB vendor and product of the debug probe on the radar board
+COMMAND_INTERFACE = 0  # its 'Application/User UART'; interface 3 is the data UART, which raw capture does not need
+_REPLY_S = 2.0
+_START_S = 5.0  # sensorStart calibrates the front end first
+_QUIET_S = 0.05  # the firmware answers without pauses as long as this
+
+
+class RadarError(InputError):
+    """The radar did not do as it was told. One line: the command, what the radar said, what to do."""
+
+
+class RadarRebootError(RadarError):
+    """The radar's boot banner came: its settings are gone; `configure` it again."""
+
+
+def find_port() -> str:
+    """The command port of the one radar on USB, e.g. /dev/ttyACM0.
+
+    The order in which ports appear says nothing; the USB interface number does. Raises InputError naming what was
+    found when there is not exactly one such port.
+    """
+    ports = sorted(list_ports.comports())
+    found = [
+        port.device
+        for port in ports
+        if (port.vid, port.pid) == XDS110 and _interface_number(port.location) == COMMAND_INTERFACE
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"several radars are connected ({', '.join(found)}); choose one with --port")
+    seen = ", ".join(f"{port.device} ({port.description})" for port in ports) or "none"
+    raise InputError(
+        f"no radar (XDS110 command UART) among the serial ports: {seen}; connect the radar's USB cable and switch its "
+        "power on, or name the port with --port"
+    )
+
+
+def _interface_number(location: str | None) -> int | None:
+    """'1-2:1.0', as Linux writes it: interface 0 of configuration 1 of the device at 1-2."""
+    found = re.search(r":\w+\.(\d+)$", location or "")
+    return int(found[1]) if found else None
+
+
+class Awr1843:
+    """The radar at a serial port, running `firmware`. A context manager; leaving closes the port, not the radar.
+
+    Raises RadarError when the port cannot be opened or nothing there prompts.
+    """
+
+    def __init__(self, port: str, firmware: Firmware) -> None:
+        self.port, self.firmware = port, firmware
+        self._configured: dict[str, str] = {}  # the fixed commands last sent
+        self._started_with: dict[str, str] = {}  # ... and those the radar was first started with
+        self._new_settings = False
+        try:
+            self._serial = serial.Serial(port, BAUD[firmware], timeout=_QUIET_S, write_timeout=_REPLY_S, exclusive=True)
+        except serial.SerialException as error:
+            raise RadarError(f"{port} cannot be opened: {_open_advice(error)}") from error
+        try:
+            self._synchronise()
+        except RadarError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Awr1843:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the port. A running radar runs on."""
+        self._serial.close()
+
+    def configure(self, chirp: ChirpConfig) -> None:
+        """Sends the chirp file's commands, all but sensorStart.
+
+        Raises RadarError naming the file's line when the radar refuses one, when one would change what is fixed
+        since the first start, and when the file is for the other firmware; RadarRebootError when it reboots meanwhile.
+        """
+        if chirp.firmware != self.firmware:
+            raise RadarError(
+                f"{chirp.source} is for {chirp.firmware}, the port is open for {self.firmware}; open it for the former"
+            )
+        self._synchronise()
+        commands = _commands(chirp)
+        for place, line in commands:
+            first = self._started_with.get(line.split()[0], line)
+            if line != first:
+                raise RadarError(
+                    f"{place}: {line!r} differs from {first!r}, which holds since the first start; reboot the radar "
+                    "(NRST button, or the card's RESET_AR_DEV) and configure it again"
+                )
+        self._configured = {}
+        for place, line in commands:
+            self._tell(line, place, _REPLY_S)
+        self._configured = {line.split()[0]: line for _, line in commands if line.split()[0] in FIXED_AFTER_START}
+        self._new_settings = True
+
+    def start(self) -> None:
+        """Starts the frames; after a `stop` with the same settings. Start the card's recording first.
+
+        Raises RadarError when the radar refuses or was never configured, RadarRebootError when it lost its settings.
+        """
+        if self._synchronise():
+            raise RadarRebootError(f"{self.port}: the radar rebooted and lost its settings; configure it again")
+        if not self._configured:
+            raise RadarError(f"{self.port}: sensorStart needs settings; configure the radar first")
+        # 'sensorStart' alone is refused by the stock demo when nothing changed since sensorStop.
+        command = "sensorStart" if self._new_settings else "sensorStart 0"
+        self._tell(command, self.port, _START_S)
+        self._started_with = self._started_with or self._configured
+        self._new_settings = False
+
+    def stop(self) -> None:
+        """Stops the frames; harmless when they already are. Raises RadarError when the radar does not stop."""
+        self._synchronise()
+        self._tell("sensorStop", self.port, _REPLY_S)
+
+    def _synchronise(self) -> bool:
+        """An empty line brings the prompt; whatever was left over from before is read away. True after a reboot."""
+        heard = self._exchange(b"\n", _REPLY_S)
+        if PROMPT not in heard:
+            said = "bytes that are no prompt: another baud rate or port?" if heard.strip() else "nothing"
+            raise RadarError(
+                f"{self.port}: no prompt at {BAUD[self.firmware]} baud, {said}; check power, the SOP jumpers (run: "
+                f"SOP0 only), that {self.firmware} is flashed, and --port"
+            )
+        rebooted = BANNER in heard + self._drain()
+        if rebooted:
+            self._forget()
+        return rebooted
+
+    def _tell(self, command: str, place: str, timeout_s: float) -> None:
+        """Has a command carried out. `place` says in messages where it comes from."""
+        heard = self._exchange(command.encode("ascii") + b"\n", timeout_s)
+        if BANNER in heard:
+            self._forget()
+            raise RadarRebootError(
+                f"{place}: the radar rebooted at {command!r}; check its power (5 V, 3 A) and configure it again"
+            )
+        before, prompted, _ = heard.partition(PROMPT)
+        reply = Reply.parse(command, before)
+        problem = reply.problem
+        if not prompted:
+            problem = f"no prompt within {timeout_s:g} s; press NRST (or power it off and on) and configure it again"
+        elif command == "sensorStop" and reply.already:
+            problem = None
+        if problem:
+            raise RadarError(f"{place}: the radar answered {reply.said!r} to {command!r}: {problem}")
+
+    def _exchange(self, line: bytes, timeout_s: float) -> bytes:
+        """Sends, then reads until a prompt or for `timeout_s`. Of what was unread before, only a banner matters."""
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            heard = self._serial.read(self._serial.in_waiting)
+            self._serial.write(line)
+        except OSError as error:  # pyserial's exceptions are OSErrors too
+            raise self._failed(error) from error
+        if BANNER in heard:
+            return heard + self._drain()
+        heard = b""
+        while PROMPT not in heard and time.monotonic() < deadline_s:
+            heard += self._receive()
+        return heard
+
+    def _drain(self) -> bytes:
+        """Reads until nothing more comes, or for as long as a reply may take: a data port never falls silent."""
+        deadline_s = time.monotonic() + _REPLY_S
+        heard = b""
+        while time.monotonic() < deadline_s and (more := self._receive()):
+            heard += more
+        return heard
+
+    def _receive(self) -> bytes:
+        try:
+            return self._serial.read(max(1, self._serial.in_waiting))
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> RadarError:
+        self._forget()
+        return RadarError(f"{self.port} failed ({error}); check the USB cable and the power, then open it again")
+
+    def _forget(self) -> None:
+        self._configured, self._started_with, self._new_settings = {}, {}, False
+
+
+def _commands(chirp: ChirpConfig) -> list[tuple[str, str]]:
+    """('file:line', command) of what `configure` sends: words one space apart, without comments and sensorStart."""
+    commands = []
+    for number, text in enumerate(chirp.text.splitlines(), 1):
+        place, words = f"{chirp.source}:{number}", text.split("%")[0].split()
+        line = " ".join(words)
+        if not line.isascii() or len(line) > LINE_CHARS:
+            raise RadarError(f"{place}: the radar takes at most {LINE_CHARS} plain characters a line; shorten it")
+        if words and words[0] != "sensorStart":
+            commands.append((place, line))
+    return commands
+
+
+def _open_advice(error: OSError) -> str:
+    if error.errno == errno.EACCES:
+        return "no permission; add yourself to its group (sudo usermod -aG dialout $USER) and log in again"
+    if error.errno == errno.ENOENT:
+        return "there is no such port; connect the radar's USB cable and switch its power on, or correct --port"
+    return f"{error.strerror or error}; close the other program that uses it, or correct --port"

@@ -1,0 +1,211 @@
+"""The dialogue with the DCA1000 over its control port: what to record and when, and what the card says about it."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from edge.errors import InputError
+from edge.radar.dca1000_messages import (
+    FOOTER,
+    FPGA_GEN,
+    HARMLESS,
+    HEADER,
+    PACKET_BYTES,
+    REPLY,
+    TICKS_PER_US,
+    Command,
+    FpgaVersion,
+    request,
+    status_words,
+)
+
+ANSWER_S = 1.0  # for one request; the card answers within milliseconds unless it is busy configuring
+ATTEMPTS = 10  # at reaching a card that is busy; TI's own tools wait as many seconds
+log = logging.getLogger(__name__)
+
+
+class CardError(InputError):
+    """The card does not answer or refuses; the message says what was asked of which address and what to check."""
+
+
+class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The card's addresses and pace. The defaults are those the FPGA has with SW2.6 at GND; ports are the card's."""
+
+    card_address: str = "192.168.33.180"
+    host_address: str = "192.168.33.30"
+    control_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 4096
+    packet_delay_us: Annotated[int, msgspec.Meta(ge=5, le=500)] = 25
+
+    def __post_init__(self) -> None:
+        for address in (self.card_address, self.host_address):
+            ipaddress.IPv4Address(address)
+
+
+def load_card(path: Path) -> CardConfig:
+    """Reads `dca1000.toml`. Raises CardError, FileNotFoundError."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=CardConfig)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CardError(f"{path}: {error}") from error
+
+
+def log_status(bits: int) -> None:
+    """Writes a status to the log, as a warning unless it only tells that something ended."""
+    for words in status_words(bits):
+        log.log(logging.WARNING if bits & ~HARMLESS else logging.INFO, "the card reports: %s", words)
+
+
+class Card:
+    """Speaks to one card; `on_status` is given the bits of each asynchronous status. Raises CardError throughout."""
+
+    def __init__(self, config: CardConfig, on_status: Callable[[int], None] = log_status) -> None:
+        self._config, self._on_status = config, on_status
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        here = f"{config.host_address}:{config.control_port}"
+        try:
+            self._socket.bind((config.host_address, config.control_port))
+            self._socket.connect((config.card_address, config.control_port))  # others' datagrams are not for us
+        except OSError as error:
+            self._socket.close()
+            raise CardError(
+                f"cannot speak to the card from {here} ({error.strerror}): give the Ethernet port towards the card "
+                f"the address {config.host_address}/24, and see that no other program uses UDP {config.control_port}"
+            ) from error
+
+    def __enter__(self) -> Card:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the port back; what the card is doing, it goes on doing."""
+        self._socket.close()
+
+    def connect(self, attempts: int = ATTEMPTS) -> None:
+        """SYSTEM_CONNECT until answered: a card that is starting or configuring ignores requests for a while."""
+        self._do(Command.SYSTEM_CONNECT, attempts=attempts)
+
+    def version(self) -> FpgaVersion:
+        """READ_FPGA_VERSION: 7 bits major, 7 bits minor, one bit for a playback build."""
+        status = self._ask(Command.READ_FPGA_VERSION)
+        return FpgaVersion(status & 0x7F, status >> 7 & 0x7F, bool(status >> 14 & 1))
+
+    def reset(self) -> None:
+        """RESET_FPGA: ends what an earlier program left running; settings are lost, so `configure` comes next."""
+        self._do(Command.RESET_FPGA)
+        self.connect()
+
+    def reset_radar(self) -> None:
+        """RESET_AR_DEV: reboots the radar, as after settings it takes only once."""
+        self._do(Command.RESET_AR_DEV)
+
+    def configure(self) -> FpgaVersion:
+        """Makes the card ready to record, whatever it did before, and tells its FPGA's version."""
+        self.connect()
+        version = self.version()
+        if version.playback:
+            raise CardError(f"{self._name} has a playback image ({version.major}.{version.minor}), which cannot record")
+        self.reset()
+        self._do(Command.CONFIG_FPGA_GEN, FPGA_GEN)
+        self.connect()
+        delay = self._config.packet_delay_us * TICKS_PER_US
+        self._do(Command.CONFIG_PACKET_DATA, struct.pack("<HHH", PACKET_BYTES, delay, 0))
+        return version
+
+    def start(self) -> None:
+        """RECORD_START; sequence and byte count begin anew. The radar must not stream yet, or frames begin anywhere."""
+        self._do(Command.RECORD_START)
+
+    def stop(self) -> None:
+        """RECORD_STOP."""
+        self._do(Command.RECORD_STOP)
+
+    def poll(self) -> None:
+        """Hands on the statuses that have come since the last request; to be called now and then while recording."""
+        while (reply := self._receive(0.0)) is not None:
+            self._hand_on(*reply)
+
+    @property
+    def _name(self) -> str:
+        return f"the card at {self._config.card_address}:{self._config.control_port}"
+
+    def _do(self, command: Command, payload: bytes = b"", attempts: int = 2) -> None:
+        if status := self._ask(command, payload, attempts):
+            raise CardError(f"{self._name} refused {command.name} (status {status}): switch it off and on, try again")
+
+    def _ask(self, command: Command, payload: bytes = b"", attempts: int = 2) -> int:
+        """The status of the reply. A request is repeated if none comes: doing any of them twice is doing it once."""
+        for _ in range(attempts):
+            if (status := self._try(command, payload)) is not None:
+                return status
+        raise self._silent(command)
+
+    def _try(self, command: Command, payload: bytes = b"") -> int | None:
+        """Sends a request and waits for its reply; None if none comes in time. Statuses in between are handed on."""
+        self.poll()
+        try:
+            self._socket.send(request(command, payload))
+        except OSError as error:
+            raise self._silent(command) from error
+        end_s = time.monotonic() + ANSWER_S
+        while (reply := self._receive(max(0.0, end_s - time.monotonic()))) is not None:
+            code, status = reply
+            if code == command:
+                return status
+            self._hand_on(code, status)  # or a late reply to an earlier request, which nobody waits for
+        return None
+
+    def _hand_on(self, code: int, status: int) -> None:
+        if code == Command.SYSTEM_ERROR:
+            self._on_status(status)
+
+    def _receive(self, timeout_s: float) -> tuple[int, int] | None:
+        """Code and status of the next well-formed reply, None when there is none in time."""
+        end_s = time.monotonic() + timeout_s
+        while select.select([self._socket], [], [], max(0.0, end_s - time.monotonic()))[0]:
+            try:
+                reply = self._socket.recv(REPLY.size + 1)
+            except ConnectionRefusedError:  # nobody is there now; perhaps the card is starting
+                continue
+            if len(reply) == REPLY.size:
+                header, code, status, footer = REPLY.unpack(reply)
+                if (header, footer) == (HEADER, FOOTER):
+                    return code, status
+        return None
+
+    def _silent(self, command: Command) -> CardError:
+        return CardError(
+            f"{self._name} does not answer {command.name}: check its power, the Ethernet cable, that this machine is "
+            f"{self._config.host_address} on that port, and switch SW2.6 (GND: the card's default addresses)"
+        )
+
+
+@contextmanager
+def capture(card: Card, radar_start: Callable[[], object], radar_stop: Callable[[], object]) -> Iterator[FpgaVersion]:
+    """Records while the body runs: card configured, RECORD_START, sensorStart; at the end the same backwards.
+
+    Open the data port before, so that nothing is missed; with the radar started last, byte count 0 is the first byte
+    of a frame. May be entered again without switching the card off. Raises CardError and what the callables raise.
+    """
+    version = card.configure()
+    card.start()
+    try:
+        radar_start()
+        yield version
+    finally:
+        try:
+            radar_stop()
+        finally:
+            card.stop()

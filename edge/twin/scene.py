@@ -1,0 +1,199 @@
+"""Who sits where in front of the radar and what happens: the scenes, and the truth about them.
+
+Places are metres in the radar's coordinates (`edge.antennas`): x to the side, y away from the board, z up.
+A chest is an elliptic cylinder, a little bent from head to foot, that faces the radar wherever it sits. The heart's
+motion starts at one spot and runs over it: weaker and later the farther away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from edge.frames import Bool, Float64
+from edge.twin.body import Body, Movement
+from edge.twin.heart import Heart
+
+SCATTERERS = 80
+CHEST_HALF_M = (0.13, 0.16)  # half its width and height
+CURVE_M = (0.17, 0.11)  # half axes of a trunk's section: to the side, front to back
+BEND_RADIUS_M = 0.8
+CHEST_COUNTS = 50.0  # median strength of a scatterer that faces the radar from REFERENCE_M
+REFERENCE_M = 0.45
+
+HEART_SPOT_M = (0.04, -0.03)  # x, z on the chest: the apex, left of the breastbone
+HEART_REACH_M = 0.08
+HEART_FLOOR = 0.12  # share of the heart's motion that reaches every point of the trunk
+SURFACE_WAVE_M_S = 10.0  # engineering assumption: shear waves in soft tissue run at 1 to 20 m/s
+
+BEAM_DEG = (28.0, 14.0)  # one way, -3 dB, azimuth and elevation (SPRUIM4)
+WALK_M, WALK_S = 2.2, 2.0  # who leaves is this far away after so long, and then gone
+
+# Nothing here moves: x, y, z, ADC counts. Leakage between the antennas (bins 0 to 3), a chair, a table, a wall.
+CLUTTER = np.array(
+    [
+        [0.01, 0.02, 0.00, 1500.0],
+        [0.02, 0.07, 0.00, 800.0],
+        [0.00, 0.12, 0.02, 600.0],
+        [-0.15, 0.72, -0.25, 40.0],
+        [0.30, 0.95, -0.30, 90.0],
+        [0.00, 2.60, 0.20, 150.0],
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """From `start_s` the person walks away, is gone, and at `end_s` is back in place."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseStep:
+    """From `start_s` on, every echo on every channel is turned by `rad` more."""
+
+    start_s: float
+    rad: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A person at a place, what happens, and how noisy the radar is. The middle of the chest is at range and angles.
+
+    noise_counts is the thermal noise of one complex sample; phase_noise_rad that of one chirp, common to its receivers.
+    """
+
+    heart: Heart = field(default_factory=Heart)
+    body: Body = field(default_factory=Body)
+    range_m: float = 0.45
+    azimuth_deg: float = 0.0
+    elevation_deg: float = 0.0
+    absences: tuple[Absence, ...] = ()
+    phase_steps: tuple[PhaseStep, ...] = ()
+    noise_counts: float = 8.0
+    phase_noise_rad: float = 1e-3
+    chest_seed: int = 1
+
+    @cached_property
+    def points_m(self) -> Float64:
+        """Scatterers [P, 3] at rest."""
+        return np.asarray((self._chest_points + [0, self.range_m, 0]) @ self._turned.T)
+
+    @property
+    def heart_m(self) -> Float64:
+        """The spot [3] of the chest at rest at which the heart's motion starts."""
+        x, z = HEART_SPOT_M
+        local = np.array([x, float(_depth_m(np.array(x), np.array(z))), z])
+        return np.asarray(self._turned @ (local + [0, self.range_m, 0]))
+
+    @cached_property
+    def reflectivity(self) -> Float64:
+        """Strength [P] of each scatterer in ADC counts, at REFERENCE_M and in the middle of the beam.
+
+        Strongest where the surface faces the radar; beside that, as uneven as skin and clothes are.
+        """
+        tilt = self._chest_points[:, 0] / CURVE_M[0]  # 0 where it faces the radar, 1 where it faces the side
+        uneven = np.exp(0.7 * np.random.default_rng((self.chest_seed, 1)).standard_normal(SCATTERERS))
+        return np.asarray(CHEST_COUNTS * uneven * np.exp(-((tilt / 0.5) ** 2)))
+
+    def positions_m(self, t_s: Float64) -> Float64:
+        """Scatterers [n, P, 3] at times [n]."""
+        x, _, z = self._chest_points.T
+        breath_share = 1 - 0.5 * z  # the belly breathes a little more than the collarbones
+        outward_mm = breath_share * self.body.breath_mm(t_s)[:, None] + self._cardiac_mm(t_s[:, None], x, z)
+        moved = self.body.lean_mm(t_s)[:, None, :] * 1e-3
+        moved = np.broadcast_to(moved, (len(t_s), SCATTERERS, 3)).copy()
+        moved[..., 1] += outward_mm * 1e-3 + self._walked_m(t_s)[:, None]
+        return self.points_m + moved @ self._turned.T
+
+    def counts(self, points_m: Float64, t_s: Float64) -> Float64:
+        """Echo strengths [n, P] in ADC counts of scatterers [n, P, 3] at times [n]: distance, beam, presence."""
+        x, y, z = np.moveaxis(points_m, -1, 0)
+        range_m = np.sqrt(x**2 + y**2 + z**2)
+        away_db = 6 * ((np.degrees(np.arctan2(x, y)) / BEAM_DEG[0]) ** 2 + (np.degrees(z / range_m) / BEAM_DEG[1]) ** 2)
+        strength = self.reflectivity * (REFERENCE_M / range_m) ** 2 * 10 ** (-away_db / 20)
+        return np.asarray(strength * self.in_view(t_s)[:, None])
+
+    def cardiac_mm(self, t_s: Float64, points_m: Float64) -> Float64:
+        """The heart's motion [n, P] of any points [P, 3] of the chest, positive away from the radar."""
+        x, _, z = self._on_chest(points_m).T
+        return self._cardiac_mm(t_s[:, None], x, z)
+
+    def cardiac_mm_s2(self, t_s: Float64, points_m: Float64) -> Float64:
+        """Its second derivative [n, P] in mm/s^2."""
+        h = 2e-4
+        before, now, after = (self.cardiac_mm(t_s + shift, points_m) for shift in (-h, 0, h))
+        return (before - 2 * now + after) / h**2
+
+    def on_chest(self, points_m: Float64, margin_m: float = 0.03) -> Bool:
+        """Which of the points [n, 3] lie on the chest, or off its surface by no more than the margin."""
+        local = self._on_chest(points_m)
+        across = np.abs(local[:, [0, 2]]) <= np.array(CHEST_HALF_M) + margin_m
+        deep = np.abs(local[:, 1] - _depth_m(local[:, 0], local[:, 2])) <= margin_m
+        return np.asarray(across.all(axis=1) & deep)
+
+    def in_view(self, t_s: Float64) -> Bool:
+        """At which of the times [n] the person gives an echo, walking or seated."""
+        return self._outside(t_s, WALK_S)
+
+    def seated(self, t_s: Float64) -> Bool:
+        """At which of the times [n] the person is in place."""
+        return self._outside(t_s, 0.0)
+
+    @cached_property
+    def _turned(self) -> Float64:
+        """Rotation [3, 3] from the frame in which the person is straight ahead."""
+        azimuth, elevation = np.radians([self.azimuth_deg, self.elevation_deg])
+        sin_a, cos_a, sin_e, cos_e = np.sin(azimuth), np.cos(azimuth), np.sin(elevation), np.cos(elevation)
+        up = np.array([[1, 0, 0], [0, cos_e, -sin_e], [0, sin_e, cos_e]])
+        return np.asarray(np.array([[cos_a, sin_a, 0], [-sin_a, cos_a, 0], [0, 0, 1]]) @ up)
+
+    @cached_property
+    def _chest_points(self) -> Float64:
+        """Scatterers [P, 3] on the surface, its middle at the origin, spread at random."""
+        rng = np.random.default_rng((self.chest_seed, 0))
+        x, z = (rng.uniform(-half, half, SCATTERERS) for half in CHEST_HALF_M)
+        return np.stack([x, _depth_m(x, z), z], axis=1)
+
+    def _on_chest(self, points_m: Float64) -> Float64:
+        return np.asarray(points_m @ self._turned - [0, self.range_m, 0])
+
+    def _cardiac_mm(self, t_s: Float64, x: Float64, z: Float64) -> Float64:
+        away_m = np.hypot(x - HEART_SPOT_M[0], z - HEART_SPOT_M[1])
+        share = HEART_FLOOR + (1 - HEART_FLOOR) * np.exp(-((away_m / HEART_REACH_M) ** 2))
+        return share * self.heart.displacement_mm(t_s - away_m / SURFACE_WAVE_M_S)
+
+    def _outside(self, t_s: Float64, walk_s: float) -> Bool:
+        here = np.ones(len(t_s), bool)
+        for a in self.absences:
+            here &= (t_s < a.start_s + walk_s) | (t_s >= a.end_s - walk_s)
+        return here
+
+    def _walked_m(self, t_s: Float64) -> Float64:
+        walked = np.zeros(len(t_s))
+        for a in self.absences:
+            step = np.clip(np.minimum(t_s - a.start_s, a.end_s - t_s) / WALK_S, 0, 1)
+            walked += WALK_M * step**2 * (3 - 2 * step)
+        return walked
+
+
+def _depth_m(x: Float64, z: Float64) -> Float64:
+    """How far the chest's surface lies behind its foremost point."""
+    side, front = CURVE_M
+    return np.asarray(front * (1 - np.sqrt(np.clip(1 - (x / side) ** 2, 0, None))) + z**2 / (2 * BEND_RADIUS_M))
+
+
+SCENES = {
+    "still": Scene(body=Body(breathing_mm=4.0)),
+    "breathing": Scene(body=Body(breathing_mm=12.0)),
+    "off_axis": Scene(azimuth_deg=20.0),
+    "rbm_mild": Scene(body=Body(movements=(Movement(20, 1.5, 5), Movement(40, 1, 8, 3)))),
+    "rbm_extensive": Scene(body=Body(movements=(Movement(20, 2.5, 80, 20), Movement(40, 3, -60, 40)))),
+    "leaving": Scene(absences=(Absence(20, 35),)),
+    "phase_steps": Scene(phase_steps=(PhaseStep(15, 2.0), PhaseStep(33.2, -2.6))),
+}
+"""All sit 0.45 m away and breathe 6 mm, 15 times a minute, unless their line says otherwise; times in seconds."""

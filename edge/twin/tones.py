@@ -1,0 +1,53 @@
+"""Sums of many complex tones: a non-uniform FFT, since eighty echoes on twelve channels are too many exponentials.
+
+Every tone is spread over the WIDTH nearest points of a fine grid of frequencies; one inverse FFT makes samples of
+all, and dividing by the kernel's own transform undoes the spreading. The kernel is that of Barnett, Magland and
+af Klinteberg, SIAM J. Sci. Comput. 41 (2019) C479; against tone by tone the error is below 1e-4 of the strongest.
+No matrix product on purpose: a BLAS wakes threads for it, and between busy processes that costs more than the product.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge.frames import Complex64, Float64
+
+FINER = 2  # the grid's points per range bin
+WIDTH = 6
+_SHARPNESS = 2.3 * WIDTH
+
+
+class Tones:
+    """Sums of tones of a fixed number of samples."""
+
+    def __init__(self, samples: int) -> None:
+        self._grid = FINER * samples
+        self._middle = samples // 2
+        place = np.arange(samples) - self._middle
+        across = np.linspace(-1, 1, 1001)
+        spread = np.cos(np.outer(place, across * np.pi * WIDTH / self._grid)) @ _kernel(across)
+        self._undo = (self._grid / (spread * WIDTH / 2 * (across[1] - across[0]))).astype(np.float32)
+        self._where = place % self._grid
+
+    def sum(self, start: Float64, per_sample: Float64, strength: Float64) -> Complex64:
+        """Samples [channel, n] of the tones of each channel.
+
+        [channel, P] each: phase at the first sample and turn per sample, in cycles, and strength.
+        """
+        channels = len(start)
+        phase = start + per_sample * self._middle  # the grid's own zero is the middle sample
+        echo = strength * np.exp(2j * np.pi * (phase % 1))
+        place = per_sample[..., None] * self._grid
+        points = np.ceil(place - WIDTH / 2) + np.arange(WIDTH)
+        share = _kernel((points - place) * (2 / WIDTH))
+        cell = (points.astype(np.int64) % self._grid + np.arange(channels)[:, None, None] * self._grid).ravel()
+        spectrum = np.empty(channels * self._grid, np.complex64)
+        spectrum.real = np.bincount(cell, (echo.real[..., None] * share).ravel(), len(spectrum))
+        spectrum.imag = np.bincount(cell, (echo.imag[..., None] * share).ravel(), len(spectrum))
+        samples = np.fft.ifft(spectrum.reshape(channels, self._grid)).take(self._where, axis=-1) * self._undo
+        return np.asarray(samples, np.complex64)
+
+
+def _kernel(across: Float64) -> Float64:
+    """The share of a tone that a point gets, `across` half widths away from it."""
+    return np.asarray(np.exp(_SHARPNESS * (np.sqrt(np.clip(1 - across**2, 0, None)) - 1)))

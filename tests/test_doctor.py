@@ -1,0 +1,151 @@
+"""Each check against what it checks, or against nothing there; then the command as a user types it."""
+
+import socket
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import edge.doctor as doctor
+from edge.errors import InputError
+from tests.conftest import ROOT
+from tests.peers.brokers import free_port
+from tests.test_cli import radarecg
+from tests.test_radar_dca1000_control import CARD, HOST, answering
+
+CFG = ROOT / "firmware_config/awr1843_mmecg.cfg"
+
+
+@pytest.fixture
+def setup_of(tmp_path):
+    def make(cfg=CFG, broker=1883, host=HOST, control=4096):
+        (tmp_path / "card.toml").write_text(
+            f'card_address = "{CARD}"\nhost_address = "{host}"\ncontrol_port = {control}\n'
+        )
+        (tmp_path / "radarecg.toml").write_text(
+            f'device = "a"\n[radar]\ncfg = "{cfg}"\ncard = "card.toml"\n[mqtt]\nport = {broker}\n'
+        )
+        return doctor.load_setup(tmp_path / "radarecg.toml")
+
+    return make
+
+
+@pytest.fixture
+def checked(capsys, monkeypatch):
+    """Level and text of one check."""
+
+    def check(name, setup):
+        table = [row for row in doctor.CHECKS if row[0] == name]
+        monkeypatch.setattr(doctor, "CHECKS", table)
+        status = doctor.examine(setup)
+        level, text = capsys.readouterr().out.strip().split(None, 1)
+        assert status == (level == "FAIL")
+        return level, text.removeprefix(name).strip()
+
+    return check
+
+
+def test_a_chirp_file_within_limits(checked, setup_of):
+    level, text = checked("chirp file", setup_of())
+    assert level == "ok"
+    assert "200 frames/s" in text
+
+
+def test_a_chirp_file_beyond_limits(checked, setup_of, tmp_path):
+    (tmp_path / "bad.cfg").write_text(CFG.read_text().replace("profileCfg 0 77 10", "profileCfg 0 90 10"))
+    level, text = checked("chirp file", setup_of(tmp_path / "bad.cfg"))
+    assert level == "FAIL"
+    assert "bad.cfg" in text
+
+
+def test_no_settings_is_no_failure(checked):
+    assert checked("chirp file", doctor.Setup())[0] == "warn"
+
+
+def radar_port(monkeypatch, find_port):
+    monkeypatch.setitem(sys.modules, "edge.radar.awr1843", SimpleNamespace(find_port=find_port))
+
+
+def test_the_radar_is_on_a_port(checked, monkeypatch, tmp_path):
+    (tmp_path / "ttyACM0").touch()
+    radar_port(monkeypatch, lambda: str(tmp_path / "ttyACM0"))
+    assert checked("radar's port", doctor.Setup())[0] == "ok"
+
+
+def test_a_port_that_is_not_ours(checked, monkeypatch):
+    radar_port(monkeypatch, lambda: "/none/ttyACM0")
+    level, text = checked("radar's port", doctor.Setup())
+    assert level == "FAIL"
+    assert "dialout" in text
+
+
+def test_no_radar_is_connected(checked, monkeypatch):
+    def nothing():
+        raise InputError("connect the radar's USB cable")
+
+    radar_port(monkeypatch, nothing)
+    assert checked("radar's port", doctor.Setup()) == ("FAIL", "connect the radar's USB cable")
+
+
+def test_without_pyserial(checked, monkeypatch):
+    monkeypatch.setitem(sys.modules, "edge.radar.awr1843", None)
+    level, text = checked("radar's port", doctor.Setup())
+    assert level == "FAIL"
+    assert "pip install" in text
+
+
+def test_the_host_address(checked, setup_of):
+    assert checked("host address", setup_of())[0] == "ok"
+
+
+def test_a_host_address_on_no_interface(checked, setup_of):
+    level, text = checked("host address", setup_of(host="192.0.2.1"))
+    assert level == "FAIL"
+    assert "sudo ip address add 192.0.2.1/24" in text
+
+
+def test_a_card_that_answers(checked, setup_of):
+    with answering() as emulated:
+        assert checked("card", setup_of(control=emulated.control_port)) == ("ok", f"{CARD} answers, FPGA 2.8")
+        assert len(emulated.requests) == 2  # greeted and asked, no more
+
+
+def test_no_card(checked, setup_of, monkeypatch):
+    monkeypatch.setattr("edge.radar.dca1000_control.ANSWER_S", 0.05)
+    level, text = checked("card", setup_of(control=free_port()))
+    assert level == "FAIL"
+    assert "does not answer SYSTEM_CONNECT: check its power" in text
+
+
+@pytest.mark.parametrize(("content", "level"), [("212992\n", "warn"), ("16777216\n", "ok"), (None, "warn")])
+def test_the_receive_buffer(checked, monkeypatch, tmp_path, content, level):
+    if content:
+        (tmp_path / "rmem_max").write_text(content)
+    monkeypatch.setattr(doctor, "RMEM_MAX", tmp_path / "rmem_max")
+    found, text = checked("receive buffer", doctor.Setup())
+    assert found == level
+    assert ("sysctl" in text) == (content == "212992\n")
+
+
+def test_a_broker_that_listens_and_none(checked, setup_of):
+    with socket.create_server((HOST, 0)) as broker:
+        assert checked("broker", setup_of(broker=broker.getsockname()[1]))[0] == "ok"
+    level, text = checked("broker", setup_of(broker=free_port()))
+    assert level == "FAIL"
+    assert "[mqtt]" in text
+
+
+@pytest.mark.parametrize(("compiled", "level"), [(True, "ok"), (False, "warn")])
+def test_the_sst(checked, monkeypatch, compiled, level):
+    monkeypatch.setattr(doctor, "COMPILED", compiled)
+    assert checked("SST", doctor.Setup())[0] == level
+
+
+def test_the_command(setup_of, tmp_path):
+    setup_of(control=free_port(), broker=free_port())
+    done = radarecg("doctor", "--config", tmp_path / "radarecg.toml")
+    assert done.returncode == 1
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert [line[:4].strip() for line in lines if "card  " in line or "broker  " in line] == ["FAIL", "FAIL"]
+    assert len(lines) == len(doctor.CHECKS)

@@ -1,0 +1,168 @@
+"""Capture on a bad way from the card: what is released is right or says that it is not, whatever happens to packets."""
+
+import random
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.radar.dca1000 import DataPort, FrameAssembler, pack_header
+from edge.radar.udp import BATCH, Batched, OneByOne, open_socket
+from edge.twin.card import EmulatedCard, Faults, FaultyLink, Packetizer
+
+FRAME = 12288
+NEAR_WRAP = ((1 << 32) // FRAME - 40) // 91 * 91 * FRAME  # a frame and a packet begin here, some 100 before 2^32
+
+
+def marked_frames(first: int, count: int, recording: int = 0) -> dict[int, bytes]:
+    """Frames no byte of which is 0, so that a hole can be told."""
+    rng = np.random.default_rng((recording, first))
+    return {first + k: rng.integers(1, 256, FRAME, np.uint8).tobytes() for k in range(count)}
+
+
+def packets_of(frames: dict[int, bytes]) -> list[bytes]:
+    packetizer = Packetizer(min(frames) * FRAME)
+    return [packet for frame in frames.values() for packet in packetizer.push(frame)]
+
+
+def assemble(packets, assembler=None):
+    assembler = assembler or FrameAssembler(FRAME)
+    return [frame for packet in packets for frame in assembler.push(packet)]
+
+
+def assert_true(released, *recordings):
+    """Complete frames are one recording's; in the others each byte is some recording's, or 0 and not counted."""
+    for frame in released:
+        originals = [frames[frame.seq] for frames in recordings if frame.seq in frames]
+        if frame.complete:
+            assert bytes(frame.data) in originals
+        else:
+            data = np.frombuffer(frame.data, np.uint8)
+            assert np.count_nonzero(data) == frame.received < FRAME
+            true = [data == np.frombuffer(original, np.uint8) for original in originals]
+            assert np.all(np.any(true, 0) | (data == 0))
+
+
+@given(st.data(), st.sampled_from([0, NEAR_WRAP]))
+def test_any_order_with_any_loss_never_invents_a_byte(data, first_byte):
+    frames = marked_frames(first_byte // FRAME, 8)
+    packets = packets_of(frames)
+    kept = data.draw(st.lists(st.sampled_from(packets), unique=True))
+    order = data.draw(st.permutations(kept + data.draw(st.lists(st.sampled_from(packets), max_size=5))))
+    released = assemble(order)
+    assert_true(released, frames)
+
+
+@given(st.builds(Faults, *[st.floats(0, 0.3)] * 3, st.floats(0, 0.03), st.integers(0, 999)))
+def test_whatever_the_faults_frames_rise_and_are_true(faults):
+    frames = marked_frames(0, 40)
+    released = assemble(FaultyLink(faults).push(packets_of(frames)))
+    assert_true(released, frames)
+    numbers = [frame.seq for frame in released]
+    assert numbers == sorted(set(numbers))
+
+
+@given(st.integers(8, 90), st.integers(0, 12), st.integers(0, 999))
+def test_a_restart_never_mixes_two_recordings(run, lost_at_start, seed):
+    """Also when the packet numbered 1 is among those lost. No card ends a recording within 40 ms and begins another."""
+    before, after = marked_frames(0, run), marked_frames(0, 100, recording=1)
+    noise = Faults(loss=0.01, reorder=0.02, duplicate=0.02, seed=seed)
+    assembler = FrameAssembler(FRAME)
+    released = assemble(FaultyLink(noise).push(packets_of(before)), assembler)
+    again = assemble(FaultyLink(noise).push(packets_of(after)[lost_at_start:]), assembler)
+    assert_true(released, before)
+    assert_true(again, before, after)
+    assert assembler.restarts == 1
+    assert sum(bytes(frame.data) == after[frame.seq] for frame in again if frame.complete) > 75
+
+
+def test_one_percent_loss_touches_only_its_frames():
+    frames = marked_frames(0, 2000)
+    released = assemble(FaultyLink(Faults(loss=0.01)).push(packets_of(frames)))
+    assert_true(released, frames)
+    complete = sum(frame.complete for frame in released)
+    assert complete / len(released) == pytest.approx(0.99**9.4, abs=0.02)
+    assert [frame.seq for frame in released] == list(range(len(released)))  # a packet less is no frame less
+
+
+def test_across_32_bits_nothing_is_lost():
+    frames = marked_frames(NEAR_WRAP // FRAME, 200)
+    packets = packets_of(frames)
+    assert {packet[8:10] for packet in packets} == {b"\0\0", b"\1\0"}
+    released = assemble(FaultyLink(Faults(reorder=0.2, duplicate=0.2)).push(packets))
+    assert all(frame.complete for frame in released)
+    assert_true(released, frames)
+    assert len(released) >= 198
+
+
+def test_late_packets_do_not_look_like_a_restart():
+    frames = marked_frames(0, 600)
+    assembler = FrameAssembler(FRAME)
+    released = assemble(FaultyLink(Faults(delay=0.05)).push(packets_of(frames)), assembler)
+    assert_true(released, frames)
+    assert assembler.restarts == 0
+
+
+def test_the_time_of_a_frame_is_that_of_its_last_packet():
+    clock = iter(range(10_000))
+    packets = packets_of(marked_frames(0, 6))
+    released = assemble(packets[:4] + packets[5:], FrameAssembler(FRAME, lambda: next(clock)))
+    assert [frame.t_ns for frame in released[:2]] == [7, 16]
+    assert [frame.complete for frame in released[:2]] == [False, True]
+
+
+@pytest.mark.parametrize("kind", [OneByOne, Batched])
+def test_both_receivers_take_what_waits(kind):
+    with open_socket("127.0.0.1", 0) as source:
+        receiver = kind(source, 1466)
+        assert receiver.receive() == []
+        card = EmulatedCard(source.getsockname())
+        card.send(bytes(1456 * (BATCH + 3)))
+        card._data.sendto(b"", source.getsockname())
+        card._data.sendto(bytes(9000), source.getsockname())
+        card.close()
+        batches = []
+        while batch := receiver.receive():
+            batches.append([bytes(packet) for packet in batch])
+    packets = [packet for batch in batches for packet in batch]
+    assert [len(batch) for batch in batches] == [BATCH, 5]
+    assert packets[: BATCH + 3] == Packetizer().push(bytes(1456 * (BATCH + 3)))
+    assert [len(packet) for packet in packets[BATCH + 3 :]] == [0, 1467]  # too long is cut, and can be told
+
+
+def test_a_small_buffer_is_said_with_its_remedy(caplog, monkeypatch):
+    monkeypatch.setattr("edge.radar.udp.WANTED_BUFFER_BYTES", 1 << 40 >> 10)
+    open_socket("127.0.0.1", 0).close()
+    assert "run: sudo sysctl -w net.core.rmem_max=1073741824" in caplog.text
+
+
+def test_faults_restart_and_wrap_over_a_real_socket():
+    port = DataPort("127.0.0.1", 0, FRAME)
+    first, second = marked_frames(NEAR_WRAP // FRAME, 300), marked_frames(NEAR_WRAP // FRAME, 300, recording=1)
+    faults = Faults(loss=0.01, reorder=0.02, duplicate=0.02, delay=0.002)
+    card = EmulatedCard(("127.0.0.1", port.port), faults=faults, start_bytes=NEAR_WRAP)
+    for frames in (first, second):
+        for k, frame in enumerate(frames.values()):
+            card.send(frame)
+            if k % 20 == 0:
+                time.sleep(0.002)
+        card.restart()
+    card.close()
+    released = []
+    for frame in port.frames():
+        if frame is None:
+            port.close()
+        else:
+            released.append(frame)
+    assert_true(released, first, second)
+    assert port.restarts == 1
+    assert Counter(frame.complete for frame in released)[True] > 500
+
+
+def test_the_same_seed_fails_the_same_way():
+    packets = [pack_header(k + 1, 1456 * k) + bytes(1456) for k in range(500)]
+    faults = Faults(0.1, 0.1, 0.1, 0.1, seed=random.randrange(1000))
+    assert FaultyLink(faults).push(packets) == FaultyLink(faults).push(packets)
