@@ -28,7 +28,7 @@ from edge.frames import RadarFrame, RcgBlock
 from edge.radar.firmware import load_chirp
 from edge.spec import RCG_RATE_HZ
 from edge.twin.fmcw import Fmcw
-from edge.twin.scene import HEART_SPOT_M, SCENES, Scene
+from edge.twin.scene import SCENES, Scene
 
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
 BAND = signal.butter(2, (2, 25), "bandpass", fs=RCG_RATE_HZ, output="sos")
@@ -81,9 +81,8 @@ def simple(scene: Scene, echo: np.ndarray, from_s: float) -> float:
     displacement, covered = PhaseTracker(CHIRP.wavelength_m).push(list(range(len(echo))), echo[:, None])
     rcg = SecondDerivative(RCG_RATE_HZ).push(displacement, covered)[1]
     t_s = np.arange(rcg.shape[1]) / RCG_RATE_HZ
-    spot = scene.points_m[np.argmin(np.linalg.norm(scene._chest_points[:, [0, 2]] - HEART_SPOT_M, axis=1))]
     seen = t_s >= from_s
-    return float(correlation(rcg[:, seen], scene.cardiac_mm_s2(t_s[seen], spot[None]).T)[0])
+    return float(correlation(rcg[:, seen], scene.cardiac_mm_s2(t_s[seen], scene.heart_m[None]).T)[0])
 
 
 def measure(name: str, seconds: float, from_s: float) -> dict[str, float]:

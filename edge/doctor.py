@@ -6,7 +6,6 @@ A check changes nothing: the card is greeted, not configured; the radar's port i
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import socket
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from edge.config import Config, load_config
 from edge.dsp.sst_native import COMPILED
 from edge.errors import InputError
 from edge.mqtt.client import Broker
+from edge.radar.awr1843 import find_port
 from edge.radar.dca1000_control import Card, CardConfig, load_card
 from edge.radar.firmware import load_chirp
 from edge.radar.limits import LIMITS
@@ -77,10 +77,6 @@ def _chirp_file(setup: Setup) -> Finding:
 
 
 def _serial_port(setup: Setup) -> Finding:
-    try:
-        find_port = importlib.import_module("edge.radar.awr1843").find_port  # with pyserial, which may be missing
-    except ImportError as error:
-        return Finding("FAIL", f"cannot look for it without {error.name}: pip install -e . again")
     port = find_port()
     if not os.access(port, os.R_OK | os.W_OK):
         return Finding("FAIL", f"{port} is not ours to use: sudo usermod -aG dialout $USER, then log in again")

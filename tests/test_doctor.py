@@ -1,8 +1,6 @@
 """Each check against what it checks, or against nothing there; then the command as a user types it."""
 
 import socket
-import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -63,7 +61,7 @@ def test_no_settings_is_no_failure(checked):
 
 
 def radar_port(monkeypatch, find_port):
-    monkeypatch.setitem(sys.modules, "edge.radar.awr1843", SimpleNamespace(find_port=find_port))
+    monkeypatch.setattr(doctor, "find_port", find_port)
 
 
 def test_the_radar_is_on_a_port(checked, monkeypatch, tmp_path):
@@ -85,13 +83,6 @@ def test_no_radar_is_connected(checked, monkeypatch):
 
     radar_port(monkeypatch, nothing)
     assert checked("radar's port", doctor.Setup()) == ("FAIL", "connect the radar's USB cable")
-
-
-def test_without_pyserial(checked, monkeypatch):
-    monkeypatch.setitem(sys.modules, "edge.radar.awr1843", None)
-    level, text = checked("radar's port", doctor.Setup())
-    assert level == "FAIL"
-    assert "pip install" in text
 
 
 def test_the_host_address(checked, setup_of):
