@@ -1,0 +1,1 @@
+"""Recordings with an ECG beside them, from files to windows with labels."""
