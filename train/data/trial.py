@@ -61,4 +61,4 @@ class Trial:
     @property
     def seconds(self) -> float:
         """How long it lasts."""
-        return self.rcg.shape[1] / RCG_RATE_HZ
+        return float(self.rcg.shape[1] / RCG_RATE_HZ)
