@@ -96,5 +96,15 @@ class SstSpec:
 
 SST_DEFAULT = SstSpec()
 
+PIECE = 200
+"""Samples of an ECG piece: one cycle around the window's middle beat, whatever its length."""
+PIECE_R = 1 / 3
+"""Where in the piece its R peak lies: the third of a cycle before it holds the P wave, the rest the T wave."""
+ANCHOR_CLASSES = SST_WINDOW
+"""An R peak can be at every sample of the window."""
+CYCLE_MIN = 60
+CYCLE_CLASSES = 260
+"""Class c is a cycle of CYCLE_MIN + c samples, 200 to 37.6 bpm; the paper's 0 to 259 end at 46 bpm."""
+
 INTENDED_USE: Final = "research"
 NOT_A_DEVICE = "Research use only. Not a medical device."
