@@ -105,6 +105,16 @@ def test_the_same_beats_wherever_the_stream_began():
     np.testing.assert_allclose(later - 100_000, found)
 
 
+def test_the_end_of_a_stream_is_not_held_back():
+    beats, stitcher = regular(70), Stitcher()
+    for end in range(SST_WINDOW, 6000, HOP):
+        last = stitcher.push(outputs(beats, end), end)
+    rest = stitcher.finish()
+    assert rest.sample0 == last.sample0 + len(last.ecg)
+    assert rest.sample0 + len(rest.ecg) == end
+    np.testing.assert_allclose(rest.r_peaks, beats[(beats >= rest.sample0) & (beats < end)], atol=0.5)
+
+
 def test_time_does_not_run_backwards():
     beats, stitcher = regular(70), Stitcher()
     stitcher.push(outputs(beats, 1000), 1000)

@@ -38,18 +38,20 @@ class Reconstruction:
 
 
 def reconstruct(predict: Predictor, rcg: Float32, spec: SstSpec = SST_DEFAULT) -> Reconstruction:
-    """The ECG of RCG [P, n], as the device would have made it; the last two seconds, which it still waits for, not."""
+    """The ECG of RCG [P, n], as the device would have made it; its first two seconds are only context."""
     stitcher, n = Stitcher(), rcg.shape[1]
-    ecg, known, windows = np.zeros(n), np.zeros(n, bool), []
-    r_peaks, confidence = [np.zeros(0)], [np.zeros(0)]
+    parts, windows = [], []
     for end, outputs in _predicted(predict, rcg, spec):
-        part = stitcher.push(outputs, end)
+        parts.append(stitcher.push(outputs, end))
+        windows.append((end, outputs))
+    parts.append(stitcher.finish())
+    ecg, known = np.zeros(n), np.zeros(n, bool)
+    for part in parts:
         inside = slice(part.sample0, part.sample0 + len(part.ecg))
         ecg[inside], known[inside] = part.ecg, part.known
-        r_peaks.append(part.r_peaks)
-        confidence.append(part.confidence)
-        windows.append((end, outputs))
-    return Reconstruction(ecg, known, np.concatenate(r_peaks), np.concatenate(confidence), windows)
+    r_peaks = np.concatenate([part.r_peaks for part in parts])
+    confidence = np.concatenate([part.confidence for part in parts])
+    return Reconstruction(ecg, known, r_peaks, confidence, windows)
 
 
 def _predicted(predict: Predictor, rcg: Float32, spec: SstSpec) -> Iterator[tuple[int, TaskOutputs]]:

@@ -65,6 +65,10 @@ class Stitcher:
         start, self._ripe = max(self._ripe, end - _MEMORY), end - DELAY
         return self._stretch(start, max(start, self._ripe))
 
+    def finish(self) -> EcgEstimate:
+        """The end of a stream: what had still to ripen, as well as it is known."""
+        return self._stretch(max(self._ripe, self._end - _MEMORY), self._end)
+
     def _stretch(self, start: int, stop: int) -> EcgEstimate:
         beats, mass = self._beats()
         t = np.arange(start, stop, dtype=float)
