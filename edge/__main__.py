@@ -41,7 +41,7 @@ from edge.twin.scene import SCENES
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command; the exit status is 0, 1 (it did not work) or 2 (the input is at fault)."""
+    """Runs one command; the exit status is 0, 1 (it did not work), 2 (the input is at fault) or 130 (interrupted)."""
     args = parser(COMMANDS).parse_args(argv)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     try:
@@ -53,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"radarecg: error: {reason}", file=sys.stderr)
     except KeyboardInterrupt:
         print("radarecg: interrupted", file=sys.stderr)
+        return 130
     return 2
 
 
