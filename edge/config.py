@@ -10,6 +10,7 @@ import msgspec
 from edge.errors import InputError
 from edge.mqtt.client import Broker
 from edge.radar.dca1000 import DEFAULT_DATA_PORT
+from edge.radar.dca1000_control import CardConfig, load_card
 from edge.radar.decode import IqOrder
 
 DeviceId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,64}$")]
@@ -24,10 +25,12 @@ class ConfigError(InputError):
 class RadarConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`cfg` and `card` are relative to the settings file. `data_host` is this machine's address towards the card.
 
+    `serial` is the radar's command port, or "auto"; without it others start and stop the boards.
     `card` is the card's own settings (firmware_config/dca1000.toml); without it, its defaults.
     """
 
     cfg: str
+    serial: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     card: str | None = None
     iq_order: IqOrder = "sdk"
     data_host: Host = "0.0.0.0"
@@ -57,6 +60,11 @@ def load_config(path: Path) -> Config:
         return msgspec.toml.decode(path.read_bytes(), type=Config)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def card_of(config: Config, path: Path) -> CardConfig:
+    """The card's settings, from the file beside the settings at `path`. Raises CardError, FileNotFoundError."""
+    return load_card(path.parent / config.radar.card) if config.radar.card else CardConfig()
 
 
 def broker_of(config: Config, path: Path) -> Broker:

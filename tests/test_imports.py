@@ -33,10 +33,11 @@ ROOMS = {
     "plot": {"dsp", "recording", "sources"},
     "config": {"radar", "mqtt"},
     "arguments": set(),
+    "command_line": {"arguments", "radar", "twin"},
     "doctor": {"config", "dsp", "mqtt", "radar"},
     "demo": {"mqtt"},
     "__main__": {
-        *{"arguments", "config", "demo", "doctor", "mqtt", "pipeline", "plot", "radar"},
+        *{"command_line", "config", "demo", "doctor", "mqtt", "pipeline", "plot", "radar"},
         *{"recording", "report", "sources", "twin"},
     },
 }

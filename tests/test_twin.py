@@ -212,6 +212,7 @@ def test_the_process_streams_in_real_time_and_tells_the_truth(mmecg):
     )
     out = []
     for frame in port.frames():
+        assert twin.poll() is None, "the twin ended"
         if frame is not None:
             out.append((time.monotonic(), frame))
         if len(out) == 601:
