@@ -93,7 +93,7 @@ def shape_correlation(r_peaks: Float64, ecg: Float32) -> Float64:
     return np.asarray(beats @ usual / np.where(size > 0, size, np.inf))
 
 
-def around(r_peaks: Float64, ecg: Float32, reach_s: float) -> Float64:
+def around(r_peaks: Float64, ecg: Float32 | Float64, reach_s: float) -> Float64:
     """The ECG within a reach of every R peak: [k, samples], the peak in the middle."""
     reach = round(reach_s * RCG_RATE_HZ)
     index = np.rint(r_peaks).astype(int)[:, None] + np.arange(-reach, reach + 1)
