@@ -38,8 +38,9 @@ def read_table(path: Path, *columns: str) -> Float64:
 def load_array(path: Path, name: str | None = None) -> Array:
     """The array of an .npy file, or the one called `name` of an .npz file. Raises TrialError."""
     try:
-        loaded = np.load(path)
-        return np.asarray(loaded if name is None else loaded[name])
+        with path.open("rb") as file:
+            loaded = np.load(file)
+            return np.asarray(loaded if name is None else loaded[name])
     except Exception as error:  # numpy and zipfile raise whatever a damaged file makes them stumble over
         raise TrialError(f"{path}: cannot be read ({error!r})") from error
 

@@ -73,12 +73,11 @@ def _read_recording(folder: Path) -> Iterator[Trial]:
         for part in _runs(usable):
             count += 1
             times = stretch.t_s[part]
-            beside = slice(max(0, np.searchsorted(t_s, times[0]) - 5), np.searchsorted(t_s, times[-1]) + 5)
             yield Trial(
                 name=f"{folder.name}-{count:02d}",
                 subject=person.subject or folder.name,
                 rcg=stretch.rcg_mm_s2[:, part],
-                ecg=interpolate.CubicSpline(t_s[beside], ecg_mv[beside])(times).astype(np.float32),
+                ecg=_ecg_at(times, t_s, ecg_mv),
                 points_m=stretch.points_m,
                 status=person.status,
                 rhythm=person.rhythm,
@@ -99,16 +98,23 @@ def _person(path: Path) -> Person:
 
 
 def _ecg(path: Path) -> tuple[Float64, Float64]:
-    """Times [k] and ECG [k], without what RCG_RATE_HZ cannot show."""
+    """Times [k] and ECG [k]."""
     t_s, ecg_mv = read_table(path, "t_s", "ecg_mv").T
     steps = np.diff(t_s)
     if not np.isfinite([t_s, ecg_mv]).all() or (steps <= 0).any() or t_s[-1] - t_s[0] < SHORTEST_S:
         raise TrialError(f"{path}: {SHORTEST_S:g} s of numbers with rising times are needed; cut out what is none")
-    rate_hz = 1 / float(np.median(steps))
+    return t_s, ecg_mv
+
+
+def _ecg_at(times_s: Float64, t_s: Float64, ecg_mv: Float64) -> Float32:
+    """The ECG at the times [n] of a stretch, from its samples around these and none beyond a gap."""
+    around = slice(np.searchsorted(t_s, times_s[0], "right") - 1, np.searchsorted(t_s, times_s[-1]) + 1)
+    t_s, ecg_mv = t_s[around], ecg_mv[around]
+    rate_hz = 1 / float(np.median(np.diff(t_s)))
     if rate_hz > RCG_RATE_HZ:
         low_pass = signal.butter(4, 0.45 * RCG_RATE_HZ, fs=rate_hz, output="sos")
         ecg_mv = signal.sosfiltfilt(low_pass, ecg_mv)
-    return t_s, ecg_mv
+    return np.asarray(interpolate.CubicSpline(t_s, ecg_mv)(times_s), np.float32)
 
 
 def _stretches(recording: Recording) -> Iterator[Stretch]:
