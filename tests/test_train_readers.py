@@ -10,7 +10,7 @@ from scipy import io, signal
 from edge.errors import InputError
 from edge.frames import RawFrame
 from edge.radar.decode import encode
-from edge.recording import Recorder
+from edge.recording import INDEX_ROW, Recorder
 from edge.spec import RCG_RATE_HZ
 from edge.twin.fmcw import Fmcw
 from edge.twin.heart import Heart
@@ -71,7 +71,7 @@ def test_mmecg_as_matlab_writes_it(tmp_path, struct):
         "RCG": wanted.rcg.T.astype(float),
         "ECG": wanted.ecg[:, None].astype(float),
         "posXYZ": wanted.points_m,
-        "id": np.array([[3.0]]),
+        "id": np.array([[1234567.0]]),
         "age": np.array([[44.0]]),
         "gender": "male",
         "physistatus": "PE",
@@ -81,7 +81,7 @@ def test_mmecg_as_matlab_writes_it(tmp_path, struct):
     first, second = mmecg.read(tmp_path)
     assert (first.name, second.name) == ("9", "10")
     for found in (first, second):
-        assert (found.subject, found.status, found.rhythm, found.moving) == ("3", "PE", None, None)
+        assert (found.subject, found.status, found.rhythm, found.moving) == ("1234567", "PE", None, None)
         np.testing.assert_array_equal(found.rcg, wanted.rcg)
         np.testing.assert_array_equal(found.ecg, wanted.ecg)
         np.testing.assert_array_equal(found.points_m, wanted.points_m)
@@ -141,10 +141,10 @@ def test_own_recordings_align_with_the_ecg(tmp_path, request, chirp, band_hz):
 
 
 def test_own_recordings_are_parted_at_gaps(tmp_path, iwr6843):
-    lost = {240, *range(460, 470)}
-    record(tmp_path / "anna", iwr6843, Heart(), 36, lost)
+    lost = {240, *range(460, 470), *range(730, 740), *range(745, 760)}
+    record(tmp_path / "anna", iwr6843, Heart(), 40, lost)
     rows = (tmp_path / "anna" / "ecg.csv").read_text().splitlines(keepends=True)
-    # Row 1 is at -1 s; the ECG's own gap is 35 s after the radar's start, too late to leave 10 s behind it.
+    # Row 1 is at -1 s, so the ECG's own gap is 35 s after the radar's start; from then on no part has 10 s.
     (tmp_path / "anna" / "ecg.csv").write_text("".join(rows[:18001] + rows[18101:]))
     one, two, three = READERS["own"](tmp_path / "anna")
     assert [t.name for t in (one, two, three)] == ["anna-01", "anna-02", "anna-03"]
@@ -153,6 +153,24 @@ def test_own_recordings_are_parted_at_gaps(tmp_path, iwr6843):
     assert 23.4 < three.ecg[0] < 23.6
     assert three.ecg[-1] == pytest.approx(35, abs=0.02)
     assert {t.subject for t in (one, two, three)} == {"anna"}
+
+
+def test_own_recordings_follow_the_host_s_clock_through_jitter_but_not_through_a_jump(tmp_path, iwr6843):
+    record(tmp_path / "anna", iwr6843, Heart(), 30)
+    path = tmp_path / "anna" / "frames.idx"
+    rows = np.fromfile(path, INDEX_ROW)
+    (plain,) = own.read(tmp_path)
+    late_ns = np.random.default_rng(1).exponential(2e6, len(rows))
+    late_ns[100:110] += 3e8  # a stall
+    fast_ns = 5e-5 * (rows["t_ns"] - rows["t_ns"][0])
+    rows["t_ns"] += (late_ns + fast_ns).astype(int)
+    rows.tofile(path)
+    (found,) = own.read(tmp_path)
+    np.testing.assert_allclose(found.ecg, plain.ecg + np.linspace(0, 1.5e-3, len(plain.ecg)), atol=3e-3)
+    rows["t_ns"][300:] += 10**9
+    rows.tofile(path)
+    with pytest.raises(TrialError, match="clock was set"):
+        list(own.read(tmp_path))
 
 
 def test_own_recordings_without_an_ecg_of_that_time_are_refused(tmp_path, iwr6843):
@@ -222,6 +240,7 @@ def test_an_empty_folder_and_none_are_named(tmp_path, reader):
     [
         ("mmecg", "1.mat", {"RCG": None}, "RCG is missing; the file holds"),
         ("mmecg", "1.mat", {"id": None}, "whose trial"),
+        ("mmecg", "1.mat", {"id": np.nan}, "whose trial"),
         ("mmecg", "1.mat", {"RCG": np.ones((50, 400))}, "ECG is"),
         ("mmecg", "1.mat", {"RCG": "text"}, "RCG is <U4"),
         ("mmecg", "1.mat", {"posXYZ": np.ones((50, 2))}, "posXYZ is"),

@@ -87,7 +87,7 @@ class DataSet:
 def load(path: Path, cache: Path | None = None, spec: SstSpec = SST_DEFAULT, processes: int | None = None) -> DataSet:
     """The data set that the TOML file describes; its spectrograms go to `cache` (default: beside the file).
 
-    Spectrograms are computed once and mapped from the disk (50 channels: 0.8 MB a second of recording); the trials stay
+    Spectrograms are computed once and mapped from the disk (50 channels: 0.85 MB a second of recording); trials stay
     in memory (40 kB a second). Shows its progress and can be stopped: what is written is not computed again.
     Raises InputError, FileNotFoundError. Call it under `if __name__ == "__main__"`: workers import the script.
     """

@@ -28,10 +28,12 @@ def find_files(folder: Path, suffix: str) -> list[Path]:
 def read_table(path: Path, *columns: str) -> Float64:
     """These columns of a CSV file of numbers with a header line: [rows, columns]. Raises TrialError."""
     try:
-        header, *rows = path.read_text(encoding="utf-8").splitlines()
+        header, *rows = (line for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
         wanted = [header.split(",").index(name) for name in columns]
-        return np.loadtxt(rows or [""], delimiter=",", usecols=wanted, ndmin=2)
-    except (OSError, ValueError, UserWarning) as error:
+        if not rows:
+            raise ValueError("no row below its header")
+        return np.loadtxt(rows, delimiter=",", usecols=wanted, ndmin=2)
+    except (OSError, ValueError) as error:
         raise TrialError(f"{path}: not a table with the columns {', '.join(columns)} ({error})") from error
 
 

@@ -11,6 +11,7 @@ on either side.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Stretch:
 
 def read(path: Path) -> Iterator[Trial]:
     """A recording's folder, or every one inside the folder, to trials of 10 s or more. Raises InputError."""
+    path = path.absolute()  # a folder's name is a trial's, and "." is none
     folders = [path] if (path / "meta.json").exists() else sorted(found.parent for found in path.glob("*/meta.json"))
     if not folders:
         raise TrialError(f"{path}: no recording and no folder of recordings (`radarecg record` makes one)")
@@ -66,7 +68,7 @@ def read(path: Path) -> Iterator[Trial]:
 def _read_recording(folder: Path) -> Iterator[Trial]:
     person = _person(folder / "subject.toml")
     t_s, ecg_mv = _ecg(folder / "ecg.csv")
-    seen, count = "the radar shows no chest", 0
+    seen, count = "the radar shows no chest for so long", 0
     for stretch in _stretches(open_recording(folder)):
         seen = f"the radar covers {stretch.t_s[0]:.1f} to {stretch.t_s[-1]:.1f} at last"
         usable = stretch.covered & _within(stretch.t_s, t_s)
@@ -90,6 +92,7 @@ def _read_recording(folder: Path) -> Iterator[Trial]:
 
 def _person(path: Path) -> Person:
     if not path.exists():
+        logging.getLogger(__name__).warning("%s is not there: %s is taken for a person's name", path, path.parent.name)
         return Person()
     try:
         return msgspec.toml.decode(path.read_bytes(), type=Person)
@@ -126,16 +129,18 @@ def _stretches(recording: Recording) -> Iterator[Stretch]:
         block = extractor.push(frame)
         if block is None:
             continue
-        if block.restarted and blocks:
-            yield _stretch(recording, blocks)
+        if block.restarted:
+            yield from _stretch(recording, blocks)
             blocks = []
         blocks.append(block)
-    if blocks:
-        yield _stretch(recording, blocks)
+    yield from _stretch(recording, blocks)
 
 
-def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Stretch:
+def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Iterator[Stretch]:
+    """The stretch that these blocks are, if it is long enough."""
     last = np.cumsum([len(block.covered) for block in blocks]) - 1
+    if not blocks or last[-1] + 1 < SHORTEST_S * RCG_RATE_HZ:
+        return
     t_s = np.array([block.t_ns for block in blocks]) / 1e9 - _delay_s(recording)
     few = np.linspace(0, len(last) - 1, min(len(last), 500)).astype(int)
     line = stats.theilslopes(t_s[few] - last[few] / RCG_RATE_HZ, last[few])
@@ -143,7 +148,7 @@ def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Stretch:
     if np.median(np.abs(times[last] - t_s)) > CLOCK_JUMP_S:
         raise TrialError(f"{recording.adc.parent}: the host's clock was set while it recorded; its times say nothing")
     rcg = np.concatenate([block.rcg_mm_s2.astype(np.float32) for block in blocks], axis=1)
-    return Stretch(times, rcg, np.concatenate([block.covered for block in blocks]), blocks[-1].points_m)
+    yield Stretch(times, rcg, np.concatenate([block.covered for block in blocks]), blocks[-1].points_m)
 
 
 def _delay_s(recording: Recording) -> float:
