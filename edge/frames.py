@@ -91,6 +91,35 @@ class SstWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskOutputs:
+    """What the network says of one window; the last two each sum to 1.
+
+    ecg [200], the piece around the middle beat, its QRS 1 high; anchor [800], probability that a beat's R peak is at
+    this sample; cycle [260], probability of each length of the middle cycle.
+    """
+
+    ecg: Float32
+    anchor: Float32
+    cycle: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class EcgEstimate:
+    """A stretch of the long-term ECG at RCG_RATE_HZ, from sample `sample0` of the stream on.
+
+    ecg [n] in units of the QRS complex's height, 0 where not `known` [n]: there no two beats enclose it.
+    r_peaks [k]: samples of the stream (fractions count) at which the stretch's beats have their R peaks; confidence [k]
+    of each, 0..1.
+    """
+
+    sample0: int
+    ecg: Float64
+    known: Bool
+    r_peaks: Float64
+    confidence: Float64
+
+
+@dataclass(frozen=True, slots=True)
 class Waveform:
     """The heart waveform: envelope of the chest's vibration, a large bump a beat. samples [n] in mm/s^2.
 

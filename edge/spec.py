@@ -96,15 +96,15 @@ class SstSpec:
 
 SST_DEFAULT = SstSpec()
 
+PIECE = 200
+"""Samples of an ECG piece: one cycle around the window's middle beat, whatever its length."""
+PIECE_R = 1 / 3
+"""Where in the piece its R peak lies: the third of a cycle before it holds the P wave, the rest the T wave."""
 ANCHOR_CLASSES = SST_WINDOW
-"""The network's second task: an R peak at each sample of the window."""
+"""An R peak can be at every sample of the window."""
 CYCLE_MIN = 60
 CYCLE_CLASSES = 260
-"""Its third: class c is a cycle of CYCLE_MIN + c samples, 200 down to 37.6 beats a minute."""
-PIECE = 200
-"""Its first: the beat nearest the window's middle, resampled to so many samples, whatever its cycle."""
-PIECE_R = 1 / 3
-"""Where the R peak lies in it."""
+"""Class c is a cycle of CYCLE_MIN + c samples, 200 to 37.6 bpm; the paper's 0 to 259 end at 46 bpm."""
 
 INTENDED_USE: Final = "research"
 NOT_A_DEVICE = "Research use only. Not a medical device."

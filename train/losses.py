@@ -7,10 +7,12 @@ the loss's floor.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
-from edge.spec import CYCLE_CLASSES, CYCLE_MIN, SST_WINDOW
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES
 
 SIGMA = 2.0
 """Of a target, in samples: 10 ms, what R peaks themselves are uncertain by."""
@@ -29,35 +31,29 @@ def ecg_loss(piece: Tensor, target: Tensor) -> Tensor:
 
 
 def anchor_loss(logits: Tensor, anchors: Tensor) -> Tensor:
-    """Cross-entropy between logits [B, 800] and the R peaks [B, A], in samples from the window's start.
+    """Cross-entropy between logits [B, 800] and the window's R peaks, marked by 1 in [B, 800] and of equal share.
 
-    NaN fills the rows of windows with fewer; a window with no R peak in it does not count.
+    A window without an R peak does not count.
     """
-    return _cross_entropy(logits, gaussians(anchors, SST_WINDOW))
+    count = anchors.sum(-1, keepdim=True)
+    target = anchors @ blur(ANCHOR_CLASSES, anchors.device) / count.clamp(min=1)
+    return _mean(_cross_entropy(logits, target), count[:, 0] > 0)
 
 
 def cycle_loss(logits: Tensor, cycle: Tensor) -> Tensor:
-    """Cross-entropy between logits [B, 260] and the middle beats' lengths [B] in samples.
-
-    A length that is NaN, or that has no class, does not count.
-    """
-    return _cross_entropy(logits, gaussians(cycle[:, None] - CYCLE_MIN, CYCLE_CLASSES))
+    """Cross-entropy between logits [B, 260] and the classes [B] of the middle beats' lengths."""
+    return _cross_entropy(logits, blur(CYCLE_CLASSES, cycle.device)[cycle]).mean()
 
 
-def gaussians(places: Tensor, classes: int) -> Tensor:
-    """Places [B, A] on the axis of classes to distributions [B, classes], each place with the same share.
-
-    Only places from half a class before the first to half a class after the last count; a row without one is 0.
-    """
-    there = (places > -0.5) & (places < classes - 0.5)
-    centre = torch.where(there, places, 0)[..., None]
-    bumps = (-0.5 * ((torch.arange(classes, device=places.device) - centre) / SIGMA).square()).softmax(-1)
-    share = there / there.sum(-1, keepdim=True).clamp(min=1)
-    return (share[..., None] * bumps).sum(-2)
+@lru_cache
+def blur(classes: int, device: torch.device) -> Tensor:
+    """[classes, classes]: row c is the target of class c, a Gaussian that is not cut but renormalised at the ends."""
+    c = torch.arange(classes, device=device)
+    return (-0.5 * ((c - c[:, None]) / SIGMA).square()).softmax(-1)
 
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    return _mean(-(target * logits.log_softmax(-1)).sum(-1), target.sum(-1) > 0)
+    return -(target * logits.log_softmax(-1)).sum(-1)
 
 
 def _mean(losses: Tensor, known: Tensor) -> Tensor:

@@ -17,9 +17,9 @@ from torch.nn import functional
 from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, RCG_RATE_HZ, SST_BINS, SST_COLUMN_RATE_HZ, SST_COLUMNS
 from train.model.network import Network
 
-STEM = 48
+STEM = 40
 HEADS = 4
-LEVELS = (96, 128, 160, 192)
+LEVELS = (96, 128, 160, 160)
 """Channels at 120, 60, 30 and 15 columns."""
 SILENT = -1e4
 """The score of a point that shows nothing: no weight, also in half precision; where all are silent, all weigh alike."""

@@ -1,0 +1,111 @@
+"""Windows for training, made as they are needed: RCG cut, augmented and transformed while the network works.
+
+Every window of a run follows from (seed, epoch, batch, place in it) alone: a run that was stopped and goes on sees what
+it would have seen, with any number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.dsp.sst import HighPass, Sst
+from edge.errors import InputError
+from edge.frames import Float32
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, SST_BINS, SST_COLUMNS, SST_PAST, SST_WINDOW, SstSpec
+from train.augment import cut, disturb, draw_pace
+from train.data.labels import Labels
+from train.data.trial import Trial
+
+_Row = tuple[Float32, Float32, Float32, np.int64, str]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """x [B, P, 71, 120], spectrograms; piece [B, 200], NaN where there is none; anchors [B, 800], 0 or 1; cycle [B].
+
+    `source` [B] says in words which window of which trial each is.
+    """
+
+    x: Float32
+    piece: Float32
+    anchors: Float32
+    cycle: npt.NDArray[np.int64]
+    source: list[str]
+
+
+class Batches:
+    """Batches from some trials and their labels; `points` of every window, drawn at random.
+
+    Raises InputError when there is no window to draw.
+    """
+
+    def __init__(
+        self, data: Sequence[tuple[Trial, Labels]], size: int, points: int, augment: bool, seed: int, spec: SstSpec
+    ) -> None:
+        self._data = [(trial.name, HighPass().push(trial.rcg.astype(np.float64)).astype(np.float32), labels)
+                      for trial, labels in data]  # fmt: skip
+        self._windows = [(t, w) for t, (_, _, labels) in enumerate(self._data) for w in range(len(labels.window))]
+        if not self._windows:
+            raise InputError("the data set has no usable window for this part of the split; see what was excluded")
+        self._size, self._points, self._augment, self._seed, self._spec = size, points, augment, seed, spec
+        self._threads = ThreadPoolExecutor(os.cpu_count())
+        self._own = threading.local()
+
+    def __len__(self) -> int:
+        """How many windows there are to draw from."""
+        return len(self._windows)
+
+    def drawn(self, epoch: int, batches: range) -> Iterator[Batch]:
+        """Windows at random, with replacement; the next batch is under way while the caller works on this one."""
+        order = [np.random.default_rng((self._seed, epoch, b)).integers(len(self), size=self._size) for b in batches]
+        return self._made([((epoch, b), windows) for b, windows in zip(batches, order, strict=True)])
+
+    def spread(self, count: int) -> Iterator[Batch]:
+        """`count` windows (or all, if fewer) at equal distances, the same at every call."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, count).round().astype(np.int64))
+        return self._made([((0, b), chosen[b : b + self._size]) for b in range(0, len(chosen), self._size)])
+
+    def _made(self, wanted: list[tuple[tuple[int, int], npt.NDArray[np.int64]]]) -> Iterator[Batch]:
+        def begin(number: int) -> list[Future[_Row]]:
+            key, windows = wanted[number]
+            return [self._threads.submit(self._window, int(w), (*key, k)) for k, w in enumerate(windows)]
+
+        waiting = begin(0)
+        for following in range(1, len(wanted) + 1):
+            now, waiting = waiting, begin(following) if following < len(wanted) else []
+            rows = [future.result() for future in now]
+            x, piece, anchors, cycle = (np.stack([row[k] for row in rows]) for k in range(4))
+            yield Batch(x, piece, anchors, cycle, [row[4] for row in rows])
+
+    def _window(self, index: int, key: tuple[int, int, int]) -> _Row:
+        rng = np.random.default_rng((self._seed, *key))
+        trial, row = self._windows[index]
+        name, rcg, labels = self._data[trial]
+        middle = labels.start[row] + SST_WINDOW / 2
+        pace = draw_pace(rng) if self._augment else 1.0
+        start = middle - pace * SST_WINDOW / 2
+        end = start + pace * (SST_WINDOW + self._spec.look_ahead)
+        cycle = round(labels.length[row] / pace) - CYCLE_MIN
+        if start - pace * SST_PAST < 0 or end > rcg.shape[1] or not 0 <= cycle < CYCLE_CLASSES:
+            pace, start, cycle = 1.0, float(labels.start[row]), int(labels.cycle[row])
+        chosen = rng.choice(len(rcg), self._points, replace=self._points > len(rcg))
+        segment = cut(rcg[chosen], start - pace * SST_PAST, self._spec.segment, pace)
+        if self._augment:
+            segment = disturb(segment, rng)
+        anchors = np.zeros(ANCHOR_CLASSES, np.float32)
+        at = np.rint((labels.beats.r_peaks - start) / pace).astype(int)
+        anchors[at[(at >= 0) & (at < ANCHOR_CLASSES)]] = 1
+        return self._sst(segment), labels.piece[row], anchors, np.int64(cycle), f"{name}, window {labels.window[row]}"
+
+    def _sst(self, segment: Float32) -> Float32:
+        if not hasattr(self._own, "sst"):
+            self._own.sst = Sst(self._points, self._spec)
+        values: Float32 = self._own.sst(segment).values.copy()
+        return values.reshape(self._points, SST_BINS, SST_COLUMNS)

@@ -1,0 +1,151 @@
+"""What a network makes of recordings with a known ECG, in the paper's figures, beside the classical heart rate.
+
+Three views of the same recording: each window by itself (radarODE-MTL Table I), the long-term ECG (its Figure 6 and 7),
+and the heart rate of every ten seconds, which the classical estimator gives too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import signal
+
+from edge.dsp.classical import HeartRateEstimator
+from edge.frames import Chest, Float32, Float64, RcgBlock, TaskOutputs
+from edge.spec import CYCLE_CLASSES, CYCLE_MIN, RCG_RATE_HZ, SST_WINDOW, WINDOW_S
+from edge.vitals.stitch import Stitcher
+from train.data.labels import Labels, clean_ecg
+from train.data.trial import Trial
+from train.metrics import MS, BeatMatch, lag_adjusted_pcc, match_beats, pcc, rates_bpm, rmse, wave_timing_ms
+from train.reconstruct import Predictor, Reconstruction, reconstruct
+
+_LAGS_MS = np.arange(-200.0, 201, 5)
+_FAR = 100 * SST_WINDOW  # any sample of a stream will do
+
+
+@dataclass(frozen=True)
+class TrialFigures:
+    """The figures of one trial. Of windows [w]: rmse and pcc of the piece (NaN without ECG), ppi_error_ms.
+
+    `beats` matches the long-term R peaks, `aligned` after taking out the file's constant lag `lag_ms`. Of the long-term
+    ECG: long_rmse, long_pcc, lag_pcc; waves_ms of Q, S, T. Of each ten seconds [s]: the true rate, the network's, the
+    classical one (NaN: none), and how sure the network is.
+    """
+
+    name: str
+    subject: str
+    status: str | None
+    rmse: Float64
+    pcc: Float64
+    ppi_error_ms: Float64
+    window_beats: BeatMatch
+    beats: BeatMatch
+    aligned: BeatMatch
+    lag_ms: float
+    long_rmse: float
+    long_pcc: float
+    lag_pcc: float
+    waves_ms: dict[str, Float64]
+    true_bpm: Float64
+    ours_bpm: Float64
+    classical_bpm: Float64
+    confidence: Float64
+
+
+def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigures, Reconstruction]:
+    """One trial through the device's chain, measured where its truth is to be believed."""
+    ours = reconstruct(predict, trial.rcg)
+    by_start = {end - SST_WINDOW: outputs for end, outputs in ours.windows}
+    said = [by_start[int(start)] for start in labels.start]
+    with_piece = np.flatnonzero(labels.has_piece)
+    pieces = [(said[w].ecg.astype(np.float64), labels.piece[w].astype(np.float64)) for w in with_piece]
+    lengths = np.array([cycle_length(outputs) for outputs in said])
+    first, last = ours.windows[0][0] - SST_WINDOW, ours.windows[-1][0]
+    true = labels.beats.r_peaks
+    true = true[(true >= first) & (true < last)]
+    lag_ms = constant_lag_ms(ours.r_peaks, true)
+    long_rmse, long_pcc, lag_pcc, waves = np.nan, np.nan, np.nan, {}
+    if trial.ecg is not None and ours.known.sum() > 2 * RCG_RATE_HZ:
+        ecg = clean_ecg(trial.ecg, labels.beats).astype(np.float64)
+        long_rmse, long_pcc = rmse(ours.ecg[ours.known], ecg[ours.known]), pcc(ours.ecg[ours.known], ecg[ours.known])
+        lag_pcc, _ = lag_adjusted_pcc(ours.ecg, ecg, ours.known)
+        waves = wave_timing_ms(ours.ecg, ecg, true[ours.known[true.astype(int)]])
+    ends = np.arange(WINDOW_S, trial.seconds + 1e-6, WINDOW_S) * RCG_RATE_HZ
+    window = WINDOW_S * RCG_RATE_HZ
+    return TrialFigures(
+        trial.name,
+        trial.subject,
+        trial.status,
+        np.array([rmse(*pair) for pair in pieces]),
+        np.array([pcc(*pair) for pair in pieces]),
+        np.abs(lengths - labels.length) * MS,
+        window_beats(said, labels),
+        match_beats(ours.r_peaks, true),
+        match_beats(ours.r_peaks - lag_ms / MS, true),
+        lag_ms,
+        long_rmse,
+        long_pcc,
+        lag_pcc,
+        waves,
+        rates_bpm(labels.beats.r_peaks, ends, window),
+        rates_bpm(ours.r_peaks, ends, window),
+        classical_bpm(trial.rcg, ends),
+        np.array([_mean(ours.confidence[(ours.r_peaks > end - window) & (ours.r_peaks <= end)]) for end in ends]),
+    ), ours
+
+
+def cycle_length(outputs: TaskOutputs) -> float:
+    """The length a window speaks of, in samples: the mean of the distribution around its maximum."""
+    best = int(outputs.cycle.argmax())
+    near = slice(max(0, best - 5), min(CYCLE_CLASSES, best + 6))
+    weights = outputs.cycle[near].astype(np.float64)
+    return CYCLE_MIN + float(np.average(np.arange(near.start, near.stop), weights=weights))
+
+
+def window_beats(said: Iterable[TaskOutputs], labels: Labels) -> BeatMatch:
+    """The anchors of every window taken by itself beside the true ones."""
+    matches = []
+    for outputs, anchors in zip(said, labels.anchors, strict=True):
+        alone = Stitcher()
+        parts = [alone.push(outputs, _FAR), alone.finish()]
+        found = np.concatenate([part.r_peaks for part in parts]) - _FAR + SST_WINDOW
+        matches.append(match_beats(found, np.flatnonzero(anchors).astype(np.float64)))
+    timing = np.concatenate([match.timing_ms for match in matches]) if matches else np.zeros(0)
+    return BeatMatch(timing, sum(match.missed for match in matches), sum(match.false for match in matches))
+
+
+def constant_lag_ms(found: Float64, true: Float64) -> float:
+    """The lag of the found beats that brings most of them onto true ones; 0 without beats."""
+    if not len(found) or not len(true):
+        return 0.0
+    away = (found[:, None] - true) * MS
+    near = [float(np.exp(-(np.abs(away - lag).min(axis=1) ** 2) / (2 * 30**2)).sum()) for lag in _LAGS_MS]
+    return float(_LAGS_MS[int(np.argmax(near))])
+
+
+def classical_bpm(rcg: Float32, ends: Float64) -> Float64:
+    """The classical estimator's rate at each of `ends`, streaming; NaN where it has none.
+
+    It takes acceleration and displacement; the latter is integrated back, of which its pulse band remains.
+    """
+    x = rcg.astype(np.float64)
+    drift = signal.butter(2, 0.4, "highpass", fs=RCG_RATE_HZ, output="sos")
+    for _ in range(2):
+        x = np.cumsum(signal.sosfilt(drift, x, axis=1), axis=1) / RCG_RATE_HZ
+    displacement = signal.sosfilt(drift, x, axis=1)
+    weights, estimator = np.full(len(rcg), 1 / len(rcg)), HeartRateEstimator()
+    rates = {}
+    for start in range(0, rcg.shape[1] - RCG_RATE_HZ + 1, RCG_RATE_HZ):
+        part = slice(start, start + RCG_RATE_HZ)
+        covered = np.ones(RCG_RATE_HZ, bool)
+        acceleration = rcg[:, part].astype(np.float64)
+        chest = Chest(0.5, 30, True)
+        estimator.push(RcgBlock(0, displacement[:, part], acceleration, weights, covered, 0.0, chest, start == 0))
+        rates[part.stop] = estimator.update().bpm
+    return np.array([rates.get(int(end)) or np.nan for end in ends])
+
+
+def _mean(x: Float64) -> float:
+    return float(x.mean()) if len(x) else 0.0
