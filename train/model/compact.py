@@ -14,7 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, RCG_RATE_HZ, SST_BINS, SST_COLUMN_RATE_HZ, SST_COLUMNS
+from edge.spec import (
+    ANCHOR_CLASSES,
+    CYCLE_CLASSES,
+    CYCLE_MIN,
+    PIECE,
+    RCG_RATE_HZ,
+    SST_BINS,
+    SST_COLUMN_RATE_HZ,
+    SST_COLUMNS,
+)
 from train.model.network import Network
 
 STEM = 40
@@ -118,7 +127,9 @@ class Cycle(nn.Module):
         super().__init__()
         self.now = nn.Conv1d(LEVELS[0], heads, 1)
         self.later = nn.Conv1d(LEVELS[0], heads, 1)
-        self.read = nn.Sequential(nn.Flatten(), nn.Linear(heads * self.LAGS, 128), nn.ReLU(), nn.Linear(128, CYCLE_CLASSES))
+        self.read = nn.Sequential(
+            nn.Flatten(), nn.Linear(heads * self.LAGS, 128), nn.ReLU(), nn.Linear(128, CYCLE_CLASSES)
+        )
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, 96, 120] to [B, 260]."""

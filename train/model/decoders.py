@@ -20,9 +20,7 @@ def convolutions(*channels: int, kernel: int, stride: int = 1, padding: int = 0)
 def transposed(*channels: int) -> nn.Sequential:
     """The same with transposed convolutions, each making n columns 3 n + 2."""
     pairs = zip(channels, channels[1:], strict=False)
-    return nn.Sequential(
-        *(_block(nn.ConvTranspose1d(a, b, 5, 3, bias=False), nn.BatchNorm1d(b)) for a, b in pairs)
-    )
+    return nn.Sequential(*(_block(nn.ConvTranspose1d(a, b, 5, 3, bias=False), nn.BatchNorm1d(b)) for a, b in pairs))
 
 
 def dense(*features: int) -> nn.Sequential:
