@@ -40,7 +40,8 @@ class Checkpoint:
         """The network with its weights, ready to predict."""
         network = NETWORKS[self.config.model]()
         network.load_state_dict(self.state["network"])
-        return network.eval()
+        network.eval()
+        return network
 
 
 def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: dict[str, Any]) -> None:
