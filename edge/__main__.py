@@ -17,15 +17,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small pro
 
 from edge import __version__
 from edge.arguments import heart_rate, port, positive
-from edge.config import broker_of, load_config
+from edge.calibrate import calibrate
+from edge.calibration import UNCALIBRATED
+from edge.config import broker_of, calibration_of, load_config
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
 from edge.mqtt.publisher import Publisher
 from edge.pipeline import Pipeline, first_problem, run
+from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DEFAULT_DATA_PORT, DataPort
 from edge.radar.decode import IQ_ORDERS
-from edge.radar.firmware import load_chirp
-from edge.radar.limits import LIMITS
+from edge.radar.firmware import explain, load_chirp
 from edge.recording import Recorder, open_recording
 from edge.report import Report
 from edge.sources.live import LiveSource
@@ -57,7 +59,7 @@ def command_run(args: argparse.Namespace) -> int:
     chirp = load_chirp(args.config.parent / config.radar.cfg)
     source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
     publisher = Publisher(broker_of(config, args.config), config.device, chirp)
-    pipeline = Pipeline(chirp, lambda: clock_state().synced)
+    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration_of(config, args.config, chirp))
     _on_stop(source.close)
     log = logging.getLogger("edge.run")
     log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
@@ -73,10 +75,11 @@ def command_run(args: argparse.Namespace) -> int:
 def command_record(args: argparse.Namespace) -> int:
     """Writes frames from the card into a new folder until stopped, or for a while."""
     chirp = load_chirp(args.cfg)
+    calibration = load_calibration(args.calibration, chirp) if args.calibration else UNCALIBRATED
     data = DataPort(args.host, args.port, chirp.frame_bytes)
     _on_stop(data.close)
     end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
-    with Recorder(args.folder, chirp, args.iq_order) as recorder:
+    with Recorder(args.folder, chirp, args.iq_order, calibration) as recorder:
         for frame in data.frames():
             if frame:
                 recorder.write(frame)
@@ -102,7 +105,7 @@ def command_replay(args: argparse.Namespace) -> int:
         raise InputError(f"{args.recording}: {problem}")
     source = ReplaySource(recording)
     _on_stop(source.close)
-    pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced)
+    pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced, recording.calibration)
     report = Report(None if args.summary else sys.stdout)
     run(source, pipeline, report)
     frames = {"frames": pipeline.frames.received, "frames_lost": pipeline.frames.lost}
@@ -111,6 +114,12 @@ def command_replay(args: argparse.Namespace) -> int:
         print(f"radarecg: note: {seconds:.1f} s of data; a heart rate needs more than {WINDOW_S:.0f}", file=sys.stderr)
     if args.summary:
         print(json.dumps({"recording": args.recording.name, **frames, **report.summary()}))
+    return 0
+
+
+def command_calibrate(args: argparse.Namespace) -> int:
+    """Phase calibration, from a recording of a strong reflector straight ahead."""
+    calibrate(args.recording, args.range_m, args.out)
     return 0
 
 
@@ -149,18 +158,7 @@ def command_twin(args: argparse.Namespace) -> int:
 
 def command_check_config(args: argparse.Namespace) -> int:
     """What a chirp file means, or which limits it breaks."""
-    chirp = load_chirp(args.cfg)
-    for name, value in {
-        "firmware": chirp.firmware,
-        "frame": f"{chirp.loops} loops x {len(chirp.tx_order)} TX x {len(chirp.rx)} RX x {chirp.samples} samples",
-        "TX order": ", ".join(map(str, chirp.tx_order)),
-        "frame rate": f"{chirp.frame_rate_hz:g} Hz, {chirp.frame_bytes} bytes a frame, duty {chirp.duty:.1%}",
-        "sweep": f"{chirp.start_hz / 1e9:.3f} GHz + {chirp.slope_hz_s / 1e12:.3f} MHz/us",
-        "wavelength": f"{chirp.wavelength_m * 1e3:.4f} mm in the middle of the ADC window",
-        "range bin": f"{chirp.range_bin_m * 100:.2f} cm",
-        "fastest motion": f"{chirp.max_speed_m_s * 1e3:.0f} mm/s",
-        "limits": f"all {len(LIMITS)} kept",
-    }.items():
+    for name, value in explain(load_chirp(args.cfg)).items():
         print(f"{name:>15}  {value}")
     return 0
 
@@ -208,12 +206,18 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--host", default="0.0.0.0", help="this machine's address towards the card")
     sub.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
     sub.add_argument("--iq-order", choices=IQ_ORDERS, default="sdk")
+    sub.add_argument("--calibration", type=Path, metavar="TOML", help="of the board: kept with the recording")
 
     sub = add("replay", command_replay)
     sub.add_argument("recording", type=Path, help="a recording's folder, or a bare .bin file")
     sub.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
     sub.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
     sub.add_argument("--summary", action="store_true", help="one JSON line instead of a line a second")
+
+    sub = add("calibrate", command_calibrate)
+    sub.add_argument("recording", type=Path, help="a recording's folder")
+    sub.add_argument("--range-m", type=positive, required=True, metavar="M", help="from the antennas to the reflector")
+    sub.add_argument("--out", type=Path, required=True, metavar="TOML", help="a new file")
 
     sub = add("plot", command_plot)
     sub.add_argument("file", type=Path, help="a recording's folder, a bare .bin file, or an .npz with displacement_mm")
