@@ -21,7 +21,7 @@ def calibrate(folder: Path, range_m: float, out: Path) -> None:
     said = f"residual {found.residual_rad:.3f} rad, {found.contrast_db:.0f} dB above everything near it"
     comment = f"radarecg calibrate {folder.name}: a reflector at {range_m:g} m; {said}"
     text = calibration_text(chirp, found.range_bias_m, found.factors, comment)
-    parse_calibration(text, chirp, str(out))
+    parse_calibration(text, chirp, str(out))  # what is written can be read
     with out.open("x", encoding="utf-8") as file:
         file.write(text)
     print(f"{out}: range bias {found.range_bias_m * 1e3:.0f} mm, {len(found.factors)} factors; {said}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.frames import RawFrame
-from edge.radar.calibration import load_calibration
+from edge.radar.calibration import calibration_text, load_calibration, parse_calibration
 from edge.radar.decode import encode
 from edge.recording import Recorder
 from edge.twin.board import uneven
@@ -199,3 +199,14 @@ def test_record_with_a_calibration_that_does_not_fit(tmp_path):
     done = radarecg("record", tmp_path / "rec", "--cfg", MMECG, "--calibration", tmp_path / "bad.toml")
     assert_one_clear_line(done, "bad.toml", "no factor for TX1 to RX2")
     assert not (tmp_path / "rec").exists()
+
+
+def test_replay_uses_the_calibration_of_the_recording(mmecg, tmp_path):
+    board = uneven(3, 1.0)
+    text = calibration_text(mmecg, board.range_bias_m, tuple((1 / board.of(mmecg)).ravel().tolist()), "the twin's")
+    seen = Fmcw(mmecg, SCENES["still"], board=board).frames(0, 1300)
+    with Recorder(tmp_path / "rec", mmecg, "sdk", parse_calibration(text, mmecg, "x")) as recorder:
+        for seq, iq in enumerate(seen):
+            recorder.write(RawFrame(seq, 5_000_000 * seq, encode(iq, "sdk"), mmecg.frame_bytes))
+    done = radarecg("replay", tmp_path / "rec", "--summary")
+    assert json.loads(done.stdout)["chest_range_m"] == pytest.approx(0.46, abs=0.02)  # without: 0.53

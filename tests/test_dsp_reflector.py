@@ -11,7 +11,7 @@ from edge.dsp.focus import Focus, steering
 from edge.dsp.rcg import RcgExtractor
 from edge.dsp.reflector import measure
 from edge.frames import RadarFrame
-from edge.twin.board import uneven
+from edge.twin.board import Board, uneven
 from edge.twin.fmcw import Fmcw
 from edge.twin.scene import SCENES, Scene
 
@@ -62,7 +62,8 @@ def test_calibration_restores_the_focus(mmecg, point_m):
         filters = steering(mmecg, np.array([point_m]), BINS, calibration)[0]
         return 20 * np.log10(abs(filters @ profile) / np.linalg.norm(filters) / np.linalg.norm(profile))
 
-    assert gain_db(UNCALIBRATED) < -3
+    assert gain_db(UNCALIBRATED) < -8
+    assert gain_db(Calibration(board.range_bias_m)) < -3  # the phases alone
     assert gain_db(calibrated(mmecg, board)) > -0.05
 
 
@@ -108,6 +109,13 @@ def test_a_moving_reflector_is_refused(mmecg):
     turned = [RadarFrame(f.seq, f.t_ns, f.iq * np.complex64(np.exp(0.01j * f.seq)), True) for f in still]
     with pytest.raises(CalibrationError, match="keep all still"):
         measure(mmecg, turned, 1.0)
+
+
+def test_an_antenna_that_hears_nothing_is_named(mmecg):
+    gains = np.ones((3, 4), complex)
+    gains[1, 2] = 0.02
+    with pytest.raises(CalibrationError, match="TX2 to RX3 hardly hears"):
+        measure(mmecg, frames(mmecg, REFLECTOR, Board(tuple(map(tuple, gains)))), 1.0)
 
 
 def test_too_few_whole_frames_or_unknown_antennas_are_refused(mmecg, iwr6843):

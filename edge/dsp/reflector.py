@@ -28,6 +28,7 @@ LOBE_BINS = 2  # of the Hann window on either side of its peak
 ALONE_M, ALONE_DB = 0.5, 20.0  # so far around, nothing else may come nearer than this
 STILL = 0.9  # share of the peak's power that does not change
 MAX_RESIDUAL_RAD = 0.1
+DEAF = 0.1  # a pair with so little of the strongest pair's amplitude hears nothing worth a factor
 # From the side, when the pairs agree on it: of boards with random phases a few in a thousand look like that.
 AHEAD_DEG, ONE_DIRECTION = 5.0, 0.75
 
@@ -71,6 +72,11 @@ def measure(chirp: ChirpConfig, frames: Iterable[RadarFrame], range_m: float) ->
         raise CalibrationError(
             f"the echo at {range_m:g} m is not one point's (residual {residual_rad:.2f} rad): use one small reflector "
             "with nothing near it"
+        )
+    if np.abs(strength).min() < DEAF * np.abs(strength).max():
+        tx, rx = divmod(int(np.abs(strength).argmin()), len(chirp.rx))
+        raise CalibrationError(
+            f"TX{chirp.tx_order[tx]} to RX{chirp.rx[rx]} hardly hears the reflector: is something in front of it?"
         )
     _require_ahead(chirp, seen, range_m, bins, bias_m)
     factors = np.abs(strength).min() / strength
