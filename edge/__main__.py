@@ -16,18 +16,20 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small products threads only wait for each other
 
+from edge.calibrate import calibrate
+from edge.calibration import UNCALIBRATED
 from edge.command_line import Command, parser
-from edge.config import broker_of, card_of, load_config
+from edge.config import broker_of, calibration_of, card_of, load_config
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
 from edge.mqtt.publisher import Publisher
 from edge.pipeline import Pipeline, first_problem, run
 from edge.radar.boards import boards
+from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DataPort
 from edge.radar.dca1000_control import CardConfig, load_card
 from edge.radar.decode import IQ_ORDERS
-from edge.radar.firmware import load_chirp
-from edge.radar.limits import LIMITS
+from edge.radar.firmware import explain, load_chirp
 from edge.recording import Recorder, open_recording
 from edge.report import Report
 from edge.sources.live import LiveSource
@@ -62,7 +64,7 @@ def command_run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     chirp = load_chirp(args.config.parent / config.radar.cfg)
     card, broker = card_of(config, args.config), broker_of(config, args.config)
-    pipeline = Pipeline(chirp, lambda: clock_state().synced)
+    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration_of(config, args.config, chirp))
     log = logging.getLogger("edge.run")
     with boards(chirp, config.radar.serial, card) as start_boards:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
@@ -83,7 +85,11 @@ def command_record(args: argparse.Namespace) -> int:
     """Writes frames from the card into a new folder until stopped, or for a while."""
     chirp = load_chirp(args.cfg)
     card = load_card(args.card) if args.card else CardConfig()
-    with boards(chirp, args.serial, card) as start_boards, Recorder(args.folder, chirp, args.iq_order) as recorder:
+    calibration = load_calibration(args.calibration, chirp) if args.calibration else UNCALIBRATED
+    with (
+        boards(chirp, args.serial, card) as start_boards,
+        Recorder(args.folder, chirp, args.iq_order, calibration) as recorder,
+    ):
         data = DataPort(args.host, args.port, chirp.frame_bytes)
         _on_stop(data.close)
         start_boards()
@@ -113,7 +119,7 @@ def command_replay(args: argparse.Namespace) -> int:
         raise InputError(f"{args.recording}: {problem}")
     source = ReplaySource(recording)
     _on_stop(source.close)
-    pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced)
+    pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced, recording.calibration)
     report = Report(None if args.summary else sys.stdout)
     run(source, pipeline, report)
     frames = {"frames": pipeline.frames.received, "frames_lost": pipeline.frames.lost}
@@ -122,6 +128,12 @@ def command_replay(args: argparse.Namespace) -> int:
         print(f"radarecg: note: {seconds:.1f} s of data; a heart rate needs more than {WINDOW_S:.0f}", file=sys.stderr)
     if args.summary:
         print(json.dumps({"recording": args.recording.name, **frames, **report.summary()}))
+    return 0
+
+
+def command_calibrate(args: argparse.Namespace) -> int:
+    """Phase calibration, from a recording of a strong reflector straight ahead."""
+    calibrate(args.recording, args.range_m, args.out)
     return 0
 
 
@@ -167,18 +179,7 @@ def command_twin(args: argparse.Namespace) -> int:
 
 def command_check_config(args: argparse.Namespace) -> int:
     """What a chirp file means, or which limits it breaks."""
-    chirp = load_chirp(args.cfg)
-    for name, value in {
-        "firmware": chirp.firmware,
-        "frame": f"{chirp.loops} loops x {len(chirp.tx_order)} TX x {len(chirp.rx)} RX x {chirp.samples} samples",
-        "TX order": ", ".join(map(str, chirp.tx_order)),
-        "frame rate": f"{chirp.frame_rate_hz:g} Hz, {chirp.frame_bytes} bytes a frame, duty {chirp.duty:.1%}",
-        "sweep": f"{chirp.start_hz / 1e9:.3f} GHz + {chirp.slope_hz_s / 1e12:.3f} MHz/us",
-        "wavelength": f"{chirp.wavelength_m * 1e3:.4f} mm in the middle of the ADC window",
-        "range bin": f"{chirp.range_bin_m * 100:.2f} cm",
-        "fastest motion": f"{chirp.max_speed_m_s * 1e3:.0f} mm/s",
-        "limits": f"all {len(LIMITS)} kept",
-    }.items():
+    for name, value in explain(load_chirp(args.cfg)).items():
         print(f"{name:>15}  {value}")
     return 0
 
@@ -207,6 +208,7 @@ COMMANDS: dict[str, Command] = {
     "run": command_run,
     "record": command_record,
     "replay": command_replay,
+    "calibrate": command_calibrate,
     "plot": command_plot,
     "twin": command_twin,
     "doctor": command_doctor,

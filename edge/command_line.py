@@ -46,12 +46,18 @@ def parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
     sub.add_argument("--host", default="0.0.0.0", help="this machine's address towards the card")
     sub.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
     sub.add_argument("--iq-order", choices=IQ_ORDERS, default="sdk")
+    sub.add_argument("--calibration", type=Path, metavar="TOML", help="of the board: kept with the recording")
 
     sub = add("replay")
     sub.add_argument("recording", type=Path, help="a recording's folder, or a bare .bin file")
     sub.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
     sub.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
     sub.add_argument("--summary", action="store_true", help="one JSON line instead of a line a second")
+
+    sub = add("calibrate")
+    sub.add_argument("recording", type=Path, help="a recording's folder")
+    sub.add_argument("--range-m", type=positive, required=True, metavar="M", help="from the antennas to the reflector")
+    sub.add_argument("--out", type=Path, required=True, metavar="TOML", help="a new file")
 
     sub = add("plot")
     sub.add_argument("file", type=Path, help="a recording's folder, a bare .bin file, or an .npz with displacement_mm")
