@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.radar.dca1000 import DataPort, FrameAssembler, pack_header
-from edge.radar.udp import BATCH, Batched, OneByOne, open_socket
+from edge.radar.udp import BATCH, Batched, Datagram, OneByOne, open_socket
 from edge.twin.card import EmulatedCard, Faults, FaultyLink, Packetizer
 
 FRAME = 12288
@@ -30,7 +30,7 @@ def packets_of(frames: dict[int, bytes]) -> list[bytes]:
 
 def assemble(packets, assembler=None):
     assembler = assembler or FrameAssembler(FRAME)
-    return [frame for packet in packets for frame in assembler.push(packet)]
+    return [frame for packet in packets for frame in assembler.push(Datagram(packet, "card", 7))]
 
 
 def assert_true(released, *recordings):
@@ -107,10 +107,11 @@ def test_late_packets_do_not_look_like_a_restart():
 
 
 def test_the_time_of_a_frame_is_that_of_its_last_packet():
-    clock = iter(range(10_000))
     packets = packets_of(marked_frames(0, 6))
-    released = assemble(packets[:4] + packets[5:], FrameAssembler(FRAME, lambda: next(clock)))
-    assert [frame.t_ns for frame in released[:2]] == [7, 16]
+    assembler = FrameAssembler(FRAME)
+    stamped = [Datagram(packet, "card", t_ns) for t_ns, packet in enumerate(packets) if t_ns != 4]
+    released = [frame for packet in stamped for frame in assembler.push(packet)]
+    assert [frame.t_ns for frame in released[:2]] == [8, 16]
     assert [frame.complete for frame in released[:2]] == [False, True]
 
 
@@ -126,8 +127,10 @@ def test_both_receivers_take_what_waits(kind):
         card.close()
         batches = []
         while batch := receiver.receive():
-            batches.append([bytes(packet) for packet in batch])
-    packets = [packet for batch in batches for packet in batch]
+            batches.append([packet._replace(data=bytes(packet.data)) for packet in batch])
+    packets = [packet.data for batch in batches for packet in batch]
+    assert len({packet.sender for batch in batches for packet in batch}) == 1
+    assert all(0 <= time.time_ns() - packet.t_ns < 60e9 for batch in batches for packet in batch)
     assert [len(batch) for batch in batches] == [BATCH, 5]
     assert packets[: BATCH + 3] == Packetizer().push(bytes(1456 * (BATCH + 3)))
     assert [len(packet) for packet in packets[BATCH + 3 :]] == [0, 1467]  # too long is cut, and can be told
