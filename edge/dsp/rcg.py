@@ -9,6 +9,7 @@ samples are interpolated and marked.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -58,6 +59,7 @@ class RcgExtractor:
         self._blocks_since_look = 0
         self._blocks_since_focus = 0
         self._focus = Focus(self._chirp, self._finder.zone) if can_focus(self._chirp) else None
+        self._focusing: Iterator[bool] = iter(())
         self._bin: int | None = None
         self._chest: Chest | None = None
         self.problem: str | None = None
@@ -89,6 +91,8 @@ class RcgExtractor:
         if self._focus:
             self._focus.push(zone)
         self._look()
+        if next(self._focusing, False):
+            self._restart_tracks()
         return self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
 
     def _look(self) -> None:
@@ -114,8 +118,9 @@ class RcgExtractor:
         self._blocks_since_focus += 1
         if self._focus and (self._fresh or self._blocks_since_focus * LOOK_EVERY_S >= FOCUS_EVERY_S):
             self._blocks_since_focus = 0
-            if self._focus.look(self._bin, self._chest.range_m) and not self._fresh:
-                self._restart_tracks()
+            self._focusing = self._focus.look(self._bin, self._chest.range_m)
+            if self._fresh:  # nothing is followed yet that could be held up
+                any(self._focusing)
 
     def _track(self, t_ns: int, index: int, chest: Chest) -> RcgBlock | None:
         seq = [number for numbers, _ in self._waiting for number in numbers]
