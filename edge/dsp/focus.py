@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edge.antennas import AWR1843
 from edge.chirp import ChirpConfig
+from edge.dsp.chest import FIRST_LOOK_S
 from edge.dsp.points import beat_score, choose
 from edge.frames import Complex64, Float64
 from edge.spec import SPEED_OF_LIGHT_M_S
@@ -56,15 +57,16 @@ class Focus:
         whole = len(profiles) // self._every * self._every
         self._history.extend(profiles[:whole].reshape(-1, self._every, *profiles.shape[1:]).mean(axis=1))
 
-    def look(self, index: int, range_m: float) -> Iterator[bool]:
-        """Looks for points around a chest at this range bin and range, in the profiles kept so far.
+    def look(self, index: int, range_m: float, settled_s: float = HISTORY_S) -> Iterator[bool]:
+        """Looks for points around a chest at this range bin and range, in the profiles since it is there.
 
         A slice of the work is done for each value taken, so that none holds up the stream; True is the last, when
         others are followed from now on. Points once chosen stay while their score is at least REFOCUS_SHARE of what
         others would have.
         """
         bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
-        history = self._cut(np.stack(self._history), bins)
+        settled = round(max(settled_s, FIRST_LOOK_S) * self._rate_hz)
+        history = self._cut(np.stack(self._history)[-settled:], bins)
         grid = voxels(range_m)
         surface: list[_Surface] = []
         for first in range(0, len(grid), SLICE_LINES):

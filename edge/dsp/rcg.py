@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from edge.chirp import ChirpConfig
-from edge.dsp.chest import MIN_COHERENCE, ChestFinder, range_profile
+from edge.dsp.chest import FIRST_LOOK_S, MIN_COHERENCE, ChestFinder, range_profile
 from edge.dsp.focus import Focus, can_focus
 from edge.dsp.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.errors import InputError
@@ -57,7 +57,8 @@ class RcgExtractor:
         self._finder = ChestFinder(self._chirp)
         self._waiting: list[tuple[list[int], Complex64]] = []
         self._blocks_since_look = 0
-        self._blocks_since_focus = 0
+        self._focus_in_s = 0.0
+        self._settled_s = FIRST_LOOK_S  # so long the chest has been in its bin
         self._focus = Focus(self._chirp, self._finder.zone) if can_focus(self._chirp) else None
         self._focusing: Iterator[bool] = iter(())
         self._bin: int | None = None
@@ -109,16 +110,19 @@ class RcgExtractor:
         best, mirrored = self._finder.find()
         if mirrored:
             self.problem = "the IQ order looks wrong: the motion sits at negative ranges, as if I and Q were swapped"
+        self._settled_s += LOOK_EVERY_S
+        self._focus_in_s -= LOOK_EVERY_S
         if self._bin is None:
             self._bin = best
         elif abs(best - self._bin) > 1 and self._finder.moving_db(best, self._bin) > RESELECT_MARGIN_DB:
             self._bin = best
+            self._settled_s = 0.0
             self._restart_tracks()
         self._chest = self._finder.chest_at(self._bin)
-        self._blocks_since_focus += 1
-        if self._focus and (self._fresh or self._blocks_since_focus * LOOK_EVERY_S >= FOCUS_EVERY_S):
-            self._blocks_since_focus = 0
-            self._focusing = self._focus.look(self._bin, self._chest.range_m)
+        if self._focus and (self._fresh or self._focus_in_s <= 0):
+            self._focusing = self._focus.look(self._bin, self._chest.range_m, self._settled_s)
+            # Points chosen while the chest came here are soon replaced: the longer they stay, the more history goes.
+            self._focus_in_s = FOCUS_EVERY_S if self._settled_s else FIRST_LOOK_S
             if self._fresh:  # nothing is followed yet that could be held up
                 any(self._focusing)
 
