@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.radar.dca1000 import DataPort, FrameAssembler, pack_header
+from edge.radar.dca1000 import PAUSE_NS, DataPort, FrameAssembler, pack_header
 from edge.radar.udp import BATCH, Batched, Datagram, OneByOne, open_socket
 from edge.twin.card import EmulatedCard, Faults, FaultyLink, Packetizer
 
@@ -169,3 +169,88 @@ def test_the_same_seed_fails_the_same_way():
     packets = [pack_header(k + 1, 1456 * k) + bytes(1456) for k in range(500)]
     faults = Faults(0.1, 0.1, 0.1, 0.1, seed=random.randrange(1000))
     assert FaultyLink(faults).push(packets) == FaultyLink(faults).push(packets)
+
+
+TAGGED = 20  # frames of a recording
+packet_numbers = st.integers(0, TAGGED * FRAME // 1456 - 1)
+
+
+@st.composite
+def recordings_on_a_bad_way(draw):
+    """Packets of some recordings, each of any length, cut, thinned, shuffled and doubled, a pause between them."""
+    arrivals, originals, t_ns = [], [], 0
+    for recording in range(draw(st.integers(2, 4))):
+        frames = marked_frames(0, TAGGED, recording)
+        originals.append(frames)
+        sent = packets_of(frames)[: draw(packet_numbers)][draw(st.integers(0, 15)) :]
+        noise = draw(st.builds(Faults, *[st.floats(0, 0.3)] * 3, st.floats(0, 0.03), st.integers(0, 999)))
+        for packet in FaultyLink(noise).push(sent):
+            t_ns += 100_000
+            arrivals.append(Datagram(packet, "card", t_ns))
+        t_ns += PAUSE_NS + 1
+    return arrivals, originals
+
+
+@given(recordings_on_a_bad_way())
+def test_no_frame_is_of_two_recordings_wherever_the_card_restarts(way):
+    arrivals, originals = way
+    assembler = FrameAssembler(FRAME)
+    for frame in (frame for packet in arrivals for frame in assembler.push(packet)):
+        data = np.frombuffer(frame.data, np.uint8)
+        assert np.count_nonzero(data) == frame.received
+        true = [data == np.frombuffer(frames[frame.seq], np.uint8) for frames in originals]
+        assert any(np.all(same | (data == 0)) for same in true)  # what is there is one recording's, all of it
+
+
+@given(st.integers(20, 90), st.integers(0, 11))
+def test_a_restart_without_a_pause_mixes_nothing_either(run, lost_at_start):
+    """While the two are farther apart than packets can be late."""
+    before, after = marked_frames(0, TAGGED), marked_frames(0, TAGGED, recording=1)
+    assembler = FrameAssembler(FRAME)
+    released = assemble(packets_of(before)[:run] + packets_of(after)[lost_at_start:], assembler)
+    assert assembler.restarts == 1
+    whole = [bytes(frame.data) for frame in released if frame.complete]
+    assert set(whole) <= {*before.values(), *after.values()}
+    assert sum(frame in after.values() for frame in whole) >= TAGGED - 4
+
+
+noise = st.one_of(
+    st.binary(max_size=1500),
+    st.builds(
+        lambda sequence, count, payload: pack_header(sequence, count) + payload,
+        st.integers(0, 300),
+        st.one_of(st.integers(0, 200_000), st.integers(0, 140).map(lambda k: k * 1456)),
+        st.binary(min_size=1, max_size=1456),
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 167), st.sampled_from(["card", "other"]), noise), max_size=60))
+def test_foreign_datagrams_change_nothing(foreign):
+    """From another host whatever they are, also a card's own packets; from the card's all that do not fit."""
+    frames = marked_frames(0, TAGGED)
+    packets = packets_of(frames)
+    arrivals = [Datagram(packet, "card", k) for k, packet in enumerate(packets)]
+    lies = packets_of(marked_frames(0, TAGGED, recording=1))
+    for at, sender, data in sorted(foreign, key=lambda each: each[0], reverse=True):
+        in_step = len(data) > 10 and data[:10] in [packet[:10] for packet in packets]
+        arrivals[at + 3 : at + 3] = [Datagram(data, "other" if in_step else sender, at)]
+        arrivals[at + 3 : at + 3] = [Datagram(lie, "other", at) for lie in lies[at : at + 5]]
+    assembler = FrameAssembler(FRAME)
+    released = [frame for packet in arrivals for frame in assembler.push(packet)]
+    assert [bytes(frame.data) for frame in released] == list(frames.values())[: len(released)]
+    assert len(released) >= TAGGED - 1
+    assert assembler.restarts == 0
+
+
+def test_another_card_is_followed_once_the_first_is_silent():
+    first, second = packets_of(marked_frames(0, 5)), packets_of(marked_frames(0, 5, recording=1))
+    assembler = FrameAssembler(FRAME)
+    for packet in first:
+        assembler.push(Datagram(packet, "first", 0))
+    for packet in second:
+        assembler.push(Datagram(packet, "second", 0))
+    assert assembler.ignored == len(second)
+    after = [frame for packet in second for frame in assembler.push(Datagram(packet, "second", PAUSE_NS + 1))]
+    whole = [bytes(frame.data) for frame in after if frame.complete]
+    assert whole == list(marked_frames(0, 5, recording=1).values())[:4]

@@ -29,6 +29,7 @@ STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than what the ap
 HISTORY_S = 8.0
 HISTORY_RATE_HZ = 50.0
 REFOCUS_SHARE = 0.6  # points whose score has fallen to this share of the best to be had are given up
+SETTLING_SHARE = 0.8  # and to this, where the chest came lately: they were chosen on its way
 MIN_PAIRS = 8
 AROUND_BINS = 4  # on either side of the chest's bin: what the voxels' echoes reach
 SLICE_LINES = 28  # lines of sight looked along at a time: some milliseconds
@@ -61,8 +62,8 @@ class Focus:
         """Looks for points around a chest at this range bin and range, in the profiles since it is there.
 
         A slice of the work is done for each value taken, so that none holds up the stream; True is the last, when
-        others are followed from now on. Points once chosen stay while their score is at least REFOCUS_SHARE of what
-        others would have.
+        others are followed from now on. Points once chosen stay while their score is at least REFOCUS_SHARE (or
+        SETTLING_SHARE) of what others would have.
         """
         bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
         settled = round(max(settled_s, FIRST_LOOK_S) * self._rate_hz)
@@ -78,7 +79,8 @@ class Focus:
         chosen = choose(score, acceleration, points_m, np.square(np.abs(echo)).mean(axis=1))
         if self._filters is not None and bins == self._bins:
             now, _ = beat_score(history @ self._filters.T, self._rate_hz)
-            if now.mean() >= REFOCUS_SHARE * score[chosen].mean():
+            share = REFOCUS_SHARE if settled_s >= HISTORY_S else SETTLING_SHARE
+            if now.mean() >= share * score[chosen].mean():
                 return
         self._filters, self._bins, self.points_m = filters[chosen], bins, points_m[chosen]
         yield True

@@ -102,9 +102,14 @@ class FrameAssembler:
         stream = _Stream(sender, (sequence * PAYLOAD_BYTES - start) % (PAYLOAD_BYTES << 32))
         paused = t_ns - self._last_ns > PAUSE_NS
         released = self._release_all() if paused else []
-        if stream != self._stream or abs(start - self._end) > NEAR_BYTES:
-            own = paused or self._stream is None or sender == self._stream.sender
-            return released + (self._stray(_Stray(stream, start, packet)) if own else self._ignore(packet))
+        if not (paused or self._stream is None or sender == self._stream.sender):
+            return released + self._ignore(packet)
+        fits = stream == self._stream and abs(start - self._end) <= NEAR_BYTES
+        if self._strays or not fits:
+            # Strays may run into the stream's reach, as those of a card restarted soon after its start do.
+            stray = _Stray(stream, start, packet)
+            if not fits or stray.near(self._strays[-1]):
+                return released + self._stray(stray)
         self._strays.clear()
         self._last_ns = t_ns
         self._end = max(self._end, end)
