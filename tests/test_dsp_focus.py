@@ -79,6 +79,21 @@ def test_points_stay_while_they_are_good_and_are_ordered(mmecg):
     assert any(focus.look(13, 0.6))  # another range is another chest
 
 
+def test_a_choice_is_made_in_slices_of_the_grid_and_of_what_was_known_when_it_began(mmecg):
+    _, focus = chest_of(mmecg, "breathing")
+    slices = focus.look(10, 0.46)
+    assert next(slices) is False
+    for _ in range(10):
+        focus.push(np.ones((20, 12, 53), np.complex64))  # a block between each two
+        assert not len(focus.points_m)
+        if next(slices):
+            break
+    later = focus.points_m
+    _, focus = chest_of(mmecg, "breathing")
+    assert sum(focus.look(10, 0.46)) == 1
+    assert (focus.points_m == later).all()
+
+
 def test_a_beating_voxel_scores_above_a_breathing_and_a_random_one():
     rate_hz, t_s = 50.0, np.arange(400) / 50.0
     rng = np.random.default_rng(0)
