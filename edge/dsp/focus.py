@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
 
 from edge.antennas import AWR1843
 from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
+from edge.dsp.chest import FIRST_LOOK_S
 from edge.dsp.points import beat_score, choose
 from edge.frames import Complex64, Complex128, Float64
 from edge.spec import SPEED_OF_LIGHT_M_S
@@ -24,12 +26,13 @@ from edge.spec import SPEED_OF_LIGHT_M_S
 SIDE_M, UP_M, NEARER_M, FARTHER_M = 0.24, 0.24, 0.08, 0.12
 STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than what the aperture resolves
 
-
 HISTORY_S = 8.0
 HISTORY_RATE_HZ = 50.0
 REFOCUS_SHARE = 0.6  # points whose score has fallen to this share of the best to be had are given up
+SETTLING_SHARE = 0.8  # and to this, where the chest came lately: they were chosen on its way
 MIN_PAIRS = 8
 AROUND_BINS = 4  # on either side of the chest's bin: what the voxels' echoes reach
+SLICE_LINES = 28  # lines of sight looked along at a time: some milliseconds
 
 
 def can_focus(chirp: ChirpConfig) -> bool:
@@ -55,28 +58,33 @@ class Focus:
         whole = len(profiles) // self._every * self._every
         self._history.extend(profiles[:whole].reshape(-1, self._every, *profiles.shape[1:]).mean(axis=1))
 
-    def look(self, index: int, range_m: float) -> bool:
-        """Looks for points around a chest at this range bin and range; True when others are followed from now on.
+    def look(self, index: int, range_m: float, settled_s: float = HISTORY_S) -> Iterator[bool]:
+        """Looks for points around a chest at this range bin and range, in the profiles since it is there.
 
-        Points once chosen stay while their score is at least REFOCUS_SHARE of what others would have.
+        A slice of the work is done for each value taken, so that none holds up the stream; True is the last, when
+        others are followed from now on. Points once chosen stay while their score is at least REFOCUS_SHARE (or
+        SETTLING_SHARE) of what others would have.
         """
         bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
-        history = np.stack(self._history)
+        settled = round(max(settled_s, FIRST_LOOK_S) * self._rate_hz)
+        history = self._cut(np.stack(self._history)[-settled:], bins)
         grid = voxels(range_m)
-        filters = steering(self._chirp, grid.reshape(-1, 3), bins, self._calibration)
-        echo = self._cut(history, bins) @ filters.T
-        power = np.square(np.abs(echo)).mean(axis=0)
-        # Of every line of sight only the point whose echo is strongest: the surface.
-        surface = np.arange(len(grid)) * grid.shape[1] + power.reshape(grid.shape[:2]).argmax(axis=1)
-        score, acceleration = beat_score(echo[:, surface], self._rate_hz)
-        points_m = grid.reshape(-1, 3)[surface]
-        chosen = choose(score, acceleration, points_m, power[surface])
+        surface: list[_Surface] = []
+        for first in range(0, len(grid), SLICE_LINES):
+            part = grid[first : first + SLICE_LINES]
+            surface.append(_surface(history, part, steering(self._chirp, part.reshape(-1, 3), bins, self._calibration)))
+            yield False
+        points_m, filters, echo = (np.concatenate(parts) for parts in zip(*surface, strict=True))
+        score, acceleration = beat_score(echo.T, self._rate_hz)
+        yield False
+        chosen = choose(score, acceleration, points_m, np.square(np.abs(echo)).mean(axis=1))
         if self._filters is not None and bins == self._bins:
-            now, _ = beat_score(self._cut(history, bins) @ self._filters.T, self._rate_hz)
-            if now.mean() >= REFOCUS_SHARE * score[chosen].mean():
-                return False
-        self._filters, self._bins, self.points_m = filters[surface[chosen]], bins, points_m[chosen]
-        return True
+            now, _ = beat_score(history @ self._filters.T, self._rate_hz)
+            share = REFOCUS_SHARE if settled_s >= HISTORY_S else SETTLING_SHARE
+            if now.mean() >= share * score[chosen].mean():
+                return
+        self._filters, self._bins, self.points_m = filters[chosen], bins, points_m[chosen]
+        yield True
 
     def echo(self, profiles: Complex64) -> Complex64:
         """Echoes [frame, POINTS] of the points followed, from profiles [frame, antenna pair, zone's bin]."""
@@ -86,6 +94,17 @@ class Focus:
     def _cut(self, profiles: Complex64, bins: slice) -> Complex64:
         start = self._zone.start
         return profiles[:, :, bins.start - start : bins.stop - start].reshape(len(profiles), -1)
+
+
+_Surface = tuple[Float64, Complex64, Complex64]
+
+
+def _surface(history: Complex64, grid: Float64, filters: Complex64) -> _Surface:
+    """Of every line of sight [L, depth, 3] the point with the strongest echo: points [L, 3], filters, echoes [L, T]."""
+    echo = history @ filters.T
+    power = np.square(np.abs(echo)).mean(axis=0).reshape(grid.shape[:2])
+    strongest = np.arange(len(grid)) * grid.shape[1] + power.argmax(axis=1)
+    return grid.reshape(-1, 3)[strongest], filters[strongest], echo[:, strongest].T
 
 
 def voxels(range_m: float) -> Float64:
