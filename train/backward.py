@@ -53,17 +53,15 @@ class MultiTaskBackward:
         self.shared = [parameter for parameter in shared if parameter.requires_grad]
         self.decoders = {task: [p for p in own if p.requires_grad] for task, own in decoders.items()}
         self.strategy = strategy
-        self.alignment = alignment
         if len(self.decoders) != strategy.tasks:
             raise InputError(f"decoders of {list(self.decoders)} for a strategy of {strategy.tasks} tasks")
         if alignment not in ("parameters", "representation"):
             raise InputError(f"alignment {alignment!r}; 'parameters' or 'representation' is needed")
-        by_gradients = isinstance(strategy, GradientStrategy)
-        if by_gradients and strategy.tracks and alignment == "representation":
+        if alignment == "representation" and isinstance(strategy, GradientStrategy) and strategy.tracks:
             raise InputError(f"{type(strategy).__name__} follows gradients over batches: align the parameters'")
+        self.by_rows = alignment == "parameters" and isinstance(strategy, GradientStrategy)
         size = sum(parameter.numel() for parameter in self.shared)
-        rows = strategy.tasks if by_gradients and alignment == "parameters" else 0
-        self.rows = self.shared[0].new_empty(rows, size)  # G [n, m], where it is needed
+        self.rows = self.shared[0].new_empty(strategy.tasks if self.by_rows else 0, size)  # G [n, m]
 
     def __call__(self, losses: Mapping[str, Tensor], representation: Tensor) -> Tensor:
         """Replaces every `.grad` (nothing is accumulated); returns the task weights, float64 [n] on the CPU.
@@ -78,8 +76,8 @@ class MultiTaskBackward:
         values, sums = _mean_over_ranks(torch.stack([values, sums])).cpu()
         self._check("loss", values)
         self._check("gradient", sums)
-        if isinstance(self.strategy, GradientStrategy) and self.alignment == "parameters":
-            weights, gradient = self._weigh_rows(self.strategy, slopes, representation, values)
+        if self.by_rows:
+            weights, gradient = self._weigh_rows(slopes, representation, values)
         else:
             weights = self._weigh(slopes, values)
             mixed = sum(weight * slope for weight, slope in zip(weights.tolist(), slopes, strict=True))
@@ -103,16 +101,15 @@ class MultiTaskBackward:
         found = torch.autograd.grad(z, self.shared, slope, retain_graph=again, materialize_grads=True)
         return torch.cat([gradient.flatten() for gradient in found], out=out)
 
-    def _weigh_rows(
-        self, strategy: GradientStrategy, slopes: list[Tensor], z: Tensor, values: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _weigh_rows(self, slopes: list[Tensor], z: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Weights [n] and Gᵀ w [m], by the Gramian of the shared parameters' gradients."""
+        assert isinstance(self.strategy, GradientStrategy)
         for number, (row, slope) in enumerate(zip(self.rows, slopes, strict=True), start=1):
             self._through_shared(z, slope, out=row, again=number < len(slopes))
         _mean_over_ranks(self.rows)
         self._check("gradient", self.rows.sum(1, dtype=torch.float64))
-        strategy.track(self.rows, values)
-        weights = strategy.weights(gramian(self.rows).cpu())
+        self.strategy.track(self.rows, values)
+        weights = self.strategy.weights(gramian(self.rows).cpu())
         return weights, weights.to(self.rows) @ self.rows
 
     def _weigh(self, slopes: list[Tensor], values: Tensor) -> Tensor:
@@ -126,13 +123,11 @@ class MultiTaskBackward:
     def _check(self, what: str, values: Tensor) -> None:
         bad = [task for task, value in zip(self.decoders, values.isfinite().tolist(), strict=True) if not value]
         if bad:
-            raise InputError(
-                f"{what} of {', '.join(bad)} is not finite; look at its labels, or lower the learning rate"
-            )
+            raise InputError(f"{what} of {', '.join(bad)} is not finite; check its labels or lower the learning rate")
 
     @staticmethod
     def _set(parameters: list[Tensor], gradient: Tensor) -> None:
-        parts = gradient.split([parameter.numel() for parameter in parameters])
+        parts = torch.split(gradient, [parameter.numel() for parameter in parameters])
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view_as(parameter)
 
@@ -140,7 +135,7 @@ class MultiTaskBackward:
 def gramian(rows: Tensor) -> Tensor:
     """G Gᵀ [n, n] of rows [n, m], in float64: in float32 a task 6e-4 times smaller than another would be lost."""
     products = rows.new_zeros(len(rows), len(rows), dtype=torch.float64)
-    for part in rows.split(CHUNK, dim=1):
+    for part in torch.split(rows, CHUNK, dim=1):
         wide = part.double()
         products += wide @ wide.T
     return products

@@ -58,7 +58,7 @@ class Strategy:
         """Continues from a `state_dict`; InputError for one of another strategy."""
         if state.keys() != self.state.keys():
             raise InputError(f"{type(self).__name__}: state {sorted(state)}; {sorted(self.state)} is needed")
-        self.state = {name: value.clone() for name, value in state.items()}
+        self.state = {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
 class LossStrategy(Strategy, ABC):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, LinearConstraint, minimize
 from torch import Tensor
 
+from edge.frames import Float64
 from train.strategies.base import TINY, GradientStrategy
 
 
@@ -23,22 +26,29 @@ class ConflictAverse(GradientStrategy):
 
     def balance(self, gramian: Tensor, active: Tensor) -> Tensor:
         """1/n + c ‖g_0‖ v / ‖g_v‖."""
-        products = (gramian / gramian.trace()).numpy()
-        equal = np.full(len(products), 1 / len(products))
+        products: Float64 = (gramian / gramian.trace()).numpy()
+        equal: Float64 = np.full(len(products), 1 / len(products))
         with_mean = products @ equal
-        radius = self.c * np.sqrt(max(equal @ with_mean, 0))
+        radius = self.c * sqrt(abs(equal @ with_mean))
 
-        def objective(v: np.ndarray) -> tuple[float, np.ndarray]:
-            norm = np.sqrt(v @ products @ v + TINY**2)
-            return v @ with_mean + radius * norm, with_mean + radius * (products @ v) / norm
+        def norm(v: Float64) -> float:
+            return sqrt(abs(v @ products @ v) + TINY**2)
 
+        def objective(v: Float64) -> float:
+            return float(v @ with_mean) + radius * norm(v)
+
+        def slope(v: Float64) -> Float64:
+            found: Float64 = with_mean + radius / norm(v) * (products @ v)
+            return found
+
+        simplex = LinearConstraint(np.ones((1, len(equal))), 1, 1)
         found = minimize(
-            *(objective, equal),
-            jac=True,
+            objective,
+            equal,
+            jac=slope,
             method="SLSQP",
-            bounds=[(0, 1)] * len(equal),
-            constraints={"type": "eq", "fun": lambda v: v.sum() - 1, "jac": np.ones_like},
+            bounds=Bounds(0, 1),
+            constraints=simplex,
             options={"ftol": 1e-14},
-        )
-        norm = np.sqrt(max(found.x @ products @ found.x, 0))
-        return torch.from_numpy(equal + radius * found.x / max(norm, TINY))
+        ).x
+        return torch.from_numpy(equal + radius * found / norm(found))

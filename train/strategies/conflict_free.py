@@ -21,4 +21,6 @@ class ConflictFree(GradientStrategy):
         cosines = gramian / norms / norms[:, None]
         direction = torch.linalg.pinv(cosines, hermitian=True).sum(1)
         squared = (direction @ cosines @ direction).clamp_min(TINY)
-        return direction / norms * (norms @ cosines @ direction) / squared
+        length = norms @ cosines @ direction / squared
+        weights: Tensor = direction / norms * length
+        return weights

@@ -24,9 +24,9 @@ class DualBalancing(GradientStrategy):
     def track(self, rows: Tensor, losses: Tensor) -> None:
         """Puts y in the place of the gradients."""
         rows.div_(losses.clamp_min(TINY).to(rows)[:, None])
-        if not self.state["gradients"].numel():
-            self.state["gradients"] = torch.zeros_like(rows)
-        rows.copy_(self.state["gradients"].lerp_(rows, 0.1))
+        held = self.state["gradients"].to(rows) if self.state["gradients"].numel() else torch.zeros_like(rows)
+        self.state["gradients"] = held.lerp_(rows, 0.1)
+        rows.copy_(held)
 
     def balance(self, gramian: Tensor, active: Tensor) -> Tensor:
         """The largest norm over each norm."""

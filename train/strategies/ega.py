@@ -18,7 +18,8 @@ def alignment(gramian: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(gramian)
     spanned = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
     values, vectors = values[spanned], vectors[:, spanned]
-    return values[0].sqrt() * (vectors * values.rsqrt()) @ vectors.T
+    b: Tensor = values[0].sqrt() * (vectors * values.rsqrt()) @ vectors.T
+    return b
 
 
 class Eccentric(GradientStrategy):
@@ -32,9 +33,7 @@ class Eccentric(GradientStrategy):
 
     def __init__(self, tasks: int, temperature: float = 1.0, order: str = "paper", t_warm: int = 4) -> None:
         if order not in ("paper", "code") or not temperature > 0:
-            raise InputError(
-                f"EGA: order {order!r}, temperature {temperature}; 'paper' or 'code' and above 0 is needed"
-            )
+            raise InputError(f"EGA: order {order!r}, temperature {temperature}; 'paper' or 'code', above 0 is needed")
         self.temperature, self.order, self.t_warm = temperature, order, t_warm
         super().__init__(tasks)
 

@@ -27,9 +27,9 @@ class MultiObjectiveCorrection(GradientStrategy):
         """Puts y in the place of the gradients."""
         self.state["step"] = self.state["step"] + 1
         rows.mul_((losses.to(rows) / rows.norm(dim=1).clamp_min(TINY))[:, None])
-        if not self.state["gradients"].numel():
-            self.state["gradients"] = torch.zeros_like(rows)
-        rows.copy_(self.state["gradients"].lerp_(rows, 0.5 / float(self.state["step"]) ** 0.5))
+        held = self.state["gradients"].to(rows) if self.state["gradients"].numel() else torch.zeros_like(rows)
+        self.state["gradients"] = held.lerp_(rows, 0.5 / float(self.state["step"]) ** 0.5)
+        rows.copy_(held)
 
     def balance(self, gramian: Tensor, active: Tensor) -> Tensor:
         """λ after its step."""

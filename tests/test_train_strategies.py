@@ -1,0 +1,278 @@
+"""Strategies: each one's golden weights, and what holds for all of them."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+
+from edge.errors import InputError
+from train.strategies import STRATEGIES, GradientStrategy, Strategy
+from train.strategies.ega import alignment
+
+GRAMIAN = torch.tensor([[2.0, -1, 0.5], [-1, 3, 1], [0.5, 1, 9]], dtype=torch.float64)
+LOSSES = torch.tensor([0.5, 2, 8], dtype=torch.float64)
+EPOCHS = torch.tensor([[1.0, 4, 9], [0.8, 3, 9], [0.5, 3, 7], [0.5, 2, 8], [0.4, 2, 6], [0.3, 1.8, 4]]).double()
+
+# Options; weights of GRAMIAN or LOSSES at the start, by an independent program (those of the gradients) or by hand;
+# the power of s with which the weights go when losses and gradients are all s times as large (UW: its paper's losses
+# have a scale, MoCo's step has).
+ROWS = {
+    "stl": ({"task": 1}, (0, 1, 0), 0),
+    "ew": ({}, (1, 1, 1), 0),
+    "fixed": ({"values": (1, 0.5, 2)}, (1, 0.5, 2), 0),
+    "uw": ({}, (0.5, 0.5, 0.5), 0),
+    "gls": ({}, (4 / 3, 1 / 3, 1 / 12), 0),
+    "dwa": ({}, (1, 1, 1), 0),
+    "stch": ({}, (2, 0.5, 0.125), -1),
+    "cagrad": ({}, (0.72969, 0.50560, 1 / 3), 0),
+    "imtl": ({}, (0.510670220310, 0.409649705876, 0.079680073814), 0),
+    "moco": ({}, (0.45, 0.40, 0.15), None),
+    "aligned": ({}, (0.333805230024, 0.277381995079, 0.089829282877), 0),
+    "ega": ({}, (1.001415690072, 0.832145985237, 0.269487848631), 0),
+    "upgrad": ({}, (1 / 2, 4 / 9, 1 / 3), 0),
+    "fairgrad": ({}, (0.828912411591, 0.639638136442, 0.160351534573), -4 / 3),
+    "config": ({}, (1.878602175659, 1.506978081177, 0.293119030777), 0),
+    "dbmtl": ({}, (math.sqrt(4.5), math.sqrt(3), 1), 0),
+}
+# Whose weights are given in the order of the tasks.
+ORDERED = {"stl", "fixed"}
+# As many digits as SLSQP and least squares reach.
+TOLERANCE = {"cagrad": 3e-5, "fairgrad": 1e-5}
+
+
+def make(name: str) -> Strategy:
+    return STRATEGIES[name](3, **ROWS[name][0])
+
+
+def rows_of(gramian: torch.Tensor) -> torch.Tensor:
+    """Gradients [n, n] with this Gramian."""
+    values, vectors = torch.linalg.eigh(gramian)
+    return vectors * values.clamp_min(0).sqrt()
+
+
+def step(strategy: Strategy, losses: torch.Tensor, gramian: torch.Tensor) -> torch.Tensor:
+    """One step's weights; UW's variances follow by gradient descent, and MoCo is given GRAMIAN as the momentum's."""
+    if not isinstance(strategy, GradientStrategy):
+        weights = strategy.weights(losses)
+        for parameter in strategy.parameters():
+            with torch.no_grad():
+                parameter -= 0.1 * parameter.grad
+        return weights
+    rows = rows_of(gramian)
+    strategy.track(rows, losses)
+    return strategy.weights(rows @ rows.T)
+
+
+def train(strategy: Strategy, epochs: torch.Tensor, order=(0, 1, 2)) -> list[torch.Tensor]:
+    """Two steps an epoch."""
+    order = list(order)
+    found = []
+    for number, mean_losses in enumerate(epochs):
+        for part in (0.9, 1.1):
+            gramian = (GRAMIAN * part + number * torch.eye(3))[order][:, order]
+            found.append(step(strategy, part * mean_losses[order], gramian))
+        strategy.end_epoch(mean_losses[order])
+    return found
+
+
+def assert_same(found: list[torch.Tensor], expected: list[torch.Tensor], rtol: float = 1e-9) -> None:
+    torch.testing.assert_close(torch.stack(found), torch.stack(expected), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_golden(name):
+    strategy, expected = make(name), torch.tensor(ROWS[name][1], dtype=torch.float64)
+    if isinstance(strategy, GradientStrategy):
+        if name == "moco":
+            strategy.state["step"] += 1
+        weights = strategy.weights(GRAMIAN)
+    else:
+        weights = strategy.weights(LOSSES)
+    torch.testing.assert_close(weights, expected, rtol=TOLERANCE.get(name, 1e-9), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if name not in ORDERED])
+def test_order_of_the_tasks_does_not_matter(name):
+    order = [2, 0, 1]
+    expected = [weights[order] for weights in train(make(name), EPOCHS)]
+    assert_same(train(make(name), EPOCHS, order), expected, TOLERANCE.get(name, 1e-8))
+
+
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if ROWS[name][2] is not None])
+@pytest.mark.parametrize("scale", [1e-5, 1e4])
+def test_scale_of_the_losses(name, scale):
+    power = ROWS[name][2]
+    plain, scaled = step(make(name), LOSSES, GRAMIAN), step(make(name), scale * LOSSES, scale**2 * GRAMIAN)
+    assert_same([scaled * scale**-power], [plain], TOLERANCE.get(name, 1e-7))
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_reset_and_resume(name):
+    straight = train(make(name), EPOCHS)
+    assert torch.stack(straight).isfinite().all()
+    stopped, resumed = make(name), make(name)
+    first = train(stopped, EPOCHS[:5])
+    saved = stopped.state_dict()
+    train(stopped, EPOCHS[:2])  # what goes on does not change what was saved
+    resumed.load_state_dict(saved)
+    train_last = torch.stack(straight[10:])
+    for part, expected in zip((0.9, 1.1), train_last, strict=True):
+        assert torch.equal(step(resumed, part * EPOCHS[5], GRAMIAN * part + 5 * torch.eye(3)), expected)
+    stopped.reset()
+    assert all(torch.equal(a, b) for a, b in zip(train(stopped, EPOCHS[:5]), first, strict=True))
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("zero", [[0], [0, 2], [0, 1, 2]], ids=str)
+def test_zero_gradients_and_losses(name, zero):
+    gramian, losses = GRAMIAN.clone(), LOSSES.clone()
+    gramian[zero], gramian[:, zero], losses[zero] = 0, 0, 0
+    strategy = make(name)
+    weights = step(strategy, losses, gramian)
+    assert weights.isfinite().all()
+    if isinstance(strategy, GradientStrategy):
+        assert (weights[zero] == 0).all()
+        assert weights.any() == (len(zero) < 3)
+    strategy.end_epoch(losses)
+    assert step(strategy, LOSSES, GRAMIAN).isfinite().all()
+
+
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if isinstance(make(name), GradientStrategy)])
+@pytest.mark.parametrize("correlation", [1.0, 1 - 1e-9, -1.0])
+def test_gradients_that_are_almost_or_quite_parallel(name, correlation):
+    gramian = torch.tensor([[1, correlation, 0], [correlation, 1, 0], [0, 0, 1e-6]], dtype=torch.float64)
+    assert step(make(name), LOSSES, gramian).isfinite().all()
+
+
+def test_uw_learns_the_losses():
+    strategy = make("uw")
+    held = strategy.parameters()[0]
+    optimizer = torch.optim.SGD(strategy.parameters(), lr=0.5)
+    for _ in range(500):
+        strategy.weights(LOSSES)
+        optimizer.step()
+    torch.testing.assert_close(held.detach(), LOSSES.log())
+    strategy.load_state_dict(make("uw").state_dict())
+    assert strategy.parameters()[0] is held
+    assert not held.any()
+
+
+def test_dwa_and_stch_after_their_first_epochs():
+    dwa, stch = make("dwa"), make("stch")
+    for mean_losses in EPOCHS[:4]:
+        dwa.end_epoch(mean_losses)
+        stch.end_epoch(mean_losses)
+    rates = np.exp(np.array([1, 2 / 3, 8 / 7]) / 2)
+    np.testing.assert_allclose(dwa.weights(LOSSES), 3 * rates / rates.sum())
+    np.testing.assert_allclose(stch.weights(2 * LOSSES), 3 / 6 / np.array([0.5, 2, 8]))
+
+
+def test_cagrad_is_the_best_for_the_worst_off_task():
+    weights = make("cagrad").weights(GRAMIAN)
+    rows, equal = rows_of(GRAMIAN), torch.full((3,), 1 / 3, dtype=torch.float64)
+    mean = rows.T @ equal
+    shift = rows.T @ (weights - equal)
+    torch.testing.assert_close(shift.norm(), 0.4 * mean.norm())
+    others = torch.randn(20000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    others = mean + 0.4 * mean.norm() * others / others.norm(dim=1, keepdim=True)
+    assert (others @ rows.T).min(1).values.max() <= (rows @ (mean + shift)).min() + 1e-6
+
+
+def difficult(order: str = "paper", temperature: float = 0.1, tasks: int = 2) -> Strategy:
+    """EGA after the sixth epoch, whose losses are 0.6, 0.8, (0.7) of the fourth's."""
+    strategy = STRATEGIES["ega"](tasks, temperature=temperature, order=order)
+    for rate in (9, 9, 9, 1, 5):
+        strategy.end_epoch(torch.full((tasks,), float(rate)))
+    strategy.end_epoch(torch.tensor([0.6, 0.8, 0.7])[:tasks])
+    return strategy
+
+
+def test_ega_waits_for_the_warm_up():
+    strategy = make("ega")
+    for epoch, mean_losses in enumerate(EPOCHS, start=1):
+        torch.testing.assert_close(alignment(GRAMIAN).sum(1), strategy.weights(GRAMIAN))
+        assert (strategy.state["difficulties"] == 1).all(), epoch
+        if epoch == 5:
+            break
+        strategy.end_epoch(mean_losses)
+    strategy.end_epoch(EPOCHS[4])
+    k = np.exp(EPOCHS[4].numpy() / EPOCHS[3].numpy())
+    np.testing.assert_allclose(strategy.state["difficulties"], 3 * k / k.sum())
+
+
+def test_ega_gradients_are_orthogonal_and_as_long_as_the_smallest_singular_value():
+    aligned = alignment(GRAMIAN) @ rows_of(GRAMIAN)
+    torch.testing.assert_close(aligned @ aligned.T, torch.linalg.eigvalsh(GRAMIAN)[0] * torch.eye(3).double())
+
+
+def test_ega_orders():
+    """Two unit gradients of correlation 0.9 and k = 2 (1, e²) / (1 + e²), by hand."""
+    gramian = torch.tensor([[1, 0.9], [0.9, 1]], dtype=torch.float64)
+    paper, code = (difficult(order).weights(gramian) for order in ("paper", "code"))
+    root = math.sqrt(0.1 / 1.9)  # B has eigenvalues root (along 1, 1) and 1 (along 1, -1)
+    k = 2 / (1 + math.exp(2)), 2 / (1 + math.exp(-2))
+    b, off = (root + 1) / 2, (root - 1) / 2
+    np.testing.assert_allclose(paper, [b * k[0] + off * k[1], off * k[0] + b * k[1]], rtol=1e-6)
+    np.testing.assert_allclose(code, [root * k[0], root * k[1]], rtol=1e-6)
+
+
+def test_ega_orders_differ_where_gradients_correlate():
+    """Three unit gradients of correlation 0.9, T = 0.1: the steps have a cosine of 0.83; of 1 without correlation."""
+    steps = {}
+    for correlation in (0.9, 0.0):
+        gramian = torch.full((3, 3), correlation, dtype=torch.float64).fill_diagonal_(1)
+        pair = []
+        for order in ("paper", "code"):
+            strategy = STRATEGIES["ega"](3, temperature=0.1, order=order, t_warm=1)
+            strategy.end_epoch(torch.ones(3))
+            strategy.end_epoch(torch.tensor([0.6, 0.8, 0.95]))
+            pair.append(rows_of(gramian).T @ strategy.weights(gramian))
+        steps[correlation] = float(torch.cosine_similarity(*pair, dim=0))
+    assert steps == {0.9: pytest.approx(0.83, abs=0.005), 0.0: pytest.approx(1)}
+
+
+def test_ega_balances_the_rest_when_a_gradient_is_zero():
+    gramian = torch.zeros(3, 3, dtype=torch.float64)
+    gramian[:2, :2] = GRAMIAN[:2, :2]
+    strategy = difficult(temperature=1.0, tasks=3)
+    expected = alignment(GRAMIAN[:2, :2]) @ strategy.state["difficulties"][:2]
+    torch.testing.assert_close(strategy.weights(gramian), torch.cat([expected, torch.zeros(1).double()]))
+
+
+@pytest.mark.parametrize("norms", [(1, 1, 1), (1, 1e-2, 1e-4)])
+@pytest.mark.parametrize("correlation", [0.9, 1 - 1e-6])
+def test_ega_of_nearly_singular_gramians(norms, correlation):
+    """Against 60 digits. What is lost is the condition number's share of float64."""
+    c = torch.tensor([[1, correlation, 0.3], [correlation, 1, 0.3], [0.3, 0.3, 1]], dtype=torch.float64)
+    d = torch.tensor(norms, dtype=torch.float64)
+    gramian = d[:, None] * c * d
+    with mpmath.workdps(60):
+        values, vectors = mpmath.eigsy(mpmath.matrix(gramian.tolist()))
+        root = mpmath.diag([mpmath.sqrt(min(values) / value) for value in values])
+        exact = np.array((vectors * root * vectors.T).tolist(), float)
+        condition = float(max(values) / min(values))
+    np.testing.assert_allclose(alignment(gramian), exact, rtol=0, atol=20 * condition * 2.3e-16)
+
+
+def test_ega_keeps_a_task_that_float32_would_lose():
+    gramian = torch.diag(torch.tensor([1, 1, 1e-10], dtype=torch.float64))
+    np.testing.assert_allclose(make("ega").weights(gramian), [1e-5, 1e-5, 1], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda: STRATEGIES["ew"](0), "at least one"),
+        (lambda: STRATEGIES["stl"](3, task=3), "0 to 2"),
+        (lambda: STRATEGIES["fixed"](3, values=(1, 2)), "3 finite"),
+        (lambda: STRATEGIES["ega"](3, order="other"), "paper"),
+        (lambda: STRATEGIES["ega"](3, temperature=0), "above 0"),
+        (lambda: make("ega").end_epoch(torch.tensor([1, math.nan, 1])), "3 finite"),
+        (lambda: make("ega").load_state_dict({}), "difficulties"),
+    ],
+)
+def test_what_cannot_be_is_said(build, says):
+    with pytest.raises(InputError, match=says):
+        build()
