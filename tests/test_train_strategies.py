@@ -15,9 +15,9 @@ GRAMIAN = torch.tensor([[2.0, -1, 0.5], [-1, 3, 1], [0.5, 1, 9]], dtype=torch.fl
 LOSSES = torch.tensor([0.5, 2, 8], dtype=torch.float64)
 EPOCHS = torch.tensor([[1.0, 4, 9], [0.8, 3, 9], [0.5, 3, 7], [0.5, 2, 8], [0.4, 2, 6], [0.3, 1.8, 4]]).double()
 
-# Options; weights of GRAMIAN or LOSSES at the start, by an independent program (those of the gradients) or by hand;
-# the power of s with which the weights go when losses and gradients are all s times as large (UW: its paper's losses
-# have a scale, MoCo's step has).
+# Options; weights of GRAMIAN or LOSSES at the start, by TorchJD where it knows the strategy (its own solvers for CAGrad
+# and UPGrad; IMTL, Aligned-MTL and FairGrad are its own code, so theirs say "unchanged"), by hand otherwise; the power
+# of s with which the weights go when losses and gradients are s times as large (None: MoCo's step has a size).
 ROWS = {
     "stl": ({"task": 1}, (0, 1, 0), 0),
     "ew": ({}, (1, 1, 1), 0),
@@ -53,7 +53,7 @@ def rows_of(gramian: torch.Tensor) -> torch.Tensor:
 
 
 def step(strategy: Strategy, losses: torch.Tensor, gramian: torch.Tensor) -> torch.Tensor:
-    """One step's weights; UW's variances follow by gradient descent, and MoCo is given GRAMIAN as the momentum's."""
+    """One step's weights; UW's variances follow by gradient descent."""
     if not isinstance(strategy, GradientStrategy):
         weights = strategy.weights(losses)
         for parameter in strategy.parameters():
@@ -178,6 +178,21 @@ def test_cagrad_is_the_best_for_the_worst_off_task():
     others = torch.randn(20000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     others = mean + 0.4 * mean.norm() * others / others.norm(dim=1, keepdim=True)
     assert (others @ rows.T).min(1).values.max() <= (rows @ (mean + shift)).min() + 1e-6
+
+
+def test_gradient_strategies_do_what_defines_them():
+    """Each d = Gᵀ w has the property its paper asks for."""
+    weights = {name: make(name).weights(GRAMIAN) for name in ("imtl", "fairgrad", "config", "upgrad", "dbmtl")}
+    along = {name: GRAMIAN @ w for name, w in weights.items()}  # g_i · d
+    norms = GRAMIAN.diagonal().sqrt()
+    torch.testing.assert_close(along["imtl"] / norms, (along["imtl"] / norms)[[1, 2, 0]])
+    torch.testing.assert_close(weights["imtl"].sum().item(), 1.0)
+    torch.testing.assert_close(along["fairgrad"], weights["fairgrad"] ** -0.5, rtol=1e-5, atol=0)
+    torch.testing.assert_close(along["config"] / norms, (along["config"] / norms)[[1, 2, 0]])
+    length = (weights["config"] @ along["config"]).sqrt()
+    torch.testing.assert_close(length, along["config"].sum() / length)
+    assert (along["upgrad"] >= -1e-12).all()
+    torch.testing.assert_close(weights["dbmtl"] * norms, norms.max().expand(3))
 
 
 def difficult(order: str = "paper", temperature: float = 0.1, tasks: int = 2) -> Strategy:
