@@ -38,7 +38,7 @@ class Strategy:
 
     def end_epoch(self, mean_losses: Tensor) -> None:
         """Tells the strategy the mean loss of each task [n] over the epoch that ends, over all ranks."""
-        mean_losses = mean_losses.detach().to("cpu", torch.float64)
+        mean_losses = mean_losses.detach().to("cpu", torch.float64, copy=True)
         if mean_losses.shape != (self.tasks,) or not mean_losses.isfinite().all():
             raise InputError(f"mean losses of the epoch {mean_losses.tolist()}; {self.tasks} finite ones are needed")
         self.epoch_ended(mean_losses)
