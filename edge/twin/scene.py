@@ -83,9 +83,17 @@ class Scene:
     @property
     def heart_m(self) -> Float64:
         """The spot [3] of the chest at rest at which the heart's motion starts."""
-        x, z = self.spread.apex_m
-        local = np.array([x, float(_depth_m(np.array(x), np.array(z))), z])
-        return np.asarray(self._turned @ (local + [0, self.range_m, 0]))
+        x, z = np.array(self.spread.apex_m)
+        return self.surface_m(x, z)
+
+    @property
+    def chest_xz_m(self) -> Float64:
+        """Where on the chest the scatterers are [2, P]: to the side and up from its middle."""
+        return self._chest_points[:, [0, 2]].T
+
+    def surface_m(self, x: Float64, z: Float64) -> Float64:
+        """Places [..., 3] of what lies on the chest at x and z from its middle."""
+        return np.asarray(np.stack([x, self.range_m + _depth_m(x, z), z], axis=-1) @ self._turned.T)
 
     @cached_property
     def reflectivity(self) -> Float64:
@@ -100,8 +108,8 @@ class Scene:
     def positions_m(self, t_s: Float64) -> Float64:
         """Scatterers [n, P, 3] at times [n]."""
         x, _, z = self._chest_points.T
-        breath_share = 1 - 0.5 * z  # the belly breathes a little more than the collarbones
-        outward_mm = breath_share * self.body.breath_mm(t_s)[:, None] + self.spread.motion_mm(self.heart, t_s[:, None], x, z)
+        breath_mm = breath_share(z) * self.body.breath_mm(t_s)[:, None]
+        outward_mm = breath_mm + self.spread.motion_mm(self.heart, t_s[:, None], x, z)
         moved = self.body.lean_mm(t_s)[:, None, :] * 1e-3
         moved = np.broadcast_to(moved, (len(t_s), SCATTERERS, 3)).copy()
         moved[..., 1] += outward_mm * 1e-3 + self._walked_m(t_s)[:, None]
@@ -171,6 +179,11 @@ class Scene:
             step = np.clip(np.minimum(t_s - a.start_s, a.end_s - t_s) / WALK_S, 0, 1)
             walked += WALK_M * step**2 * (3 - 2 * step)
         return walked
+
+
+def breath_share(z: Float64) -> Float64:
+    """How much more a place breathes than the chest's middle: the belly a little more than the collarbones."""
+    return np.asarray(1 - 0.5 * z)
 
 
 def _depth_m(x: Float64, z: Float64) -> Float64:
