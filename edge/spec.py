@@ -96,5 +96,16 @@ class SstSpec:
 
 SST_DEFAULT = SstSpec()
 
+ANCHOR_CLASSES = SST_WINDOW
+"""The network's answer to where the R peaks are: one value a sample of its window."""
+CYCLE_MIN = 60
+CYCLE_CLASSES = 260
+"""Class c of a cycle's length is CYCLE_MIN + c samples, 60 to 319: 200 to 37.6 bpm. The paper's 0 to 259 samples, as
+many classes, cannot show a heart below 46 bpm, and spend 60 of them on rates no heart has."""
+PIECE = 200
+"""Samples of the ECG piece, one cycle at any rate (radarODE-MTL section III)."""
+PIECE_R = 1 / 3
+"""Share of the piece that lies before its R peak: there stands the P wave, after it the T wave."""
+
 INTENDED_USE: Final = "research"
 NOT_A_DEVICE = "Research use only. Not a medical device."

@@ -1,0 +1,146 @@
+"""What the network is to say of each window of a trial: its three answers, and where they cannot be known.
+
+A window shows 800 samples from s on (`train.spectrograms.window_samples`). Its middle beat is the R peak nearest to
+s + 400. The answers (radarODE-MTL section III):
+
+* anchors: which of the 800 samples hold an R peak;
+* cycle: the class of the middle beat's cycle, R to next R (`CYCLE_MIN` in `edge.spec`);
+* piece: that cycle's ECG, from a third of it before R to two thirds after, in 200 samples: R at index 200/3.
+
+The ECG of the pieces is freed from drift and mains without a shift, its median is 0, and it is scaled so that the QRS
+of the trial's median beat has a height of 1: a radar sees motion, and nothing in that tells an ECG's millivolts.
+Filters that see the future are used on this side only: a device has no ECG.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import interpolate, signal
+
+from edge.frames import Bool, Float32, Float64
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, RCG_RATE_HZ, SST_DEFAULT, SstSpec
+from train.data.peaks import Beats, around, find_beats
+from train.data.trial import Trial
+from train.spectrograms import count_windows, window_samples
+
+QRS_S = 0.06
+ECG_BAND_HZ = (0.5, 40.0)  # what a patient monitor shows: no drift, no mains
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a trial's k usable windows, in order.
+
+    window [k]: which of the trial's windows; start [k]: its first sample s in the trial.
+    anchors [k, 800]: 1 at an R peak's nearest sample, else 0.
+    beat [k]: the middle beat's R in samples after s; length [k]: its cycle in samples, not rounded; cycle [k]: class.
+    piece [k, 200]: NaN where the trial has no ECG or the piece is not all in it.
+    moving [k]: share of the window with a labelled movement; NaN where none is labelled.
+    beats: all of the trial's R peaks, in its samples. excluded: windows left out, each under its first reason.
+    """
+
+    window: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    anchors: npt.NDArray[np.uint8]
+    beat: Float64
+    length: Float64
+    cycle: npt.NDArray[np.int64]
+    piece: Float32
+    moving: Float32
+    beats: Beats
+    excluded: dict[str, int]
+
+    @property
+    def has_piece(self) -> Bool:
+        """Which windows [k] have an ECG piece."""
+        return np.asarray(np.isfinite(self.piece).all(axis=1))
+
+
+def label(trial: Trial, spec: SstSpec = SST_DEFAULT) -> Labels:
+    """The labels of a trial's windows, those that `spec` makes of it."""
+    samples = trial.rcg.shape[1]
+    beats = find_beats(trial)
+    verdicts = [_verdict(beats, window_samples(w), samples) for w in range(count_windows(samples, spec))]
+    window = np.array([w for w, verdict in enumerate(verdicts) if not verdict], np.int64)
+    start = np.array([window_samples(int(w)).start for w in window], np.int64)
+    r = beats.r_peaks
+    middle = np.array([_middle(r, s) for s in start], np.int64)
+    length = r[middle + 1] - r[middle]
+    return Labels(
+        window=window,
+        start=start,
+        anchors=_anchors(r, start),
+        beat=r[middle] - start,
+        length=length,
+        cycle=_cycle(length),
+        piece=_pieces(trial.ecg, beats, middle),
+        moving=_moving(trial.moving, start),
+        beats=beats,
+        excluded=dict(Counter(verdict for verdict in verdicts if verdict)),
+    )
+
+
+def clean_ecg(ecg: Float32, beats: Beats) -> Float32:
+    """An ECG [n] without drift and mains, its median 0 and the QRS of its median beat 1 from peak to peak."""
+    band = signal.butter(2, ECG_BAND_HZ, "bandpass", fs=RCG_RATE_HZ, output="sos")
+    clean = signal.sosfiltfilt(band, ecg.astype(np.float64))
+    clean -= np.median(clean)
+    believed = np.concatenate([beats.good, [False]]) | np.concatenate([[False], beats.good])
+    height = np.ptp(np.median(around(beats.r_peaks[believed], clean, QRS_S), axis=0))
+    return np.asarray(clean / height, np.float32)
+
+
+def _verdict(beats: Beats, shown: slice, samples: int) -> str:
+    """Why a window cannot be used; empty when it can.
+
+    beats: fewer than two R peaks. edge: it reaches to where, before the first R peak or after the last, one more is
+    due. implausible: a cycle in it cannot be believed. length: its middle cycle has no class.
+    """
+    r, good = beats.r_peaks, beats.good
+    if len(r) < 2:
+        return "beats"
+    if shown.start < r[0] - (r[1] - r[0]) or shown.stop > r[-1] + (r[-1] - r[-2]):
+        return "edge"
+    middle = _middle(r, shown.start)
+    if middle == len(r) - 1:
+        return "edge"
+    inside = (r[:-1] < shown.stop) & (r[1:] > shown.start)
+    inside[middle] = True
+    if not good[inside].all():
+        return "implausible"
+    return "" if 0 <= _cycle(r[middle + 1] - r[middle]) < CYCLE_CLASSES else "length"
+
+
+def _middle(r_peaks: Float64, start: int) -> int:
+    return int(np.abs(r_peaks - (start + ANCHOR_CLASSES / 2)).argmin())
+
+
+def _cycle(length: Float64) -> npt.NDArray[np.int64]:
+    return np.rint(length).astype(np.int64) - CYCLE_MIN
+
+
+def _anchors(r_peaks: Float64, start: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    anchors = np.zeros((len(start), ANCHOR_CLASSES), np.uint8)
+    index = np.rint(r_peaks - start[:, None]).astype(int)
+    window, beat = np.nonzero((index >= 0) & (index < ANCHOR_CLASSES))
+    anchors[window, index[window, beat]] = 1
+    return anchors
+
+
+def _pieces(ecg: Float32 | None, beats: Beats, middle: npt.NDArray[np.int64]) -> Float32:
+    if ecg is None or len(middle) == 0:
+        return np.full((len(middle), PIECE), np.nan, np.float32)
+    curve = interpolate.CubicSpline(np.arange(len(ecg)), clean_ecg(ecg, beats), extrapolate=False)
+    length = beats.r_peaks[middle + 1] - beats.r_peaks[middle]
+    at = beats.r_peaks[middle, None] + (np.arange(PIECE) / PIECE - PIECE_R) * length[:, None]
+    return np.asarray(curve(at), np.float32)
+
+
+def _moving(moving: Bool | None, start: npt.NDArray[np.int64]) -> Float32:
+    if moving is None:
+        return np.full(len(start), np.nan, np.float32)
+    return np.array([moving[s : s + ANCHOR_CLASSES].mean() for s in start], np.float32)

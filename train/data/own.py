@@ -1,0 +1,167 @@
+"""Our own recordings with a reference ECG: what `radarecg record` wrote, and two files put beside it in its folder.
+
+    ecg.csv        columns t_s (Unix time, s, by the same clock as the host that recorded) and ecg_mv
+    subject.toml   optional: subject (default: the folder's name), status, rhythm
+
+The radar's side is the device's own chain. Its samples are counted, not stamped, so their times are a line through the
+host times of their blocks, robust to what came late; the chain's delay is taken off. A frame is stamped when its last
+packet arrives, up to one frame after it was seen: that much the radar lags the ECG. A trial is a stretch without a gap
+on either side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from scipy import interpolate, signal, stats
+
+from edge.dsp.phase import Resampler
+from edge.dsp.rcg import RcgExtractor
+from edge.frames import Bool, Float32, Float64, RcgBlock
+from edge.pipeline import first_problem
+from edge.recording import Recording, open_recording
+from edge.sources.replay import ReplaySource
+from edge.spec import RCG_RATE_HZ
+from train.data.files import read_table
+from train.data.motion import DERIVATIVE_DELAY
+from train.data.trial import Rhythm, Status, Trial, TrialError
+
+SHORTEST_S = 10.0
+ECG_GAP_STEPS = 5.0  # an ECG's step so many times the usual one is a gap
+CLOCK_JUMP_S = 0.02  # half of the blocks off their line by more: the host's clock was set meanwhile
+
+
+class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """subject.toml."""
+
+    subject: str | None = None
+    status: Status | None = None
+    rhythm: Rhythm | None = None
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Radar without a restart: Unix times t_s [n], rcg_mm_s2 [P, n], covered [n], points_m [P, 3] where known."""
+
+    t_s: Float64
+    rcg_mm_s2: Float32
+    covered: Bool
+    points_m: Float64 | None
+
+
+def read(path: Path) -> Iterator[Trial]:
+    """A recording's folder, or every one inside the folder, to trials of 10 s or more. Raises InputError."""
+    folders = [path] if (path / "meta.json").exists() else sorted(found.parent for found in path.glob("*/meta.json"))
+    if not folders:
+        raise TrialError(f"{path}: no recording and no folder of recordings (`radarecg record` makes one)")
+    for folder in folders:
+        yield from _read_recording(folder)
+
+
+def _read_recording(folder: Path) -> Iterator[Trial]:
+    person = _person(folder / "subject.toml")
+    t_s, ecg_mv = _ecg(folder / "ecg.csv")
+    seen, count = "the radar shows no chest", 0
+    for stretch in _stretches(open_recording(folder)):
+        seen = f"the radar covers {stretch.t_s[0]:.1f} to {stretch.t_s[-1]:.1f} at last"
+        usable = stretch.covered & _within(stretch.t_s, t_s)
+        for part in _runs(usable):
+            count += 1
+            times = stretch.t_s[part]
+            beside = slice(max(0, np.searchsorted(t_s, times[0]) - 5), np.searchsorted(t_s, times[-1]) + 5)
+            yield Trial(
+                name=f"{folder.name}-{count:02d}",
+                subject=person.subject or folder.name,
+                rcg=stretch.rcg_mm_s2[:, part],
+                ecg=interpolate.CubicSpline(t_s[beside], ecg_mv[beside])(times).astype(np.float32),
+                points_m=stretch.points_m,
+                status=person.status,
+                rhythm=person.rhythm,
+            )
+    if not count:
+        raise TrialError(
+            f"{folder}: not {SHORTEST_S:g} s without a gap on both sides; {seen}, ecg.csv {t_s[0]:.1f} to {t_s[-1]:.1f}"
+        )
+
+
+def _person(path: Path) -> Person:
+    if not path.exists():
+        return Person()
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Person)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise TrialError(f"{path}: {error}") from error
+
+
+def _ecg(path: Path) -> tuple[Float64, Float64]:
+    """Times [k] and ECG [k], without what RCG_RATE_HZ cannot show."""
+    t_s, ecg_mv = read_table(path, "t_s", "ecg_mv").T
+    steps = np.diff(t_s)
+    if not np.isfinite([t_s, ecg_mv]).all() or (steps <= 0).any() or t_s[-1] - t_s[0] < SHORTEST_S:
+        raise TrialError(f"{path}: {SHORTEST_S:g} s of numbers with rising times are needed; cut out what is none")
+    rate_hz = 1 / float(np.median(steps))
+    if rate_hz > RCG_RATE_HZ:
+        low_pass = signal.butter(4, 0.45 * RCG_RATE_HZ, fs=rate_hz, output="sos")
+        ecg_mv = signal.sosfiltfilt(low_pass, ecg_mv)
+    return t_s, ecg_mv
+
+
+def _stretches(recording: Recording) -> Iterator[Stretch]:
+    if problem := first_problem(ReplaySource(recording)):
+        raise TrialError(f"{recording.adc.parent}: {problem}")
+    extractor = RcgExtractor(recording.chirp)
+    blocks: list[RcgBlock] = []
+    for frame in ReplaySource(recording).frames():
+        block = extractor.push(frame)
+        if block is None:
+            continue
+        if block.restarted and blocks:
+            yield _stretch(recording, blocks)
+            blocks = []
+        blocks.append(block)
+    if blocks:
+        yield _stretch(recording, blocks)
+
+
+def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Stretch:
+    last = np.cumsum([len(block.covered) for block in blocks]) - 1
+    t_s = np.array([block.t_ns for block in blocks]) / 1e9 - _delay_s(recording)
+    few = np.linspace(0, len(last) - 1, min(len(last), 500)).astype(int)
+    line = stats.theilslopes(t_s[few] - last[few] / RCG_RATE_HZ, last[few])
+    times = np.arange(last[-1] + 1) * (1 / RCG_RATE_HZ + line[0]) + line[1]
+    if np.median(np.abs(times[last] - t_s)) > CLOCK_JUMP_S:
+        raise TrialError(f"{recording.adc.parent}: the host's clock was set while it recorded; its times say nothing")
+    rcg = np.concatenate([block.rcg_mm_s2.astype(np.float32) for block in blocks], axis=1)
+    return Stretch(times, rcg, np.concatenate([block.covered for block in blocks]), blocks[-1].points_m)
+
+
+def _delay_s(recording: Recording) -> float:
+    """How much older a block's last sample is than its last frame; with resampling, on average."""
+    rate_hz = recording.chirp.frame_rate_hz
+    derivative_s = DERIVATIVE_DELAY / RCG_RATE_HZ
+    if math.isclose(rate_hz, RCG_RATE_HZ):
+        return derivative_s
+    waiting = math.ceil(Resampler.HALF_WIDTH * max(1.0, rate_hz / RCG_RATE_HZ)) - 1
+    return derivative_s + waiting / rate_hz + 0.5 / RCG_RATE_HZ
+
+
+def _within(times_s: Float64, ecg_s: Float64) -> Bool:
+    """Which times lie between two samples of the ECG that no gap parts."""
+    after = np.searchsorted(ecg_s, times_s)
+    inside = (after > 0) & (after < len(ecg_s))
+    steps = np.diff(ecg_s)
+    step = steps[np.clip(after - 1, 0, len(steps) - 1)]
+    return np.asarray(inside & (step < ECG_GAP_STEPS * np.median(steps)))
+
+
+def _runs(usable: Bool) -> Iterator[slice]:
+    """Where it holds for SHORTEST_S without a break."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], usable, [False]]).astype(np.int8)))
+    for start, stop in edges.reshape(-1, 2):
+        if stop - start >= SHORTEST_S * RCG_RATE_HZ:
+            yield slice(start, stop)
