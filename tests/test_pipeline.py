@@ -177,7 +177,7 @@ def test_no_scene_gives_a_wrong_rate(chirp, name, seconds, spoken):
 class Still(Heart):
     """Somebody without a heartbeat."""
 
-    def displacement_mm(self, t_s):
+    def displacement_mm(self, t_s, at_base=None):
         return np.zeros_like(t_s)
 
 
