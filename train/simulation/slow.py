@@ -1,6 +1,6 @@
 """The same session the long way: raw radar frames of the twin, through the device's own front end.
 
-It takes a hundred times as long as `trial`; it is there to check that the quick way tells the same.
+It takes some sixty times as long as `trial`; it is there to check that the quick way tells the same.
 """
 
 from __future__ import annotations
