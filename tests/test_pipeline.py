@@ -191,7 +191,7 @@ def test_after_an_absence_the_rate_is_back_in_16_s(chirp):
 class Still(Heart):
     """Somebody without a heartbeat."""
 
-    def displacement_mm(self, t_s):
+    def displacement_mm(self, t_s, at_base=None):
         return np.zeros_like(t_s)
 
 
