@@ -1,4 +1,4 @@
-"""Breathing and body movement of the whole chest."""
+"""Breathing, unrest and body movement of the whole chest."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from edge.frames import Bool, Float64
+from edge.twin.breathing import Breaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +26,43 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
+class Unrest:
+    """What never stops in somebody who sits still, muscles and balance: away_mm [n] at rate_hz from time 0 on."""
+
+    away_mm: Float64
+    rate_hz: float
+
+    def at(self, t_s: Float64) -> Float64:
+        """Between the samples by cubic splines: a straight line would click at every sample."""
+        return np.asarray(ndimage.map_coordinates(self.away_mm, t_s[None] * self.rate_hz, order=3, mode="nearest"))
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
-    """A trunk at rest that breathes (peak to peak `breathing_mm`) and, at the times given, moves."""
+    """A trunk at rest that breathes (peak to peak `breathing_mm`) and, at the times given, moves.
+
+    breaths, where given, take the place of the steady breathing.
+    """
 
     breathing_rate_bpm: float = 15.0
     breathing_mm: float = 6.0
     movements: tuple[Movement, ...] = ()
+    breaths: Breaths | None = None
+    unrest: Unrest | None = None
 
     def breath_mm(self, t_s: Float64) -> Float64:
         """Breathing alone [n] at times [n], positive away from the radar (breathing out)."""
+        if self.breaths:
+            return self.breaths.displacement_mm(t_s)
         turn = 2 * math.pi * self.breathing_rate_bpm / 60 * t_s
         # The second harmonic makes breathing in quicker than breathing out, as it is.
         return np.asarray(self.breathing_mm / 2 * (np.cos(turn) + 0.2 * np.cos(2 * turn + 0.9)))
 
     def lean_mm(self, t_s: Float64) -> Float64:
-        """Movements alone [n, 3] in x, y, z at times [n]."""
+        """Movements and unrest [n, 3] in x, y, z at times [n]."""
         lean = np.zeros((len(t_s), 3))
+        if self.unrest:
+            lean[:, 1] = self.unrest.at(t_s)
         for m in self.movements:
             inside = np.clip((t_s - m.start_s) / m.duration_s, 0, 1)
             sway = np.sin(math.pi * inside) ** 2 * (1 + 0.4 * np.sin(7 * math.pi * inside))

@@ -2,7 +2,7 @@
 
 Places are metres in the radar's coordinates (`edge.antennas`): x to the side, y away from the board, z up.
 A chest is an elliptic cylinder, a little bent from head to foot, that faces the radar wherever it sits. The heart's
-motion starts at one spot and runs over it: weaker and later the farther away.
+motion runs over it from where it starts (`spread`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from edge.frames import Bool, Float64
 from edge.twin.body import Body, Movement
 from edge.twin.heart import Heart
+from edge.twin.spread import Spread
 
 SCATTERERS = 80
 CHEST_HALF_M = (0.13, 0.16)  # half its width and height
@@ -22,11 +23,6 @@ CURVE_M = (0.17, 0.11)  # half axes of a trunk's section: to the side, front to 
 BEND_RADIUS_M = 0.8
 CHEST_COUNTS = 50.0  # median strength of a scatterer that faces the radar from REFERENCE_M
 REFERENCE_M = 0.45
-
-HEART_SPOT_M = (0.04, -0.03)  # x, z on the chest: the apex, left of the breastbone
-HEART_REACH_M = 0.08
-HEART_FLOOR = 0.12  # share of the heart's motion that reaches every point of the trunk
-SURFACE_WAVE_M_S = 10.0  # engineering assumption: shear waves in soft tissue run at 1 to 20 m/s
 
 BEAM_DEG = (28.0, 14.0)  # one way, -3 dB, azimuth and elevation (SPRUIM4)
 WALK_M, WALK_S = 2.2, 2.0  # who leaves is this far away after so long, and then gone
@@ -69,6 +65,7 @@ class Scene:
 
     heart: Heart = field(default_factory=Heart)
     body: Body = field(default_factory=Body)
+    spread: Spread = field(default_factory=Spread)
     range_m: float = 0.45
     azimuth_deg: float = 0.0
     elevation_deg: float = 0.0
@@ -86,9 +83,17 @@ class Scene:
     @property
     def heart_m(self) -> Float64:
         """The spot [3] of the chest at rest at which the heart's motion starts."""
-        x, z = HEART_SPOT_M
-        local = np.array([x, float(_depth_m(np.array(x), np.array(z))), z])
-        return np.asarray(self._turned @ (local + [0, self.range_m, 0]))
+        x, z = np.array(self.spread.apex_m)
+        return self.surface_m(x, z)
+
+    @property
+    def chest_xz_m(self) -> Float64:
+        """Where on the chest the scatterers are [2, P]: to the side and up from its middle."""
+        return self._chest_points[:, [0, 2]].T
+
+    def surface_m(self, x: Float64, z: Float64) -> Float64:
+        """Places [..., 3] of what lies on the chest at x and z from its middle."""
+        return np.asarray(np.stack([x, self.range_m + _depth_m(x, z), z], axis=-1) @ self._turned.T)
 
     @cached_property
     def reflectivity(self) -> Float64:
@@ -103,8 +108,8 @@ class Scene:
     def positions_m(self, t_s: Float64) -> Float64:
         """Scatterers [n, P, 3] at times [n]."""
         x, _, z = self._chest_points.T
-        breath_share = 1 - 0.5 * z  # the belly breathes a little more than the collarbones
-        outward_mm = breath_share * self.body.breath_mm(t_s)[:, None] + self._cardiac_mm(t_s[:, None], x, z)
+        breath_mm = breath_share(z) * self.body.breath_mm(t_s)[:, None]
+        outward_mm = breath_mm + self.spread.motion_mm(self.heart, t_s[:, None], x, z)
         moved = self.body.lean_mm(t_s)[:, None, :] * 1e-3
         moved = np.broadcast_to(moved, (len(t_s), SCATTERERS, 3)).copy()
         moved[..., 1] += outward_mm * 1e-3 + self._walked_m(t_s)[:, None]
@@ -121,7 +126,7 @@ class Scene:
     def cardiac_mm(self, t_s: Float64, points_m: Float64) -> Float64:
         """The heart's motion [n, P] of any points [P, 3] of the chest, positive away from the radar."""
         x, _, z = self._on_chest(points_m).T
-        return self._cardiac_mm(t_s[:, None], x, z)
+        return self.spread.motion_mm(self.heart, t_s[:, None], x, z)
 
     def cardiac_mm_s2(self, t_s: Float64, points_m: Float64) -> Float64:
         """Its second derivative [n, P] in mm/s^2."""
@@ -162,11 +167,6 @@ class Scene:
     def _on_chest(self, points_m: Float64) -> Float64:
         return np.asarray(points_m @ self._turned - [0, self.range_m, 0])
 
-    def _cardiac_mm(self, t_s: Float64, x: Float64, z: Float64) -> Float64:
-        away_m = np.hypot(x - HEART_SPOT_M[0], z - HEART_SPOT_M[1])
-        share = HEART_FLOOR + (1 - HEART_FLOOR) * np.exp(-((away_m / HEART_REACH_M) ** 2))
-        return share * self.heart.displacement_mm(t_s - away_m / SURFACE_WAVE_M_S)
-
     def _outside(self, t_s: Float64, walk_s: float) -> Bool:
         here = np.ones(len(t_s), bool)
         for a in self.absences:
@@ -179,6 +179,11 @@ class Scene:
             step = np.clip(np.minimum(t_s - a.start_s, a.end_s - t_s) / WALK_S, 0, 1)
             walked += WALK_M * step**2 * (3 - 2 * step)
         return walked
+
+
+def breath_share(z: Float64) -> Float64:
+    """How much more a place breathes than the chest's middle: the belly a little more than the collarbones."""
+    return np.asarray(1 - 0.5 * z)
 
 
 def _depth_m(x: Float64, z: Float64) -> Float64:

@@ -1,0 +1,154 @@
+"""What happens in one trial of a person: how they sit, breathe, move and how fast the heart goes; and the noise.
+
+A session is everything that is drawn for a trial before anything is measured: the quick way (`trial`) and the long
+way through the twin's raw radar frames (`slow`) start from the same one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import signal
+
+from edge.frames import Float64
+from edge.spec import RCG_RATE_HZ
+from edge.twin.body import Body, Movement, Unrest
+from edge.twin.breathing import Breaths
+from edge.twin.heart import Heart
+from edge.twin.rhythm import Fibrillation, OverTime, Rhythm, Sinus, WithEctopics
+from edge.twin.scene import Scene
+from train.data.trial import Status
+from train.simulation import ranges
+from train.simulation.ranges import Range, StatusRanges
+from train.simulation.subject import Subject
+
+_MARGIN_S = 5.0  # breathing and unrest begin before the trial and end after it
+
+
+@dataclass(frozen=True)
+class Session:
+    """Trial `number` (from 1) of a subject. `seed` is what is left to draw from: the measurement's own chance."""
+
+    subject: Subject
+    number: int
+    status: Status
+    seconds: float
+    scene: Scene
+    slips: tuple[tuple[float, float], ...]
+    """When a point's phase slips, and which of the points, as a share of their number."""
+    ecg_noise_mv: float
+    wander_mv: float
+    seed: tuple[int, ...]
+
+
+def draw_session(subject: Subject, number: int, seconds: float) -> Session:
+    """Trial `number` of the subject, of the status that chance gives it."""
+    seed = (*subject.seed, number)
+    rng = np.random.default_rng(seed)
+    status: Status = rng.choice(list(ranges.STATUSES), p=list(ranges.STATUSES.values())).item()
+    of_status = ranges.STATUS[status]
+    breaths = _breaths(rng, of_status, seconds)
+    heart = _heart(rng, subject, of_status, breaths)
+    moved = _movements(rng, of_status.mild_per_minute, ranges.MILD_MM, ranges.MILD_S, seconds)
+    moved += _movements(rng, of_status.extensive_per_minute, ranges.EXTENSIVE_MM, ranges.EXTENSIVE_S, seconds)
+    body = Body(breaths=breaths, movements=tuple(moved), unrest=_unrest(rng, heart, seconds))
+    slips = rng.poisson(ranges.SLIPS_PER_TRIAL.draw(rng))
+    return Session(
+        subject=subject,
+        number=number,
+        status=status,
+        seconds=seconds,
+        scene=Scene(
+            heart=heart,
+            body=body,
+            spread=subject.spread,
+            range_m=ranges.RANGE_M.draw(rng),
+            azimuth_deg=ranges.AZIMUTH_DEG.draw(rng),
+            noise_counts=ranges.NOISE_COUNTS.draw(rng),
+            phase_noise_rad=ranges.PHASE_NOISE_RAD.draw(rng),
+            chest_seed=subject.chest_seed,
+        ),
+        slips=tuple((float(at_s), float(point)) for at_s, point in rng.uniform((0, 0), (seconds, 1), (slips, 2))),
+        ecg_noise_mv=ranges.ECG_NOISE_MV.draw(rng),
+        wander_mv=ranges.WANDER_MV.draw(rng),
+        seed=seed,
+    )
+
+
+def _breaths(rng: np.random.Generator, of_status: StatusRanges, seconds: float) -> Breaths:
+    mean_s = 60 / max(6.0, of_status.breaths_bpm.draw(rng))
+    depth_mm, irregular = of_status.depth_mm.draw(rng), of_status.irregular.draw(rng)
+    in_share, out_share = ranges.IN_SHARE.draw(rng), ranges.OUT_SHARE.draw(rng)
+    count = math.ceil(2.5 * (seconds + 2 * _MARGIN_S) / mean_s)
+    length_s = mean_s * np.exp(irregular * np.clip(rng.standard_normal(count), -2, 2))
+    pause_s = np.where(rng.random(count) < of_status.pause_share, [ranges.PAUSE_S.draw(rng) for _ in range(count)], 0)
+    start_s = np.cumsum(length_s + pause_s) - length_s - pause_s - _MARGIN_S - rng.uniform(0, mean_s)
+    depth = depth_mm * (length_s / mean_s) ** 0.5 * np.exp(irregular * rng.standard_normal(count))
+    if of_status.recovery_s < seconds:  # after effort the breaths grow shallower
+        depth *= 1 - ranges.RECOVERY_DEPTH * (1 - np.exp(-np.maximum(start_s, 0) / of_status.recovery_s))
+    return Breaths(start_s, in_share * length_s, out_share * length_s, depth)
+
+
+def _heart(rng: np.random.Generator, subject: Subject, of_status: StatusRanges, breaths: Breaths) -> Heart:
+    faster_bpm, recovery_s = of_status.faster_bpm.draw(rng), of_status.recovery_s
+
+    def rate_bpm(t_s: float) -> float:
+        return max(40.0, subject.resting_bpm + faster_bpm * math.exp(-max(t_s, 0) / recovery_s))
+
+    return Heart(
+        seed=int(rng.integers(2**32)),
+        rhythm=_rhythm(subject, rate_bpm, breaths.state),
+        mechanics=subject.mechanics,
+        breath=breaths.state,
+    )
+
+
+def _rhythm(subject: Subject, rate_bpm: OverTime, breath: OverTime) -> Rhythm:
+    if subject.rhythm == "af":
+        return Fibrillation(rate_bpm, subject.rhythm_spread)
+    sinus = Sinus(rate_bpm, breath, subject.breath_depth, subject.mayer_depth, subject.drift, subject.jitter)
+    if subject.rhythm == "ectopic":
+        return WithEctopics(sinus, subject.ectopic_share, subject.ectopic_coupling)
+    return sinus
+
+
+def _movements(
+    rng: np.random.Generator, per_minute: float, size_mm: Range, length_s: Range, seconds: float
+) -> list[Movement]:
+    moved = []
+    for start_s in np.sort(rng.uniform(0, seconds, rng.poisson(per_minute * seconds / 60))).tolist():
+        sign, aside = rng.choice([-1, 1]).item(), rng.uniform(-0.5, 0.5)
+        away_mm = sign * size_mm.draw(rng)
+        moved.append(Movement(start_s, length_s.draw(rng), away_mm, aside * away_mm))
+    return moved
+
+
+def _unrest(rng: np.random.Generator, heart: Heart, seconds: float) -> Unrest:
+    """Band noise as strong, in acceleration, as a share of the heart's own, waxing and waning; and a slow sway."""
+    samples = round((seconds + _MARGIN_S) * RCG_RATE_HZ)
+    beating = heart.displacement_mm(np.arange(samples) / RCG_RATE_HZ)
+    rms_mm_s2 = float(np.diff(beating, 2).std()) * RCG_RATE_HZ**2
+    middle_hz, half = ranges.UNREST_HZ.draw(rng), 2 ** (ranges.UNREST_OCTAVES / 2)
+    noise = rng.standard_normal((3, samples))
+    band = signal.butter(2, (middle_hz / half, middle_hz * half), "bandpass", fs=RCG_RATE_HZ, output="sos")
+    shaking = _spectrally_integrated(signal.sosfilt(band, noise[0]))
+    waxing = np.exp(0.5 * _slow(noise[1], 0.3))
+    sway = ranges.SWAY_MM.draw(rng) * _slow(noise[2], ranges.SWAY_HZ)
+    wanted = ranges.UNREST_TO_HEART.draw(rng) * rms_mm_s2
+    shaking *= wanted / (float(np.diff(shaking, 2).std()) * RCG_RATE_HZ**2)
+    return Unrest(shaking * waxing + sway, RCG_RATE_HZ)
+
+
+def _spectrally_integrated(acceleration: Float64) -> Float64:
+    """Displacement whose second derivative this is, up to a factor, without what is slower than 0.5 Hz."""
+    spectrum = np.fft.rfft(acceleration)
+    omega = 2 * np.pi * np.fft.rfftfreq(len(acceleration), 1 / RCG_RATE_HZ)
+    return np.asarray(np.fft.irfft(spectrum / np.maximum(omega, np.pi) ** 2, len(acceleration)))
+
+
+def _slow(noise: Float64, below_hz: float) -> Float64:
+    """Of white noise what is slower, scaled to rms 1; twice the order: a smooth line, also in its acceleration."""
+    smooth = signal.sosfilt(signal.butter(4, below_hz, fs=RCG_RATE_HZ, output="sos"), noise)
+    return np.asarray(smooth / smooth.std())

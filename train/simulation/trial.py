@@ -1,0 +1,130 @@
+"""A trial the quick way: the displacement of 50 chest points without making a single radar frame.
+
+What the front end would hear at a point is a mean over the scatterers its beam covers, weighted as their echoes add
+up: strength, beam, and a phase by chance. Some weights are negative, so some points hear the heart upside down, and
+some nearly not at all. The RCG is the device's own second derivative of that, with the noise that a radar adds.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import fft, special
+
+from edge.dsp.phase import SecondDerivative
+from edge.dsp.points import POINTS, POWER_GATE_DB
+from edge.frames import Float32, Float64
+from edge.spec import RCG_RATE_HZ
+from edge.twin.ecg import ecg_mv
+from edge.twin.rhythm import Beat
+from edge.twin.scene import CHEST_HALF_M, Scene, breath_share
+from train.data.trial import Trial
+from train.simulation.session import Session
+
+SAMPLES = 35_505
+"""Of one of MMECG's trials: 177.5 s."""
+WAVELENGTH_MM = 3.85  # MMECG's chirp, in the middle of its samples
+CANDIDATES = 300
+BEAM_M = (0.05, 0.13)  # how far a point's beam reaches on the chest, to the side and upwards (standard deviations)
+# Of the long way (`bench/simulation.py`): displacement noise, common to all points per rad of the chirps' phase noise,
+# and of one point per count of thermal noise over its echo.
+COMMON_MM_PER_RAD = 0.28
+OWN_MM = 0.04
+BIN_MM = 45.0  # a chest that leaned so far has left its range bin: the echo is LEFT_DB weaker
+LEFT_DB = 30.0
+SLIP_S = 0.02
+_EDGE = 3  # samples that the derivative needs on both sides
+_PAD_S = 1.0  # kept off the ends, since a Fourier transform is a circle
+
+
+def simulate(session: Session, samples: int = SAMPLES) -> Trial:
+    """The session as a trial of so many samples; the same for the same session."""
+    subject, scene = session.subject, session.scene
+    rng = np.random.default_rng((*session.seed, 1))
+    t_s = (np.arange(samples + 2 * _EDGE) - _EDGE) / RCG_RATE_HZ
+    weights, places, echo_counts = _points(rng, scene)
+    moved = _cardiac(scene, weights, t_s) + _trunk(scene, weights, t_s)
+    moved += _noise(rng, scene, echo_counts, t_s)
+    for at_s, point in session.slips:
+        sign = 1 if point * POINTS % 1 < 0.5 else -1
+        moved[int(point * POINTS)] += sign * WAVELENGTH_MM / 4 * special.erf((t_s - at_s) / SLIP_S)
+    rcg = SecondDerivative(RCG_RATE_HZ).push(moved, np.ones(len(t_s), bool))[1][:, 2 * _EDGE :]
+    seconds = samples / RCG_RATE_HZ
+    return Trial(
+        name=f"{subject.name}-{session.number}",
+        subject=subject.name,
+        rcg=rcg.astype(np.float32),
+        ecg=_ecg(rng, session, scene.heart.beats(-1, seconds + 1), samples),
+        r_peaks_s=scene.heart.beats_s(0, seconds),
+        points_m=places,
+        moving=scene.body.moving(np.arange(samples) / RCG_RATE_HZ),
+        status=session.status,
+        rhythm=subject.rhythm,
+    )
+
+
+def _points(rng: np.random.Generator, scene: Scene) -> tuple[Float64, Float64, Float64]:
+    """Weights [POINTS, P] of the scatterers, rows summing to 1; places [POINTS, 3]; echo strengths [POINTS] in counts.
+
+    As the front end does it (`edge.dsp.points`): among points whose echo is strong those that hear the heart best.
+    """
+    x, z = scene.chest_xz_m
+    at_x, at_z = (rng.uniform(-half, half, CANDIDATES) for half in CHEST_HALF_M)
+    beam = np.exp(-((at_x[:, None] - x) ** 2) / (2 * BEAM_M[0] ** 2) - (at_z[:, None] - z) ** 2 / (2 * BEAM_M[1] ** 2))
+    echoes = beam * scene.counts(scene.points_m[None], np.zeros(1))[0] * np.exp(2j * math.pi * rng.random(len(x)))
+    total = echoes.sum(axis=1)
+    weights = (echoes / total[:, None]).real
+    strength = np.abs(total)
+    heard = np.abs(weights @ scene.spread.reached(scene.spread.apex_m, x, z)[0])
+    strong = strength > strength.max() * 10 ** (-POWER_GATE_DB / 20)
+    # Strength is heard as clearness: noise is the weaker the stronger the echo.
+    best = np.argsort(np.where(strong, heard * np.sqrt(strength), 0))[::-1][: 3 * POINTS]
+    chosen = np.sort(rng.choice(best, POINTS, replace=False))
+    return weights[chosen], scene.surface_m(at_x[chosen], at_z[chosen]), strength[chosen]
+
+
+def _cardiac(scene: Scene, weights: Float64, t_s: Float64) -> Float64:
+    """The heart's motion [POINTS, n] in mm, every scatterer with its own share and delay, as one filter a point."""
+    x, z = scene.chest_xz_m
+    pad = round(_PAD_S * RCG_RATE_HZ)
+    count = fft.next_fast_len(len(t_s) + 2 * pad, real=True)
+    longer_s = t_s[0] - _PAD_S + np.arange(count) / RCG_RATE_HZ
+    turn = -2j * math.pi * fft.rfftfreq(count, 1 / RCG_RATE_HZ)
+    heard = np.zeros((len(weights), len(turn)), complex)
+    for spot, at_base in ((scene.spread.apex_m, False), (scene.spread.base_m, True)):
+        share, late_s = scene.spread.reached(spot, x, z)
+        heard += ((weights * share) @ np.exp(np.outer(late_s, turn))) * fft.rfft(
+            scene.heart.displacement_mm(longer_s, at_base)
+        )
+    return np.asarray(fft.irfft(heard, count)[:, pad : pad + len(t_s)])
+
+
+def _trunk(scene: Scene, weights: Float64, t_s: Float64) -> Float64:
+    """Breathing, unrest and movements [POINTS, n] in mm, as an unwrapped phase tells them.
+
+    A step of more than a quarter of the wavelength between two samples is taken for one the other way.
+    """
+    breath = np.outer(weights @ breath_share(scene.chest_xz_m[1]), scene.body.breath_mm(t_s))
+    lean = scene.body.lean_mm(t_s)[:, 1]
+    half = WAVELENGTH_MM / 2
+    step = np.diff(lean, prepend=lean[0])
+    return breath + np.cumsum(step - half * np.rint(step / half))
+
+
+def _noise(rng: np.random.Generator, scene: Scene, echo_counts: Float64, t_s: Float64) -> Float64:
+    """The radar's own noise [POINTS, n] in mm, white; a chest that leans out of its range bin is heard less."""
+    common = COMMON_MM_PER_RAD * scene.phase_noise_rad * rng.standard_normal(len(t_s))
+    away = np.minimum(np.abs(scene.body.lean_mm(t_s)[:, 1]) / BIN_MM, 1)
+    own = OWN_MM * scene.noise_counts / echo_counts[:, None] * 10 ** (LEFT_DB / 20 * away)
+    return np.asarray(common + own * rng.standard_normal((len(echo_counts), len(t_s))))
+
+
+def _ecg(rng: np.random.Generator, session: Session, beats: list[Beat], samples: int) -> Float32:
+    """The ECG in mV with the amplifier's noise; its rest follows breathing and wanders."""
+    t_s = np.arange(samples) / RCG_RATE_HZ
+    breath = session.scene.body.breath_mm(t_s)
+    drift = np.cumsum(rng.standard_normal(samples)) / math.sqrt(samples)
+    wander = session.wander_mv * (breath / (np.ptp(breath) + 1e-9) + drift)
+    ecg = ecg_mv(beats, session.subject.ecg, samples, RCG_RATE_HZ, wander)
+    return (ecg + session.ecg_noise_mv * rng.standard_normal(samples)).astype(np.float32)
