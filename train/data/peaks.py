@@ -6,7 +6,6 @@ a loose electrode, too. So every cycle is checked, and what is learnt or measure
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +41,10 @@ class Beats:
 
 def find_beats(trial: Trial) -> Beats:
     """The trial's own R peaks, where it has any, or those of its ECG; checked either way."""
-    known = trial.r_peaks_s
-    peaks = known * RCG_RATE_HZ if known is not None else find_r_peaks(trial.ecg) if trial.ecg is not None else None
-    assert peaks is not None  # a Trial has either
-    return check(peaks, trial.ecg, trial.rhythm)
+    if trial.r_peaks_s is not None:
+        return check(trial.r_peaks_s * RCG_RATE_HZ, trial.ecg, trial.rhythm)
+    assert trial.ecg is not None  # a Trial has either
+    return check(find_r_peaks(trial.ecg), trial.ecg, trial.rhythm)
 
 
 def find_r_peaks(ecg: Float32) -> Float64:
@@ -69,8 +68,9 @@ def find_r_peaks(ecg: Float32) -> Float64:
 
 
 def check(r_peaks: Float64, ecg: Float32 | None, rhythm: Rhythm | None) -> Beats:
-    """Which cycles can be believed. In fibrillation and with ectopic beats any cycle may follow any other; ectopic
-    beats look as they like, too.
+    """Which cycles can be believed.
+
+    In fibrillation and with ectopic beats any cycle may follow any other; ectopic beats look as they like, too.
     """
     cycles_s = np.diff(r_peaks) / RCG_RATE_HZ
     bad = {"cycle": (cycles_s < SHORTEST_S) | (cycles_s > LONGEST_S)}
@@ -81,7 +81,7 @@ def check(r_peaks: Float64, ecg: Float32 | None, rhythm: Rhythm | None) -> Beats
         odd = shape_correlation(r_peaks, ecg) < SHAPE_CORRELATION
         bad["shape"] = odd[:-1] | odd[1:]
     good = ~np.any(list(bad.values()), axis=0)
-    return Beats(r_peaks, good, dict(Counter({reason: int(where.sum()) for reason, where in bad.items()})))
+    return Beats(r_peaks, good, {reason: int(where.sum()) for reason, where in bad.items()})
 
 
 def shape_correlation(r_peaks: Float64, ecg: Float32) -> Float64:
@@ -93,7 +93,7 @@ def shape_correlation(r_peaks: Float64, ecg: Float32) -> Float64:
     return np.asarray(beats @ usual / np.where(size > 0, size, np.inf))
 
 
-def around(r_peaks: Float64, ecg: Float32, reach_s: float) -> Float64:
+def around(r_peaks: Float64, ecg: Float32 | Float64, reach_s: float) -> Float64:
     """The ECG within a reach of every R peak: [k, samples], the peak in the middle."""
     reach = round(reach_s * RCG_RATE_HZ)
     index = np.rint(r_peaks).astype(int)[:, None] + np.arange(-reach, reach + 1)

@@ -130,17 +130,17 @@ PULSE_DELAY_S = Near(0.22, 0.03)
 _SAME = Between(1, 1)
 VIBRATIONS = (
     VibrationRange(_SAME, Around(8.5, 1.25), Around(0.055, 1.3), Near(0.085, 0.018)),  # opening [U]
-    VibrationRange(Around(0.6, 1.7), Around(9.0, 1.35), Around(0.050, 1.3), Near(0, 0.008), True, at_base=True),
+    VibrationRange(Around(0.9, 1.7), Around(9.0, 1.35), Around(0.050, 1.3), Near(0, 0.008), True, at_base=True),
     VibrationRange(Around(0.4, 1.9), Around(12.0, 1.3), Around(0.030, 1.3), Near(0.035, 0.012)),  # mitral closure [A]
-    VibrationRange(Around(0.25, 1.9), Around(6.0, 1.3), Around(0.070, 1.3), Near(0.19, 0.03)),  # ejection's ringing
-    VibrationRange(Around(0.20, 2.0), Around(5.5, 1.3), Around(0.060, 1.3), Near(0.14, 0.02), True),  # filling, third
-    VibrationRange(Around(0.12, 2.0), Around(7.0, 1.3), Around(0.045, 1.3), Near(-0.09, 0.02), atrial=True),
+    VibrationRange(Around(0.4, 1.8), Around(6.0, 1.3), Around(0.070, 1.3), Near(0.19, 0.03)),  # ejection's ringing
+    VibrationRange(Around(0.4, 1.9), Around(5.5, 1.3), Around(0.060, 1.3), Near(0.14, 0.02), True),  # filling, third
+    VibrationRange(Around(0.2, 2.0), Around(7.0, 1.3), Around(0.045, 1.3), Near(-0.09, 0.02), atrial=True),
 )
 PHASE_RAD = Between(-math.pi, math.pi)
 # From beat to beat [A].
-STRENGTH_SPREAD = Around(0.15, 1.5)
-FREQUENCY_SPREAD = Around(0.06, 1.5)
-DELAY_SPREAD_S = Around(0.006, 1.5)
+STRENGTH_SPREAD = Around(0.12, 1.6)
+FREQUENCY_SPREAD = Around(0.03, 1.6)
+DELAY_SPREAD_S = Around(0.004, 1.6)
 FILLING = Between(0.2, 1.2)
 ECTOPIC_STRENGTH = Between(0.35, 0.8)
 BREATH_STRENGTH = Between(-0.35, 0.35)
@@ -157,7 +157,7 @@ RANGE_M = Between(0.38, 0.60)
 AZIMUTH_DEG = Near(0, 6)
 
 # Noise. Unrest is the sitting body's own acceleration, in the heart's band, over the heart's own.
-UNREST_TO_HEART = Around(0.45, 1.8)  # [U]: classical estimators find three rates of four
+UNREST_TO_HEART = Around(0.30, 2.0)  # [U]: classical estimators find three rates of four
 UNREST_HZ = Around(7, 1.4)
 UNREST_OCTAVES = 1.6  # its band's width
 SWAY_MM = Around(0.3, 1.8)  # slower than SWAY_HZ
@@ -169,6 +169,7 @@ SLIPS_PER_TRIAL = Around(0.5, 2)  # of one point's phase, by a turn
 # Movements.
 MILD_MM, MILD_S = Between(2, 10), Between(0.6, 2.5)
 EXTENSIVE_MM, EXTENSIVE_S = Between(25, 80), Between(1.0, 3.5)
+MOVEMENT_PARTS = Between(1, 6)  # shorter ones within, one after another and at once
 
 # The ECG, of a lead at LEAD_DEG [A]; times of a cycle of one second.
 AXIS_DEG = Near(50, 28)

@@ -119,9 +119,11 @@ def _movements(
 ) -> list[Movement]:
     moved = []
     for start_s in np.sort(rng.uniform(0, seconds, rng.poisson(per_minute * seconds / 60))).tolist():
-        sign, aside = rng.choice([-1, 1]).item(), rng.uniform(-0.5, 0.5)
-        away_mm = sign * size_mm.draw(rng)
-        moved.append(Movement(start_s, length_s.draw(rng), away_mm, aside * away_mm))
+        whole_s, largest_mm = length_s.draw(rng), size_mm.draw(rng)
+        for _ in range(round(ranges.MOVEMENT_PARTS.draw(rng))):
+            begin, end = np.sort(rng.random(2)).tolist()
+            away_mm, aside = largest_mm * rng.uniform(-1, 1), rng.uniform(-0.5, 0.5)
+            moved.append(Movement(start_s + begin * whole_s, (end - begin) * whole_s, away_mm, aside * away_mm))
     return moved
 
 

@@ -29,8 +29,8 @@ CANDIDATES = 300
 BEAM_M = (0.05, 0.13)  # how far a point's beam reaches on the chest, to the side and upwards (standard deviations)
 # Of the long way (`bench/simulation.py`): displacement noise, common to all points per rad of the chirps' phase noise,
 # and of one point per count of thermal noise over its echo.
-COMMON_MM_PER_RAD = 0.28
-OWN_MM = 0.04
+COMMON_MM_PER_RAD = 0.27
+OWN_MM = 0.008
 BIN_MM = 45.0  # a chest that leaned so far has left its range bin: the echo is LEFT_DB weaker
 LEFT_DB = 30.0
 SLIP_S = 0.02
