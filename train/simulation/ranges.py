@@ -3,6 +3,7 @@
 To calibrate the simulation is to edit this file. [A]: engineering assumption. [W]: Weissler et al., Circulation 37
 (1968) 149, systolic time intervals. [T]: Task Force, Circulation 93 (1996) 1043, heart rate variability. [U]: seen in
 public radar recordings with ECG (spectrum of the acceleration peaks at 4 to 14 Hz, hardly anything above 25 Hz).
+[C]: set so that the simulation's statistics are those of real recordings (docs/twin-calibration.md).
 """
 
 from __future__ import annotations
@@ -110,19 +111,19 @@ IN_SHARE = Near(0.40, 0.04)  # of a breath; out takes about half of it, and the 
 OUT_SHARE = Between(0.42, 0.56)
 
 # Rhythm: depths and spreads are shares of the cycle.
-RESTING_BPM = Near(69, 10)
-BREATH_DEPTH = Around(0.025, 1.9)  # [T]
+RESTING_BPM = Near(75, 12)  # [C]
+BREATH_DEPTH = Around(0.018, 2.3)  # [C]
 MAYER_DEPTH = Around(0.012, 1.6)  # [T]
 DRIFT = Around(0.012, 1.5)  # of each of the memories below; together about 1/f [T]
 DRIFT_MEMORIES = (0.6, 0.95, 0.995)
-JITTER = Around(0.006, 1.6)
+JITTER = Around(0.004, 1.8)  # [C]
 FIBRILLATION_BPM = Near(86, 16)
 FIBRILLATION_SPREAD = Between(0.15, 0.30)
 ECTOPIC_SHARE = Around(0.05, 1.8)
 ECTOPIC_COUPLING = Between(0.50, 0.75)
 
 # The heart's vibrations. Pre-ejection about 0.08 to 0.1 s and ejection 0.3 s in a cycle of one second [W].
-OPENING_MM_S2 = Around(90, 1.7)  # [A]
+OPENING_MM_S2 = Around(130, 1.9)  # [C]
 CLOSURE_DELAY_S = Near(0.385, 0.028)
 PULSE_MM = Around(0.20, 1.6)
 PULSE_WIDTH_S = Between(0.09, 0.15)
@@ -137,14 +138,14 @@ VIBRATIONS = (
     VibrationRange(Around(0.2, 2.0), Around(7.0, 1.3), Around(0.045, 1.3), Near(-0.09, 0.02), atrial=True),
 )
 PHASE_RAD = Between(-math.pi, math.pi)
-# From beat to beat [A].
-STRENGTH_SPREAD = Around(0.12, 1.6)
-FREQUENCY_SPREAD = Around(0.03, 1.6)
-DELAY_SPREAD_S = Around(0.004, 1.6)
-FILLING = Between(0.2, 1.2)
+# From beat to beat [C].
+STRENGTH_SPREAD = Around(0.09, 1.6)
+FREQUENCY_SPREAD = Around(0.02, 1.6)
+DELAY_SPREAD_S = Around(0.002, 1.6)
+FILLING = Between(0.2, 1.0)
 ECTOPIC_STRENGTH = Between(0.35, 0.8)
-BREATH_STRENGTH = Between(-0.35, 0.35)
-BREATH_DELAY_S = Between(-0.008, 0.008)
+BREATH_STRENGTH = Between(-0.2, 0.2)
+BREATH_DELAY_S = Between(-0.003, 0.003)
 
 # The chest and the place in front of the radar [A].
 APEX_M = (Near(0.05, 0.015), Near(-0.04, 0.02))
@@ -157,12 +158,12 @@ RANGE_M = Between(0.38, 0.60)
 AZIMUTH_DEG = Near(0, 6)
 
 # Noise. Unrest is the sitting body's own acceleration, in the heart's band, over the heart's own.
-UNREST_TO_HEART = Around(0.30, 2.0)  # [U]: classical estimators find three rates of four
+UNREST_TO_HEART = Around(0.17, 2.7)  # [C]: most people sit quietly, some bury their heartbeat
 UNREST_HZ = Around(7, 1.4)
 UNREST_OCTAVES = 1.6  # its band's width
 SWAY_MM = Around(0.3, 1.8)  # slower than SWAY_HZ
 SWAY_HZ = 0.5
-NOISE_COUNTS = Around(8, 1.7)
+NOISE_COUNTS = Around(3.5, 2.2)  # [C]
 PHASE_NOISE_RAD = Around(1e-3, 1.7)
 SLIPS_PER_TRIAL = Around(0.5, 2)  # of one point's phase, by a turn
 
