@@ -1,0 +1,14 @@
+"""The networks, by the name a training run's settings give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from train.model.compact import compact
+from train.model.network import Network, Outputs
+from train.model.reference import reference
+
+__all__ = ["NETWORKS", "Network", "Outputs"]
+
+NETWORKS: dict[str, Callable[[int], Network]] = {"reference": reference, "compact": lambda points: compact()}
+"""Each built for so many points a window, which only the reference must know."""

@@ -10,11 +10,21 @@ Plain convolutions, batch normalisation and ReLU wherever the work is: all fold 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, RCG_RATE_HZ, SST_BINS, SST_COLUMN_RATE_HZ, SST_COLUMNS
+from edge.spec import (
+    CYCLE_CLASSES,
+    CYCLE_MIN,
+    PIECE,
+    RCG_RATE_HZ,
+    SST_BINS,
+    SST_COLUMN_RATE_HZ,
+    SST_COLUMNS,
+)
 from train.model.network import Network
 
 STEM = 40
@@ -65,17 +75,18 @@ class Points(nn.Module):
         silent = x.amax((2, 3)) == 0
         weight = score.masked_fill(silent[:, :, None, None], SILENT).softmax(1)
         views = weight.permute(0, 3, 2, 1) @ features.unflatten(0, (batch, points)).permute(0, 3, 1, 2)
-        return views.flatten(2).transpose(1, 2)
+        stacked: Tensor = views.flatten(2).transpose(1, 2)
+        return stacked
 
 
 class UNet(nn.Module):
-    """Views of the points over 120 columns to what the tasks share, [B, 96, 120]; every column sees the whole window."""
+    """Views of the points to what the tasks share, [B, 96, 120]; every column sees the whole window."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.start = nn.Conv1d(channels, LEVELS[0], 1)
         self.place = nn.Parameter(torch.zeros(LEVELS[0], SST_COLUMNS))
-        pairs = list(zip(LEVELS, LEVELS[1:], strict=False))
+        pairs = list(pairwise(LEVELS))
         self.before = nn.ModuleList(Residual(a) for a, _ in pairs)
         self.down = nn.ModuleList(convolution(a, b, stride=2) for a, b in pairs)
         self.bottom = nn.Sequential(*(Residual(LEVELS[-1], dilation) for dilation in (1, 2, 4)))
@@ -84,7 +95,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The shared representation."""
-        y = functional.relu(self.start(x) + self.place)
+        y: Tensor = functional.relu(self.start(x) + self.place)
         skips = []
         for block, down in zip(self.before, self.down, strict=True):
             skips.append(block(y))
@@ -105,7 +116,8 @@ class Anchors(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, 96, 120] to [B, 800]."""
-        return self.logits(self.hidden(z)).transpose(1, 2).flatten(1)
+        logits: Tensor = self.logits(self.hidden(z)).transpose(1, 2).flatten(1)
+        return logits
 
 
 class Cycle(nn.Module):
@@ -118,13 +130,16 @@ class Cycle(nn.Module):
         super().__init__()
         self.now = nn.Conv1d(LEVELS[0], heads, 1)
         self.later = nn.Conv1d(LEVELS[0], heads, 1)
-        self.read = nn.Sequential(nn.Flatten(), nn.Linear(heads * self.LAGS, 128), nn.ReLU(), nn.Linear(128, CYCLE_CLASSES))
+        self.read = nn.Sequential(
+            nn.Flatten(), nn.Linear(heads * self.LAGS, 128), nn.ReLU(), nn.Linear(128, CYCLE_CLASSES)
+        )
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, 96, 120] to [B, 260]."""
-        now, later = self.now(z), functional.pad(self.later(z), (0, self.LAGS - 1))
-        alike = torch.stack([(now * later[..., lag : lag + SST_COLUMNS]).mean(-1) for lag in range(self.LAGS)], -1)
-        return self.read(alike)
+        later = functional.pad(self.later(z), (0, self.LAGS - 1)).unfold(-1, SST_COLUMNS, 1)
+        alike = later @ self.now(z)[..., None] / SST_COLUMNS  # [B, heads, LAGS, 1]
+        logits: Tensor = self.read(alike)
+        return logits
 
 
 class Piece(nn.Module):
@@ -138,7 +153,8 @@ class Piece(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """[B, 96, 120] to [B, 200]."""
         seen = self.score(z).softmax(-1) @ z.transpose(1, 2)
-        return self.shape(seen.flatten(1))
+        piece: Tensor = self.shape(seen.flatten(1))
+        return piece
 
 
 def compact() -> Network:

@@ -50,4 +50,3 @@ class Network(nn.Module):
     def decoder_parameters(self) -> list[list[nn.Parameter]]:
         """Each task's own, in the order of `Outputs`."""
         return [list(decoder.parameters()) for decoder in self.decoders]
-
