@@ -16,15 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge.spec import (
-    CYCLE_CLASSES,
-    CYCLE_MIN,
-    PIECE,
-    RCG_RATE_HZ,
-    SST_BINS,
-    SST_COLUMN_RATE_HZ,
-    SST_COLUMNS,
-)
+from edge.spec import CYCLE_CLASSES, CYCLE_MIN, PIECE, RCG_RATE_HZ, SST_BINS, SST_COLUMN_RATE_HZ, SST_COLUMNS
 from train.model.network import Network
 
 STEM = 40
@@ -136,8 +128,9 @@ class Cycle(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, 96, 120] to [B, 260]."""
+        now = self.now(z)[..., None] / SST_COLUMNS
         later = functional.pad(self.later(z), (0, self.LAGS - 1)).unfold(-1, SST_COLUMNS, 1)
-        alike = later @ self.now(z)[..., None] / SST_COLUMNS  # [B, heads, LAGS, 1]
+        alike = later @ now  # [B, heads, LAGS, 1]
         logits: Tensor = self.read(alike)
         return logits
 
@@ -158,5 +151,5 @@ class Piece(nn.Module):
 
 
 def compact() -> Network:
-    """1.6 M parameters; any number of points."""
+    """1.8 M parameters, 139 MMAC a window of 50 points; takes any number of points."""
     return Network(nn.Sequential(Points(), UNet(HEADS * STEM)), Piece(), Anchors(), Cycle())

@@ -9,7 +9,7 @@ from train.model.network import Network
 
 
 def reference(points: int = 50) -> Network:
-    """39 M parameters, 6 GMAC a window of 50 points. The points are channels: their number and order are fixed."""
+    """38 M parameters, 6 GMAC a window of 50 points. The points are channels: their number and order are fixed."""
     return Network(
         Backbone(points),
         Morphology(),
