@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Complex64 = npt.NDArray[np.complex64]
+Complex128 = npt.NDArray[np.complex128]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Protocol
 
+from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
 from edge.dsp.breathing import BreathingEstimator
 from edge.dsp.classical import HeartRateEstimator
@@ -40,9 +41,11 @@ class Pipeline:
     `clock_synced` says whether the frames' times can be trusted: the host's clock, or the recording's.
     """
 
-    def __init__(self, chirp: ChirpConfig, clock_synced: Callable[[], bool]) -> None:
+    def __init__(
+        self, chirp: ChirpConfig, clock_synced: Callable[[], bool], calibration: Calibration = UNCALIBRATED
+    ) -> None:
         self._clock_synced = clock_synced
-        self._rcg = RcgExtractor(chirp)
+        self._rcg = RcgExtractor(chirp, calibration)
         self._heart = HeartRateEstimator()
         self._breathing = BreathingEstimator()
         self._stillness = StillnessWatch(chirp.max_speed_m_s * 1e3)

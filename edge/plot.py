@@ -50,7 +50,7 @@ class ChestMotion:
 
 def motion_of_recording(name: str, recording: Recording) -> ChestMotion:
     """The longest stretch that one chest was followed without a restart. Raises InputError when there is none."""
-    rcg = RcgExtractor(recording.chirp)
+    rcg = RcgExtractor(recording.chirp, recording.calibration)
     stretches: list[list[RcgBlock]] = [[]]
     for frame in ReplaySource(recording).frames():
         if block := rcg.push(frame):

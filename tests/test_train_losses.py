@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from edge.frames import TaskOutputs
-from edge.spec import CYCLE_MIN, SST_WINDOW
+from edge.spec import SST_WINDOW
 from edge.vitals.stitch import Stitcher
 from train.evaluation import cycle_length
 from train.losses import anchor_loss, cycle_loss, ecg_loss
@@ -25,12 +25,6 @@ def learnt(loss, classes: int) -> torch.Tensor:
     return logits.detach().softmax(-1)[0]
 
 
-def marked(*places: int) -> torch.Tensor:
-    anchors = torch.zeros(1, SST_WINDOW)
-    anchors[0, list(places)] = 1
-    return anchors
-
-
 def outputs(anchor: torch.Tensor | None = None, cycle: torch.Tensor | None = None) -> TaskOutputs:
     anchor = torch.full((800,), 1 / 800) if anchor is None else anchor
     cycle = torch.full((260,), 1 / 260) if cycle is None else cycle
@@ -38,33 +32,37 @@ def outputs(anchor: torch.Tensor | None = None, cycle: torch.Tensor | None = Non
 
 
 def test_what_the_cycle_loss_teaches_is_the_length_the_device_reads():
-    for length in (60, 61, 160, 319):
-        p = learnt(lambda logits, c=length: cycle_loss(logits, torch.tensor([c - CYCLE_MIN])), 260)
+    for length in (60.0, 61.0, 160.4, 319.0):
+        p = learnt(lambda logits, c=length: cycle_loss(logits, torch.tensor([c])), 260)
         off = cycle_length(outputs(cycle=p)) - length
         assert abs(off) < (0.05 if 70 < length < 310 else 2)  # at the ends half a Gaussian is all there is
 
 
 def test_what_the_anchor_loss_teaches_are_the_beats_the_device_reads():
-    places = (150, 310, 470, 630)
-    anchor = learnt(lambda logits: anchor_loss(logits, marked(*places)), SST_WINDOW)
-    cycle = learnt(lambda logits: cycle_loss(logits, torch.tensor([160 - CYCLE_MIN])), 260)
+    places = [150.0, 310.4, 470, 630.5]
+    anchor = learnt(lambda logits: anchor_loss(logits, torch.tensor([places])), SST_WINDOW)
+    cycle = learnt(lambda logits: cycle_loss(logits, torch.tensor([160.0])), 260)
     stitcher = Stitcher()
     read = [stitcher.push(outputs(anchor, cycle), SST_WINDOW).r_peaks, stitcher.finish().r_peaks]
     np.testing.assert_allclose(np.concatenate(read), places, atol=0.2)
 
 
 def test_beats_have_equal_shares_also_at_the_edge():
-    p = learnt(lambda logits: anchor_loss(logits, marked(0, 300, 799)), SST_WINDOW)
+    p = learnt(lambda logits: anchor_loss(logits, torch.tensor([[0, 300, 799, torch.nan]])), SST_WINDOW)
     assert torch.allclose(torch.stack([p[:20].sum(), p[280:320].sum(), p[-20:].sum()]), torch.tensor(1 / 3), atol=1e-3)
 
 
 def test_a_window_without_a_beat_or_an_ecg_does_not_count():
     logits, piece = torch.randn(2, 800, requires_grad=True), torch.randn(2, 200, requires_grad=True)
-    beats = torch.cat([marked(100), marked()])
+    beats = torch.tensor([[100, torch.nan], [torch.nan, 800.0]])
     target = torch.stack([torch.ones(200), torch.full((200,), torch.nan)])
     torch.testing.assert_close(anchor_loss(logits, beats), anchor_loss(logits[:1], beats[:1]))
     torch.testing.assert_close(ecg_loss(piece, target), ecg_loss(piece[:1], target[:1]))
-    nothing = anchor_loss(logits[1:], beats[1:]) + ecg_loss(piece[1:], target[1:])
+    cycles = torch.tensor([160.0, torch.nan])
+    torch.testing.assert_close(cycle_loss(logits[:, :260], cycles), cycle_loss(logits[:1, :260], cycles[:1]))
+    nothing = (
+        ecg_loss(piece[1:], target[1:]) + anchor_loss(logits[1:], beats[1:]) + cycle_loss(logits[1:, :260], cycles[1:])
+    )
     assert nothing == 0
     (ecg_loss(piece, target) + anchor_loss(logits, beats) + nothing).backward()
     for gradient in (logits.grad, piece.grad):

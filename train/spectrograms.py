@@ -24,12 +24,12 @@ from rich.progress import Progress
 
 import edge.spec
 from edge.dsp.sst import HOP, spectrograms
-from edge.frames import Float64
+from edge.frames import Float32, Float64
 from edge.spec import SST_BINS, SST_COLUMNS, SST_DEFAULT, SST_PAST, SST_WINDOW, SstSpec
 
 
 def write_spectrograms(
-    recordings: Mapping[str, Float64],
+    recordings: Mapping[str, Float32 | Float64],
     folder: Path,
     spec: SstSpec = SST_DEFAULT,
     processes: int | None = None,
@@ -73,7 +73,7 @@ def window_samples(window: int) -> slice:
     return slice(start, start + SST_WINDOW)
 
 
-def _digest(rcg: Float64, spec: SstSpec) -> str:
+def _digest(rcg: Float32 | Float64, spec: SstSpec) -> str:
     numbers = {name: value for name, value in vars(edge.spec).items() if name.startswith("SST_")}
     return hashlib.blake2b(repr((numbers, spec, rcg.shape)).encode() + rcg.tobytes(), digest_size=8).hexdigest()
 
@@ -82,11 +82,11 @@ def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _write(path: Path, rcg: Float64, spec: SstSpec) -> None:
+def _write(path: Path, rcg: Float32 | Float64, spec: SstSpec) -> None:
     part = path.with_suffix(".part")
     shape = (count_windows(rcg.shape[1], spec), len(rcg), SST_BINS, SST_COLUMNS)
     windows = np.empty(shape, np.float16)
-    for number, (_, window) in enumerate(spectrograms(rcg, spec)):
+    for number, (_, window) in enumerate(spectrograms(rcg.astype(np.float64), spec)):
         windows[number] = window.values
         windows[number, np.isnan(window.scale)] = np.nan
     with part.open("wb") as file:

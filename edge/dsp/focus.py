@@ -11,12 +11,12 @@ import math
 from collections import deque
 
 import numpy as np
-import numpy.typing as npt
 
 from edge.antennas import AWR1843
+from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
 from edge.dsp.points import beat_score, choose
-from edge.frames import Complex64, Float64
+from edge.frames import Complex64, Complex128, Float64
 from edge.spec import SPEED_OF_LIGHT_M_S
 
 # The chest's part of space around the range at which it was found: half widths to the side and up, depth before and
@@ -40,8 +40,8 @@ def can_focus(chirp: ChirpConfig) -> bool:
 class Focus:
     """Keeps the last seconds of profiles, chooses points of the chest from them, and listens to those points."""
 
-    def __init__(self, chirp: ChirpConfig, zone: slice) -> None:
-        self._chirp, self._zone = chirp, zone
+    def __init__(self, chirp: ChirpConfig, zone: slice, calibration: Calibration = UNCALIBRATED) -> None:
+        self._chirp, self._zone, self._calibration = chirp, zone, calibration
         self._every = max(1, round(chirp.frame_rate_hz / HISTORY_RATE_HZ))
         self._rate_hz = chirp.frame_rate_hz / self._every
         self._history: deque[Complex64] = deque(maxlen=round(HISTORY_S * self._rate_hz))
@@ -63,7 +63,7 @@ class Focus:
         bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
         history = np.stack(self._history)
         grid = voxels(range_m)
-        filters = steering(self._chirp, grid.reshape(-1, 3), bins)
+        filters = steering(self._chirp, grid.reshape(-1, 3), bins, self._calibration)
         echo = self._cut(history, bins) @ filters.T
         power = np.square(np.abs(echo)).mean(axis=0)
         # Of every line of sight only the point whose echo is strongest: the surface.
@@ -99,23 +99,30 @@ def voxels(range_m: float) -> Float64:
     return np.stack(np.broadcast_arrays(across, towards, up), axis=2)
 
 
-def steering(chirp: ChirpConfig, points_m: Float64, bins: slice) -> Complex64:
+def steering(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Calibration = UNCALIBRATED) -> Complex64:
     """Matched filters [V, antenna pair x bin] of points [V, 3] for Hann-windowed profiles cut to `bins`.
 
     Applied to a profile they give the echo of a point in the profile's unit over the window's sum (half the samples).
     """
-    antennas = AWR1843.of(chirp)
-    out_m = np.linalg.norm(points_m[:, None] - antennas.tx_m, axis=-1)
-    back_m = np.linalg.norm(points_m[:, None] - antennas.rx_m, axis=-1)
-    tau = ((out_m[:, :, None] + back_m[:, None, :]) / SPEED_OF_LIGHT_M_S).reshape(len(points_m), -1)
-    start = 2 * math.pi * (chirp.start_hz * tau + chirp.slope_hz_s * (tau * chirp.adc_start_s - tau**2 / 2))
-    turn = 2 * math.pi * chirp.slope_hz_s / chirp.sample_rate_hz * tau
-    beside = turn[:, :, None] - 2 * math.pi / chirp.samples * np.arange(bins.start, bins.stop)
-    echo = (np.exp(1j * start)[:, :, None] * _window(beside, chirp.samples)).reshape(len(points_m), -1)
+    echo = echoes(chirp, points_m, bins, calibration).reshape(len(points_m), -1)
     return np.asarray(echo.conj() / np.square(np.abs(echo)).sum(axis=1, keepdims=True), np.complex64)
 
 
-def _window(x: Float64, n: int) -> npt.NDArray[np.complex128]:
+def echoes(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Calibration = UNCALIBRATED) -> Complex128:
+    """Profiles [V, antenna pair, bin] that points [V, 3] give whose echoes have strength 1."""
+    antennas = AWR1843.of(chirp)
+    out_m = np.linalg.norm(points_m[:, None] - antennas.tx_m, axis=-1)
+    back_m = np.linalg.norm(points_m[:, None] - antennas.rx_m, axis=-1)
+    path_m = (out_m[:, :, None] + back_m[:, None, :]).reshape(len(points_m), -1)
+    tau = (path_m + 2 * calibration.range_bias_m) / SPEED_OF_LIGHT_M_S
+    start = 2 * math.pi * (chirp.start_hz * tau + chirp.slope_hz_s * (tau * chirp.adc_start_s - tau**2 / 2))
+    turn = 2 * math.pi * chirp.slope_hz_s / chirp.sample_rate_hz * tau
+    beside = turn[:, :, None] - 2 * math.pi / chirp.samples * np.arange(bins.start, bins.stop)
+    pairs = np.exp(1j * start) / np.array(calibration.factors)
+    return np.asarray(pairs[:, :, None] * _window(beside, chirp.samples))
+
+
+def _window(x: Float64, n: int) -> Complex128:
     """sum over k < n of w[k] exp(i k x) for the periodic Hann window w, x in rad a sample.
 
     The window is three exponentials, each a geometric series; a bin apart they share all but a sine.

@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
 from edge.dsp.chest import MIN_COHERENCE, ChestFinder, range_profile
 from edge.dsp.focus import Focus, can_focus
@@ -36,13 +37,13 @@ class RcgExtractor:
     Raises InputError when the chirp file cannot show a heartbeat.
     """
 
-    def __init__(self, chirp: ChirpConfig) -> None:
+    def __init__(self, chirp: ChirpConfig, calibration: Calibration = UNCALIBRATED) -> None:
         if chirp.frame_rate_hz < MIN_FRAME_RATE_HZ:
             raise InputError(
                 f"{chirp.source}: {chirp.frame_rate_hz:g} frames a second are too few to see a heartbeat; "
                 f"at least {MIN_FRAME_RATE_HZ:g} are needed"
             )
-        self._chirp = chirp
+        self._chirp, self._calibration = chirp, calibration
         self._frames_per_block = max(1, round(BLOCK_S / chirp.frame_period_s))
         self._blocks_between_looks = round(LOOK_EVERY_S / BLOCK_S)
         self.restarts = -1
@@ -53,11 +54,12 @@ class RcgExtractor:
         self.restarts += 1
         self._frames: list[RadarFrame] = []
         self._last_seq: int | None = None
-        self._finder = ChestFinder(self._chirp)
+        self._finder = ChestFinder(self._chirp, self._calibration.range_bias_m)
         self._waiting: list[tuple[list[int], Complex64]] = []
         self._blocks_since_look = 0
         self._blocks_since_focus = 0
-        self._focus = Focus(self._chirp, self._finder.zone) if can_focus(self._chirp) else None
+        zone = self._finder.zone
+        self._focus = Focus(self._chirp, zone, self._calibration) if can_focus(self._chirp) else None
         self._bin: int | None = None
         self._chest: Chest | None = None
         self.problem: str | None = None

@@ -28,18 +28,21 @@ def find_files(folder: Path, suffix: str) -> list[Path]:
 def read_table(path: Path, *columns: str) -> Float64:
     """These columns of a CSV file of numbers with a header line: [rows, columns]. Raises TrialError."""
     try:
-        header, *rows = path.read_text(encoding="utf-8").splitlines()
+        header, *rows = (line for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
         wanted = [header.split(",").index(name) for name in columns]
-        return np.loadtxt(rows or [""], delimiter=",", usecols=wanted, ndmin=2)
-    except (OSError, ValueError, UserWarning) as error:
+        if not rows:
+            raise ValueError("no row below its header")
+        return np.loadtxt(rows, delimiter=",", usecols=wanted, ndmin=2)
+    except (OSError, ValueError) as error:
         raise TrialError(f"{path}: not a table with the columns {', '.join(columns)} ({error})") from error
 
 
 def load_array(path: Path, name: str | None = None) -> Array:
     """The array of an .npy file, or the one called `name` of an .npz file. Raises TrialError."""
     try:
-        loaded = np.load(path)
-        return np.asarray(loaded if name is None else loaded[name])
+        with path.open("rb") as file:
+            loaded = np.load(file)
+            return np.asarray(loaded if name is None else loaded[name])
     except Exception as error:  # numpy and zipfile raise whatever a damaged file makes them stumble over
         raise TrialError(f"{path}: cannot be read ({error!r})") from error
 

@@ -63,9 +63,12 @@ def write(trial: Trial, path: Path) -> None:
 
 def _subject(path: Path, fields: dict[str, Array]) -> str:
     value = fields.get("id")
-    if value is None or value.size != 1 or value.dtype.kind not in "fiuU":
-        raise TrialError(f"{path}: id, which says whose trial it is, is {'missing' if value is None else value}")
-    return str(value.item()) if value.dtype.kind == "U" else f"{value.item():g}"
+    if value is not None and value.size == 1:
+        if value.dtype.kind == "U":
+            return str(value.item())
+        if value.dtype.kind in "fiu" and float(value.item()).is_integer():
+            return str(int(value.item()))
+    raise TrialError(f"{path}: id, which says whose trial it is, is {'missing' if value is None else value}")
 
 
 def _one_of(path: Path, fields: dict[str, Array], name: str, known: tuple[str, ...]) -> str | None:

@@ -11,6 +11,7 @@ on either side.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Stretch:
 
 def read(path: Path) -> Iterator[Trial]:
     """A recording's folder, or every one inside the folder, to trials of 10 s or more. Raises InputError."""
+    path = path.absolute()  # a folder's name is a trial's, and "." is none
     folders = [path] if (path / "meta.json").exists() else sorted(found.parent for found in path.glob("*/meta.json"))
     if not folders:
         raise TrialError(f"{path}: no recording and no folder of recordings (`radarecg record` makes one)")
@@ -66,19 +68,18 @@ def read(path: Path) -> Iterator[Trial]:
 def _read_recording(folder: Path) -> Iterator[Trial]:
     person = _person(folder / "subject.toml")
     t_s, ecg_mv = _ecg(folder / "ecg.csv")
-    seen, count = "the radar shows no chest", 0
+    seen, count = "the radar shows no chest for so long", 0
     for stretch in _stretches(open_recording(folder)):
         seen = f"the radar covers {stretch.t_s[0]:.1f} to {stretch.t_s[-1]:.1f} at last"
         usable = stretch.covered & _within(stretch.t_s, t_s)
         for part in _runs(usable):
             count += 1
             times = stretch.t_s[part]
-            beside = slice(max(0, np.searchsorted(t_s, times[0]) - 5), np.searchsorted(t_s, times[-1]) + 5)
             yield Trial(
                 name=f"{folder.name}-{count:02d}",
                 subject=person.subject or folder.name,
                 rcg=stretch.rcg_mm_s2[:, part],
-                ecg=interpolate.CubicSpline(t_s[beside], ecg_mv[beside])(times).astype(np.float32),
+                ecg=_ecg_at(times, t_s, ecg_mv),
                 points_m=stretch.points_m,
                 status=person.status,
                 rhythm=person.rhythm,
@@ -91,6 +92,7 @@ def _read_recording(folder: Path) -> Iterator[Trial]:
 
 def _person(path: Path) -> Person:
     if not path.exists():
+        logging.getLogger(__name__).warning("%s is not there: %s is taken for a person's name", path, path.parent.name)
         return Person()
     try:
         return msgspec.toml.decode(path.read_bytes(), type=Person)
@@ -99,16 +101,23 @@ def _person(path: Path) -> Person:
 
 
 def _ecg(path: Path) -> tuple[Float64, Float64]:
-    """Times [k] and ECG [k], without what RCG_RATE_HZ cannot show."""
+    """Times [k] and ECG [k]."""
     t_s, ecg_mv = read_table(path, "t_s", "ecg_mv").T
     steps = np.diff(t_s)
     if not np.isfinite([t_s, ecg_mv]).all() or (steps <= 0).any() or t_s[-1] - t_s[0] < SHORTEST_S:
         raise TrialError(f"{path}: {SHORTEST_S:g} s of numbers with rising times are needed; cut out what is none")
-    rate_hz = 1 / float(np.median(steps))
+    return t_s, ecg_mv
+
+
+def _ecg_at(times_s: Float64, t_s: Float64, ecg_mv: Float64) -> Float32:
+    """The ECG at the times [n] of a stretch, from its samples around these and none beyond a gap."""
+    around = slice(np.searchsorted(t_s, times_s[0], "right") - 1, np.searchsorted(t_s, times_s[-1]) + 1)
+    t_s, ecg_mv = t_s[around], ecg_mv[around]
+    rate_hz = 1 / float(np.median(np.diff(t_s)))
     if rate_hz > RCG_RATE_HZ:
         low_pass = signal.butter(4, 0.45 * RCG_RATE_HZ, fs=rate_hz, output="sos")
         ecg_mv = signal.sosfiltfilt(low_pass, ecg_mv)
-    return t_s, ecg_mv
+    return np.asarray(interpolate.CubicSpline(t_s, ecg_mv)(times_s), np.float32)
 
 
 def _stretches(recording: Recording) -> Iterator[Stretch]:
@@ -120,16 +129,18 @@ def _stretches(recording: Recording) -> Iterator[Stretch]:
         block = extractor.push(frame)
         if block is None:
             continue
-        if block.restarted and blocks:
-            yield _stretch(recording, blocks)
+        if block.restarted:
+            yield from _stretch(recording, blocks)
             blocks = []
         blocks.append(block)
-    if blocks:
-        yield _stretch(recording, blocks)
+    yield from _stretch(recording, blocks)
 
 
-def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Stretch:
+def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Iterator[Stretch]:
+    """The stretch that these blocks are, if it is long enough."""
     last = np.cumsum([len(block.covered) for block in blocks]) - 1
+    if not blocks or last[-1] + 1 < SHORTEST_S * RCG_RATE_HZ:
+        return
     t_s = np.array([block.t_ns for block in blocks]) / 1e9 - _delay_s(recording)
     few = np.linspace(0, len(last) - 1, min(len(last), 500)).astype(int)
     line = stats.theilslopes(t_s[few] - last[few] / RCG_RATE_HZ, last[few])
@@ -137,7 +148,7 @@ def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Stretch:
     if np.median(np.abs(times[last] - t_s)) > CLOCK_JUMP_S:
         raise TrialError(f"{recording.adc.parent}: the host's clock was set while it recorded; its times say nothing")
     rcg = np.concatenate([block.rcg_mm_s2.astype(np.float32) for block in blocks], axis=1)
-    return Stretch(times, rcg, np.concatenate([block.covered for block in blocks]), blocks[-1].points_m)
+    yield Stretch(times, rcg, np.concatenate([block.covered for block in blocks]), blocks[-1].points_m)
 
 
 def _delay_s(recording: Recording) -> float:

@@ -6,7 +6,7 @@ a loose electrode, too. So every cycle is checked, and what is learnt or measure
 
 from __future__ import annotations
 
-from collections import Counter
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +42,10 @@ class Beats:
 
 def find_beats(trial: Trial) -> Beats:
     """The trial's own R peaks, where it has any, or those of its ECG; checked either way."""
-    known = trial.r_peaks_s
-    peaks = known * RCG_RATE_HZ if known is not None else find_r_peaks(trial.ecg) if trial.ecg is not None else None
-    assert peaks is not None  # a Trial has either
-    return check(peaks, trial.ecg, trial.rhythm)
+    if trial.r_peaks_s is not None:
+        return check(trial.r_peaks_s * RCG_RATE_HZ, trial.ecg, trial.rhythm)
+    assert trial.ecg is not None  # a Trial has either
+    return check(find_r_peaks(trial.ecg), trial.ecg, trial.rhythm)
 
 
 def find_r_peaks(ecg: Float32) -> Float64:
@@ -57,7 +57,9 @@ def find_r_peaks(ecg: Float32) -> Float64:
     rate_hz = UPSAMPLED * RCG_RATE_HZ
     fine = signal.resample_poly(ecg.astype(np.float64), UPSAMPLED, 1, padtype="line")
     clean = neurokit2.ecg_clean(fine, sampling_rate=rate_hz)
-    found = np.asarray(neurokit2.ecg_peaks(clean, sampling_rate=rate_hz)[1]["ECG_R_Peaks"], int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no beats
+        found = np.asarray(neurokit2.ecg_peaks(clean, sampling_rate=rate_hz)[1]["ECG_R_Peaks"], int)
     reach = round(REFINE_S * rate_hz)
     peaks = []
     for peak in found[(found > reach) & (found < len(clean) - reach - 1)]:
@@ -69,8 +71,9 @@ def find_r_peaks(ecg: Float32) -> Float64:
 
 
 def check(r_peaks: Float64, ecg: Float32 | None, rhythm: Rhythm | None) -> Beats:
-    """Which cycles can be believed. In fibrillation and with ectopic beats any cycle may follow any other; ectopic
-    beats look as they like, too.
+    """Which cycles can be believed.
+
+    In fibrillation and with ectopic beats any cycle may follow any other; ectopic beats look as they like, too.
     """
     cycles_s = np.diff(r_peaks) / RCG_RATE_HZ
     bad = {"cycle": (cycles_s < SHORTEST_S) | (cycles_s > LONGEST_S)}
@@ -81,7 +84,7 @@ def check(r_peaks: Float64, ecg: Float32 | None, rhythm: Rhythm | None) -> Beats
         odd = shape_correlation(r_peaks, ecg) < SHAPE_CORRELATION
         bad["shape"] = odd[:-1] | odd[1:]
     good = ~np.any(list(bad.values()), axis=0)
-    return Beats(r_peaks, good, dict(Counter({reason: int(where.sum()) for reason, where in bad.items()})))
+    return Beats(r_peaks, good, {reason: int(where.sum()) for reason, where in bad.items()})
 
 
 def shape_correlation(r_peaks: Float64, ecg: Float32) -> Float64:
@@ -93,7 +96,7 @@ def shape_correlation(r_peaks: Float64, ecg: Float32) -> Float64:
     return np.asarray(beats @ usual / np.where(size > 0, size, np.inf))
 
 
-def around(r_peaks: Float64, ecg: Float32, reach_s: float) -> Float64:
+def around(r_peaks: Float64, ecg: Float32 | Float64, reach_s: float) -> Float64:
     """The ECG within a reach of every R peak: [k, samples], the peak in the middle."""
     reach = round(reach_s * RCG_RATE_HZ)
     index = np.rint(r_peaks).astype(int)[:, None] + np.arange(-reach, reach + 1)

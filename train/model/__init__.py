@@ -10,5 +10,4 @@ from train.model.reference import reference
 
 __all__ = ["NETWORKS", "Network", "Outputs"]
 
-NETWORKS: dict[str, Callable[[int], Network]] = {"reference": reference, "compact": lambda points: compact()}
-"""Each built for so many points a window, which only the reference must know."""
+NETWORKS: dict[str, Callable[[], Network]] = {"reference": reference, "compact": compact}

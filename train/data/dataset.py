@@ -1,0 +1,133 @@
+"""A data set as training and evaluation take it: a small TOML file names everything, `load` gives windows and labels.
+
+    name = "mmecg"
+    reader = "mmecg"        # a row of train.data.readers
+    path = "MMECG"          # relative to this file
+    points = 50             # optional: no more than the first so many points
+    [split]                 # optional: without, the set is one to test on
+    kind = "holdout"        # or "k-fold" (folds), "leave-subject-out"
+    seed = 1
+
+An unknown key is an error.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from rich.progress import track
+
+from edge.errors import InputError
+from edge.spec import SST_DEFAULT, SstSpec
+from train.data.labels import Labels, label
+from train.data.readers import READERS
+from train.data.splits import Fold, Split, split_subjects
+from train.data.trial import Trial
+from train.spectrograms import count_windows, write_spectrograms
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class DataSetError(InputError):
+    """The description of a data set cannot be used, or what it describes is not there; the message says what."""
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The TOML file."""
+
+    name: Text
+    reader: Text
+    path: Text
+    points: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    split: Split | None = None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A trial with its labels; its windows [w, P, 71, 120] mapped from the disk, where they were asked for.
+
+    `labels.window` says which of the windows have labels.
+    """
+
+    trial: Trial
+    labels: Labels
+    windows: npt.NDArray[np.float16] | None = None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Recordings in the reader's order, and the folds of their subjects; none for a set without a split."""
+
+    name: str
+    recordings: tuple[Recording, ...]
+    folds: tuple[Fold, ...]
+
+    def of(self, subjects: Collection[str]) -> tuple[Recording, ...]:
+        """The recordings of these subjects."""
+        return tuple(recording for recording in self.recordings if recording.trial.subject in subjects)
+
+    @property
+    def excluded(self) -> dict[str, int]:
+        """Windows without labels, by reason."""
+        counts: dict[str, int] = {}
+        for recording in self.recordings:
+            for reason, count in recording.labels.excluded.items():
+                counts[reason] = counts.get(reason, 0) + count
+        return counts
+
+
+def load(path: Path, spec: SstSpec = SST_DEFAULT) -> DataSet:
+    """The data set that the TOML file describes, in memory (40 kB a second of recording); shows its progress.
+
+    Raises InputError, FileNotFoundError.
+    """
+    about = describe(path)
+    trials = list(track(_trials(about, path.parent, spec), "reading"))
+    if not trials:
+        raise DataSetError(f"{path}: its recordings hold no window")
+    folds = split_subjects((trial.subject for trial in trials), about.split) if about.split else []
+    recordings = tuple(Recording(trial, label(trial, spec)) for trial in track(trials, "labels"))
+    return DataSet(about.name, recordings, tuple(folds))
+
+
+def with_windows(data: DataSet, cache: Path, spec: SstSpec = SST_DEFAULT, processes: int | None = None) -> DataSet:
+    """The data set with the spectrograms of all its windows, in `cache` (50 channels: 0.85 MB a second of recording).
+
+    Shows its progress and can be stopped: what is written is not computed again. Call it under
+    `if __name__ == "__main__"`: workers import the script.
+    """
+    files = write_spectrograms({r.trial.name: r.trial.rcg for r in data.recordings}, cache, spec, processes)
+    mapped = {name: np.asanyarray(np.load(file, mmap_mode="r")) for name, file in files.items()}
+    return replace(data, recordings=tuple(replace(r, windows=mapped[r.trial.name]) for r in data.recordings))
+
+
+def describe(path: Path) -> Description:
+    """Reads the TOML file. Raises DataSetError, FileNotFoundError."""
+    try:
+        about = msgspec.toml.decode(path.read_bytes(), type=Description)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataSetError(f"{path}: {error}") from error
+    if about.reader not in READERS:
+        raise DataSetError(f"{path}: no reader {about.reader!r}; there are {', '.join(READERS)}")
+    return about
+
+
+def _trials(about: Description, folder: Path, spec: SstSpec) -> Iterator[Trial]:
+    """Trials with as many points as wanted, but those too short for a window: they are named in the log."""
+    names: set[str] = set()
+    for trial in READERS[about.reader](folder / about.path):
+        if trial.name in names:
+            raise DataSetError(f"{folder / about.path}: two trials are called {trial.name}")
+        names.add(trial.name)
+        if count_windows(trial.rcg.shape[1], spec) < 1:
+            logging.getLogger(__name__).warning("%s: left out, %.1f s hold no window", trial.name, trial.seconds)
+            continue
+        points_m = None if trial.points_m is None else trial.points_m[: about.points]
+        yield replace(trial, rcg=trial.rcg[: about.points], points_m=points_m)
