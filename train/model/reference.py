@@ -7,7 +7,6 @@ from train.model.backbone import Backbone
 from train.model.decoders import Morphology, class_decoder
 from train.model.network import Network
 
-
 POINTS = 50
 """They are channels, so their number and order are fixed."""
 
