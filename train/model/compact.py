@@ -62,7 +62,7 @@ class Points(nn.Module):
         """The views."""
         batch, points = x.shape[:2]
         features = self.stem(x.flatten(0, 1))
-        # Alike in kind: how well a point shows the heart just now, and in the whole window.
+        # The same question of the moment and of the whole window: how well does this point show the heart?
         score = self.score(features + features.mean(-1, keepdim=True)).unflatten(0, (batch, points))
         silent = x.amax((2, 3)) == 0
         weight = score.masked_fill(silent[:, :, None, None], SILENT).softmax(1)
