@@ -7,12 +7,10 @@ the loss's floor.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN
 
 SIGMA = 2.0
 """Of a target, in samples: 10 ms, what R peaks themselves are uncertain by."""
@@ -31,29 +29,35 @@ def ecg_loss(piece: Tensor, target: Tensor) -> Tensor:
 
 
 def anchor_loss(logits: Tensor, anchors: Tensor) -> Tensor:
-    """Cross-entropy between logits [B, 800] and the window's R peaks, marked by 1 in [B, 800] and of equal share.
+    """Cross-entropy between logits [B, 800] and the R peaks [B, A], in samples from the window's start.
 
-    A window without an R peak does not count.
+    NaN fills the rows of windows with fewer; a window with no R peak in it does not count.
     """
-    count = anchors.sum(-1, keepdim=True)
-    target = anchors @ blur(ANCHOR_CLASSES, anchors.device) / count.clamp(min=1)
-    return _mean(_cross_entropy(logits, target), count[:, 0] > 0)
+    return _cross_entropy(logits, gaussians(anchors, ANCHOR_CLASSES))
 
 
 def cycle_loss(logits: Tensor, cycle: Tensor) -> Tensor:
-    """Cross-entropy between logits [B, 260] and the classes [B] of the middle beats' lengths."""
-    return _cross_entropy(logits, blur(CYCLE_CLASSES, cycle.device)[cycle]).mean()
+    """Cross-entropy between logits [B, 260] and the middle beats' lengths [B] in samples.
+
+    A length that is NaN, or that has no class, does not count.
+    """
+    return _cross_entropy(logits, gaussians(cycle[:, None] - CYCLE_MIN, CYCLE_CLASSES))
 
 
-@lru_cache
-def blur(classes: int, device: torch.device) -> Tensor:
-    """[classes, classes]: row c is the target of class c, a Gaussian that is not cut but renormalised at the ends."""
-    c = torch.arange(classes, device=device)
-    return (-0.5 * ((c - c[:, None]) / SIGMA).square()).softmax(-1)
+def gaussians(places: Tensor, classes: int) -> Tensor:
+    """Places [B, A] on the axis of classes to distributions [B, classes], each place with the same share.
+
+    Only places from half a class before the first to half a class after the last count; a row without one is 0.
+    """
+    there = (places > -0.5) & (places < classes - 0.5)
+    centre = torch.where(there, places, 0)[..., None]
+    bumps = (-0.5 * ((torch.arange(classes, device=places.device) - centre) / SIGMA).square()).softmax(-1)
+    share = there / there.sum(-1, keepdim=True).clamp(min=1)
+    return (share[..., None] * bumps).sum(-2)
 
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    return -(target * logits.log_softmax(-1)).sum(-1)
+    return _mean(-(target * logits.log_softmax(-1)).sum(-1), target.sum(-1) > 0)
 
 
 def _mean(losses: Tensor, known: Tensor) -> Tensor:

@@ -29,8 +29,8 @@ class DeformableConv(nn.Module):
     def __init__(self, channels: int, height: int, width: int) -> None:
         super().__init__()
         self.offsets = nn.Conv2d(channels, 2 * 9, 3, padding=1)
-        nn.init.zeros_(self.offsets.weight)
-        nn.init.zeros_(self.offsets.bias)  # at first, a plain convolution
+        for parameter in self.offsets.parameters():
+            nn.init.zeros_(parameter)  # at first, a plain convolution
         self.mix = nn.Conv2d(9 * channels, channels, 1, bias=False)
         # grid_sample wants x, y in -1..1 from the first to the last cell.
         self.register_buffer("to_grid", 2 / torch.tensor([width - 1.0, height - 1.0]), persistent=False)

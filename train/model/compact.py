@@ -10,20 +10,13 @@ Plain convolutions, batch normalisation and ReLU wherever the work is: all fold 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge.spec import (
-    ANCHOR_CLASSES,
-    CYCLE_CLASSES,
-    CYCLE_MIN,
-    PIECE,
-    RCG_RATE_HZ,
-    SST_BINS,
-    SST_COLUMN_RATE_HZ,
-    SST_COLUMNS,
-)
+from edge.spec import CYCLE_CLASSES, CYCLE_MIN, PIECE, RCG_RATE_HZ, SST_BINS, SST_COLUMN_RATE_HZ, SST_COLUMNS
 from train.model.network import Network
 
 STEM = 40
@@ -69,22 +62,23 @@ class Points(nn.Module):
         """The views."""
         batch, points = x.shape[:2]
         features = self.stem(x.flatten(0, 1))
-        # Alike in kind: how well a point shows the heart just now, and in the whole window.
+        # The same question of the moment and of the whole window: how well does this point show the heart?
         score = self.score(features + features.mean(-1, keepdim=True)).unflatten(0, (batch, points))
         silent = x.amax((2, 3)) == 0
         weight = score.masked_fill(silent[:, :, None, None], SILENT).softmax(1)
         views = weight.permute(0, 3, 2, 1) @ features.unflatten(0, (batch, points)).permute(0, 3, 1, 2)
-        return views.flatten(2).transpose(1, 2)
+        stacked: Tensor = views.flatten(2).transpose(1, 2)
+        return stacked
 
 
 class UNet(nn.Module):
-    """Views of the points over 120 columns to what the tasks share, [B, 96, 120]; every column sees the whole window."""
+    """Views of the points to what the tasks share, [B, 96, 120]; every column sees the whole window."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.start = nn.Conv1d(channels, LEVELS[0], 1)
         self.place = nn.Parameter(torch.zeros(LEVELS[0], SST_COLUMNS))
-        pairs = list(zip(LEVELS, LEVELS[1:], strict=False))
+        pairs = list(pairwise(LEVELS))
         self.before = nn.ModuleList(Residual(a) for a, _ in pairs)
         self.down = nn.ModuleList(convolution(a, b, stride=2) for a, b in pairs)
         self.bottom = nn.Sequential(*(Residual(LEVELS[-1], dilation) for dilation in (1, 2, 4)))
@@ -93,7 +87,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The shared representation."""
-        y = functional.relu(self.start(x) + self.place)
+        y: Tensor = functional.relu(self.start(x) + self.place)
         skips = []
         for block, down in zip(self.before, self.down, strict=True):
             skips.append(block(y))
@@ -114,7 +108,8 @@ class Anchors(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, 96, 120] to [B, 800]."""
-        return self.logits(self.hidden(z)).transpose(1, 2).flatten(1)
+        logits: Tensor = self.logits(self.hidden(z)).transpose(1, 2).flatten(1)
+        return logits
 
 
 class Cycle(nn.Module):
@@ -133,9 +128,11 @@ class Cycle(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, 96, 120] to [B, 260]."""
-        now, later = self.now(z), functional.pad(self.later(z), (0, self.LAGS - 1))
-        alike = torch.stack([(now * later[..., lag : lag + SST_COLUMNS]).mean(-1) for lag in range(self.LAGS)], -1)
-        return self.read(alike)
+        now = self.now(z)[..., None] / SST_COLUMNS
+        later = functional.pad(self.later(z), (0, self.LAGS - 1)).unfold(-1, SST_COLUMNS, 1)
+        alike = later @ now  # [B, heads, LAGS, 1]
+        logits: Tensor = self.read(alike)
+        return logits
 
 
 class Piece(nn.Module):
@@ -149,9 +146,10 @@ class Piece(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """[B, 96, 120] to [B, 200]."""
         seen = self.score(z).softmax(-1) @ z.transpose(1, 2)
-        return self.shape(seen.flatten(1))
+        piece: Tensor = self.shape(seen.flatten(1))
+        return piece
 
 
 def compact() -> Network:
-    """1.6 M parameters; any number of points."""
+    """1.8 M parameters, 139 MMAC a window of 50 points; takes any number of points."""
     return Network(nn.Sequential(Points(), UNet(HEADS * STEM)), Piece(), Anchors(), Cycle())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -11,22 +13,24 @@ from train.model.ode import WAVES, HeartbeatOde
 
 def convolutions(*channels: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
     """Conv1d, batch normalisation and ReLU from each number of channels to the next."""
-    pairs = zip(channels, channels[1:], strict=False)
     return nn.Sequential(
-        *(_block(nn.Conv1d(a, b, kernel, stride, padding, bias=False), nn.BatchNorm1d(b)) for a, b in pairs)
+        *(
+            _block(nn.Conv1d(a, b, kernel, stride, padding, bias=False), nn.BatchNorm1d(b))
+            for a, b in pairwise(channels)
+        )
     )
 
 
 def transposed(*channels: int) -> nn.Sequential:
     """The same with transposed convolutions, each making n columns 3 n + 2."""
-    pairs = zip(channels, channels[1:], strict=False)
-    return nn.Sequential(*(_block(nn.ConvTranspose1d(a, b, 5, 3, bias=False), nn.BatchNorm1d(b)) for a, b in pairs))
+    return nn.Sequential(
+        *(_block(nn.ConvTranspose1d(a, b, 5, 3, bias=False), nn.BatchNorm1d(b)) for a, b in pairwise(channels))
+    )
 
 
 def dense(*features: int) -> nn.Sequential:
     """Linear layers with batch normalisation and ReLU."""
-    pairs = zip(features, features[1:], strict=False)
-    return nn.Sequential(*(_block(nn.Linear(a, b, bias=False), nn.BatchNorm1d(b)) for a, b in pairs))
+    return nn.Sequential(*(_block(nn.Linear(a, b, bias=False), nn.BatchNorm1d(b)) for a, b in pairwise(features)))
 
 
 def _block(layer: nn.Module, norm: nn.Module) -> nn.Sequential:

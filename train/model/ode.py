@@ -63,7 +63,7 @@ class HeartbeatOde(nn.Module):
 
     def forward(self, p: Tensor) -> Tensor:
         """The beats."""
-        size, width, angle = (1 + p).unflatten(1, (3, 1, len(WAVES))).unbind(1)  # each [B, 1, 5]
+        size, width, angle = (1 + p).view(-1, 3, 1, len(WAVES)).unbind(1)  # each [B, 1, 5]
         return self.force(self.sizes * size, self.widths * _kept(width), self.angles * angle) @ self.steps.T
 
     def force(self, size: Tensor, width: Tensor, angle: Tensor) -> Tensor:
