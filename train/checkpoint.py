@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Checkpoint:
         return network
 
 
-def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: dict[str, Any]) -> None:
+def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Mapping[str, object]) -> None:
     """Writes a checkpoint whole or not at all: a full disk leaves the one before as it was. Raises OSError."""
     part = path.with_name(path.name + ".part")
     content = {
@@ -54,7 +55,7 @@ def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: dic
         "state": state,
         "provenance": {
             "radarecg": __version__,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "machine": platform.machine(),
             **provenance,
         },
@@ -79,7 +80,7 @@ def load(path: Path, model: str | None = None) -> Checkpoint:
         found, spec = content["format"], content["spec"]
         config = msgspec.convert(content["config"], TrainConfig)
     except Exception as error:  # torch raises whatever the damage leads to
-        raise CheckpointError(f"{path}: not a checkpoint, or a damaged one ({error})") from error
+        raise CheckpointError(f"{path}: not a checkpoint, or a damaged one ({str(error).splitlines()[0]})") from error
     if found != FORMAT:
         raise CheckpointError(f"{path}: format {found!r} is not {FORMAT}")
     if spec != fingerprint(SST_DEFAULT):

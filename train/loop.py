@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from train.config import TrainConfig, Training
 from train.losses import anchor_loss, cycle_loss, ecg_loss
 from train.model import NETWORKS
 from train.model.network import Outputs
-from train.strategies import STRATEGIES, Strategy
+from train.strategies import STRATEGIES, GradientStrategy, LossStrategy, Strategy
 
 TASKS = ("ecg", "anchor", "cycle")
 VALIDATION_WINDOWS = 512
@@ -61,7 +61,7 @@ class Run:
     """One training in `folder`; goes on where it was when the folder holds a checkpoint of the same settings."""
 
     def __init__(
-        self, config: TrainConfig, folder: Path, learn: Batches, check: Batches, provenance: dict[str, object]
+        self, config: TrainConfig, folder: Path, learn: Batches, check: Batches, provenance: Mapping[str, object]
     ):
         self.config, self.folder, self.provenance = config, folder, provenance
         self.place = Place.find()
@@ -143,7 +143,7 @@ class Run:
     def _remember(self, writer: SummaryWriter) -> None:
         epoch = self.history[-1]
         for name, value in epoch.items():
-            writer.add_scalar(name, value, int(epoch["epoch"]))  # type: ignore[no-untyped-call]
+            writer.add_scalar(name, value, int(epoch["epoch"]))
         (self.folder / "history.json").write_text(json.dumps(self.history, indent=1))
         state = {
             "network": self.network.state_dict(),
@@ -190,7 +190,7 @@ def task_losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
     }
 
 
-def make_strategy(config: TrainConfig) -> Strategy:
+def make_strategy(config: TrainConfig) -> LossStrategy | GradientStrategy:
     """The strategy of the settings. Raises InputError for an unknown name or parameter."""
     wanted = config.strategy
     if wanted.name not in STRATEGIES:
