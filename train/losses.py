@@ -1,8 +1,9 @@
 """The three tasks' losses (radarODE-MTL, section III-E), and the targets they compare with.
 
 Both classifications ask for a time, which is known to about a sample and never exactly at one: a target is a Gaussian
-of SIGMA samples around it, not one class. Whoever is a sample off is nearly right; the Gaussian's own entropy stays as
-the loss's floor.
+of SIGMA samples around it, not one class. Whoever is a sample off is nearly right. The targets' own entropy is taken off
+the cross-entropy: its gradient stays, and the loss of a perfect answer is 0, which strategies that compare a task's
+losses over time need.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def ecg_loss(piece: Tensor, target: Tensor) -> Tensor:
 
 
 def anchor_loss(logits: Tensor, anchors: Tensor) -> Tensor:
-    """Cross-entropy between logits [B, 800] and the R peaks [B, A], in samples from the window's start.
+    """Cross-entropy above its least between logits [B, 800] and the R peaks [B, A], in samples from the window's start.
 
     NaN fills the rows of windows with fewer; a window with no R peak in it does not count.
     """
@@ -37,7 +38,7 @@ def anchor_loss(logits: Tensor, anchors: Tensor) -> Tensor:
 
 
 def cycle_loss(logits: Tensor, cycle: Tensor) -> Tensor:
-    """Cross-entropy between logits [B, 260] and the middle beats' lengths [B] in samples.
+    """Cross-entropy above its least between logits [B, 260] and the middle beats' lengths [B] in samples.
 
     A length that is NaN, or that has no class, does not count.
     """
@@ -57,7 +58,8 @@ def gaussians(places: Tensor, classes: int) -> Tensor:
 
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    return _mean(-(target * logits.log_softmax(-1)).sum(-1), target.sum(-1) > 0)
+    entropy = -torch.xlogy(target, target).sum(-1)
+    return _mean(-(target * logits.log_softmax(-1)).sum(-1) - entropy, target.sum(-1) > 0)
 
 
 def _mean(losses: Tensor, known: Tensor) -> Tensor:
