@@ -7,7 +7,7 @@ from edge.frames import TaskOutputs
 from edge.spec import SST_WINDOW
 from edge.vitals.stitch import Stitcher
 from train.evaluation import cycle_length
-from train.losses import anchor_loss, cycle_loss, ecg_loss
+from train.losses import anchor_loss, cycle_loss, ecg_loss, gaussians
 
 
 def learnt(loss, classes: int) -> torch.Tensor:
@@ -45,6 +45,13 @@ def test_what_the_anchor_loss_teaches_are_the_beats_the_device_reads():
     stitcher = Stitcher()
     read = [stitcher.push(outputs(anchor, cycle), SST_WINDOW).r_peaks, stitcher.finish().r_peaks]
     np.testing.assert_allclose(np.concatenate(read), places, atol=0.2)
+
+
+def test_a_perfect_answer_costs_nothing():
+    beats, length = torch.tensor([[150.0, 310.4]]), torch.tensor([160.4])
+    perfect = gaussians(beats, 800).clamp(min=1e-30).log(), gaussians(length[:, None] - 60, 260).clamp(min=1e-30).log()
+    torch.testing.assert_close(anchor_loss(perfect[0], beats), torch.tensor(0.0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(cycle_loss(perfect[1], length), torch.tensor(0.0), atol=1e-5, rtol=0)
 
 
 def test_beats_have_equal_shares_also_at_the_edge():

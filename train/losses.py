@@ -1,9 +1,9 @@
 """The three tasks' losses (radarODE-MTL, section III-E), and the targets they compare with.
 
 Both classifications ask for a time, which is known to about a sample and never exactly at one: a target is a Gaussian
-of SIGMA samples around it, not one class. Whoever is a sample off is nearly right. The targets' own entropy is taken off
-the cross-entropy: its gradient stays, and the loss of a perfect answer is 0, which strategies that compare a task's
-losses over time need.
+of SIGMA samples around it, not one class. Whoever is a sample off is nearly right. The targets' own entropy is taken
+off the cross-entropy: its gradient stays, and the loss of a perfect answer is 0, as strategies need that compare a
+task's losses over time.
 """
 
 from __future__ import annotations
