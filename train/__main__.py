@@ -40,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         run.train()
         if run.place.rank == 0:
             predict = TorchPredictor(checkpoint.load(out / "best.pt").network())
-            print(json.dumps(report(predict, part_of(data, "test", config.data.fold), out, noise=False)))
+            test = part_of(data, "test", config.data.fold)
+            print(json.dumps(report(predict, test, out, noise=False, data=f"{data.name}, part test")))
     except (InputError, OSError) as error:
         print(f"train: error: {error}", file=sys.stderr)
         return 2
