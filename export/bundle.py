@@ -26,10 +26,10 @@ from export.to_onnx import ExportError, to_onnx
 from export.verify import largest_difference
 from train import checkpoint
 from train.checkpoint import Checkpoint
-from train.model import reference
+from train.model.reference import POINTS as REFERENCE_POINTS
 from train.predict import TorchPredictor
 
-POINTS: dict[str, Points] = {"compact": "any", "reference": reference.POINTS}
+POINTS: dict[str, Points] = {"compact": "any", "reference": REFERENCE_POINTS}
 """How many points each of `train.model.NETWORKS` takes."""
 TOLERANCE = 1e-4
 """What torch and ONNX Runtime may differ by, in any output; pieces are about 1 high."""
@@ -43,7 +43,7 @@ def write(source: Checkpoint, folder: Path, metrics: Metrics | None = None) -> B
     """
     if folder.exists() and not (folder / DESCRIPTION).exists():
         raise ExportError(f"{folder} exists and is not a bundle; it would be replaced: choose another folder")
-    network, points = source.network(), POINTS[source.config.model]
+    provenance, network, points = _provenance(source), source.network(), POINTS[source.config.model]
     model = to_onnx(network, points).SerializeToString()
     about = Description(
         name=source.config.model,
@@ -53,7 +53,7 @@ def write(source: Checkpoint, folder: Path, metrics: Metrics | None = None) -> B
         precision="fp32",
         inputs=bundle.inputs(points),
         outputs=bundle.outputs(),
-        provenance=_provenance(source),
+        provenance=provenance,
         metrics=metrics,
         sha256={MODEL: hashlib.sha256(model).hexdigest()},
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import warnings
-from io import BytesIO
 
 import onnx
 import torch
@@ -41,26 +40,23 @@ def to_onnx(network: Network, points: Points) -> onnx.ModelProto:
     batch: dict[int, object] = {0: torch.export.Dim("batch")}
     free = {**batch, 1: torch.export.Dim("points")} if points == "any" else batch
     shape = (_EXAMPLE_BATCH, _EXAMPLE_POINTS if points == "any" else points, SST_BINS, SST_COLUMNS)
-    file = BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's, about itself
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        torch.onnx.export(
+        program = torch.onnx.export(
             network.eval(),
             (torch.rand(shape),),
-            file,
             dynamo=True,
             opset_version=OPSET,
             dynamic_shapes=(free,),
             input_names=[each.name for each in inputs(points)],
             output_names=[each.name for each in outputs()],
-            external_data=False,
             verbose=False,
         )
-    model = onnx.load_from_string(file.getvalue())
+    assert program is not None
+    model = program.model_proto
     check_operators(model)
     _forget_the_making(model)
-    onnx.checker.check_model(model, full_check=True)
     return model
 
 

@@ -29,6 +29,7 @@ from train.pictures import draw_distributions, draw_reconstructions
 from train.predict import TorchPredictor
 from train.reconstruct import Reconstruction
 from train.simulate import simulate_set
+from train.simulation.trial import SAMPLES
 from train.summary import Row, grouped, markdown, summarise
 
 DRAWN = 6
@@ -71,9 +72,9 @@ def part_of(data: DataSet, part: str, fold: int = 0) -> tuple[Recording, ...]:
     return data.of(getattr(data.folds[fold], part))
 
 
-def unseen(folder: Path = UNSEEN, subjects: int = UNSEEN_SUBJECTS) -> DataSet:
+def unseen(folder: Path = UNSEEN, subjects: int = UNSEEN_SUBJECTS, samples: int = SAMPLES) -> DataSet:
     """A trial of each of the simulated people nobody has trained on; made in `folder` where it is not there yet."""
-    simulate_set(folder, subjects, UNSEEN_SEED, trials_per_subject=1)
+    simulate_set(folder, subjects, UNSEEN_SEED, trials_per_subject=1, samples=samples)
     return load(folder / "dataset.toml")
 
 
@@ -84,10 +85,19 @@ def predictor_of(args: argparse.Namespace) -> Predictor:
     return OnnxRuntime(bundle.load(bundle.SHIPPED if args.shipped else args.bundle))
 
 
+def recordings_of(args: argparse.Namespace) -> tuple[Sequence[Recording], str]:
+    """The recordings that the command names, and their name. Raises InputError, FileNotFoundError."""
+    if args.shipped:
+        data = unseen()
+        return data.recordings, data.name
+    data = load(args.data)
+    return part_of(data, args.part, args.fold), f"{data.name}, part {args.part}, fold {args.fold}"
+
+
 def report(
-    predict: Predictor, recordings: Sequence[Recording], out: Path | None, noise: bool, data: str
+    predict: Predictor, recordings: Sequence[Recording], data: str, out: Path | None, noise: bool
 ) -> dict[str, object]:
-    """Prints the tables, draws the pictures into `out`, and returns all figures; `data` says of what they are."""
+    """Prints the tables, draws the pictures into `out`, and returns all figures; `data` names the recordings."""
     if not recordings:
         raise InputError("nothing to evaluate: the data set has no recording in this part")
     figures, made = evaluate(predict, recordings)
@@ -129,11 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
         with redirect_stdout(sys.stderr if args.json else sys.stdout):
-            predict = predictor_of(args)
-            data = unseen() if args.shipped else load(args.data)
-            part = "all" if args.shipped else args.part
-            about = f"{data.name}, part {part}"
-            figures = report(predict, part_of(data, part, args.fold), args.out, args.noise, about)
+            figures = report(predictor_of(args), *recordings_of(args), args.out, args.noise)
     except (InputError, OSError) as error:
         print(f"train.evaluate: error: {error}", file=sys.stderr)
         return 2

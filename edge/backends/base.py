@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
 from scipy.special import softmax
 
 from edge.errors import InputError

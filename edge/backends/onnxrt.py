@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-import numpy as np
-
 from edge.backends.base import BackendError, task_outputs
 from edge.bundle import MODEL, Bundle, Tensor
 from edge.frames import Float32, TaskOutputs
