@@ -69,7 +69,7 @@ class Pipeline:
         """The latest verdict."""
 
     def push(self, frame: RadarFrame) -> tuple[Waveform | None, list[EcgBlock]]:
-        """One frame; when it completes a block, returns the next piece of the heart waveform and the ECG that is ripe."""
+        """One frame; when it completes a block: the next piece of the heart waveform, and the ECG that is ripe."""
         self._count(frame)
         restarts = self._rcg.restarts
         block = self._rcg.push(frame)
