@@ -75,7 +75,6 @@ def main() -> None:
         start = time.process_time()
         heard = through_frames(still(number), CHIRP, SECONDS)
         spent["frames"] += (time.process_time() - start) * SAMPLES / (SECONDS * RCG_RATE_HZ)
-        print(number, heard.t_s[[0,-1]])
         trial = simulate(still(number), SECONDS * RCG_RATE_HZ)
         r_s = trial.r_peaks_s
         assert r_s is not None

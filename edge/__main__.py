@@ -10,36 +10,41 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small products threads only wait for each other
 
-from edge import __version__
-from edge.arguments import heart_rate, port, positive
-from edge.config import broker_of, load_config
+from edge.calibrate import calibrate
+from edge.calibration import UNCALIBRATED
+from edge.command_line import Command, parser
+from edge.config import broker_of, calibration_of, card_of, load_config
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
 from edge.mqtt.publisher import Publisher
 from edge.pipeline import Pipeline, first_problem, run
-from edge.radar.dca1000 import DEFAULT_DATA_PORT, DataPort
+from edge.radar.boards import boards
+from edge.radar.calibration import load_calibration
+from edge.radar.dca1000 import DataPort
+from edge.radar.dca1000_control import CardConfig, load_card
 from edge.radar.decode import IQ_ORDERS
-from edge.radar.firmware import load_chirp
-from edge.radar.limits import LIMITS
+from edge.radar.firmware import explain, load_chirp
 from edge.recording import Recorder, open_recording
 from edge.report import Report
 from edge.sources.live import LiveSource
 from edge.sources.replay import ReplaySource
 from edge.spec import NOT_A_DEVICE, WINDOW_S
 from edge.timing import clock_state
-from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT, Dca1000Emulator
+from edge.twin.awr1843_emulator import Awr1843Emulator
+from edge.twin.dca1000_emulator import Dca1000Emulator
 from edge.twin.heart import Heart
 from edge.twin.scene import SCENES
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command; the exit status is 0, 1 (it did not work) or 2 (the input is at fault)."""
-    args = _parser().parse_args(argv)
+    """Runs one command; the exit status is 0, 1 (it did not work), 2 (the input is at fault) or 130 (interrupted)."""
+    args = parser(COMMANDS).parse_args(argv)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     try:
         return int(args.command(args))
@@ -48,6 +53,9 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         print(f"radarecg: error: {reason}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("radarecg: interrupted", file=sys.stderr)
+        return 130
     return 2
 
 
@@ -55,16 +63,19 @@ def command_run(args: argparse.Namespace) -> int:
     """The runtime: radar frames in, vitals out over MQTT, until stopped."""
     config = load_config(args.config)
     chirp = load_chirp(args.config.parent / config.radar.cfg)
-    source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
-    publisher = Publisher(broker_of(config, args.config), config.device, chirp)
-    pipeline = Pipeline(chirp, lambda: clock_state().synced)
-    _on_stop(source.close)
+    card, broker = card_of(config, args.config), broker_of(config, args.config)
+    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration_of(config, args.config, chirp))
     log = logging.getLogger("edge.run")
-    log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
-    try:
-        run(source, pipeline, publisher)
-    finally:
-        publisher.close()
+    with boards(chirp, config.radar.serial, card) as start_boards:
+        source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
+        _on_stop(source.close)
+        log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
+        publisher = Publisher(broker, config.device, chirp)
+        try:
+            start_boards()
+            run(source, pipeline, publisher)
+        finally:
+            publisher.close()
     frames = pipeline.frames
     log.info("stopped: %d frames, %d lost; %d messages dropped", frames.received, frames.lost, publisher.client.dropped)
     return 0
@@ -73,10 +84,16 @@ def command_run(args: argparse.Namespace) -> int:
 def command_record(args: argparse.Namespace) -> int:
     """Writes frames from the card into a new folder until stopped, or for a while."""
     chirp = load_chirp(args.cfg)
-    data = DataPort(args.host, args.port, chirp.frame_bytes)
-    _on_stop(data.close)
-    end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
-    with Recorder(args.folder, chirp, args.iq_order) as recorder:
+    card = load_card(args.card) if args.card else CardConfig()
+    calibration = load_calibration(args.calibration, chirp) if args.calibration else UNCALIBRATED
+    with (
+        boards(chirp, args.serial, card) as start_boards,
+        Recorder(args.folder, chirp, args.iq_order, calibration) as recorder,
+    ):
+        data = DataPort(args.host, args.port, chirp.frame_bytes)
+        _on_stop(data.close)
+        start_boards()
+        end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
         for frame in data.frames():
             if frame:
                 recorder.write(frame)
@@ -102,7 +119,7 @@ def command_replay(args: argparse.Namespace) -> int:
         raise InputError(f"{args.recording}: {problem}")
     source = ReplaySource(recording)
     _on_stop(source.close)
-    pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced)
+    pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced, recording.calibration)
     report = Report(None if args.summary else sys.stdout)
     run(source, pipeline, report)
     frames = {"frames": pipeline.frames.received, "frames_lost": pipeline.frames.lost}
@@ -111,6 +128,12 @@ def command_replay(args: argparse.Namespace) -> int:
         print(f"radarecg: note: {seconds:.1f} s of data; a heart rate needs more than {WINDOW_S:.0f}", file=sys.stderr)
     if args.summary:
         print(json.dumps({"recording": args.recording.name, **frames, **report.summary()}))
+    return 0
+
+
+def command_calibrate(args: argparse.Namespace) -> int:
+    """Phase calibration, from a recording of a strong reflector straight ahead."""
+    calibrate(args.recording, args.range_m, args.out)
     return 0
 
 
@@ -136,31 +159,27 @@ def command_plot(args: argparse.Namespace) -> int:
 
 def command_twin(args: argparse.Namespace) -> int:
     """A simulated person in front of a simulated radar and card, until stopped."""
+    chirp, target = load_chirp(args.cfg), (args.host, args.port)
     scene = replace(SCENES[args.scene], heart=Heart(args.heart_rate_bpm))
-    twin = Dca1000Emulator(load_chirp(args.cfg), scene, args.host, args.port, args.truth_port)
     stopping: list[bool] = []
     _on_stop(lambda: stopping.append(True))
-    logging.getLogger("edge.twin").info(
-        "sending to %s:%d, telling the truth on port %d", args.host, args.port, twin.truth_port
-    )
-    twin.run(lambda: bool(stopping))
+    with ExitStack() as stack:
+        radar = control = None
+        if args.card:
+            card = load_card(args.card)
+            control = (card.card_address, card.control_port)
+            radar = stack.enter_context(Awr1843Emulator(chirp.firmware))
+        twin = Dca1000Emulator(chirp, scene, target, args.truth_port, radar, control)
+        logging.getLogger("edge.twin").info("sending to %s:%d, telling the truth on port %d", *target, twin.truth_port)
+        if radar:
+            print(radar.port, flush=True)
+        twin.run(lambda: bool(stopping))
     return 0
 
 
 def command_check_config(args: argparse.Namespace) -> int:
     """What a chirp file means, or which limits it breaks."""
-    chirp = load_chirp(args.cfg)
-    for name, value in {
-        "firmware": chirp.firmware,
-        "frame": f"{chirp.loops} loops x {len(chirp.tx_order)} TX x {len(chirp.rx)} RX x {chirp.samples} samples",
-        "TX order": ", ".join(map(str, chirp.tx_order)),
-        "frame rate": f"{chirp.frame_rate_hz:g} Hz, {chirp.frame_bytes} bytes a frame, duty {chirp.duty:.1%}",
-        "sweep": f"{chirp.start_hz / 1e9:.3f} GHz + {chirp.slope_hz_s / 1e12:.3f} MHz/us",
-        "wavelength": f"{chirp.wavelength_m * 1e3:.4f} mm in the middle of the ADC window",
-        "range bin": f"{chirp.range_bin_m * 100:.2f} cm",
-        "fastest motion": f"{chirp.max_speed_m_s * 1e3:.0f} mm/s",
-        "limits": f"all {len(LIMITS)} kept",
-    }.items():
+    for name, value in explain(load_chirp(args.cfg)).items():
         print(f"{name:>15}  {value}")
     return 0
 
@@ -184,59 +203,17 @@ def _on_stop(stop: Callable[[], object]) -> None:
         signal.signal(number, lambda *_: stop())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="radarecg", description=f"Heart rate from a radar. {NOT_A_DEVICE}")
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def add(name: str, command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
-        sub.set_defaults(command=command)
-        return sub
-
-    sub = add("demo", command_demo)
-    sub.add_argument("--duration", type=positive, metavar="S", help="end by itself after this many seconds")
-    sub.add_argument("--picture", type=Path, metavar="SVG", help="save the last view as a picture")
-
-    sub = add("run", command_run)
-    sub.add_argument("--config", type=Path, required=True, metavar="TOML")
-
-    sub = add("record", command_record)
-    sub.add_argument("folder", type=Path)
-    sub.add_argument("--cfg", type=Path, required=True, help="the chirp file the radar runs")
-    sub.add_argument("--seconds", type=positive, help="stop after this long; default: until interrupted")
-    sub.add_argument("--host", default="0.0.0.0", help="this machine's address towards the card")
-    sub.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
-    sub.add_argument("--iq-order", choices=IQ_ORDERS, default="sdk")
-
-    sub = add("replay", command_replay)
-    sub.add_argument("recording", type=Path, help="a recording's folder, or a bare .bin file")
-    sub.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
-    sub.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
-    sub.add_argument("--summary", action="store_true", help="one JSON line instead of a line a second")
-
-    sub = add("plot", command_plot)
-    sub.add_argument("file", type=Path, help="a recording's folder, a bare .bin file, or an .npz with displacement_mm")
-    sub.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
-    sub.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
-    sub.add_argument("--start", type=positive, default=0.0, metavar="S", help="where the picture begins")
-    sub.add_argument("--seconds", type=positive, default=8.0, metavar="S", help="how much it shows")
-    sub.add_argument("--picture", type=Path, metavar="PNG", help="default: the file's name with .png, here")
-
-    sub = add("twin", command_twin)
-    sub.add_argument("--cfg", type=Path, required=True, help="the chirp file to behave as")
-    sub.add_argument("--host", default="127.0.0.1", help="where to send the card's packets")
-    sub.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
-    sub.add_argument("--truth-port", type=port, default=DEFAULT_TRUTH_PORT)
-    sub.add_argument("--scene", choices=SCENES, default="still", help="who sits where, and what happens")
-    sub.add_argument("--heart-rate-bpm", type=heart_rate, default=68.0)
-
-    sub = add("doctor", command_doctor)
-    sub.add_argument("--config", type=Path, metavar="TOML", help="the settings of run; default: the boards' defaults")
-
-    sub = add("check-config", command_check_config)
-    sub.add_argument("cfg", type=Path)
-    return parser
+COMMANDS: dict[str, Command] = {
+    "demo": command_demo,
+    "run": command_run,
+    "record": command_record,
+    "replay": command_replay,
+    "calibrate": command_calibrate,
+    "plot": command_plot,
+    "twin": command_twin,
+    "doctor": command_doctor,
+    "check-config": command_check_config,
+}
 
 
 if __name__ == "__main__":

@@ -28,6 +28,11 @@ class Antennas:
         """Those that a chirp file uses, the transmitters in the order in which they fire."""
         return Antennas(self.tx_m[np.array(chirp.tx_order) - 1], self.rx_m[np.array(chirp.rx) - 1])
 
+    @property
+    def middle_m(self) -> Float64:
+        """The place [3] halfway between the middle of the transmitters and that of the receivers."""
+        return np.asarray((self.tx_m.mean(axis=0) + self.rx_m.mean(axis=0)) / 2)
+
 
 # SDK board/antenna_geometry.c gAntDef_default: receivers a half wavelength apart, TX1 to TX3 four, TX2 between them
 # and one higher (the SDK counts rows downward).

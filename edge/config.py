@@ -7,9 +7,13 @@ from typing import Annotated
 
 import msgspec
 
+from edge.calibration import UNCALIBRATED, Calibration
+from edge.chirp import ChirpConfig
 from edge.errors import InputError
 from edge.mqtt.client import Broker
+from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DEFAULT_DATA_PORT
+from edge.radar.dca1000_control import CardConfig, load_card
 from edge.radar.decode import IqOrder
 
 DeviceId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,64}$")]
@@ -22,12 +26,16 @@ class ConfigError(InputError):
 
 
 class RadarConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`cfg` and `card` are relative to the settings file. `data_host` is this machine's address towards the card.
+    """`cfg`, `calibration` and `card` are relative to the settings file.
 
-    `card` is the card's own settings (firmware_config/dca1000.toml); without it, its defaults.
+    `serial` is the radar's command port, or "auto"; without it others start and stop the boards. `calibration` is what
+    `radarecg calibrate` wrote; `card` the card's own settings (firmware_config/dca1000.toml), without it its defaults;
+    `data_host` this machine's address towards the card.
     """
 
     cfg: str
+    serial: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    calibration: str | None = None
     card: str | None = None
     iq_order: IqOrder = "sdk"
     data_host: Host = "0.0.0.0"
@@ -59,6 +67,11 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: {error}") from error
 
 
+def card_of(config: Config, path: Path) -> CardConfig:
+    """The card's settings, from the file beside the settings at `path`. Raises CardError, FileNotFoundError."""
+    return load_card(path.parent / config.radar.card) if config.radar.card else CardConfig()
+
+
 def broker_of(config: Config, path: Path) -> Broker:
     """The broker with its password read from the file beside the settings at `path`. Raises ConfigError."""
     m = config.mqtt
@@ -69,3 +82,9 @@ def broker_of(config: Config, path: Path) -> Broker:
         except (OSError, IndexError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: mqtt.password_file: cannot read {m.password_file} ({error})") from error
     return Broker(m.host, m.port, m.username, password)
+
+
+def calibration_of(config: Config, path: Path, chirp: ChirpConfig) -> Calibration:
+    """The board's, from the file beside the settings at `path`; none named: none. Raises CalibrationError, OSError."""
+    name = config.radar.calibration
+    return load_calibration(path.parent / name, chirp) if name is not None else UNCALIBRATED

@@ -1,30 +1,28 @@
 """What stands between this machine and its first frame: one check a line, each with what to do about it.
 
-A check changes nothing: the card is greeted, not configured; the radar's port is looked for, not opened.
+A check changes nothing: card and broker are greeted, the radar is sent an empty line, which it answers with its prompt.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from edge.config import Config, load_config
+from edge.config import Config, broker_of, card_of, load_config
 from edge.dsp.sst_native import COMPILED
 from edge.errors import InputError
-from edge.mqtt.client import Broker
-from edge.radar.awr1843 import find_port
-from edge.radar.dca1000_control import Card, CardConfig, load_card
+from edge.mqtt.client import Broker, greet
+from edge.radar.awr1843 import AUTO, Awr1843
+from edge.radar.dca1000_control import Card, CardConfig
 from edge.radar.firmware import load_chirp
 from edge.radar.limits import LIMITS
 from edge.radar.udp import WANTED_BUFFER_BYTES, enlarge_command
 
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
-BROKER_S = 2.0
 
 
 class Finding(NamedTuple):
@@ -39,18 +37,22 @@ class Setup:
     """What is to be checked: the settings as `radarecg run` would use them, without a file the defaults."""
 
     config: Config | None = None
-    folder: Path = Path()
+    path: Path = Path()
+
+    @property
+    def cfg(self) -> Path | None:
+        """The chirp file, if one is named."""
+        return self.path.parent / self.config.radar.cfg if self.config else None
 
     @property
     def card(self) -> CardConfig:
         """The card's settings. Raises CardError, FileNotFoundError."""
-        name = self.config and self.config.radar.card
-        return load_card(self.folder / name) if name else CardConfig()
+        return card_of(self.config, self.path) if self.config else CardConfig()
 
 
 def load_setup(path: Path | None) -> Setup:
     """From a settings file, if there is one. Raises ConfigError, FileNotFoundError."""
-    return Setup(load_config(path), path.parent) if path else Setup()
+    return Setup(load_config(path), path) if path else Setup()
 
 
 def examine(setup: Setup) -> int:
@@ -67,20 +69,18 @@ def examine(setup: Setup) -> int:
 
 
 def _chirp_file(setup: Setup) -> Finding:
-    if setup.config is None:
+    if setup.cfg is None:
         return Finding("warn", "none to check: give the settings with --config")
-    path = setup.folder / setup.config.radar.cfg
-    chirp = load_chirp(path)
+    chirp = load_chirp(setup.cfg)
     return Finding(
-        "ok", f"{path}: {chirp.frame_rate_hz:g} frames/s for {chirp.firmware}, all {len(LIMITS)} limits kept"
+        "ok", f"{setup.cfg}: {chirp.frame_rate_hz:g} frames/s for {chirp.firmware}, all {len(LIMITS)} limits kept"
     )
 
 
-def _serial_port(setup: Setup) -> Finding:
-    port = find_port()
-    if not os.access(port, os.R_OK | os.W_OK):
-        return Finding("FAIL", f"{port} is not ours to use: sudo usermod -aG dialout $USER, then log in again")
-    return Finding("ok", str(port))
+def _radar(setup: Setup) -> Finding:
+    firmware = load_chirp(setup.cfg).firmware if setup.cfg else "studio_cli"
+    with Awr1843((setup.config and setup.config.radar.serial) or AUTO, firmware) as radar:
+        return Finding("ok", f"{radar.port} is answering")
 
 
 def _host_address(setup: Setup) -> Finding:
@@ -115,13 +115,17 @@ def _receive_buffer(setup: Setup) -> Finding:
 
 
 def _broker(setup: Setup) -> Finding:
-    broker = setup.config.mqtt if setup.config else Broker()
+    broker = broker_of(setup.config, setup.path) if setup.config else Broker()
     place = f"{broker.host}:{broker.port}"
     try:
-        socket.create_connection((broker.host, broker.port), timeout=BROKER_S).close()
+        answer = greet(broker)
     except OSError as error:
         return Finding("FAIL", f"{place}: {error.strerror or error}; start it, or name another under [mqtt]")
-    return Finding("ok", f"{place} accepts connections")
+    if answer is None:
+        return Finding("FAIL", f"{place} accepts connections but does not speak MQTT; name another under [mqtt]")
+    if answer.is_failure:
+        return Finding("FAIL", f"{place} refuses us ({answer}): correct username and password_file under [mqtt]")
+    return Finding("ok", f"{place} lets us in")
 
 
 def _sst(setup: Setup) -> Finding:
@@ -132,7 +136,7 @@ def _sst(setup: Setup) -> Finding:
 
 CHECKS: tuple[tuple[str, Callable[[Setup], Finding]], ...] = (
     ("chirp file", _chirp_file),
-    ("radar's port", _serial_port),
+    ("radar", _radar),
     ("host address", _host_address),
     ("card", _card),
     ("receive buffer", _receive_buffer),

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Complex64 = npt.NDArray[np.complex64]
+Complex128 = npt.NDArray[np.complex128]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
@@ -117,6 +118,18 @@ class EcgEstimate:
     known: Bool
     r_peaks: Float64
     confidence: Float64
+
+
+@dataclass(frozen=True, slots=True)
+class EcgBlock:
+    """A stretch of the ECG as the device tells it: `t_ns` is the time of its first sample, which is number `sample0`
+    since the boot. Not `continues`: what came before is of another stretch of time or place of the chest.
+    """
+
+    t_ns: int
+    sample0: int
+    estimate: EcgEstimate
+    continues: bool
 
 
 @dataclass(frozen=True, slots=True)

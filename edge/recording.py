@@ -3,6 +3,7 @@
     adc.bin     every frame at its place in time, bytes as received (TI's layout); lost bytes are zero
     frames.idx  a row per frame: number, host time, place in adc.bin, bytes received (INDEX_ROW)
     chirp.cfg   the chirp file the radar was configured with
+    calibration.toml  the phase calibration it was taken with, if any (put one here to replay it with that)
     meta.json   format, IQ order, frame size, whether the host's clock was held, version
 
 A frame's bytes are written before its row, so a row that is whole has a frame that is whole. Frames that never came
@@ -24,14 +25,17 @@ import numpy as np
 import numpy.typing as npt
 
 from edge import __version__
+from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
 from edge.errors import InputError
 from edge.frames import RawFrame
+from edge.radar.calibration import load_calibration
 from edge.radar.decode import IQ_ORDERS, IqOrder
 from edge.radar.firmware import load_chirp
 from edge.timing import clock_state
 
 FORMAT = "radarecg.recording/1"
+CALIBRATION = "calibration.toml"
 MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number is damage
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
 
@@ -43,11 +47,15 @@ class RecordingError(InputError):
 class Recorder:
     """Writes a recording. Raises FileExistsError when the folder already holds something."""
 
-    def __init__(self, folder: Path, chirp: ChirpConfig, iq_order: IqOrder) -> None:
+    def __init__(
+        self, folder: Path, chirp: ChirpConfig, iq_order: IqOrder, calibration: Calibration = UNCALIBRATED
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise FileExistsError(f"{folder} is not empty; record into a new folder")
         (folder / "chirp.cfg").write_text(chirp.text, encoding="utf-8")
+        if calibration.text:
+            (folder / CALIBRATION).write_text(calibration.text, encoding="utf-8")
         meta = {
             "format": FORMAT,
             "iq_order": iq_order,
@@ -103,6 +111,7 @@ class Recording:
     iq_order: IqOrder
     index: npt.NDArray[np.void]
     clock_synced: bool = False
+    calibration: Calibration = UNCALIBRATED
 
     def frames(self) -> Iterator[RawFrame]:
         """Every frame in order."""
@@ -116,7 +125,7 @@ class Recording:
 def open_recording(path: Path, cfg: Path | None = None, iq_order: IqOrder | None = None) -> Recording:
     """Opens a recording folder, or a bare `.bin` file with the chirp file and IQ order given beside it.
 
-    Raises RecordingError, ChirpConfigError, FileNotFoundError.
+    Raises RecordingError, ChirpConfigError, CalibrationError, FileNotFoundError.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such recording")
@@ -150,7 +159,9 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
     if len(index) == 0:
         raise RecordingError(f"{folder}: holds no whole frame")
     synced = bool(meta.get("clock_synced", False))
-    return Recording(folder / "adc.bin", chirp, iq_order or cast(IqOrder, order), index, synced)
+    file = folder / CALIBRATION
+    calibration = load_calibration(file, chirp) if file.exists() else UNCALIBRATED
+    return Recording(folder / "adc.bin", chirp, iq_order or cast(IqOrder, order), index, synced, calibration)
 
 
 def _open_bare(path: Path, chirp: ChirpConfig, iq_order: IqOrder) -> Recording:

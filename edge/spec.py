@@ -3,6 +3,7 @@
 Nothing about the radar stands here: it comes from the chirp file (`edge.radar.firmware`).
 """
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -105,6 +106,14 @@ ANCHOR_CLASSES = SST_WINDOW
 CYCLE_MIN = 60
 CYCLE_CLASSES = 260
 """Class c is a cycle of CYCLE_MIN + c samples, 200 to 37.6 bpm; the paper's 0 to 259 end at 46 bpm."""
+
+
+def fingerprint(spec: SstSpec) -> str:
+    """16 hex digits for all that a network's input and output mean: other numbers above, another fingerprint."""
+    meant = ("RCG_RATE_HZ", "SST_", "PIECE", "ANCHOR_", "CYCLE_")
+    numbers = {name: value for name, value in globals().items() if name.startswith(meant) and name != "SST_DEFAULT"}
+    return hashlib.blake2b(repr((sorted(numbers.items()), spec)).encode(), digest_size=8).hexdigest()
+
 
 INTENDED_USE: Final = "research"
 NOT_A_DEVICE = "Research use only. Not a medical device."

@@ -34,3 +34,10 @@ def real_data() -> Path:
 def mosquitto_port(tmp_path):
     with running_broker("mosquitto", tmp_path) as port:
         yield port
+
+
+@pytest.fixture
+def strict_mosquitto_port(tmp_path):
+    """A broker that lets nobody in."""
+    with running_broker("mosquitto", tmp_path, strict=True) as port:
+        yield port

@@ -8,6 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from edge.frames import RawFrame
+from edge.radar.calibration import calibration_text, load_calibration, parse_calibration
+from edge.radar.decode import encode
+from edge.recording import Recorder
+from edge.twin.board import uneven
+from edge.twin.fmcw import Fmcw
+from edge.twin.scene import SCENES
+
 ROOT = Path(__file__).parents[1]
 IWR = "firmware_config/iwr6843_recording.cfg"
 MMECG = "firmware_config/awr1843_mmecg.cfg"
@@ -157,3 +165,48 @@ def test_a_demo_without_mosquitto_uses_amqtt():
     summary = json.loads(done.stdout.splitlines()[-1])
     assert summary["broker"] == "amqtt"
     assert summary["messages"] > 2
+
+
+@pytest.fixture(scope="module")
+def reflector(mmecg, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("calibrate") / "corner"
+    with Recorder(folder, mmecg, "sdk") as recorder:
+        for seq, iq in enumerate(Fmcw(mmecg, SCENES["reflector"], board=uneven(3, 1.0)).frames(0, 300)):
+            recorder.write(RawFrame(seq, seq, encode(iq, "sdk"), mmecg.frame_bytes))
+    return folder
+
+
+def test_calibrate_writes_a_file_that_fits(reflector, mmecg, tmp_path):
+    out = tmp_path / "calibration.toml"
+    done = radarecg("calibrate", reflector, "--range-m", "1.0", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "range bias 70 mm, 12 factors; residual 0.01" in done.stdout
+    calibration = load_calibration(out, mmecg)
+    assert calibration.range_bias_m == pytest.approx(0.07, abs=0.003)
+    assert "a reflector at 1 m; residual 0.01" in calibration.text
+    again = radarecg("calibrate", reflector, "--range-m", "1.0", "--out", out)
+    assert_one_clear_line(again, "calibration.toml: File exists")
+
+
+def test_calibrate_without_a_reflector_writes_nothing(reflector, tmp_path):
+    out = tmp_path / "calibration.toml"
+    assert_one_clear_line(radarecg("calibrate", reflector, "--range-m", "1.9", "--out", out), "larger reflector")
+    assert not out.exists()
+
+
+def test_record_with_a_calibration_that_does_not_fit(tmp_path):
+    (tmp_path / "bad.toml").write_text('range_bias_m = 0\ntx = [1]\nrx = [1]\nfactors = "1 0"')
+    done = radarecg("record", tmp_path / "rec", "--cfg", MMECG, "--calibration", tmp_path / "bad.toml")
+    assert_one_clear_line(done, "bad.toml", "no factor for TX1 to RX2")
+    assert not (tmp_path / "rec").exists()
+
+
+def test_replay_uses_the_calibration_of_the_recording(mmecg, tmp_path):
+    board = uneven(3, 1.0)
+    text = calibration_text(mmecg, board.range_bias_m, tuple((1 / board.of(mmecg)).ravel().tolist()), "the twin's")
+    seen = Fmcw(mmecg, SCENES["still"], board=board).frames(0, 1300)
+    with Recorder(tmp_path / "rec", mmecg, "sdk", parse_calibration(text, mmecg, "x")) as recorder:
+        for seq, iq in enumerate(seen):
+            recorder.write(RawFrame(seq, 5_000_000 * seq, encode(iq, "sdk"), mmecg.frame_bytes))
+    done = radarecg("replay", tmp_path / "rec", "--summary")
+    assert json.loads(done.stdout)["chest_range_m"] == pytest.approx(0.46, abs=0.02)  # without: 0.53

@@ -1,11 +1,13 @@
 """Each check against what it checks, or against nothing there; then the command as a user types it."""
 
 import socket
+import threading
 
 import pytest
 
 import edge.doctor as doctor
-from edge.errors import InputError
+from edge.radar import awr1843
+from edge.twin.awr1843_emulator import Awr1843Emulator
 from tests.conftest import ROOT
 from tests.peers.brokers import free_port
 from tests.test_cli import radarecg
@@ -16,13 +18,15 @@ CFG = ROOT / "firmware_config/awr1843_mmecg.cfg"
 
 @pytest.fixture
 def setup_of(tmp_path):
-    def make(cfg=CFG, broker=1883, host=HOST, control=4096):
+    def make(cfg=CFG, broker=1883, host=HOST, control=4096, serial="auto"):
         (tmp_path / "card.toml").write_text(
             f'card_address = "{CARD}"\nhost_address = "{host}"\ncontrol_port = {control}\n'
         )
         (tmp_path / "radarecg.toml").write_text(
-            f'device = "a"\n[radar]\ncfg = "{cfg}"\ncard = "card.toml"\n[mqtt]\nport = {broker}\n'
+            f'device = "a"\n[radar]\ncfg = "{cfg}"\nserial = "{serial}"\ncard = "card.toml"\n'
+            f'[mqtt]\nport = {broker}\nusername = "x"\npassword_file = "password"\n'
         )
+        (tmp_path / "password").write_text("y\n")
         return doctor.load_setup(tmp_path / "radarecg.toml")
 
     return make
@@ -60,29 +64,32 @@ def test_no_settings_is_no_failure(checked):
     assert checked("chirp file", doctor.Setup())[0] == "warn"
 
 
-def radar_port(monkeypatch, find_port):
-    monkeypatch.setattr(doctor, "find_port", find_port)
+def test_the_radar_answers_and_is_not_told_anything(checked, setup_of):
+    with Awr1843Emulator("studio_cli") as radar:
+        assert checked("radar", setup_of(serial=radar.port)) == ("ok", f"{radar.port} is answering")
+        assert radar.received == [""]
 
 
-def test_the_radar_is_on_a_port(checked, monkeypatch, tmp_path):
-    (tmp_path / "ttyACM0").touch()
-    radar_port(monkeypatch, lambda: str(tmp_path / "ttyACM0"))
-    assert checked("radar's port", doctor.Setup())[0] == "ok"
+def test_without_settings_the_radar_is_looked_for(checked, monkeypatch):
+    with Awr1843Emulator("studio_cli") as radar:
+        monkeypatch.setattr(awr1843, "find_port", lambda: radar.port)
+        assert checked("radar", doctor.Setup()) == ("ok", f"{radar.port} is answering")
 
 
-def test_a_port_that_is_not_ours(checked, monkeypatch):
-    radar_port(monkeypatch, lambda: "/none/ttyACM0")
-    level, text = checked("radar's port", doctor.Setup())
+def test_a_radar_that_does_not_answer(checked, setup_of, monkeypatch):
+    monkeypatch.setattr(awr1843, "_REPLY_S", 0.1)
+    with Awr1843Emulator("studio_cli") as radar:
+        radar.silent = True
+        level, text = checked("radar", setup_of(serial=radar.port))
     assert level == "FAIL"
-    assert "dialout" in text
+    assert "no prompt at 921600 baud" in text
 
 
 def test_no_radar_is_connected(checked, monkeypatch):
-    def nothing():
-        raise InputError("connect the radar's USB cable")
-
-    radar_port(monkeypatch, nothing)
-    assert checked("radar's port", doctor.Setup()) == ("FAIL", "connect the radar's USB cable")
+    monkeypatch.setattr(awr1843.list_ports, "comports", list)
+    level, text = checked("radar", doctor.Setup())
+    assert level == "FAIL"
+    assert "connect the radar's USB cable" in text
 
 
 def test_the_host_address(checked, setup_of):
@@ -118,12 +125,41 @@ def test_the_receive_buffer(checked, monkeypatch, tmp_path, content, level):
     assert ("sysctl" in text) == (content == "212992\n")
 
 
-def test_a_broker_that_listens_and_none(checked, setup_of):
-    with socket.create_server((HOST, 0)) as broker:
-        assert checked("broker", setup_of(broker=broker.getsockname()[1]))[0] == "ok"
+def test_a_broker_and_none(checked, setup_of, mosquitto_port):
+    assert checked("broker", setup_of(broker=mosquitto_port)) == ("ok", f"127.0.0.1:{mosquitto_port} lets us in")
     level, text = checked("broker", setup_of(broker=free_port()))
     assert level == "FAIL"
     assert "[mqtt]" in text
+
+
+def test_a_broker_that_refuses_the_password(checked, setup_of, strict_mosquitto_port):
+    level, text = checked("broker", setup_of(broker=strict_mosquitto_port))
+    assert level == "FAIL"
+    assert "refuses us (Not authorized): correct username and password_file" in text
+
+
+def test_a_port_that_accepts_and_is_no_broker(checked, setup_of, monkeypatch):
+    monkeypatch.setattr("edge.mqtt.client.CONNACK_S", 0.1)
+    with socket.create_server((HOST, 0)) as mute:
+        level, text = checked("broker", setup_of(broker=mute.getsockname()[1]))
+    assert level == "FAIL"
+    assert "does not speak MQTT" in text
+
+
+def test_a_broker_of_mqtt_3_only(checked, setup_of):
+    def answer(listening):
+        for connack in (b"\x20\x02\x00\x01", b"\x20\x02\x00\x00"):  # refused, as 3.1.1 refuses 5; accepted
+            client, _ = listening.accept()
+            with client:
+                client.recv(1024)
+                client.sendall(connack)
+                client.recv(1024)
+
+    with socket.create_server((HOST, 0)) as listening:
+        broker = threading.Thread(target=answer, args=(listening,))
+        broker.start()
+        assert checked("broker", setup_of(broker=listening.getsockname()[1]))[0] == "ok"
+        broker.join(timeout=10)
 
 
 @pytest.mark.parametrize(("compiled", "level"), [(True, "ok"), (False, "warn")])

@@ -19,7 +19,7 @@ BIN_CENTRES_HZ = SST_LOW_HZ * 2 ** ((np.arange(SST_BINS) + 0.5) * SST_BIN_OCTAVE
 
 def rcg_mm_s2(channels: int, seconds: float, breathing_mm: float = 6.0, noise_mm: float = 3e-4) -> np.ndarray:
     """Chests of the twin: breathing, heart and noise of their own."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(4)
     t_s = np.arange(round(seconds * RCG_RATE_HZ)) / RCG_RATE_HZ
     rows = [
         Heart(60 + 7 * c, seed=c).displacement_mm(t_s)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("edge", "train", "export")
 MAY_IMPORT = {"edge": {"edge"}, "train": {"edge", "train"}, "export": {"edge", "train", "export"}}
 
-BASE = {"spec", "errors", "frames", "chirp", "antennas", "timing"}
+BASE = {"spec", "errors", "frames", "chirp", "antennas", "calibration", "timing"}
 # What each room inside edge may use beside BASE and itself.
 ROOMS = {
     "spec": set(),
@@ -19,6 +19,7 @@ ROOMS = {
     "frames": {"spec"},
     "chirp": {"spec", "errors"},
     "antennas": {"spec", "frames", "chirp"},
+    "calibration": {"errors"},
     "timing": set(),
     "radar": set(),
     "dsp": set(),
@@ -28,15 +29,18 @@ ROOMS = {
     "twin": {"radar"},
     "recording": {"radar"},
     "sources": {"radar", "recording"},
-    "pipeline": {"dsp", "vitals", "sources"},
+    "reconstruction": {"dsp", "vitals"},
+    "pipeline": {"dsp", "vitals", "sources", "reconstruction"},
     "report": set(),
+    "calibrate": {"dsp", "radar", "recording", "sources"},
     "plot": {"dsp", "recording", "sources"},
     "config": {"radar", "mqtt"},
     "arguments": set(),
+    "command_line": {"arguments", "radar", "twin"},
     "doctor": {"config", "dsp", "mqtt", "radar"},
     "demo": {"mqtt"},
     "__main__": {
-        *{"arguments", "config", "demo", "doctor", "mqtt", "pipeline", "plot", "radar"},
+        *{"calibrate", "command_line", "config", "demo", "doctor", "mqtt", "pipeline", "plot", "radar"},
         *{"recording", "report", "sources", "twin"},
     },
 }

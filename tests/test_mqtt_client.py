@@ -13,7 +13,7 @@ import pytest
 from edge.frames import FrameCount, Quality, Vitals
 from edge.mqtt.client import MAX_UNDER_WAY, Broker
 from edge.mqtt.publisher import Publisher
-from tests.peers.brokers import Listener, command, free_port, running_broker
+from tests.peers.brokers import Listener, free_port, running_broker
 
 GOOD = Vitals(1_795_196_400_000_000_000, 64.0, 15.0, 0.46, Quality("good", 0.93), FrameCount(1, 0))
 
@@ -142,17 +142,8 @@ def test_a_stalled_broker_is_not_sent_a_backlog(tmp_path, mmecg):
         listener.close()
 
 
-def test_a_refused_password_is_said_and_not_fatal(tmp_path, mmecg, caplog):
-    (tmp_path / "passwords").write_text("")
-    port = free_port()
-    config = tmp_path / "strict.conf"
-    config.write_text(
-        f"user root\nlistener {port} 127.0.0.1\nallow_anonymous false\npassword_file {tmp_path / 'passwords'}\n"
-    )
-    broker = subprocess.Popen([*command("mosquitto", port, tmp_path)[:2], config], stderr=subprocess.DEVNULL)
-    publisher = Publisher(Broker(port=port, username="x", password="y"), "radar-0001", mmecg)
+def test_a_refused_password_is_said_and_not_fatal(strict_mosquitto_port, mmecg, caplog):
+    publisher = Publisher(Broker(port=strict_mosquitto_port, username="x", password="y"), "radar-0001", mmecg)
     wait(lambda: "refused us" in caplog.text)
     assert not publisher.client.connected.is_set()
     publisher.close()
-    broker.kill()
-    broker.wait()

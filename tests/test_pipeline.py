@@ -12,7 +12,7 @@ from edge.radar.decode import decode_frame, encode
 from edge.twin.body import Body, Movement
 from edge.twin.fmcw import Fmcw
 from edge.twin.heart import Heart
-from edge.twin.scene import SCENES
+from edge.twin.scene import SCENES, Absence, Scene
 from tests.peers.chest import frames
 
 SECOND_NS = 1_000_000_000
@@ -39,11 +39,15 @@ class Given:
 class Collected:
     def __init__(self) -> None:
         self.vitals_seen: list[Vitals] = []
+        self.ecg_seen = []
         self.samples = 0
 
     def waveform(self, wave) -> None:
         assert wave.sample0 == self.samples
         self.samples += len(wave.samples)
+
+    def ecg(self, ecg, quality) -> None:
+        self.ecg_seen.append((ecg, quality))
 
     def vitals(self, vitals: Vitals) -> None:
         self.vitals_seen.append(vitals)
@@ -174,10 +178,24 @@ def test_no_scene_gives_a_wrong_rate(chirp, name, seconds, spoken):
     assert all(v.heart_rate_bpm is None for v, away in zip(seen, gone, strict=True) if away)
 
 
+def test_after_an_absence_the_rate_is_back_in_16_s(chirp):
+    """Two until the body is still, four to choose points anew, ten of history: those chosen on its way are no use."""
+    back_s = 21
+    radar = Fmcw(chirp, scene := Scene(absences=(Absence(8, back_s),)))
+    stream = (
+        RadarFrame(k, round(k * chirp.frame_period_s * 1e9), iq, True)
+        for first in range(0, round((back_s + 20) / chirp.frame_period_s), 20)
+        for k, iq in enumerate(radar.frames(first, 20), first)
+    )
+    seen = outcome(chirp, stream)
+    assert_right_when_valid(seen, scene.heart)
+    assert all(v.heart_rate_bpm is not None for v in at(seen, back_s + 16, back_s + 20))
+
+
 class Still(Heart):
     """Somebody without a heartbeat."""
 
-    def displacement_mm(self, t_s):
+    def displacement_mm(self, t_s, at_base=None):
         return np.zeros_like(t_s)
 
 

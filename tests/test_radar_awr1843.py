@@ -11,7 +11,6 @@ import pytest
 from edge.errors import InputError
 from edge.radar import awr1843
 from edge.radar.awr1843 import Awr1843, RadarError, RadarRebootError
-from edge.radar.console import ERRORS, Reply
 from edge.radar.firmware import load_chirp
 from edge.twin.awr1843_emulator import Awr1843Emulator
 
@@ -237,24 +236,3 @@ def test_a_file_for_the_other_firmware_is_refused_before_anything_is_sent():
         with pytest.raises(RadarError, match="is for sdk_demo, the port is open for studio_cli"):
             radar.configure(CHIRPS["sdk_demo"])
         assert board.received == []
-
-
-REPLIES = [
-    (b"sensorStop\nDone\n\r", None),
-    (b"Done\n\r", None),  # an image that does not echo
-    (b"\xffsensorStop\nDone\n\r", None),
-    (b"sensorStop\nDebug: Init Calibration Status = 0x1ffe\n\rDone\n\r", None),
-    (b"sensorStop\nSkipped\n\r", None),
-    (b"sensorStap\nDone\n\r", "heard 'sensorStap'"),
-    (b"sensorStop\n", "neither Done nor Error"),
-    (b"", "neither Done nor Error"),
-    (b"sensorStop\nException: a.c, line 7.\n\rDone\n\r", "assertion"),
-    (b"sensorStop\nError -204\n\r", "front end refused"),
-    *((f"sensorStop\nError {number}\n\r".encode(), re.escape(text)) for number, text in ERRORS.items()),
-]
-
-
-@pytest.mark.parametrize(("raw", "problem"), REPLIES)
-def test_replies(raw, problem):
-    found = Reply.parse("sensorStop", raw).problem
-    assert found is None if problem is None else re.search(problem, found)

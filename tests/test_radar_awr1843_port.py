@@ -46,11 +46,11 @@ def test_the_port_is_found_by_its_usb_interface(monkeypatch, ports, found):
 @pytest.mark.parametrize(
     ("ports", "said"),
     [
-        ([], "serial ports: none; connect .*--port"),
+        ([], "serial ports: none; connect .*--serial"),
         ([usb("/dev/ttyUSB0", vid=0x10C4)], r"serial ports: /dev/ttyUSB0 \(n/a\)"),
         (DATA_FIRST[:1], r"/dev/ttyACM0 \(XDS110\)"),
         ([usb("/dev/ttyACM0", None)], "ttyACM0"),
-        ([usb("/dev/ttyACM0"), usb("/dev/ttyACM2")], r"several radars .*/dev/ttyACM0, /dev/ttyACM2.*--port"),
+        ([usb("/dev/ttyACM0"), usb("/dev/ttyACM2")], r"several radars .*/dev/ttyACM0, /dev/ttyACM2.*--serial"),
     ],
 )
 def test_without_one_radar_the_ports_found_are_named(monkeypatch, ports, said):
@@ -68,7 +68,7 @@ def test_a_port_that_may_not_be_opened_names_the_group(monkeypatch):
         Awr1843("/dev/ttyACM0", "studio_cli")
 
 
-@pytest.mark.parametrize(("name", "said"), [("tty", "there is no such port"), (".", "or correct --port")])
+@pytest.mark.parametrize(("name", "said"), [("tty", "there is no such port"), (".", "or correct --serial")])
 def test_a_port_that_is_none(tmp_path, name, said):
     with pytest.raises(RadarError, match=said):
         Awr1843(str(tmp_path / name), "studio_cli")

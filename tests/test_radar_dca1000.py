@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.radar.dca1000 import DataPort, FrameAssembler, pack_header
+from edge.radar.udp import Datagram
 from edge.twin.card import Packetizer
 
 FRAME = 12288
@@ -26,8 +27,8 @@ def packets_of(frames: list[bytes]) -> list[bytes]:
 
 
 def assemble(packets, assembler=None):
-    assembler = assembler or FrameAssembler(FRAME, clock_ns=lambda: 7)
-    return [frame for packet in packets for frame in assembler.push(packet)]
+    assembler = assembler or FrameAssembler(FRAME)
+    return [frame for packet in packets for frame in assembler.push(Datagram(packet, "card", 7))]
 
 
 def test_header_bytes_are_as_documented():
@@ -97,7 +98,7 @@ def test_byte_counts_beyond_32_bits():
     data = bytes(1456)
     out = []
     for k in range(30):
-        out += assembler.push(pack_header(k + 1, start + k * 1456) + data)
+        out += assemble([pack_header(k + 1, start + k * 1456) + data], assembler)
     assert [frame.seq for frame in out] == [start // FRAME + k for k in range(3)]
 
 
@@ -155,8 +156,8 @@ def test_small_frames_survive_a_swap(frame_bytes, at):
 @pytest.mark.parametrize("size", [0, 5, 10, 1467, 9000])
 def test_a_datagram_that_is_no_packet_is_counted_and_ignored(size):
     assembler = FrameAssembler(FRAME)
-    assert assembler.push(bytes(size)) == []
-    assert assembler.bad_packets == 1
+    assert assemble([bytes(size)], assembler) == []
+    assert assembler.ignored == 1
 
 
 def test_over_a_real_socket():

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 import edge.radar.dca1000_control as control
-from edge.radar.dca1000 import DataPort
-from edge.radar.dca1000_control import Card, CardConfig, CardError, capture, load_card, log_status
+from edge.radar.dca1000_control import Card, CardConfig, CardError, load_card, log_status
 from edge.radar.dca1000_messages import status_words
 from edge.twin.card import EmulatedCard
 from tests.conftest import ROOT
@@ -76,7 +75,6 @@ def sent(emulated):
         (Card.connect, [CONNECT]),
         (Card.version, [VERSION]),
         (Card.reset, [RESET, CONNECT]),
-        (Card.reset_radar, ["5AA502000000AAEE"]),
         (Card.stop, [STOP]),
         (Card.configure, SET_UP),
     ],
@@ -177,33 +175,6 @@ def test_status_bits_in_words(caplog):
     assert "the card reports: no LVDS data" in caplog.text
     log_status(1 << 8)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-
-
-def test_capture_starts_the_radar_last_and_again_without_switching_off(card, emulated, mmecg):
-    port = DataPort(HOST, 0, mmecg.frame_bytes)
-    emulated._target = (HOST, port.port)
-    frames = port.frames()
-    for byte in (b"\1", b"\2"):
-        order = []
-        emulated.send(b"\0" * mmecg.frame_bytes)  # before recording: lost
-        with capture(card, lambda: order.append(emulated.recording), lambda: order.append(emulated.recording)):  # noqa: B023
-            for _ in range(6):
-                emulated.send(byte * mmecg.frame_bytes)
-            got = [frame for _ in range(5) if (frame := next(frames))]
-        assert order == [True, True]
-        assert not emulated.recording
-        assert [bytes(frame.data[:1]) for frame in got if frame.complete][-4:] == [byte] * 4
-    port.close()
-    assert sent(emulated) == [*SET_UP, START, STOP] * 2
-
-
-def test_a_radar_that_does_not_start_leaves_the_card_stopped(card, emulated):
-    def fail():
-        raise CardError("no radar")
-
-    with pytest.raises(CardError, match="no radar"), capture(card, fail, lambda: None):
-        pass
-    assert sent(emulated)[-2:] == [START, STOP]
 
 
 def test_the_settings_file_says_the_defaults():

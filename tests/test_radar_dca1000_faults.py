@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.radar.dca1000 import DataPort, FrameAssembler, pack_header
-from edge.radar.udp import BATCH, Batched, OneByOne, open_socket
+from edge.radar.dca1000 import PAUSE_NS, DataPort, FrameAssembler, pack_header
+from edge.radar.udp import BATCH, Batched, Datagram, OneByOne, open_socket
 from edge.twin.card import EmulatedCard, Faults, FaultyLink, Packetizer
 
 FRAME = 12288
@@ -30,7 +30,7 @@ def packets_of(frames: dict[int, bytes]) -> list[bytes]:
 
 def assemble(packets, assembler=None):
     assembler = assembler or FrameAssembler(FRAME)
-    return [frame for packet in packets for frame in assembler.push(packet)]
+    return [frame for packet in packets for frame in assembler.push(Datagram(packet, "card", 7))]
 
 
 def assert_true(released, *recordings):
@@ -107,10 +107,11 @@ def test_late_packets_do_not_look_like_a_restart():
 
 
 def test_the_time_of_a_frame_is_that_of_its_last_packet():
-    clock = iter(range(10_000))
     packets = packets_of(marked_frames(0, 6))
-    released = assemble(packets[:4] + packets[5:], FrameAssembler(FRAME, lambda: next(clock)))
-    assert [frame.t_ns for frame in released[:2]] == [7, 16]
+    assembler = FrameAssembler(FRAME)
+    stamped = [Datagram(packet, "card", t_ns) for t_ns, packet in enumerate(packets) if t_ns != 4]
+    released = [frame for packet in stamped for frame in assembler.push(packet)]
+    assert [frame.t_ns for frame in released[:2]] == [8, 16]
     assert [frame.complete for frame in released[:2]] == [False, True]
 
 
@@ -126,8 +127,10 @@ def test_both_receivers_take_what_waits(kind):
         card.close()
         batches = []
         while batch := receiver.receive():
-            batches.append([bytes(packet) for packet in batch])
-    packets = [packet for batch in batches for packet in batch]
+            batches.append([packet._replace(data=bytes(packet.data)) for packet in batch])
+    packets = [packet.data for batch in batches for packet in batch]
+    assert len({packet.sender for batch in batches for packet in batch}) == 1
+    assert all(0 <= time.time_ns() - packet.t_ns < 60e9 for batch in batches for packet in batch)
     assert [len(batch) for batch in batches] == [BATCH, 5]
     assert packets[: BATCH + 3] == Packetizer().push(bytes(1456 * (BATCH + 3)))
     assert [len(packet) for packet in packets[BATCH + 3 :]] == [0, 1467]  # too long is cut, and can be told
@@ -166,3 +169,88 @@ def test_the_same_seed_fails_the_same_way():
     packets = [pack_header(k + 1, 1456 * k) + bytes(1456) for k in range(500)]
     faults = Faults(0.1, 0.1, 0.1, 0.1, seed=random.randrange(1000))
     assert FaultyLink(faults).push(packets) == FaultyLink(faults).push(packets)
+
+
+TAGGED = 20  # frames of a recording
+packet_numbers = st.integers(0, TAGGED * FRAME // 1456 - 1)
+
+
+@st.composite
+def recordings_on_a_bad_way(draw):
+    """Packets of some recordings, each of any length, cut, thinned, shuffled and doubled, a pause between them."""
+    arrivals, originals, t_ns = [], [], 0
+    for recording in range(draw(st.integers(2, 4))):
+        frames = marked_frames(0, TAGGED, recording)
+        originals.append(frames)
+        sent = packets_of(frames)[: draw(packet_numbers)][draw(st.integers(0, 15)) :]
+        noise = draw(st.builds(Faults, *[st.floats(0, 0.3)] * 3, st.floats(0, 0.03), st.integers(0, 999)))
+        for packet in FaultyLink(noise).push(sent):
+            t_ns += 100_000
+            arrivals.append(Datagram(packet, "card", t_ns))
+        t_ns += PAUSE_NS + 1
+    return arrivals, originals
+
+
+@given(recordings_on_a_bad_way())
+def test_no_frame_is_of_two_recordings_wherever_the_card_restarts(way):
+    arrivals, originals = way
+    assembler = FrameAssembler(FRAME)
+    for frame in (frame for packet in arrivals for frame in assembler.push(packet)):
+        data = np.frombuffer(frame.data, np.uint8)
+        assert np.count_nonzero(data) == frame.received
+        true = [data == np.frombuffer(frames[frame.seq], np.uint8) for frames in originals]
+        assert any(np.all(same | (data == 0)) for same in true)  # what is there is one recording's, all of it
+
+
+@given(st.integers(20, 90), st.integers(0, 11))
+def test_a_restart_without_a_pause_mixes_nothing_either(run, lost_at_start):
+    """While the two are farther apart than packets can be late."""
+    before, after = marked_frames(0, TAGGED), marked_frames(0, TAGGED, recording=1)
+    assembler = FrameAssembler(FRAME)
+    released = assemble(packets_of(before)[:run] + packets_of(after)[lost_at_start:], assembler)
+    assert assembler.restarts == 1
+    whole = [bytes(frame.data) for frame in released if frame.complete]
+    assert set(whole) <= {*before.values(), *after.values()}
+    assert sum(frame in after.values() for frame in whole) >= TAGGED - 4
+
+
+noise = st.one_of(
+    st.binary(max_size=1500),
+    st.builds(
+        lambda sequence, count, payload: pack_header(sequence, count) + payload,
+        st.integers(0, 300),
+        st.one_of(st.integers(0, 200_000), st.integers(0, 140).map(lambda k: k * 1456)),
+        st.binary(min_size=1, max_size=1456),
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 167), st.sampled_from(["card", "other"]), noise), max_size=60))
+def test_foreign_datagrams_change_nothing(foreign):
+    """From another host whatever they are, also a card's own packets; from the card's all that do not fit."""
+    frames = marked_frames(0, TAGGED)
+    packets = packets_of(frames)
+    arrivals = [Datagram(packet, "card", k) for k, packet in enumerate(packets)]
+    lies = packets_of(marked_frames(0, TAGGED, recording=1))
+    for at, sender, data in sorted(foreign, key=lambda each: each[0], reverse=True):
+        in_step = len(data) > 10 and data[:10] in [packet[:10] for packet in packets]
+        arrivals[at + 3 : at + 3] = [Datagram(data, "other" if in_step else sender, at)]
+        arrivals[at + 3 : at + 3] = [Datagram(lie, "other", at) for lie in lies[at : at + 5]]
+    assembler = FrameAssembler(FRAME)
+    released = [frame for packet in arrivals for frame in assembler.push(packet)]
+    assert [bytes(frame.data) for frame in released] == list(frames.values())[: len(released)]
+    assert len(released) >= TAGGED - 1
+    assert assembler.restarts == 0
+
+
+def test_another_card_is_followed_once_the_first_is_silent():
+    first, second = packets_of(marked_frames(0, 5)), packets_of(marked_frames(0, 5, recording=1))
+    assembler = FrameAssembler(FRAME)
+    for packet in first:
+        assembler.push(Datagram(packet, "first", 0))
+    for packet in second:
+        assembler.push(Datagram(packet, "second", 0))
+    assert assembler.ignored == len(second)
+    after = [frame for packet in second for frame in assembler.push(Datagram(packet, "second", PAUSE_NS + 1))]
+    whole = [bytes(frame.data) for frame in after if frame.complete]
+    assert whole == list(marked_frames(0, 5, recording=1).values())[:4]

@@ -115,6 +115,22 @@ def test_where_a_beat_is_due_and_none_is_known_nothing_is_taught():
     assert label(replace(trial(r), ecg=np.zeros(4000, np.float32))).excluded == {"beats": count_windows(4000)}
 
 
+@pytest.mark.parametrize(
+    "ecg",
+    [
+        np.random.default_rng(1).standard_normal(4000),
+        np.arange(4000.0),
+        np.eye(1, 4000, 2000)[0],
+        np.sin(np.arange(4000.0) / 20),
+    ],
+    ids=["noise", "ramp", "spike", "sine"],
+)
+def test_an_ecg_without_beats_teaches_nothing(ecg):
+    found = label(replace(trial(every(0.8)), ecg=ecg.astype(np.float32)))
+    assert len(found.window) == 0
+    assert found.piece.shape == (0, PIECE)
+
+
 def test_a_cycle_too_long_for_its_classes_is_left_out():
     for over, cycles, excluded in ((0, {CYCLE_CLASSES - 1}, set()), (1, set(), {"length"})):
         r = np.arange(0.2, 40, (CYCLE_MIN + CYCLE_CLASSES - 1 + over) / RCG_RATE_HZ)

@@ -76,7 +76,7 @@ def test_the_same_seed_is_the_same_frame_however_many_are_made_at_once(mmecg):
     assert not np.array_equal(Fmcw(mmecg, Scene(Heart(seed=5)), seed=6).frames(40, 6), pieces)
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", sorted(SCENES.keys() - {"reflector"}))
 def test_the_chest_is_in_its_bins_and_the_leakage_above_it_in_the_first_four(mmecg, name):
     profile = profiles(mmecg, SCENES[name], 0, 0.1)
     power = np.abs(profile).mean(axis=(0, 1))
@@ -212,6 +212,7 @@ def test_the_process_streams_in_real_time_and_tells_the_truth(mmecg):
     )
     out = []
     for frame in port.frames():
+        assert twin.poll() is None, "the twin ended"
         if frame is not None:
             out.append((time.monotonic(), frame))
         if len(out) == 601:

@@ -62,8 +62,10 @@ def test_given_cycles_are_kept_and_repeated():
 def test_since_beats_finds_every_beat_in_reach_of_a_time():
     r_s, t_s = np.array([0.0, 1.0, 1.4]), np.array([-0.5, 0.9, 1.5])
     found = {
-        (beat, at) for beats, since in since_beats(r_s, t_s, 0.2, 1.2)
-        for beat, at, late in zip(beats.tolist(), t_s.tolist(), since.tolist(), strict=True) if late < 1.2
+        (beat, at)
+        for beats, since in since_beats(r_s, t_s, 0.2, 1.2)
+        for beat, at, late in zip(beats.tolist(), t_s.tolist(), since.tolist(), strict=True)
+        if late < 1.2
     }
     assert found == {(0, 0.9), (1, 0.9), (1, 1.5), (2, 1.5)}
 

@@ -18,40 +18,43 @@ import numpy.typing as npt
 from edge.dsp.sst import HighPass, Sst
 from edge.errors import InputError
 from edge.frames import Float32
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, SST_BINS, SST_COLUMNS, SST_PAST, SST_WINDOW, SstSpec
+from edge.spec import CYCLE_CLASSES, CYCLE_MIN, SST_BINS, SST_COLUMNS, SST_PAST, SST_WINDOW, SstSpec
 from train.augment import cut, disturb, draw_pace
-from train.data.labels import Labels
-from train.data.trial import Trial
+from train.data.dataset import Recording
 
-_Row = tuple[Float32, Float32, Float32, np.int64, str]
+_Row = tuple[Float32, Float32, Float32, np.float32, str]
+MOST_BEATS = 16
+"""In one window: 4 s at 200 bpm hold 14."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """x [B, P, 71, 120], spectrograms; piece [B, 200], NaN where there is none; anchors [B, 800], 0 or 1; cycle [B].
+    """x [B, P, 71, 120], spectrograms; piece [B, 200], NaN where there is none.
 
-    `source` [B] says in words which window of which trial each is.
+    anchors [B, 16], the window's R peaks in samples from its start, filled up with NaN; cycle [B], the middle beat's
+    length in samples. `source` [B] says in words which window of which trial each is.
     """
 
     x: Float32
     piece: Float32
     anchors: Float32
-    cycle: npt.NDArray[np.int64]
+    cycle: Float32
     source: list[str]
 
 
 class Batches:
-    """Batches from some trials and their labels; `points` of every window, drawn at random.
+    """Batches from recordings; `points` of every window, drawn at random.
 
+    Windows are read from the disk where the recordings have them there, unless they are to be augmented.
     Raises InputError when there is no window to draw.
     """
 
     def __init__(
-        self, data: Sequence[tuple[Trial, Labels]], size: int, points: int, augment: bool, seed: int, spec: SstSpec
+        self, recordings: Sequence[Recording], size: int, points: int, augment: bool, seed: int, spec: SstSpec
     ) -> None:
-        self._data = [(trial.name, HighPass().push(trial.rcg.astype(np.float64)).astype(np.float32), labels)
-                      for trial, labels in data]  # fmt: skip
-        self._windows = [(t, w) for t, (_, _, labels) in enumerate(self._data) for w in range(len(labels.window))]
+        self._recordings = recordings
+        self._rcg = [HighPass().push(r.trial.rcg.astype(np.float64)).astype(np.float32) for r in recordings]
+        self._windows = [(k, row) for k, r in enumerate(recordings) for row in range(len(r.labels.window))]
         if not self._windows:
             raise InputError("the data set has no usable window for this part of the split; see what was excluded")
         self._size, self._points, self._augment, self._seed, self._spec = size, points, augment, seed, spec
@@ -86,23 +89,28 @@ class Batches:
 
     def _window(self, index: int, key: tuple[int, int, int]) -> _Row:
         rng = np.random.default_rng((self._seed, *key))
-        trial, row = self._windows[index]
-        name, rcg, labels = self._data[trial]
+        number, row = self._windows[index]
+        recording, rcg = self._recordings[number], self._rcg[number]
+        labels, cached = recording.labels, None if self._augment else recording.windows
         middle = labels.start[row] + SST_WINDOW / 2
         pace = draw_pace(rng) if self._augment else 1.0
         start = middle - pace * SST_WINDOW / 2
         end = start + pace * (SST_WINDOW + self._spec.look_ahead)
-        cycle = round(labels.length[row] / pace) - CYCLE_MIN
-        if start - pace * SST_PAST < 0 or end > rcg.shape[1] or not 0 <= cycle < CYCLE_CLASSES:
-            pace, start, cycle = 1.0, float(labels.start[row]), int(labels.cycle[row])
+        has_class = 0 <= round(labels.length[row] / pace) - CYCLE_MIN < CYCLE_CLASSES
+        if start - pace * SST_PAST < 0 or end > rcg.shape[1] or not has_class:
+            pace, start = 1.0, float(labels.start[row])
         chosen = rng.choice(len(rcg), self._points, replace=self._points > len(rcg))
-        segment = cut(rcg[chosen], start - pace * SST_PAST, self._spec.segment, pace)
-        if self._augment:
-            segment = disturb(segment, rng)
-        anchors = np.zeros(ANCHOR_CLASSES, np.float32)
-        at = np.rint((labels.beats.r_peaks - start) / pace).astype(int)
-        anchors[at[(at >= 0) & (at < ANCHOR_CLASSES)]] = 1
-        return self._sst(segment), labels.piece[row], anchors, np.int64(cycle), f"{name}, window {labels.window[row]}"
+        if cached is None:
+            segment = cut(rcg[chosen], start - pace * SST_PAST, self._spec.segment, pace)
+            x = self._sst(disturb(segment, rng) if self._augment else segment)
+        else:
+            x = cached[labels.window[row], chosen].astype(np.float32)
+        anchors = np.full(MOST_BEATS, np.nan, np.float32)
+        at = (labels.beats.r_peaks - start) / pace
+        at = at[(at >= -0.5) & (at < SST_WINDOW - 0.5)][:MOST_BEATS]
+        anchors[: len(at)] = at
+        cycle = np.float32(labels.length[row] / pace)
+        return x, labels.piece[row], anchors, cycle, f"{recording.trial.name}, window {labels.window[row]}"
 
     def _sst(self, segment: Float32) -> Float32:
         if not hasattr(self._own, "sst"):

@@ -41,9 +41,9 @@ def range_profile(iq: Complex64) -> Complex64:
 class ChestFinder:
     """Keeps one profile a block and finds the bin whose echo moves most. Raises InputError when no bin can be it."""
 
-    def __init__(self, chirp: ChirpConfig) -> None:
-        self._range_bin_m = chirp.range_bin_m
-        low, high = (metres / chirp.range_bin_m for metres in SEARCH_RANGE_M)
+    def __init__(self, chirp: ChirpConfig, range_bias_m: float = 0.0) -> None:
+        self._range_bin_m, self._range_bias_m = chirp.range_bin_m, range_bias_m
+        low, high = ((metres + range_bias_m) / chirp.range_bin_m for metres in SEARCH_RANGE_M)
         self._zone = np.arange(max(2, math.ceil(low)), min(chirp.samples // 2 - 1, math.floor(high) + 1))
         if len(self._zone) < MIN_BINS:
             raise InputError(
@@ -88,7 +88,7 @@ class ChestFinder:
         near = np.arange(index - 1, index + 2)
         contrast_db = _db(moving[near].max() / np.median(moving[self._zone]))
         centre_m = float((near * moving[near]).sum() / moving[near].sum() * self._range_bin_m)
-        return Chest(centre_m, contrast_db, contrast_db >= PRESENT_CONTRAST_DB)
+        return Chest(centre_m - self._range_bias_m, contrast_db, contrast_db >= PRESENT_CONTRAST_DB)
 
     def moving_db(self, index: int, other: int) -> float:
         """How far the motion in one bin stands above that in another, over the kept history."""

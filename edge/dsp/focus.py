@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from edge.antennas import AWR1843
+from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
+from edge.dsp.chest import FIRST_LOOK_S
 from edge.dsp.points import beat_score, choose
-from edge.frames import Complex64, Float64
+from edge.frames import Complex64, Complex128, Float64
 from edge.spec import SPEED_OF_LIGHT_M_S
 
 # The chest's part of space around the range at which it was found: half widths to the side and up, depth before and
@@ -24,12 +26,13 @@ from edge.spec import SPEED_OF_LIGHT_M_S
 SIDE_M, UP_M, NEARER_M, FARTHER_M = 0.24, 0.24, 0.08, 0.12
 STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than what the aperture resolves
 
-
 HISTORY_S = 8.0
 HISTORY_RATE_HZ = 50.0
 REFOCUS_SHARE = 0.6  # points whose score has fallen to this share of the best to be had are given up
+SETTLING_SHARE = 0.8  # and to this, where the chest came lately: they were chosen on its way
 MIN_PAIRS = 8
 AROUND_BINS = 4  # on either side of the chest's bin: what the voxels' echoes reach
+SLICE_LINES = 28  # lines of sight looked along at a time: some milliseconds
 
 
 def can_focus(chirp: ChirpConfig) -> bool:
@@ -40,8 +43,8 @@ def can_focus(chirp: ChirpConfig) -> bool:
 class Focus:
     """Keeps the last seconds of profiles, chooses points of the chest from them, and listens to those points."""
 
-    def __init__(self, chirp: ChirpConfig, zone: slice) -> None:
-        self._chirp, self._zone = chirp, zone
+    def __init__(self, chirp: ChirpConfig, zone: slice, calibration: Calibration = UNCALIBRATED) -> None:
+        self._chirp, self._zone, self._calibration = chirp, zone, calibration
         self._every = max(1, round(chirp.frame_rate_hz / HISTORY_RATE_HZ))
         self._rate_hz = chirp.frame_rate_hz / self._every
         self._history: deque[Complex64] = deque(maxlen=round(HISTORY_S * self._rate_hz))
@@ -55,28 +58,33 @@ class Focus:
         whole = len(profiles) // self._every * self._every
         self._history.extend(profiles[:whole].reshape(-1, self._every, *profiles.shape[1:]).mean(axis=1))
 
-    def look(self, index: int, range_m: float) -> bool:
-        """Looks for points around a chest at this range bin and range; True when others are followed from now on.
+    def look(self, index: int, range_m: float, settled_s: float = HISTORY_S) -> Iterator[bool]:
+        """Looks for points around a chest at this range bin and range, in the profiles since it is there.
 
-        Points once chosen stay while their score is at least REFOCUS_SHARE of what others would have.
+        A slice of the work is done for each value taken, so that none holds up the stream; True is the last, when
+        others are followed from now on. Points once chosen stay while their score is at least REFOCUS_SHARE (or
+        SETTLING_SHARE) of what others would have.
         """
         bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
-        history = np.stack(self._history)
+        settled = round(max(settled_s, FIRST_LOOK_S) * self._rate_hz)
+        history = self._cut(np.stack(self._history)[-settled:], bins)
         grid = voxels(range_m)
-        filters = steering(self._chirp, grid.reshape(-1, 3), bins)
-        echo = self._cut(history, bins) @ filters.T
-        power = np.square(np.abs(echo)).mean(axis=0)
-        # Of every line of sight only the point whose echo is strongest: the surface.
-        surface = np.arange(len(grid)) * grid.shape[1] + power.reshape(grid.shape[:2]).argmax(axis=1)
-        score, acceleration = beat_score(echo[:, surface], self._rate_hz)
-        points_m = grid.reshape(-1, 3)[surface]
-        chosen = choose(score, acceleration, points_m, power[surface])
+        surface: list[_Surface] = []
+        for first in range(0, len(grid), SLICE_LINES):
+            part = grid[first : first + SLICE_LINES]
+            surface.append(_surface(history, part, steering(self._chirp, part.reshape(-1, 3), bins, self._calibration)))
+            yield False
+        points_m, filters, echo = (np.concatenate(parts) for parts in zip(*surface, strict=True))
+        score, acceleration = beat_score(echo.T, self._rate_hz)
+        yield False
+        chosen = choose(score, acceleration, points_m, np.square(np.abs(echo)).mean(axis=1))
         if self._filters is not None and bins == self._bins:
-            now, _ = beat_score(self._cut(history, bins) @ self._filters.T, self._rate_hz)
-            if now.mean() >= REFOCUS_SHARE * score[chosen].mean():
-                return False
-        self._filters, self._bins, self.points_m = filters[surface[chosen]], bins, points_m[chosen]
-        return True
+            now, _ = beat_score(history @ self._filters.T, self._rate_hz)
+            share = REFOCUS_SHARE if settled_s >= HISTORY_S else SETTLING_SHARE
+            if now.mean() >= share * score[chosen].mean():
+                return
+        self._filters, self._bins, self.points_m = filters[chosen], bins, points_m[chosen]
+        yield True
 
     def echo(self, profiles: Complex64) -> Complex64:
         """Echoes [frame, POINTS] of the points followed, from profiles [frame, antenna pair, zone's bin]."""
@@ -86,6 +94,17 @@ class Focus:
     def _cut(self, profiles: Complex64, bins: slice) -> Complex64:
         start = self._zone.start
         return profiles[:, :, bins.start - start : bins.stop - start].reshape(len(profiles), -1)
+
+
+_Surface = tuple[Float64, Complex64, Complex64]
+
+
+def _surface(history: Complex64, grid: Float64, filters: Complex64) -> _Surface:
+    """Of every line of sight [L, depth, 3] the point with the strongest echo: points [L, 3], filters, echoes [L, T]."""
+    echo = history @ filters.T
+    power = np.square(np.abs(echo)).mean(axis=0).reshape(grid.shape[:2])
+    strongest = np.arange(len(grid)) * grid.shape[1] + power.argmax(axis=1)
+    return grid.reshape(-1, 3)[strongest], filters[strongest], echo[:, strongest].T
 
 
 def voxels(range_m: float) -> Float64:
@@ -99,23 +118,30 @@ def voxels(range_m: float) -> Float64:
     return np.stack(np.broadcast_arrays(across, towards, up), axis=2)
 
 
-def steering(chirp: ChirpConfig, points_m: Float64, bins: slice) -> Complex64:
+def steering(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Calibration = UNCALIBRATED) -> Complex64:
     """Matched filters [V, antenna pair x bin] of points [V, 3] for Hann-windowed profiles cut to `bins`.
 
     Applied to a profile they give the echo of a point in the profile's unit over the window's sum (half the samples).
     """
-    antennas = AWR1843.of(chirp)
-    out_m = np.linalg.norm(points_m[:, None] - antennas.tx_m, axis=-1)
-    back_m = np.linalg.norm(points_m[:, None] - antennas.rx_m, axis=-1)
-    tau = ((out_m[:, :, None] + back_m[:, None, :]) / SPEED_OF_LIGHT_M_S).reshape(len(points_m), -1)
-    start = 2 * math.pi * (chirp.start_hz * tau + chirp.slope_hz_s * (tau * chirp.adc_start_s - tau**2 / 2))
-    turn = 2 * math.pi * chirp.slope_hz_s / chirp.sample_rate_hz * tau
-    beside = turn[:, :, None] - 2 * math.pi / chirp.samples * np.arange(bins.start, bins.stop)
-    echo = (np.exp(1j * start)[:, :, None] * _window(beside, chirp.samples)).reshape(len(points_m), -1)
+    echo = echoes(chirp, points_m, bins, calibration).reshape(len(points_m), -1)
     return np.asarray(echo.conj() / np.square(np.abs(echo)).sum(axis=1, keepdims=True), np.complex64)
 
 
-def _window(x: Float64, n: int) -> npt.NDArray[np.complex128]:
+def echoes(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Calibration = UNCALIBRATED) -> Complex128:
+    """Profiles [V, antenna pair, bin] that points [V, 3] give whose echoes have strength 1."""
+    antennas = AWR1843.of(chirp)
+    out_m = np.linalg.norm(points_m[:, None] - antennas.tx_m, axis=-1)
+    back_m = np.linalg.norm(points_m[:, None] - antennas.rx_m, axis=-1)
+    path_m = (out_m[:, :, None] + back_m[:, None, :]).reshape(len(points_m), -1)
+    tau = (path_m + 2 * calibration.range_bias_m) / SPEED_OF_LIGHT_M_S
+    start = 2 * math.pi * (chirp.start_hz * tau + chirp.slope_hz_s * (tau * chirp.adc_start_s - tau**2 / 2))
+    turn = 2 * math.pi * chirp.slope_hz_s / chirp.sample_rate_hz * tau
+    beside = turn[:, :, None] - 2 * math.pi / chirp.samples * np.arange(bins.start, bins.stop)
+    pairs = np.exp(1j * start) / np.array(calibration.factors)
+    return np.asarray(pairs[:, :, None] * _window(beside, chirp.samples))
+
+
+def _window(x: Float64, n: int) -> Complex128:
     """sum over k < n of w[k] exp(i k x) for the periodic Hann window w, x in rad a sample.
 
     The window is three exponentials, each a geometric series; a bin apart they share all but a sine.

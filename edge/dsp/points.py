@@ -59,10 +59,9 @@ def choose(score: Float64, acceleration: Float64, points_m: Float64, power: Floa
     else:
         # The first principal signals tell voxels apart as well as whole signals do.
         signals = acceleration[candidates]
-        _, vectors = np.linalg.eigh(signals.T @ signals)
-        place = np.concatenate(
-            [points_m[candidates], SIGNAL_WEIGHT_M / 2 / np.sqrt(signals.shape[1]) * signals @ vectors[:, -6:]], axis=1
-        )
+        value, vector = np.linalg.eigh(signals @ signals.T / signals.shape[1])
+        principal = vector[:, -6:] * np.sqrt(np.maximum(value[-6:], 0))
+        place = np.concatenate([points_m[candidates], SIGNAL_WEIGHT_M / 2 * principal], axis=1)
         weight = score[candidates] * np.sqrt(power[candidates])
         chosen = candidates[_cluster_heads(place, weight)]
     return chosen[np.lexsort(points_m[chosen].T)]

@@ -9,11 +9,13 @@ samples are interpolated and marked.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
+from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
-from edge.dsp.chest import MIN_COHERENCE, ChestFinder, range_profile
+from edge.dsp.chest import FIRST_LOOK_S, MIN_COHERENCE, ChestFinder, range_profile
 from edge.dsp.focus import Focus, can_focus
 from edge.dsp.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.errors import InputError
@@ -36,13 +38,13 @@ class RcgExtractor:
     Raises InputError when the chirp file cannot show a heartbeat.
     """
 
-    def __init__(self, chirp: ChirpConfig) -> None:
+    def __init__(self, chirp: ChirpConfig, calibration: Calibration = UNCALIBRATED) -> None:
         if chirp.frame_rate_hz < MIN_FRAME_RATE_HZ:
             raise InputError(
                 f"{chirp.source}: {chirp.frame_rate_hz:g} frames a second are too few to see a heartbeat; "
                 f"at least {MIN_FRAME_RATE_HZ:g} are needed"
             )
-        self._chirp = chirp
+        self._chirp, self._calibration = chirp, calibration
         self._frames_per_block = max(1, round(BLOCK_S / chirp.frame_period_s))
         self._blocks_between_looks = round(LOOK_EVERY_S / BLOCK_S)
         self.restarts = -1
@@ -53,11 +55,14 @@ class RcgExtractor:
         self.restarts += 1
         self._frames: list[RadarFrame] = []
         self._last_seq: int | None = None
-        self._finder = ChestFinder(self._chirp)
+        self._finder = ChestFinder(self._chirp, self._calibration.range_bias_m)
         self._waiting: list[tuple[list[int], Complex64]] = []
         self._blocks_since_look = 0
-        self._blocks_since_focus = 0
-        self._focus = Focus(self._chirp, self._finder.zone) if can_focus(self._chirp) else None
+        self._focus_in_s = 0.0
+        self._settled_s = FIRST_LOOK_S  # so long the chest has been in its bin
+        zone = self._finder.zone
+        self._focus = Focus(self._chirp, zone, self._calibration) if can_focus(self._chirp) else None
+        self._focusing: Iterator[bool] = iter(())
         self._bin: int | None = None
         self._chest: Chest | None = None
         self.problem: str | None = None
@@ -89,6 +94,8 @@ class RcgExtractor:
         if self._focus:
             self._focus.push(zone)
         self._look()
+        if next(self._focusing, False):
+            self._restart_tracks()
         return self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
 
     def _look(self) -> None:
@@ -105,17 +112,21 @@ class RcgExtractor:
         best, mirrored = self._finder.find()
         if mirrored:
             self.problem = "the IQ order looks wrong: the motion sits at negative ranges, as if I and Q were swapped"
+        self._settled_s += LOOK_EVERY_S
+        self._focus_in_s -= LOOK_EVERY_S
         if self._bin is None:
             self._bin = best
         elif abs(best - self._bin) > 1 and self._finder.moving_db(best, self._bin) > RESELECT_MARGIN_DB:
             self._bin = best
+            self._settled_s = 0.0
             self._restart_tracks()
         self._chest = self._finder.chest_at(self._bin)
-        self._blocks_since_focus += 1
-        if self._focus and (self._fresh or self._blocks_since_focus * LOOK_EVERY_S >= FOCUS_EVERY_S):
-            self._blocks_since_focus = 0
-            if self._focus.look(self._bin, self._chest.range_m) and not self._fresh:
-                self._restart_tracks()
+        if self._focus and (self._fresh or self._focus_in_s <= 0):
+            self._focusing = self._focus.look(self._bin, self._chest.range_m, self._settled_s)
+            # Points chosen while the chest came here are soon replaced: the longer they stay, the more history goes.
+            self._focus_in_s = FOCUS_EVERY_S if self._settled_s else FIRST_LOOK_S
+            if self._fresh:  # nothing is followed yet that could be held up
+                any(self._focusing)
 
     def _track(self, t_ns: int, index: int, chest: Chest) -> RcgBlock | None:
         seq = [number for numbers, _ in self._waiting for number in numbers]

@@ -155,6 +155,34 @@ class MqttClient:
             log.warning("lost the broker (%s); trying again", reason)
 
 
+def greet(broker: Broker) -> ReasonCode | None:
+    """Connects and leaves again: what the broker answered, in MQTT 5 or, if it knows no better, 3.1.1; None if nothing.
+
+    Raises OSError when nobody accepts the connection.
+    """
+    answer = None
+    for protocol in (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311):
+        answer = _greet(broker, protocol)
+        if answer is not None and answer.value not in _UNSUPPORTED_VERSION:
+            break
+    return answer
+
+
+def _greet(broker: Broker, protocol: MQTTProtocolVersion) -> ReasonCode | None:
+    answers: list[ReasonCode] = []
+    client = Client(CallbackAPIVersion.VERSION2, protocol=protocol)
+    client.on_connect = lambda client, userdata, flags, reason, properties: answers.append(reason)
+    if broker.username is not None:
+        client.username_pw_set(broker.username, broker.password)
+    client.connect_timeout = CONNACK_S
+    client.connect(broker.host, broker.port)
+    end_s = time.monotonic() + CONNACK_S
+    while not answers and time.monotonic() < end_s and client.loop(0.1) == MQTT_ERR_SUCCESS:
+        pass
+    client.disconnect()
+    return answers[0] if answers else None
+
+
 def _properties(protocol: int, packet: int, **values: int) -> Properties | None:
     """MQTT 5 properties, or none where the protocol has none."""
     if protocol != MQTTProtocolVersion.MQTTv5:

@@ -19,6 +19,8 @@ from edge.radar.console import BANNER, BAUD, FIXED_AFTER_START, LINE_CHARS, PROM
 
 XDS110 = (0x0451, 0xBEF3)  # USB vendor and product of the debug probe on the radar board
 COMMAND_INTERFACE = 0  # its 'Application/User UART'; interface 3 is the data UART, which raw capture does not need
+AUTO = "auto"
+_NAMED_BY = "--serial (radar.serial in the settings)"
 _REPLY_S = 2.0
 _START_S = 5.0  # sensorStart calibrates the front end first
 _QUIET_S = 0.05  # the firmware answers without pauses as long as this
@@ -47,11 +49,11 @@ def find_port() -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise InputError(f"several radars are connected ({', '.join(found)}); choose one with --port")
+        raise InputError(f"several radars are connected ({', '.join(found)}); choose one with {_NAMED_BY}")
     seen = ", ".join(f"{port.device} ({port.description})" for port in ports) or "none"
     raise InputError(
         f"no radar (XDS110 command UART) among the serial ports: {seen}; connect the radar's USB cable and switch its "
-        "power on, or name the port with --port"
+        f"power on, or name the port with {_NAMED_BY}"
     )
 
 
@@ -64,18 +66,22 @@ def _interface_number(location: str | None) -> int | None:
 class Awr1843:
     """The radar at a serial port, running `firmware`. A context manager; leaving closes the port, not the radar.
 
-    Raises RadarError when the port cannot be opened or nothing there prompts.
+    "auto" is the port that `find_port` finds. Raises RadarError when the port cannot be opened or nothing there
+    prompts, and InputError as `find_port` does.
     """
 
     def __init__(self, port: str, firmware: Firmware) -> None:
-        self.port, self.firmware = port, firmware
+        self.port = find_port() if port == AUTO else port
+        self.firmware = firmware
         self._configured: dict[str, str] = {}  # the fixed commands last sent
         self._started_with: dict[str, str] = {}  # ... and those the radar was first started with
         self._new_settings = False
         try:
-            self._serial = serial.Serial(port, BAUD[firmware], timeout=_QUIET_S, write_timeout=_REPLY_S, exclusive=True)
+            self._serial = serial.Serial(
+                self.port, BAUD[firmware], timeout=_QUIET_S, write_timeout=_REPLY_S, exclusive=True
+            )
         except serial.SerialException as error:
-            raise RadarError(f"{port} cannot be opened: {_open_advice(error)}") from error
+            raise RadarError(f"{self.port} cannot be opened: {_open_advice(error)}") from error
         try:
             self._synchronise()
         except RadarError:
@@ -111,7 +117,7 @@ class Awr1843:
             if line != first:
                 raise RadarError(
                     f"{place}: {line!r} differs from {first!r}, which holds since the first start; reboot the radar "
-                    "(NRST button, or the card's RESET_AR_DEV) and configure it again"
+                    "(NRST button) and configure it again"
                 )
         self._configured = {}
         for place, line in commands:
@@ -139,6 +145,15 @@ class Awr1843:
         self._synchronise()
         self._tell("sensorStop", self.port, _REPLY_S)
 
+    def listen(self) -> None:
+        """Hears, without a word, whether all is well since the last command: a radar that runs says nothing.
+
+        Raises RadarRebootError when the boot banner came, RadarError when the port failed.
+        """
+        if BANNER in self._drain():
+            self._forget()
+            raise RadarRebootError(f"{self.port}: the radar rebooted; check its power (5 V, 3 A)")
+
     def _synchronise(self) -> bool:
         """An empty line brings the prompt; whatever was left over from before is read away. True after a reboot."""
         heard = self._exchange(b"\n", _REPLY_S)
@@ -146,7 +161,7 @@ class Awr1843:
             said = "bytes that are no prompt: another baud rate or port?" if heard.strip() else "nothing"
             raise RadarError(
                 f"{self.port}: no prompt at {BAUD[self.firmware]} baud, {said}; check power, the SOP jumpers (run: "
-                f"SOP0 only), that {self.firmware} is flashed, and --port"
+                f"SOP0 only), that {self.firmware} is flashed, and {_NAMED_BY}"
             )
         rebooted = BANNER in heard + self._drain()
         if rebooted:
@@ -173,6 +188,8 @@ class Awr1843:
 
     def _exchange(self, line: bytes, timeout_s: float) -> bytes:
         """Sends, then reads until a prompt or for `timeout_s`. Of what was unread before, only a banner matters."""
+        if not self._serial.is_open:
+            raise RadarError(f"{self.port} is closed")
         deadline_s = time.monotonic() + timeout_s
         try:
             heard = self._serial.read(self._serial.in_waiting)
@@ -225,5 +242,5 @@ def _open_advice(error: OSError) -> str:
     if error.errno == errno.EACCES:
         return "no permission; add yourself to its group (sudo usermod -aG dialout $USER) and log in again"
     if error.errno == errno.ENOENT:
-        return "there is no such port; connect the radar's USB cable and switch its power on, or correct --port"
-    return f"{error.strerror or error}; close the other program that uses it, or correct --port"
+        return f"there is no such port; connect the radar's USB cable and switch its power on, or correct {_NAMED_BY}"
+    return f"{error.strerror or error}; close the other program that uses it, or correct {_NAMED_BY}"

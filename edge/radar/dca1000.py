@@ -3,6 +3,9 @@
 Packet (DCA1000EVM user guide SPRUIJ4A, raw mode): u32 LE sequence from 1, u48 LE count of the payload bytes sent
 before this packet, then up to 1456 bytes of payload. The count places every byte, so late packets still land where
 they belong, duplicates change nothing, and a loss is a hole of known size.
+
+Two recordings count alike. What tells them apart is that the count jumps back and that nothing comes in between: a
+packet far from the newest is placed only when others confirm it, and a frame never spans a pause.
 """
 
 from __future__ import annotations
@@ -13,24 +16,25 @@ import select
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from edge.frames import RawFrame
-from edge.radar.udp import open_socket, receiver
+from edge.radar.udp import Datagram, open_socket, receiver
 
 HEADER = struct.Struct("<IIH")
 PAYLOAD_BYTES = 1456
 MAX_PACKET_BYTES = HEADER.size + PAYLOAD_BYTES
 DEFAULT_DATA_PORT = 4098
 
-# A frame is given up when the stream is two frames (and some packets, where frames are small) past it: packets are
-# at most reordered, not seconds late.
-RELEASE_FRAMES, RELEASE_PACKETS = 2, 8
-# A byte count further ahead than this is no early packet: the stream was cut, or the datagram is not of it.
-REACH_FRAMES, REACH_PACKETS = 64, 512
-# So many in a row that fit nowhere but follow each other are a stream; fewer are late or foreign, and dropped.
+# A packet this far from the newest is late or follows a loss. One farther off is much too late or not of the stream.
+NEAR_BYTES = 8 * PAYLOAD_BYTES
+# So many of those in a row, near each other, are a stream; fewer are dropped.
 STRAYS_BELIEVED = 3
+# Frames come every 0.1 s at least (`edge.dsp.rcg`), and no packet is held back as long as this; no card ends a
+# recording and begins another any faster.
+PAUSE_NS = 200_000_000
 # The card sends a frame as a burst of 0.2 ms: a moment after its first packet the rest is there too, and one waking
 # takes them all. That many packets are far below what the receive buffer holds.
 GATHER_S = 0.001
@@ -55,71 +59,97 @@ class _Slot:
     seen: set[int] = field(default_factory=set)
 
 
+class _Stream(NamedTuple):
+    """What the packets of one stream share: who sends them, and how sequence and byte count hang together."""
+
+    sender: Hashable
+    ahead: int  # bytes that packets of full size would have counted more, modulo the sequence's 32 bits
+
+
+class _Stray(NamedTuple):
+    stream: _Stream
+    start: int
+    packet: Datagram
+
+    def near(self, other: _Stray) -> bool:
+        soon = self.packet.t_ns - other.packet.t_ns <= PAUSE_NS
+        return soon and self.stream == other.stream and abs(self.start - other.start) <= NEAR_BYTES
+
+
 class FrameAssembler:
     """Packets in any order to frames in rising order; loss shows in `received` and in steps of `seq`."""
 
-    def __init__(self, frame_bytes: int, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, frame_bytes: int) -> None:
         self._frame_bytes = frame_bytes
-        self._clock_ns = clock_ns
-        self._slots: dict[int, _Slot] = {}  # the ring: the frames between the first not yet released and the newest
-        self._joined = False
-        self._next = self._newest = 0  # the first frame not yet released, and the last begun
-        self._release_after = max(RELEASE_FRAMES, RELEASE_PACKETS * PAYLOAD_BYTES // frame_bytes)
-        self._reach = max(REACH_FRAMES, REACH_PACKETS * PAYLOAD_BYTES // frame_bytes)
-        self._strays: list[bytes] = []
-        self.bad_packets = 0
+        self._slots: dict[int, _Slot] = {}  # the frames begun and not yet released
+        self._next = 0  # the first frame not yet released
+        self._end = 0  # the byte behind the newest placed
+        self._stream: _Stream | None = None
+        self._last_ns = 0  # when a packet of the stream came
+        self._strays: list[_Stray] = []
         self.restarts = 0
+        self.ignored = 0
+        """Datagrams that are no packets, or of another sender than the one whose stream is followed."""
 
-    def push(self, packet: memoryview | bytes) -> list[RawFrame]:
+    def push(self, packet: Datagram) -> list[RawFrame]:
         """Places one packet; returns the frames it completes or gives up, oldest first."""
-        if not HEADER.size < len(packet) <= MAX_PACKET_BYTES:
-            self.bad_packets += 1
-            if self.bad_packets == 1:
-                log.warning("a datagram of %d bytes is no DCA1000 packet; such are ignored", len(packet))
-            return []
-        _, low, high = HEADER.unpack_from(packet)
+        data, sender, t_ns = packet
+        if not HEADER.size < len(data) <= MAX_PACKET_BYTES:
+            return self._ignore(packet)
+        sequence, low, high = HEADER.unpack_from(data)
         start = high << 32 | low
-        if not self._joined:
-            self._join(start)
-        last = (start + len(packet) - HEADER.size - 1) // self._frame_bytes
-        if not self._next - 1 <= last <= self._next + self._reach:  # -1: the rest of a frame just given up or joined in
-            return self._stray(packet)
-        if self._strays:
-            self._strays.clear()
-        self._place(start, memoryview(packet)[HEADER.size :])
-        return self._ready() if last > self._next or self._complete(self._next) else []
+        end = start + len(data) - HEADER.size
+        stream = _Stream(sender, (sequence * PAYLOAD_BYTES - start) % (PAYLOAD_BYTES << 32))
+        paused = t_ns - self._last_ns > PAUSE_NS
+        released = self._release_all() if paused else []
+        if not (paused or self._stream is None or sender == self._stream.sender):
+            return released + self._ignore(packet)
+        fits = stream == self._stream and abs(start - self._end) <= NEAR_BYTES
+        if self._strays or not fits:
+            # Strays may run into the stream's reach, as those of a card restarted soon after its start do.
+            stray = _Stray(stream, start, packet)
+            if not fits or stray.near(self._strays[-1]):
+                return released + self._stray(stray)
+        self._strays.clear()
+        self._last_ns = t_ns
+        self._end = max(self._end, end)
+        self._place(start, memoryview(data)[HEADER.size :], t_ns)
+        return released + self._ready()
 
-    def _stray(self, packet: memoryview | bytes) -> list[RawFrame]:
-        """A packet that belongs to no frame at hand: it came much too late, or the stream goes on elsewhere.
+    def _ignore(self, packet: Datagram) -> list[RawFrame]:
+        self.ignored += 1
+        if self.ignored == 1:
+            log.warning("a datagram of %d bytes is not of the card's stream; such are ignored", len(packet.data))
+        return []
 
-        The latter is believed when some follow each other with none in between that fits; they are then placed.
+    def _stray(self, stray: _Stray) -> list[RawFrame]:
+        """A packet that does not fit: it came much too late, is foreign, or the stream goes on elsewhere.
+
+        The last is believed when some are near each other with none in between that fits; they are then placed.
         """
-        if self._strays and not _follows(packet, self._strays[-1]):
+        if self._strays and not stray.near(self._strays[-1]):
             self._strays.clear()
-        self._strays.append(bytes(packet))
+        if stray.start not in [other.start for other in self._strays]:
+            self._strays.append(stray._replace(packet=stray.packet._replace(data=bytes(stray.packet.data))))
         if len(self._strays) < STRAYS_BELIEVED:
             return []
-        strays, self._strays = self._strays, []
-        _, low, high = HEADER.unpack_from(strays[0])
-        start, expected = high << 32 | low, self._next
-        released = [self._release(index) for index in sorted(self._slots)]
-        self._join(start)
-        if start < expected * self._frame_bytes:
-            self.restarts += 1
-            log.warning("the card started again (byte %d); frames are counted anew", start)
-        else:
-            log.warning("the stream continues at byte %d after a gap of %d frames", start, self._next - expected)
-        for stray in strays:
-            released += self.push(stray)
+        strays, self._strays = sorted(self._strays, key=lambda each: each.start), []
+        released = self._release_all()
+        self._join(strays[0])
+        for each in strays:
+            released += self.push(each.packet)
         return released
 
-    def _join(self, start: int) -> None:
-        """Joins the stream at a byte count. A frame already begun is skipped, but a recording's first is waited for."""
-        self._joined = True
-        at_start = start < RELEASE_PACKETS * PAYLOAD_BYTES
-        self._next = self._newest = 0 if at_start else -(-start // self._frame_bytes)
+    def _join(self, first: _Stray) -> None:
+        """Joins a stream at a packet. A frame already begun is skipped, but a recording's first is waited for."""
+        if self._stream and first.start < self._end:
+            self.restarts += 1
+            log.warning("the card started again (byte %d); frames are counted anew", first.start)
+        at_start = first.start <= NEAR_BYTES
+        self._next = 0 if at_start else -(-first.start // self._frame_bytes)
+        self._end, self._stream, self._last_ns = first.start, first.stream, first.packet.t_ns
 
-    def _place(self, start: int, payload: memoryview) -> None:
+    def _place(self, start: int, payload: memoryview, t_ns: int) -> None:
         while payload:
             index, offset = divmod(start, self._frame_bytes)
             piece = payload[: self._frame_bytes - offset]
@@ -127,41 +157,33 @@ class FrameAssembler:
                 slot = self._slots.get(index)
                 if slot is None:
                     slot = self._slots[index] = _Slot(bytearray(self._frame_bytes))
-                    self._newest = max(self._newest, index)
                 if offset not in slot.seen:
                     slot.seen.add(offset)
                     slot.data[offset : offset + len(piece)] = piece
                     slot.received += len(piece)
-                    slot.t_ns = self._clock_ns()
+                    slot.t_ns = t_ns
             start += len(piece)
             payload = payload[len(piece) :]
 
-    def _complete(self, index: int) -> bool:
-        slot = self._slots.get(index)
-        return bool(slot and slot.received == self._frame_bytes)
-
     def _ready(self) -> list[RawFrame]:
+        """Releases frames that are complete, or all of whose bytes would be too late by now; in turn."""
         released: list[RawFrame] = []
+        closed = (self._end - NEAR_BYTES) // self._frame_bytes  # nothing can come any more for frames before this one
         while self._slots:
             oldest = min(self._slots)
-            if not self._complete(self._next) and self._newest < oldest + self._release_after:
+            complete = self._slots[oldest].received == self._frame_bytes
+            if not (oldest < closed or (complete and oldest <= max(closed, self._next))):
                 break
             released.append(self._release(oldest))
         return released
+
+    def _release_all(self) -> list[RawFrame]:
+        return [self._release(index) for index in sorted(self._slots)]
 
     def _release(self, index: int) -> RawFrame:
         slot = self._slots.pop(index)
         self._next = index + 1
         return RawFrame(index, slot.t_ns, slot.data, slot.received)
-
-
-def _follows(packet: memoryview | bytes, before: bytes) -> bool:
-    """Next in sequence, and at the byte where the one before ended."""
-    sequence, low, high = HEADER.unpack_from(packet)
-    sequence_before, low_before, high_before = HEADER.unpack_from(before)
-    start_before = high_before << 32 | low_before
-    in_turn = sequence == (sequence_before + 1) & 0xFFFFFFFF
-    return bool(in_turn and (high << 32 | low) == start_before + len(before) - HEADER.size)
 
 
 class DataPort:

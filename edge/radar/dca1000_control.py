@@ -8,8 +8,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -107,10 +106,6 @@ class Card:
         self._do(Command.RESET_FPGA)
         self.connect()
 
-    def reset_radar(self) -> None:
-        """RESET_AR_DEV: reboots the radar, as after settings it takes only once."""
-        self._do(Command.RESET_AR_DEV)
-
     def configure(self) -> FpgaVersion:
         """Makes the card ready to record, whatever it did before, and tells its FPGA's version."""
         self.connect()
@@ -177,7 +172,7 @@ class Card:
         while select.select([self._socket], [], [], max(0.0, end_s - time.monotonic()))[0]:
             try:
                 reply = self._socket.recv(REPLY.size + 1)
-            except ConnectionRefusedError:  # nobody is there now; perhaps the card is starting
+            except OSError:  # nobody is there now: the card is starting, or the cable is out
                 continue
             if len(reply) == REPLY.size:
                 header, code, status, footer = REPLY.unpack(reply)
@@ -190,22 +185,3 @@ class Card:
             f"{self._name} does not answer {command.name}: check its power, the Ethernet cable, that this machine is "
             f"{self._config.host_address} on that port, and switch SW2.6 (GND: the card's default addresses)"
         )
-
-
-@contextmanager
-def capture(card: Card, radar_start: Callable[[], object], radar_stop: Callable[[], object]) -> Iterator[FpgaVersion]:
-    """Records while the body runs: card configured, RECORD_START, sensorStart; at the end the same backwards.
-
-    Open the data port before, so that nothing is missed; with the radar started last, byte count 0 is the first byte
-    of a frame. May be entered again without switching the card off. Raises CardError and what the callables raise.
-    """
-    version = card.configure()
-    card.start()
-    try:
-        radar_start()
-        yield version
-    finally:
-        try:
-            radar_stop()
-        finally:
-            card.stop()

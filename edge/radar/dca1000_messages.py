@@ -39,7 +39,6 @@ class Command(IntEnum):
     """The codes in use."""
 
     RESET_FPGA = 0x01
-    RESET_AR_DEV = 0x02
     CONFIG_FPGA_GEN = 0x03
     RECORD_START = 0x05
     RECORD_STOP = 0x06

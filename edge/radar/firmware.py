@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from edge.chirp import ChirpConfig, ChirpConfigError
-from edge.radar.limits import require_limits
+from edge.radar.limits import LIMITS, require_limits
 
 # Synthesiser steps: reference clock / 2^26 for the start, times 900 for the slope (mmwavelink rl_sensor.h).
 MAX_CHIRPS = 512
@@ -77,6 +77,21 @@ def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
         loops=int(frame[2]),
         frame_period_s=frame[4] * 1e-3,
     )
+
+
+def explain(chirp: ChirpConfig) -> dict[str, str]:
+    """What a checked chirp file means, in words and numbers."""
+    return {
+        "firmware": chirp.firmware,
+        "frame": f"{chirp.loops} loops x {len(chirp.tx_order)} TX x {len(chirp.rx)} RX x {chirp.samples} samples",
+        "TX order": ", ".join(map(str, chirp.tx_order)),
+        "frame rate": f"{chirp.frame_rate_hz:g} Hz, {chirp.frame_bytes} bytes a frame, duty {chirp.duty:.1%}",
+        "sweep": f"{chirp.start_hz / 1e9:.3f} GHz + {chirp.slope_hz_s / 1e12:.3f} MHz/us",
+        "wavelength": f"{chirp.wavelength_m * 1e3:.4f} mm in the middle of the ADC window",
+        "range bin": f"{chirp.range_bin_m * 100:.2f} cm",
+        "fastest motion": f"{chirp.max_speed_m_s * 1e3:.0f} mm/s",
+        "limits": f"all {len(LIMITS)} kept",
+    }
 
 
 def _antennas(mask: int) -> tuple[int, ...]:

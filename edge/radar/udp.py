@@ -11,11 +11,15 @@ import ctypes
 import errno
 import logging
 import socket
+import struct
 import sys
-from typing import Protocol
+import time
+from collections.abc import Hashable
+from typing import Any, Literal, NamedTuple, Protocol
 
 WANTED_BUFFER_BYTES = 4 << 20
 BATCH = 64
+_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python does not name it
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +53,18 @@ def enlarge_command() -> str:
     return f"sudo sysctl -w net.core.rmem_max={WANTED_BUFFER_BYTES}"
 
 
+class Datagram(NamedTuple):
+    """What came, from where, and when (Unix, ns)."""
+
+    data: memoryview | bytes
+    sender: Hashable
+    t_ns: int
+
+
 class Receiver(Protocol):
     """Takes what has arrived."""
 
-    def receive(self) -> list[memoryview]:
+    def receive(self) -> list[Datagram]:
         """The datagrams waiting, at most BATCH, none if there are none; valid until the next call.
 
         A datagram longer than the size asked for is cut one byte behind it, so that it can be told.
@@ -66,12 +78,13 @@ class OneByOne:
         self._socket = source
         self._views = [memoryview(bytearray(size + 1)) for _ in range(BATCH)]
 
-    def receive(self) -> list[memoryview]:
+    def receive(self) -> list[Datagram]:
         """See Receiver."""
         packets = []
         with contextlib.suppress(BlockingIOError):
             for view in self._views:
-                packets.append(view[: self._socket.recv_into(view)])
+                length, sender = self._socket.recvfrom_into(view)
+                packets.append(Datagram(view[:length], sender, time.time_ns()))
         return packets
 
 
@@ -94,8 +107,23 @@ class _Message(ctypes.Structure):
     ]
 
 
+class _Stamp(ctypes.Structure):
+    """The control message of SO_TIMESTAMPNS: when the kernel took the datagram from the network."""
+
+    _fields_ = [
+        ("length", ctypes.c_size_t),
+        ("level", ctypes.c_int),
+        ("kind", ctypes.c_int),
+        ("seconds", ctypes.c_int64),
+        ("nanoseconds", ctypes.c_int64),
+    ]
+
+
 class Batched:
-    """Receiver with recvmmsg, for Linux: one system call for all that waits."""
+    """Receiver with recvmmsg, for 64-bit Linux: one system call for all that waits.
+
+    The times are the kernel's: a receiver that was held up still sees when there was a pause, and when there was none.
+    """
 
     def __init__(self, source: socket.socket, size: int) -> None:
         self._socket = source
@@ -103,17 +131,23 @@ class Batched:
         room = bytearray((size + 1) * BATCH)
         starts = range(0, len(room), size + 1)
         self._views = [memoryview(room)[start : start + size + 1] for start in starts]
-        self._iovecs = (_Iovec * BATCH)()  # kept: the kernel writes through them
+        source.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self._iovecs = (_Iovec * BATCH)()  # these are kept: the kernel writes through them
         self._messages = (_Message * BATCH)()
+        senders, stamps = (ctypes.c_uint64 * (2 * BATCH))(), (_Stamp * BATCH)()
         address = ctypes.addressof(ctypes.c_char.from_buffer(room))
-        for start, iovec, message in zip(starts, self._iovecs, self._messages, strict=True):
+        for k, (start, iovec, message) in enumerate(zip(starts, self._iovecs, self._messages, strict=True)):
             iovec.base, iovec.length = address + start, size + 1
             message.iovecs, message.iovec_count = ctypes.addressof(iovec), 1
-        # The lengths received as one row of numbers, which is cheaper to read than fields of structures.
-        stride = ctypes.sizeof(_Message) // 4
-        self._lengths = memoryview(self._messages).cast("B").cast("I")[_Message.received.offset // 4 :: stride]
+            message.name, message.name_length = ctypes.addressof(senders) + 16 * k, 16
+            message.control, message.control_length = ctypes.addressof(stamps[k]), ctypes.sizeof(_Stamp)
+        # Rows of numbers, which are cheaper to read than fields of structures.
+        self._lengths = _row(self._messages, _Message.received.offset, "I")
+        self._senders = memoryview(senders).cast("B").cast("Q")[::2]  # family, port and address of a sockaddr_in
+        self._seconds = _row(stamps, _Stamp.seconds.offset, "q")
+        self._nanoseconds = _row(stamps, _Stamp.nanoseconds.offset, "q")
 
-    def receive(self) -> list[memoryview]:
+    def receive(self) -> list[Datagram]:
         """See Receiver. Raises OSError."""
         count = self._recvmmsg(self._socket.fileno(), self._messages, BATCH, socket.MSG_DONTWAIT, None)
         if count < 0:
@@ -121,9 +155,21 @@ class Batched:
             if number in (errno.EAGAIN, errno.EINTR):
                 return []
             raise OSError(number, f"cannot receive: {errno.errorcode.get(number, number)}")
-        return [view[:length] for view, length in zip(self._views[:count], self._lengths[:count], strict=True)]
+        return [
+            Datagram(view[:length], sender, seconds * 1_000_000_000 + nanoseconds)
+            for view, length, sender, seconds, nanoseconds in zip(
+                self._views[:count], self._lengths, self._senders, self._seconds, self._nanoseconds, strict=False
+            )
+        ]
+
+
+def _row(structures: ctypes.Array[Any], offset: int, kind: Literal["I", "q"]) -> memoryview:
+    """One field of all structures, which must lie at a multiple of its size, as must the structures' size."""
+    field_bytes = struct.calcsize(kind)
+    stride = ctypes.sizeof(structures) // len(structures) // field_bytes
+    return memoryview(structures).cast("B").cast(kind)[offset // field_bytes :: stride]
 
 
 def receiver(source: socket.socket, size: int) -> Receiver:
     """The faster Receiver that this system has, for datagrams up to `size` bytes."""
-    return Batched(source, size) if sys.platform == "linux" else OneByOne(source, size)
+    return Batched(source, size) if sys.platform == "linux" and sys.maxsize > 1 << 32 else OneByOne(source, size)

@@ -101,7 +101,11 @@ class EmulatedCard:
         self._control: socket.socket | None = None
         if control:
             self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._control.bind(control)
+            try:
+                self._control.bind(control)
+            except OSError as error:
+                self.close()
+                raise OSError(f"cannot be the card at {control[0]}:{control[1]}: {error.strerror}") from error
             self._control.setblocking(False)
             self.control_port: int = self._control.getsockname()[1]
         self._host: tuple[str, int] | None = None  # who asked last
@@ -171,7 +175,7 @@ class EmulatedCard:
             self.restart()
         elif code == Command.RECORD_STOP:
             self.recording = False
-        elif code not in (Command.SYSTEM_CONNECT, Command.RESET_AR_DEV):
+        elif code != Command.SYSTEM_CONNECT:
             return _FAILED
         return _OK
 

@@ -1,5 +1,7 @@
 """A DCA1000 that streams the twin's frames as the card would, in real time, and tells the truth when asked.
 
+Alone it streams always; with a radar's console and a control port, when both are started, as the boards do.
+
 Data: UDP packets of 1456 bytes with sequence and byte count; a packet leaves when it is full, so a frame ends on
 the wire with the first bytes of the next one, as on the card.
 Truth: any datagram to the truth port is answered with JSON; `{"window_s": 10}` sets the window of the mean rates.
@@ -15,6 +17,7 @@ from contextlib import closing
 
 from edge.chirp import ChirpConfig
 from edge.radar.decode import encode
+from edge.twin.awr1843_emulator import Awr1843Emulator
 from edge.twin.card import EmulatedCard
 from edge.twin.fmcw import Fmcw
 from edge.twin.scene import Scene
@@ -23,14 +26,27 @@ DEFAULT_TRUTH_PORT = 4100
 _FRAMES_AHEAD = 4  # synthesised at once: cheaper per frame, and still a small burst of work
 # A late twin catches up at most twice as fast as real time, or its burst would overflow the receiver's socket.
 _CATCH_UP = 0.5
+_IDLE_S = 0.005
 
 
 class Dca1000Emulator:
-    """Streams to `host:data_port`; answers on `truth_port` (0 picks a free one)."""
+    """Streams to `target`; answers on `truth_port` (0 picks a free one).
 
-    def __init__(self, chirp: ChirpConfig, scene: Scene, host: str, data_port: int, truth_port: int) -> None:
-        self._chirp, self._scene = chirp, scene
-        self._card = EmulatedCard((host, data_port))
+    With `control` it answers the card's control port there, and sends `radar`'s frames only while it is to record.
+    Raises OSError when a port cannot be had.
+    """
+
+    def __init__(
+        self,
+        chirp: ChirpConfig,
+        scene: Scene,
+        target: tuple[str, int],
+        truth_port: int,
+        radar: Awr1843Emulator | None = None,
+        control: tuple[str, int] | None = None,
+    ) -> None:
+        self._chirp, self._scene, self._radar = chirp, scene, radar
+        self._card = EmulatedCard(target, control)
         self._fmcw = Fmcw(chirp, scene)
         self._truth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._truth.bind(("127.0.0.1", truth_port))
@@ -44,13 +60,19 @@ class Dca1000Emulator:
         due_s = time.monotonic()
         with closing(self._card), self._truth:
             while not stopped():
+                if not self._radar_runs:
+                    time.sleep(_IDLE_S)
+                    self._answer()
+                    continue
                 for iq in self._fmcw.frames(self.frames_sent, _FRAMES_AHEAD):
                     data = encode(iq, "sdk")
                     time.sleep(max(0.0, due_s - time.monotonic()))
+                    self._answer()
+                    if not self._radar_runs:
+                        break
                     self._card.send(data)
                     self.frames_sent += 1
                     due_s = max(due_s + period_s, time.monotonic() + period_s * _CATCH_UP)
-                    self._answer()
 
     def truth(self, window_s: float) -> dict[str, float | int | None]:
         """What is true at the frame last sent, over the window before it."""
@@ -62,7 +84,12 @@ class Dca1000Emulator:
             "frames_sent": self.frames_sent,
         }
 
+    @property
+    def _radar_runs(self) -> bool:
+        return self._radar is None or self._radar.running
+
     def _answer(self) -> None:
+        self._card.answer()
         try:
             question, asker = self._truth.recvfrom(1024)
         except BlockingIOError:

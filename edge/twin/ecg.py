@@ -55,7 +55,9 @@ class EcgShape:
     fibrillation_hz: float = 6.0
 
 
-def ecg_mv(beats: Sequence[Beat], shape: EcgShape, samples: int, rate_hz: int, rest_mv: float | Float64 = 0.0) -> Float64:
+def ecg_mv(
+    beats: Sequence[Beat], shape: EcgShape, samples: int, rate_hz: int, rest_mv: float | Float64 = 0.0
+) -> Float64:
     """ECG [samples] from time 0 on, its R waves at the beats; rest_mv [samples] is z0, to which it always returns.
 
     The rate must divide STEP_RATE_HZ. Beats from a second before to a second after belong to it too.

@@ -13,6 +13,7 @@ from edge.antennas import AWR1843
 from edge.chirp import ChirpConfig
 from edge.frames import Complex64, Float64
 from edge.spec import SPEED_OF_LIGHT_M_S
+from edge.twin.board import Board
 from edge.twin.scene import CLUTTER, Scene
 from edge.twin.tones import Tones
 
@@ -21,16 +22,17 @@ ADC_LIMIT = 32752.0
 
 
 class Fmcw:
-    """Frames of IQ for a chirp file and a scene; noise is drawn from `seed`."""
+    """Frames of IQ for a chirp file and a scene, seen by a board; noise is drawn from `seed`."""
 
-    def __init__(self, chirp: ChirpConfig, scene: Scene, seed: int = 1) -> None:
-        self._chirp, self._scene = chirp, scene
+    def __init__(self, chirp: ChirpConfig, scene: Scene, seed: int = 1, board: Board | None = None) -> None:
+        self._chirp, self._scene, self._board = chirp, scene, board
         self._antennas = AWR1843.of(chirp)
         self._noise_rng, self._phase_rng = (np.random.default_rng((seed, k)) for k in range(2))
         self._tones = Tones(chirp.samples)
         slots = chirp.loops * len(chirp.tx_order)
-        still = np.broadcast_to(CLUTTER[:, :3], (1, slots, len(CLUTTER), 3))
-        self._clutter = self.echoes(still, CLUTTER[None, :, 3])
+        things = np.vstack([CLUTTER, np.reshape(scene.things, (-1, 4))])
+        still = np.broadcast_to(things[:, :3], (1, slots, len(things), 3))
+        self._clutter = self.echoes(still, things[None, :, 3])
 
     def frames(self, first: int, count: int) -> Complex64:
         """Frames [count, loop, tx, rx, sample] in ADC counts."""
@@ -58,12 +60,14 @@ class Fmcw:
         tx = np.resize(self._antennas.tx_m, (slots, 3))
         out_m = _length(points_m - tx[:, None])
         back_m = _length(points_m[:, :, None] - self._antennas.rx_m[:, None])
-        tau = (out_m[:, :, None] + back_m) / SPEED_OF_LIGHT_M_S  # [frame, slot, rx, P]
+        bias_m = self._board.range_bias_m if self._board else 0.0
+        tau = (out_m[:, :, None] + back_m + 2 * bias_m) / SPEED_OF_LIGHT_M_S  # [frame, slot, rx, P]
         start = c.start_hz * tau + c.slope_hz_s * (tau * c.adc_start_s - tau**2 / 2)
         strength = np.broadcast_to(counts[:, None, None], tau.shape)
         per_sample = c.slope_hz_s / c.sample_rate_hz * tau
         samples = self._tones.sum(*(of_echo.reshape(-1, count) for of_echo in (start, per_sample, strength)))
-        return samples.reshape(*tau.shape[:3], c.samples)
+        samples = samples.reshape(*tau.shape[:3], c.samples)
+        return samples * np.resize(self._board.of(c), (slots, len(c.rx), 1)) if self._board else samples
 
     def _common_rad(self, t_s: Float64) -> Float64:
         """Phase [n] that all echoes of the chirps at times [n] have in common: noise, and the scene's steps."""

@@ -44,7 +44,7 @@ class Mechanics:
     """How a heart shakes the chest, and how its beats differ: spreads are standard deviations, shares of the mean.
 
     A beat is stronger by the power `filling` of its own cycle over the usual one; an ectopic beat has ectopic_strength
-    of its strength. Breathing out (`breath` 1, in: -1) makes it stronger by breath_strength and later by breath_delay_s.
+    of its strength. Breathing out (`breath` 1, in: -1) makes it stronger by breath_strength, later by breath_delay_s.
     """
 
     vibrations: tuple[Vibration, ...] = (PULSE, *VALVES)

@@ -7,11 +7,13 @@ motion runs over it from where it starts (`spread`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
+from edge.antennas import AWR1843
 from edge.frames import Bool, Float64
 from edge.twin.body import Body, Movement
 from edge.twin.heart import Heart
@@ -60,6 +62,7 @@ class PhaseStep:
 class Scene:
     """A person at a place, what happens, and how noisy the radar is. The middle of the chest is at range and angles.
 
+    things are still, beside CLUTTER: x, y, z and strength each;
     noise_counts is the thermal noise of one complex sample; phase_noise_rad that of one chirp, common to its receivers.
     """
 
@@ -71,6 +74,7 @@ class Scene:
     elevation_deg: float = 0.0
     absences: tuple[Absence, ...] = ()
     phase_steps: tuple[PhaseStep, ...] = ()
+    things: tuple[tuple[float, float, float, float], ...] = ()
     noise_counts: float = 8.0
     phase_noise_rad: float = 1e-3
     chest_seed: int = 1
@@ -200,5 +204,9 @@ SCENES = {
     "rbm_extensive": Scene(body=Body(movements=(Movement(20, 2.5, 80, 20), Movement(40, 3, -60, 40)))),
     "leaving": Scene(absences=(Absence(20, 35),)),
     "phase_steps": Scene(phase_steps=(PhaseStep(15, 2.0), PhaseStep(33.2, -2.6))),
+    # Nobody: a corner reflector 1 m straight ahead of the antennas' middle, to calibrate with.
+    "reflector": Scene(
+        absences=(Absence(-WALK_S, math.inf),), things=((*(AWR1843.middle_m + [0, 1, 0]).tolist(), 3000.0),)
+    ),
 }
 """All sit 0.45 m away and breathe 6 mm, 15 times a minute, unless their line says otherwise; times in seconds."""

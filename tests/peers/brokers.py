@@ -25,9 +25,15 @@ def command(kind: str, port: int, folder: Path) -> list[str]:
 
 
 @contextmanager
-def running_broker(kind: str, folder: Path, port: int | None = None):
+def running_broker(kind: str, folder: Path, port: int | None = None, strict: bool = False):
     port = port or free_port()
-    process = subprocess.Popen(command(kind, port, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    line = command(kind, port, folder)
+    if strict:  # mosquitto only: nobody has a password that it knows
+        config, passwords = Path(line[-1]), folder / "passwords"
+        passwords.touch()
+        settings = config.read_text().replace("allow_anonymous true", "allow_anonymous false")
+        config.write_text(f"{settings}password_file {passwords}\n")
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
         while True:

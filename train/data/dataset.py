@@ -51,15 +51,14 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Recording:
-    """A trial with its labels and the file of its windows."""
+    """A trial with its labels; its windows [w, P, 71, 120] mapped from the disk, where they were asked for.
+
+    `labels.window` says which of the windows have labels.
+    """
 
     trial: Trial
     labels: Labels
-    spectrograms: Path
-
-    def windows(self) -> npt.NDArray[np.float16]:
-        """All of its windows [w, P, 71, 120], mapped from the disk; `labels.window` says which have labels."""
-        return np.asanyarray(np.load(self.spectrograms, mmap_mode="r"))
+    windows: npt.NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,27 +83,29 @@ class DataSet:
         return counts
 
 
-def load(path: Path, cache: Path | None = None, spec: SstSpec = SST_DEFAULT, processes: int | None = None) -> DataSet:
-    """The data set that the TOML file describes; its spectrograms go to `cache` (default: beside the file).
+def load(path: Path, spec: SstSpec = SST_DEFAULT) -> DataSet:
+    """The data set that the TOML file describes, in memory (40 kB a second of recording); shows its progress.
 
-    Spectrograms are computed once and mapped from the disk (50 channels: 0.85 MB a second of recording); trials stay
-    in memory (40 kB a second). Shows its progress and can be stopped: what is written is not computed again.
-    Raises InputError, FileNotFoundError. Call it under `if __name__ == "__main__"`: workers import the script.
+    Raises InputError, FileNotFoundError.
     """
     about = describe(path)
-    trials = {trial.name: trial for trial in track(_trials(about, path.parent, spec), "reading")}
+    trials = list(track(_trials(about, path.parent, spec), "reading"))
     if not trials:
         raise DataSetError(f"{path}: its recordings hold no window")
-    folds = split_subjects((trial.subject for trial in trials.values()), about.split) if about.split else []
-    files = write_spectrograms(
-        {name: trial.rcg for name, trial in trials.items()},
-        cache or path.with_suffix(".spectrograms"),
-        spec,
-        processes,
-    )
-    labels = {name: label(trial, spec) for name, trial in track(trials.items(), "labels")}
-    recordings = tuple(Recording(trial, labels[name], files[name]) for name, trial in trials.items())
+    folds = split_subjects((trial.subject for trial in trials), about.split) if about.split else []
+    recordings = tuple(Recording(trial, label(trial, spec)) for trial in track(trials, "labels"))
     return DataSet(about.name, recordings, tuple(folds))
+
+
+def with_windows(data: DataSet, cache: Path, spec: SstSpec = SST_DEFAULT, processes: int | None = None) -> DataSet:
+    """The data set with the spectrograms of all its windows, in `cache` (50 channels: 0.85 MB a second of recording).
+
+    Shows its progress and can be stopped: what is written is not computed again. Call it under
+    `if __name__ == "__main__"`: workers import the script.
+    """
+    files = write_spectrograms({r.trial.name: r.trial.rcg for r in data.recordings}, cache, spec, processes)
+    mapped = {name: np.asanyarray(np.load(file, mmap_mode="r")) for name, file in files.items()}
+    return replace(data, recordings=tuple(replace(r, windows=mapped[r.trial.name]) for r in data.recordings))
 
 
 def describe(path: Path) -> Description:

@@ -6,6 +6,7 @@ a loose electrode, too. So every cycle is checked, and what is learnt or measure
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,9 @@ def find_r_peaks(ecg: Float32) -> Float64:
     rate_hz = UPSAMPLED * RCG_RATE_HZ
     fine = signal.resample_poly(ecg.astype(np.float64), UPSAMPLED, 1, padtype="line")
     clean = neurokit2.ecg_clean(fine, sampling_rate=rate_hz)
-    found = np.asarray(neurokit2.ecg_peaks(clean, sampling_rate=rate_hz)[1]["ECG_R_Peaks"], int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no beats
+        found = np.asarray(neurokit2.ecg_peaks(clean, sampling_rate=rate_hz)[1]["ECG_R_Peaks"], int)
     reach = round(REFINE_S * rate_hz)
     peaks = []
     for peak in found[(found > reach) & (found < len(clean) - reach - 1)]:

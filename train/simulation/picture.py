@@ -33,7 +33,8 @@ def draw_trial(trial: Trial, start_s: float = 20.0) -> Figure:
     rcg.set_ylabel("RCG, mm/s²")
     rcg.set_title(f"{trial.name}, simulated: {trial.rhythm}, {trial.status}. {NOT_A_DEVICE}", fontsize=9)
 
-    magnitude = sst_of_whole(trial.rcg[:, first - round((_SST_FROM_S + 1) * RCG_RATE_HZ) : last + RCG_RATE_HZ])
+    around = trial.rcg[:, first - round((_SST_FROM_S + 1) * RCG_RATE_HZ) : last + 2 * RCG_RATE_HZ]
+    magnitude = sst_of_whole(around.astype(np.float64))
     edges_s = start_s - 1 + (np.arange(magnitude.shape[1] + 1) - 0.5) / SST_COLUMN_RATE_HZ
     edges_hz = SST_LOW_HZ * 2 ** (np.arange(SST_BINS + 1) * SST_BIN_OCTAVES)
     sst.pcolormesh(edges_s, edges_hz, np.sqrt(magnitude), cmap="magma", vmin=0, vmax=1, rasterized=True)

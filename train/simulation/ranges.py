@@ -171,6 +171,7 @@ SLIPS_PER_TRIAL = Around(0.5, 2)  # of one point's phase, by a turn
 MILD_MM, MILD_S = Between(2, 10), Between(0.6, 2.5)
 EXTENSIVE_MM, EXTENSIVE_S = Between(25, 80), Between(1.0, 3.5)
 MOVEMENT_PARTS = Between(1, 6)  # shorter ones within, one after another and at once
+PART_SHARE = Between(0.4, 1.0)  # of the whole movement's length
 
 # The ECG, of a lead at LEAD_DEG [A]; times of a cycle of one second.
 AXIS_DEG = Near(50, 28)
@@ -180,7 +181,7 @@ R_WIDTH_S = Around(0.011, 1.15)
 Q_SHARE, S_SHARE = Around(0.09, 1.8), Around(0.2, 1.8)
 P_MV, P_DELAY_S, P_WIDTH_S = Around(0.11, 1.4), Near(-0.155, 0.018), Around(0.022, 1.15)
 T_SHARE, T_DELAY_S, T_WIDTH_S = Near(0.27, 0.11), Near(0.285, 0.022), Around(0.042, 1.15)  # of R; some are inverted
-FIBRILLATION_MV, FIBRILLATION_HZ = Around(0.05, 1.5), Between(4.5, 8)
+FIBRILLATION_MV, FIBRILLATION_HZ = Around(0.035, 1.5), Between(4.5, 8)
 ECTOPIC_MV, ECTOPIC_WIDTH_S = Around(1.4, 1.3), Between(0.028, 0.042)
 ECG_NOISE_MV = Around(0.008, 1.6)
 WANDER_MV = Around(0.06, 1.7)

@@ -121,9 +121,10 @@ def _movements(
     for start_s in np.sort(rng.uniform(0, seconds, rng.poisson(per_minute * seconds / 60))).tolist():
         whole_s, largest_mm = length_s.draw(rng), size_mm.draw(rng)
         for _ in range(round(ranges.MOVEMENT_PARTS.draw(rng))):
-            begin, end = np.sort(rng.random(2)).tolist()
+            share = ranges.PART_SHARE.draw(rng)
+            begin_s = start_s + rng.uniform(0, 1 - share) * whole_s
             away_mm, aside = largest_mm * rng.uniform(-1, 1), rng.uniform(-0.5, 0.5)
-            moved.append(Movement(start_s + begin * whole_s, (end - begin) * whole_s, away_mm, aside * away_mm))
+            moved.append(Movement(begin_s, share * whole_s, away_mm, aside * away_mm))
     return moved
 
 

@@ -68,9 +68,7 @@ def draw_subject(seed: int, number: int) -> Subject:
 def _mechanics(rng: np.random.Generator, rhythm: Rhythm) -> Mechanics:
     opening_mm_s2 = ranges.OPENING_MM_S2.draw(rng)
     closure_s = ranges.CLOSURE_DELAY_S.draw(rng)
-    pulse = Vibration(
-        ranges.PULSE_MM.draw(rng), 0.0, ranges.PULSE_WIDTH_S.draw(rng), ranges.PULSE_DELAY_S.draw(rng)
-    )
+    pulse = Vibration(ranges.PULSE_MM.draw(rng), 0.0, ranges.PULSE_WIDTH_S.draw(rng), ranges.PULSE_DELAY_S.draw(rng))
     drawn = [_vibration(rng, one, opening_mm_s2, closure_s) for one in ranges.VIBRATIONS]
     atria_shake = [not one.atrial or rhythm != "af" for one in ranges.VIBRATIONS]
     return Mechanics(
@@ -115,9 +113,7 @@ def _ecg(rng: np.random.Generator, rhythm: Rhythm) -> EcgShape:
     r_mv = ranges.R_MV.draw(rng) * max(along, 0.35)  # an electrode that sees less is moved
     r_width_s = ranges.R_WIDTH_S.draw(rng)
     s_share = ranges.S_SHARE.draw(rng) * (2 - along)  # the more the axis turns away, the deeper S
-    t_mv, t_delay_s, t_width_s = (
-        one.draw(rng) for one in (ranges.T_SHARE, ranges.T_DELAY_S, ranges.T_WIDTH_S)
-    )
+    t_mv, t_delay_s, t_width_s = (one.draw(rng) for one in (ranges.T_SHARE, ranges.T_DELAY_S, ranges.T_WIDTH_S))
     p = Wave(ranges.P_MV.draw(rng) * max(along, 0.35), ranges.P_DELAY_S.draw(rng), ranges.P_WIDTH_S.draw(rng), 0.25)
     ectopic_mv, ectopic_s = ranges.ECTOPIC_MV.draw(rng), ranges.ECTOPIC_WIDTH_S.draw(rng)
     f_mv, f_hz = ranges.FIBRILLATION_MV.draw(rng), ranges.FIBRILLATION_HZ.draw(rng)

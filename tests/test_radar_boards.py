@@ -1,0 +1,191 @@
+"""Both boards driven together, against an emulated card and an emulated radar: the order, and every way it can fail."""
+
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+import edge.radar.dca1000_control as control
+from edge.radar import awr1843
+from edge.radar import boards as module
+from edge.radar.awr1843 import RadarError
+from edge.radar.boards import boards
+from edge.radar.dca1000 import DataPort
+from edge.radar.dca1000_control import CardConfig, CardError
+from edge.twin.awr1843_emulator import Awr1843Emulator
+from tests.peers.brokers import free_port
+from tests.test_radar_dca1000_control import CARD, HOST, SET_UP, START, STOP, answering, config_of, sent
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(control, "ANSWER_S", 0.1)
+    for name, seconds in {"_QUIET_S": 0.02, "_REPLY_S": 0.4, "_START_S": 0.4}.items():
+        monkeypatch.setattr(awr1843, name, seconds)
+    for name, seconds in {"WATCH_S": 0.01, "AGAIN_S": 0.02}.items():
+        monkeypatch.setattr(module, name, seconds)
+
+
+@pytest.fixture
+def card():
+    with answering() as card:
+        yield card
+
+
+@pytest.fixture
+def recorded():
+    """Whether the card was recording, each time the radar started or stopped."""
+    return []
+
+
+@contextmanager
+def radar_beside(card, recorded):
+    def note():
+        recorded.append(card.recording)
+
+    with Awr1843Emulator("studio_cli", note, note) as radar:
+        yield radar
+
+
+@pytest.fixture
+def radar(card, recorded):
+    with radar_beside(card, recorded) as radar:
+        yield radar
+
+
+def wait(condition):
+    deadline_s = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, card, radar, recorded, caplog):
+    for _ in range(2):
+        with boards(mmecg, radar.port, config_of(card)) as start:
+            assert not radar.running
+            assert not card.recording
+            start()
+            assert radar.running
+        assert not radar.running
+        assert not card.recording
+    assert recorded == [True, True] * 2
+    assert sent(card) == [*SET_UP, START, STOP] * 2
+    said = [record.message for record in caplog.records[: len(caplog.records) // 2]]
+    assert said == [
+        "the card is configured (FPGA 2.8)",
+        f"the radar at {radar.port} is configured with {mmecg.source}",
+        "the card records",
+        "the radar streams",
+        "the radar is stopped",
+        "the card is stopped",
+    ]
+
+
+def test_what_an_earlier_program_left_streaming_is_not_heard(mmecg, card, radar):
+    with boards(mmecg, radar.port, config_of(card)) as start:
+        start()
+        radar._firmware.running = card.recording = False  # so that it stays as it is
+        left = radar._firmware
+    left.running = card.recording = True
+    with boards(mmecg, radar.port, config_of(card)) as start:
+        assert not radar.running
+        data = DataPort(HOST, 0, mmecg.frame_bytes)
+        card._target = (HOST, data.port)
+        card.send(b"\1" * mmecg.frame_bytes)
+        start()
+        for _ in range(2):
+            card.send(b"\2" * mmecg.frame_bytes)
+        first = next(frame for frame in data.frames() if frame)
+        data.close()
+    assert (first.seq, first.data[:1], first.complete) == (0, b"\2", True)
+
+
+def test_a_radar_that_does_not_start_leaves_the_card_stopped(mmecg, card, radar):
+    lame = replace(mmecg, text="\n".join(line for line in mmecg.text.splitlines() if "profileCfg" not in line))
+    with pytest.raises(RadarError, match="Error -57"), boards(lame, radar.port, config_of(card)) as start:
+        start()
+    assert sent(card)[-2:] == [START, STOP]
+    assert not card.recording
+
+
+def test_a_card_that_is_not_there_leaves_the_radar_stopped(mmecg, card, radar, monkeypatch):
+    monkeypatch.setattr(control, "ANSWER_S", 0.01)
+    with boards(mmecg, radar.port, config_of(card)) as start:
+        start()
+        left = radar._firmware
+    left.running = True
+    with pytest.raises(CardError, match="does not answer"), boards(mmecg, radar.port, CardConfig(CARD, HOST, 1)):
+        pass
+    assert not radar.running
+
+
+def test_a_card_that_does_not_record_leaves_the_radar_stopped(mmecg, card, radar, recorded):
+    with boards(mmecg, radar.port, config_of(card)) as start:
+        card.lost_replies = 2
+        with pytest.raises(CardError, match="RECORD_START"):
+            start()
+    assert recorded == []
+    assert not card.recording
+
+
+def test_no_radar_leaves_the_card_alone(mmecg, card, tmp_path):
+    with (
+        pytest.raises(RadarError, match=r"no such port.*--serial \(radar.serial in the settings\)"),
+        boards(mmecg, str(tmp_path / "none"), config_of(card)),
+    ):
+        pass
+    assert sent(card) == []
+
+
+def test_a_radar_that_reboots_is_configured_and_started_again(mmecg, card, radar, recorded, caplog):
+    with boards(mmecg, radar.port, config_of(card)) as start:
+        start()
+        card.lost_replies = 11  # the first attempt fails too
+        radar.reboot()
+        wait(lambda: radar.running)
+    assert "the radar rebooted" in caplog.text
+    assert "trying again" in caplog.text
+    assert recorded == [True] * 4
+    assert sent(card)[-(len(SET_UP) + 2) :] == [*SET_UP, START, STOP]
+
+
+def test_a_radar_that_comes_back_at_another_port_is_found(mmecg, card, recorded, monkeypatch):
+    radars = [Awr1843Emulator("studio_cli"), Awr1843Emulator("studio_cli")]
+    monkeypatch.setattr(awr1843, "find_port", lambda: radars[0].port)
+    with radars[1] as second:
+        with radars[0] as first, boards(mmecg, "auto", config_of(card)) as start:
+            start()
+            first.close()
+            del radars[0]
+            wait(lambda: second.running)
+            assert card.recording
+        assert not second.running
+
+
+def test_a_radar_whose_cable_is_out_keeps_sending_and_the_card_is_stopped(mmecg, card, radar, caplog):
+    with boards(mmecg, radar.port, config_of(card)) as start:
+        start()
+        radar.close()
+        wait(lambda: "trying again" in caplog.text)
+        assert card.recording
+    assert not card.recording
+    assert "the radar was not stopped: " in caplog.text
+    assert "the card is stopped" in caplog.text
+
+
+def test_what_the_card_reports_is_said(mmecg, card, radar, caplog):
+    with boards(mmecg, radar.port, config_of(card)) as start:
+        start()
+        card.report(1 << 7)
+        wait(lambda: "the card reports: DDR memory full" in caplog.text)
+
+
+def test_without_a_serial_port_others_drive_the_boards(mmecg, caplog):
+    with boards(mmecg, None, CardConfig(control_port=free_port())) as start:
+        start()
+    assert [record.message for record in caplog.records] == [
+        "no serial port of the radar is given: the boards are not driven, others start them"
+    ]

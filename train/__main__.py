@@ -1,0 +1,79 @@
+"""Trains a network as a settings file says, evaluates it on subjects it has not seen, and draws what it makes of them.
+
+    python -m train --config train/presets/smoke.toml
+
+A run lies in one folder. The same command goes on with a run that was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from edge.errors import InputError
+from edge.spec import SST_DEFAULT
+from train import checkpoint
+from train.batches import Batches
+from train.config import TrainConfig, load_train_config
+from train.data.dataset import DataSet, load, with_windows
+from train.evaluate import part_of, report
+from train.loop import Place, Run
+from train.predict import TorchPredictor
+from train.simulate import simulate_set
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m train", description="Trains, evaluates and plots.")
+    parser.add_argument("--config", type=Path, required=True, metavar="TOML")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/ and the settings file's name")
+    args = parser.parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    out = args.out or Path("runs") / args.config.stem
+    try:
+        config = load_train_config(args.config)
+        data = data_of(config, args.config.parent)
+        run = run_of(config, data, out)
+        run.train()
+        if run.place.rank == 0:
+            predict = TorchPredictor(checkpoint.load(out / "best.pt").network())
+            print(json.dumps(report(predict, part_of(data, "test", config.data.fold), out, noise=False)))
+    except (InputError, OSError) as error:
+        print(f"train: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"train: stopped; the same command goes on from the last whole epoch in {out}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def data_of(config: TrainConfig, folder: Path) -> DataSet:
+    """The data set of the settings in `folder`; simulated first, where the settings say so and it is not there."""
+    path = folder / config.data.set
+    if (simulated := config.data.simulate) and Place.find().rank == 0:
+        simulate_set(path.parent, simulated.subjects, simulated.seed, simulated.trials_per_subject)
+    data = load(path)
+    return data if config.data.augment else with_windows(data, path.with_suffix(".windows"))
+
+
+def run_of(config: TrainConfig, data: DataSet, out: Path) -> Run:
+    """A run on the training and validation subjects of a data set's fold."""
+    out.mkdir(parents=True, exist_ok=True)
+    size, points, seed = config.training.batch, config.data.points, config.seed
+    learn = Batches(part_of(data, "train", config.data.fold), size, points, config.data.augment, seed, SST_DEFAULT)
+    check = Batches(part_of(data, "validation", config.data.fold), size, points, False, seed, SST_DEFAULT)
+    fold = data.folds[config.data.fold]
+    provenance = {
+        "data": data.name,
+        "train": list(fold.train),
+        "validation": list(fold.validation),
+        "test": list(fold.test),
+    }
+    return Run(config, out, learn, check, provenance)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

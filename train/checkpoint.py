@@ -1,0 +1,93 @@
+"""A training's state in one file: enough to go on to the same result, and to know where a network came from."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from edge import __version__
+from edge.errors import InputError
+from edge.spec import SST_DEFAULT, fingerprint
+from train.config import TrainConfig
+from train.model import NETWORKS
+from train.model.network import Network
+
+FORMAT = "radarecg.checkpoint/1"
+
+
+class CheckpointError(InputError):
+    """A file that is no checkpoint, or one of another model or spec; the message names both."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """`state`: what the network, the optimizer and the strategy remember, and the history of epochs.
+
+    `provenance`: versions, the data's name, figures; for a person to read.
+    """
+
+    config: TrainConfig
+    state: dict[str, Any]
+    provenance: dict[str, Any]
+
+    def network(self) -> Network:
+        """The network with its weights, ready to predict."""
+        network = NETWORKS[self.config.model]()
+        network.load_state_dict(self.state["network"])
+        network.eval()
+        return network
+
+
+def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Mapping[str, object]) -> None:
+    """Writes a checkpoint whole or not at all: a full disk leaves the one before as it was. Raises OSError."""
+    part = path.with_name(path.name + ".part")
+    content = {
+        "format": FORMAT,
+        "spec": fingerprint(SST_DEFAULT),
+        "config": msgspec.to_builtins(config),
+        "state": state,
+        "provenance": {
+            "radarecg": __version__,
+            "torch": str(torch.__version__),
+            "machine": platform.machine(),
+            **provenance,
+        },
+    }
+    try:
+        with part.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
+        part.unlink(missing_ok=True)
+        raise OSError(f"{path}: the checkpoint cannot be written ({error}); the one before is untouched") from error
+    part.replace(path)
+
+
+def load(path: Path, model: str | None = None) -> Checkpoint:
+    """Reads a checkpoint, of `model` if that is said. Raises CheckpointError, FileNotFoundError."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        found, spec = content["format"], content["spec"]
+        config = msgspec.convert(content["config"], TrainConfig)
+    except Exception as error:  # torch raises whatever the damage leads to
+        raise CheckpointError(f"{path}: not a checkpoint, or a damaged one ({str(error).splitlines()[0]})") from error
+    if found != FORMAT:
+        raise CheckpointError(f"{path}: format {found!r} is not {FORMAT}")
+    if spec != fingerprint(SST_DEFAULT):
+        raise CheckpointError(
+            f"{path}: made for the spec {spec}, this is {fingerprint(SST_DEFAULT)}: its spectrograms or labels meant "
+            "something else; train again, or use the version it was made with"
+        )
+    if model is not None and config.model != model:
+        raise CheckpointError(f"{path}: a network {config.model!r}, not {model!r}")
+    return Checkpoint(config, content["state"], content["provenance"])

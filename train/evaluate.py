@@ -1,0 +1,122 @@
+"""A network on recordings with a known ECG: tables, pictures, and one JSON line.
+
+python -m train.evaluate --checkpoint runs/compact/best.pt --data sim/dataset.toml --part test --out figures
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.progress import track
+
+from edge.errors import InputError
+from train import checkpoint
+from train.data.dataset import DataSet, Recording, load
+from train.disturb import TESTS, disturbed
+from train.evaluation import TrialFigures, examine
+from train.metrics import delta_m
+from train.pictures import draw_distributions, draw_reconstructions
+from train.predict import TorchPredictor
+from train.reconstruct import Predictor, Reconstruction
+from train.summary import Row, grouped, markdown, summarise
+
+DRAWN = 6
+
+
+def evaluate(
+    predict: Predictor, recordings: Iterable[Recording], test: str | None = None
+) -> tuple[list[TrialFigures], list[Reconstruction]]:
+    """Every recording, with the noise of a row of TESTS if one is named; shows its progress."""
+    figures, made = [], []
+    for recording in track(list(recordings), test or "evaluating"):
+        trial = disturbed(recording.trial, test) if test else recording.trial
+        of_trial, reconstruction = examine(predict, trial, recording.labels)
+        figures.append(of_trial)
+        made.append(reconstruction)
+    return figures, made
+
+
+def noise_table(predict: Predictor, recordings: Sequence[Recording], clean: Row) -> dict[str, Row]:
+    """A row a noise test, each with `delta_m`: the change to the network's own figures without noise, in %."""
+    rows = {}
+    for test in TESTS:
+        row = summarise(evaluate(predict, recordings, test)[0])
+        rows[test] = {**row, "delta_m": round(delta_m(_table_one(row), _table_one(clean)), 2)}
+    return rows
+
+
+def part_of(data: DataSet, part: str, fold: int = 0) -> tuple[Recording, ...]:
+    """`train`, `validation` or `test` of a fold, or `all`. Raises InputError where there is no such fold."""
+    if part == "all":
+        return data.recordings
+    if fold >= len(data.folds):
+        raise InputError(
+            f"{data.name} has {len(data.folds)} folds, no fold {fold}: give it a [split], or take --part all"
+        )
+    return data.of(getattr(data.folds[fold], part))
+
+
+def report(predict: Predictor, recordings: Sequence[Recording], out: Path | None, noise: bool) -> dict[str, object]:
+    """Prints the tables, draws the pictures into `out`, and returns all figures."""
+    if not recordings:
+        raise InputError("nothing to evaluate: the data set has no recording in this part")
+    figures, made = evaluate(predict, recordings)
+    overall = summarise(figures)
+    rows = {"all": overall, **grouped(figures, lambda trial: trial.status)}
+    rows |= {f"subject {name}": row for name, row in grouped(figures, lambda trial: trial.subject).items()}
+    print(markdown(rows))
+    noisy = noise_table(predict, recordings, overall) if noise else {}
+    if noisy:
+        print()
+        print(markdown({f"{name}: Delta_m {row['delta_m']:+.1f} %": row for name, row in noisy.items()}))
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        step = max(1, len(recordings) // DRAWN)
+        draw_reconstructions(list(zip(recordings, made, strict=True))[::step][:DRAWN], out / "reconstructions.png")
+        draw_distributions(figures, out / "distributions.png")
+        (out / "figures.json").write_text(json.dumps({"rows": rows, "noise": noisy}, indent=1))
+    return {**overall, "noise": {name: row["delta_m"] for name, row in noisy.items()}} if noisy else {**overall}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.evaluate", description=__doc__.split("\n")[0] if __doc__ else ""
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="PT")
+    parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="the data set")
+    parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
+    parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--noise", action="store_true", help="the paper's noise tests too: twelve times as long")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where pictures and all figures go")
+    args = parser.parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    try:
+        predict = TorchPredictor(checkpoint.load(args.checkpoint).network())
+        figures = report(predict, part_of(load(args.data), args.part, args.fold), args.out, args.noise)
+    except (InputError, OSError) as error:
+        print(f"train.evaluate: error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(figures))
+    return 0
+
+
+def _table_one(row: Row) -> dict[str, float]:
+    """The figures of equation 16; a missing one counts as the worst there is."""
+    names = {
+        "rmse": "rmse",
+        "pcc": "pcc",
+        "ppi_error_ms": "ppi_error_ms",
+        "r_timing_ms": "r_timing_ms_median",
+        "mdr": "mdr",
+    }
+    return {ours: float(value) if (value := row[theirs]) is not None else 0.0 for ours, theirs in names.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""The networks, by the name a training run's settings give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from train.model.compact import compact
+from train.model.network import Network, Outputs
+from train.model.reference import reference
+
+__all__ = ["NETWORKS", "Network", "Outputs"]
+
+NETWORKS: dict[str, Callable[[], Network]] = {"reference": reference, "compact": compact}

@@ -1,0 +1,25 @@
+"""A network in torch as a `Predictor`."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from edge.frames import Float32, TaskOutputs
+from train.model.network import Network
+
+
+class TorchPredictor:
+    """The network on the device it lies on, in evaluation mode; with a fixed number of points, or as many as come."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network.eval()
+        self._device = next(network.parameters()).device
+
+    @torch.no_grad()
+    def __call__(self, values: Float32) -> list[TaskOutputs]:
+        """Spectrograms [B, P, 71, 120] to what the network says of each."""
+        outputs = self._network(torch.from_numpy(values).to(self._device))
+        said = outputs.ecg, outputs.anchor.softmax(-1), outputs.cycle.softmax(-1)
+        arrays = [np.asarray(x.float().cpu().numpy()) for x in said]
+        return [TaskOutputs(*row) for row in zip(*arrays, strict=True)]

@@ -1,0 +1,26 @@
+"""Conflict-free inverse gradients."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from train.strategies.base import TINY, GradientStrategy
+
+
+class ConflictFree(GradientStrategy):
+    """The step with the same cosine to every gradient, as long as the gradients' projections on it together (ConFIG).
+
+    Liu, Chu, Thuerey, "ConFIG: Towards Conflict-free Training of Physics Informed Neural Networks", ICLR 2025,
+    equation 2. With norms n and cosines C = D G Gᵀ D, D = diag(1/n), the direction is Gᵀ D C⁺ 1.
+    """
+
+    def balance(self, gramian: Tensor, active: Tensor) -> Tensor:
+        """D C⁺ 1, scaled."""
+        norms = gramian.diagonal().sqrt()
+        cosines = gramian / norms / norms[:, None]
+        direction = torch.linalg.pinv(cosines, hermitian=True).sum(1)
+        squared = (direction @ cosines @ direction).clamp_min(TINY)
+        length = norms @ cosines @ direction / squared
+        weights: Tensor = direction / norms * length
+        return weights

@@ -1,0 +1,16 @@
+"""Equal weights: the plain sum of the losses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from train.strategies.base import LossStrategy
+
+
+class Equal(LossStrategy):
+    """w_i = 1 (EW)."""
+
+    def weights(self, losses: Tensor) -> Tensor:
+        """One for each task."""
+        return torch.ones_like(losses)

@@ -1,0 +1,24 @@
+"""Fair resource allocation between the tasks."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torchjd.aggregation import FairGradWeighting
+
+from train.strategies.base import GradientStrategy
+
+
+class Fair(GradientStrategy):
+    """w > 0 with G Gᵀ w = w^(−1/α): the step that shares the decrease of the losses α-fairly (FairGrad).
+
+    Ban, Ji, "Fair Resource Allocation in Multi-Task Learning", ICML 2024, equation 4; α = 2 as on their scenes.
+    """
+
+    def __init__(self, tasks: int, alpha: float = 2.0) -> None:
+        self.alpha = alpha
+        super().__init__(tasks)
+
+    def balance(self, gramian: Tensor, active: Tensor) -> Tensor:
+        """The root, found for a Gramian of trace 1 and scaled back: w falls with trace^(α / (1 + α))."""
+        trace = gramian.trace()
+        return FairGradWeighting(self.alpha)(gramian / trace) / trace ** (self.alpha / (1 + self.alpha))

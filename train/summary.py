@@ -1,0 +1,119 @@
+"""Many trials' figures to one row, and rows to a table: overall, by subject, by status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from edge.frames import Float64
+from train.evaluation import TrialFigures
+
+HIT_BPM, HIT_SHARE = 5.0, 0.1
+"""A heart rate is right within the greater of the two, as in the public comparisons (method section 7)."""
+
+Row = dict[str, float | None]
+
+COLUMNS = {
+    "windows": "windows",
+    "pcc": "PCC",
+    "rmse": "RMSE",
+    "ppi_error_ms": "PPI ms",
+    "window_r_timing_ms": "R ms",
+    "window_mdr": "MDR",
+    "long_pcc": "long PCC",
+    "lag_pcc": "at best lag",
+    "long_rmse": "RMSE",
+    "r_timing_ms_median": "R ms",
+    "mdr": "MDR",
+    "f1_aligned": "F1",
+    "hr_error_bpm_median": "HR error bpm",
+    "hr_right": "right",
+    "classical_hr_error_bpm_median": "classical bpm",
+    "classical_hr_right": "right",
+}
+"""What a table shows of a row, in order: of windows alone, of the long-term ECG, of the heart rate."""
+
+
+def summarise(trials: Sequence[TrialFigures]) -> Row:
+    """One row. Windows count alike, trials count alike in what they have one figure of; None where nothing is known.
+
+    pcc, rmse, ppi_error_ms: means over windows. window_*: anchors of single windows. r_timing_ms_median, mdr, f1: of
+    the long-term R peaks; f1_aligned after taking out each file's constant lag. hr_*: of every ten seconds, where the
+    truth is known; a rate that is not given is not right. *_confident80: of the 80 % the network is surest of.
+    """
+    true, ours, classical, sure = (
+        _joined(getattr(trial, name) for trial in trials)
+        for name in ("true_bpm", "ours_bpm", "classical_bpm", "confidence")
+    )
+    ours, classical, sure, true = (x[np.isfinite(true)] for x in (ours, classical, sure, true))
+    confident = sure >= np.quantile(sure, 0.2) if len(sure) else sure > 0
+    beats = [trial.beats for trial in trials]
+    true_beats = sum(len(match.timing_ms) + match.missed for match in beats)
+    row = {
+        "windows": float(sum(len(trial.ppi_error_ms) for trial in trials)),
+        "pcc": _mean(_joined(trial.pcc for trial in trials)),
+        "rmse": _mean(_joined(trial.rmse for trial in trials)),
+        "ppi_error_ms": _mean(_joined(trial.ppi_error_ms for trial in trials)),
+        "window_r_timing_ms": _median(np.abs(_joined(trial.window_beats.timing_ms for trial in trials))),
+        "window_mdr": _mean(np.array([trial.window_beats.mdr for trial in trials])),
+        "long_pcc": _mean(np.array([trial.long_pcc for trial in trials])),
+        "lag_pcc": _mean(np.array([trial.lag_pcc for trial in trials])),
+        "long_rmse": _mean(np.array([trial.long_rmse for trial in trials])),
+        "r_timing_ms_median": _median(np.abs(_joined(match.timing_ms for match in beats))),
+        "mdr": sum(match.missed for match in beats) / true_beats if true_beats else None,
+        "f1": _mean(np.array([match.f1 for match in beats])),
+        "f1_aligned": _mean(np.array([trial.aligned.f1 for trial in trials])),
+        "hr_error_bpm_median": _median(np.abs(ours - true)),
+        "hr_right": _mean(_right(ours, true)),
+        "hr_right_confident80": _mean(_right(ours[confident], true[confident])),
+        "classical_hr_error_bpm_median": _median(np.abs(classical - true)),
+        "classical_hr_right": _mean(_right(classical, true)),
+    }
+    for wave in "QST":
+        row[f"{wave.lower()}_timing_ms_median"] = _median(
+            np.abs(_joined(trial.waves_ms.get(wave, np.zeros(0)) for trial in trials))
+        )
+    return row
+
+
+def grouped(trials: Sequence[TrialFigures], key: Callable[[TrialFigures], str | None]) -> dict[str, Row]:
+    """A row for each value of `key`, in order; trials without one do not show."""
+    values = sorted({value for trial in trials if (value := key(trial)) is not None})
+    return {value: summarise([trial for trial in trials if key(trial) == value]) for value in values}
+
+
+def markdown(rows: dict[str, Row]) -> str:
+    """Rows by name as a table."""
+    lines = ["| | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for name, row in rows.items():
+        lines.append(f"| {name} | " + " | ".join(_cell(key, row[key]) for key in COLUMNS) + " |")
+    return "\n".join(lines)
+
+
+def _cell(key: str, value: float | None) -> str:
+    if value is None:
+        return "--"
+    if key == "windows":
+        return f"{value:.0f}"
+    if key.endswith(("mdr", "right")):
+        return f"{100 * value:.1f} %"
+    return f"{value:.1f}" if key.endswith(("ms", "median")) else f"{value:.3f}"
+
+
+def _right(found: Float64, true: Float64) -> Float64:
+    return np.asarray(np.abs(found - true) <= np.maximum(HIT_BPM, HIT_SHARE * true), np.float64)
+
+
+def _joined(parts: Iterable[Float64]) -> Float64:
+    return np.concatenate([np.zeros(0), *parts])
+
+
+def _mean(x: Float64) -> float | None:
+    x = x[np.isfinite(x)]
+    return round(float(x.mean()), 4) if len(x) else None
+
+
+def _median(x: Float64) -> float | None:
+    x = x[np.isfinite(x)]
+    return round(float(np.median(x)), 3) if len(x) else None
