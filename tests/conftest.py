@@ -1,6 +1,7 @@
 """Fixtures shared by all rooms' tests."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,28 @@ def strict_mosquitto_port(tmp_path):
     """A broker that lets nobody in."""
     with running_broker("mosquitto", tmp_path, strict=True) as port:
         yield port
+
+
+@pytest.fixture(scope="session")
+def trained_checkpoint(tmp_path_factory) -> Path:
+    """Of the compact network."""
+    from tests.peers.networks import save_checkpoint
+
+    return save_checkpoint(tmp_path_factory.mktemp("run") / "best.pt")
+
+
+@pytest.fixture(scope="session")
+def compact_bundle(trained_checkpoint, tmp_path_factory) -> Path:
+    """That checkpoint's bundle; read it only."""
+    from edge.bundle import Metrics
+    from export.bundle import write
+    from train.checkpoint import load
+
+    folder = tmp_path_factory.mktemp("bundles") / "compact"
+    return write(load(trained_checkpoint), folder, Metrics("made up", {"pcc": 0.5, "mdr": None})).folder
+
+
+@pytest.fixture
+def bundle_copy(compact_bundle, tmp_path) -> Path:
+    """One to damage."""
+    return shutil.copytree(compact_bundle, tmp_path / "compact")

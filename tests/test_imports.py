@@ -26,6 +26,8 @@ ROOMS = {
     "kernels": {"dsp"},
     "vitals": set(),
     "mqtt": set(),
+    "bundle": set(),
+    "backends": {"bundle"},
     "twin": {"radar"},
     "recording": {"radar"},
     "sources": {"radar", "recording"},

@@ -1,11 +1,12 @@
-"""Both networks: shapes, size, gradients, silence; ours with any points in any order; both as ONNX."""
+"""Both networks: shapes, size, gradients, silence; ours with any points in any order."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.peers import networks
+from tests.peers.networks import trained
 from train.losses import anchor_loss, cycle_loss, ecg_loss
 from train.model import NETWORKS, Network
 from train.model.backbone import DeformableConv
@@ -21,20 +22,11 @@ def name(request) -> str:
 
 @pytest.fixture(scope="module")
 def network(name) -> Network:
-    """As after some training: normalisation does something, offsets are not zero, outputs are about 1 large."""
-    torch.manual_seed(0)
-    network = NETWORKS[name]()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.1, 0.1)
-            nn.init.uniform_(module.running_var, 0.05, 0.2)
-        if isinstance(module, DeformableConv):
-            nn.init.uniform_(module.offsets.bias, -1.5, 1.5)
-    return network.eval()
+    return trained(name)
 
 
 def spectrograms(windows: int, points: int) -> torch.Tensor:
-    return torch.rand(windows, points, 71, 120, generator=torch.Generator().manual_seed(points)) ** 4
+    return torch.from_numpy(networks.spectrograms(windows, points))
 
 
 def shapes(outputs) -> list[tuple[int, ...]]:
@@ -120,33 +112,3 @@ def test_compact_sees_the_whole_window_from_everywhere(network):
     for column in (0, 60, 119):
         (gradient,) = torch.autograd.grad(z[0, :, column].square().sum(), x, retain_graph=True)
         assert (gradient.abs().amax((0, 1, 2)) > 0).all()
-
-
-# The union of what the networks need; each is in both TensorRT's and TensorRT-RTX's parser, none is control flow.
-OPERATORS = {
-    *{"Add", "Concat", "Conv", "ConvTranspose", "Div", "Equal", "Exp", "Floor", "Gather", "Gemm", "GridSample"},
-    *{"MatMul", "Mul", "Pad", "Pow", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Slice"},
-    *{"Softmax", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where"},
-}
-
-
-@pytest.mark.filterwarnings("ignore")  # the exporter's own
-def test_leaves_as_onnx_of_plain_operators_and_says_the_same(name, network, tmp_path):
-    onnx = pytest.importorskip("onnx")
-    runtime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    batch, points = torch.export.Dim("batch"), torch.export.Dim("points")
-    free = {0: batch, 1: points} if name == "compact" else {0: batch}
-    path = tmp_path / "model.onnx"
-    torch.onnx.export(
-        network, (spectrograms(2, 50),), path, dynamo=True, opset_version=18, dynamic_shapes=(free,), verbose=False
-    )
-    assert {node.op_type for node in onnx.load(path).graph.node} <= OPERATORS
-    session = runtime.InferenceSession(path)
-    for points in (1, 9, 50, 64) if name == "compact" else (50,):
-        x = spectrograms(1, points)
-        with torch.no_grad():
-            expected = network(x)
-        for theirs, ours in zip(session.run(None, {session.get_inputs()[0].name: x.numpy()}), expected, strict=True):
-            assert ours.abs().max() > 0.05
-            np.testing.assert_allclose(theirs, ours.numpy(), atol=1e-4)

@@ -40,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         run.train()
         if run.place.rank == 0:
             predict = TorchPredictor(checkpoint.load(out / "best.pt").network())
-            print(json.dumps(report(predict, part_of(data, "test", config.data.fold), out, noise=False)))
+            test, name = part_of(data, "test", config.data.fold), f"{data.name}, part test, fold {config.data.fold}"
+            print(json.dumps(report(predict, test, name, out, noise=False)))
     except (InputError, OSError) as error:
         print(f"train: error: {error}", file=sys.stderr)
         return 2

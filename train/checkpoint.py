@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +59,7 @@ def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Map
             "radarecg": __version__,
             "torch": str(torch.__version__),
             "machine": platform.machine(),
+            "command": shlex.join(["python", *sys.orig_argv[1:]]),
             **provenance,
         },
     }

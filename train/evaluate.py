@@ -1,6 +1,7 @@
 """A network on recordings with a known ECG: tables, pictures, and one JSON line.
 
 python -m train.evaluate --checkpoint runs/compact/best.pt --data sim/dataset.toml --part test --out figures
+python -m train.evaluate --shipped --json
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from rich.progress import track
 
+from edge import bundle
+from edge.backends.base import Predictor
+from edge.backends.onnxrt import OnnxRuntime
 from edge.errors import InputError
 from train import checkpoint
 from train.data.dataset import DataSet, Recording, load
@@ -22,10 +27,16 @@ from train.evaluation import TrialFigures, examine
 from train.metrics import delta_m
 from train.pictures import draw_distributions, draw_reconstructions
 from train.predict import TorchPredictor
-from train.reconstruct import Predictor, Reconstruction
+from train.reconstruct import Reconstruction
+from train.simulate import simulate_set
+from train.simulation.trial import SAMPLES
 from train.summary import Row, grouped, markdown, summarise
 
 DRAWN = 6
+
+UNSEEN_SEED, UNSEEN_SUBJECTS = 9001, 12
+"""Simulated people on whom the shipped bundle is measured; no network is trained on this seed."""
+UNSEEN = Path("recordings") / f"simulated-{UNSEEN_SEED}"
 
 
 def evaluate(
@@ -61,8 +72,32 @@ def part_of(data: DataSet, part: str, fold: int = 0) -> tuple[Recording, ...]:
     return data.of(getattr(data.folds[fold], part))
 
 
-def report(predict: Predictor, recordings: Sequence[Recording], out: Path | None, noise: bool) -> dict[str, object]:
-    """Prints the tables, draws the pictures into `out`, and returns all figures."""
+def unseen(folder: Path = UNSEEN, subjects: int = UNSEEN_SUBJECTS, samples: int = SAMPLES) -> DataSet:
+    """A trial of each of the simulated people nobody has trained on; made in `folder` where it is not there yet."""
+    simulate_set(folder, subjects, UNSEEN_SEED, trials_per_subject=1, samples=samples)
+    return load(folder / "dataset.toml")
+
+
+def predictor_of(args: argparse.Namespace) -> Predictor:
+    """The network that the command names. Raises InputError, FileNotFoundError."""
+    if args.checkpoint:
+        return TorchPredictor(checkpoint.load(args.checkpoint).network())
+    return OnnxRuntime(bundle.load(bundle.SHIPPED if args.shipped else args.bundle))
+
+
+def recordings_of(args: argparse.Namespace) -> tuple[Sequence[Recording], str]:
+    """The recordings that the command names, and their name. Raises InputError, FileNotFoundError."""
+    if args.shipped:
+        data = unseen()
+        return data.recordings, data.name
+    data = load(args.data)
+    return part_of(data, args.part, args.fold), f"{data.name}, part {args.part}, fold {args.fold}"
+
+
+def report(
+    predict: Predictor, recordings: Sequence[Recording], data: str, out: Path | None, noise: bool
+) -> dict[str, object]:
+    """Prints the tables, draws the pictures into `out`, and returns all figures; `data` names the recordings."""
     if not recordings:
         raise InputError("nothing to evaluate: the data set has no recording in this part")
     figures, made = evaluate(predict, recordings)
@@ -79,7 +114,7 @@ def report(predict: Predictor, recordings: Sequence[Recording], out: Path | None
         step = max(1, len(recordings) // DRAWN)
         draw_reconstructions(list(zip(recordings, made, strict=True))[::step][:DRAWN], out / "reconstructions.png")
         draw_distributions(figures, out / "distributions.png")
-        (out / "figures.json").write_text(json.dumps({"rows": rows, "noise": noisy}, indent=1))
+        (out / "figures.json").write_text(json.dumps({"data": data, "rows": rows, "noise": noisy}, indent=1))
     return {**overall, "noise": {name: row["delta_m"] for name, row in noisy.items()}} if noisy else {**overall}
 
 
@@ -88,17 +123,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m train.evaluate", description=__doc__.split("\n")[0] if __doc__ else ""
     )
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="PT")
-    parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="the data set")
+    network = parser.add_mutually_exclusive_group(required=True)
+    network.add_argument("--checkpoint", type=Path, metavar="PT")
+    network.add_argument("--bundle", type=Path, metavar="DIR", help="what python -m export.bundle wrote")
+    network.add_argument("--shipped", action="store_true", help="radarecg's own bundle, on simulated people unseen")
+    parser.add_argument("--data", type=Path, metavar="TOML", help="the data set; --shipped brings its own")
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
     parser.add_argument("--fold", type=int, default=0)
     parser.add_argument("--noise", action="store_true", help="the paper's noise tests too: twelve times as long")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where pictures and all figures go")
+    parser.add_argument("--json", action="store_true", help="the tables to stderr: stdout has the JSON line alone")
     args = parser.parse_args(arguments)
+    if args.shipped == bool(args.data):
+        parser.error("--data is needed, but not with --shipped")
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
-        predict = TorchPredictor(checkpoint.load(args.checkpoint).network())
-        figures = report(predict, part_of(load(args.data), args.part, args.fold), args.out, args.noise)
+        with redirect_stdout(sys.stderr if args.json else sys.stdout):
+            figures = report(predictor_of(args), *recordings_of(args), args.out, args.noise)
     except (InputError, OSError) as error:
         print(f"train.evaluate: error: {error}", file=sys.stderr)
         return 2

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
+from edge.backends.base import Predictor
 from edge.dsp.classical import HeartRateEstimator
 from edge.frames import Chest, Float32, Float64, RcgBlock, TaskOutputs
 from edge.spec import CYCLE_CLASSES, CYCLE_MIN, RCG_RATE_HZ, SST_WINDOW, WINDOW_S
@@ -19,7 +20,7 @@ from edge.vitals.stitch import Stitcher
 from train.data.labels import Labels, clean_ecg
 from train.data.trial import Trial
 from train.metrics import MS, BeatMatch, lag_adjusted_pcc, match_beats, pcc, rates_bpm, rmse, wave_timing_ms
-from train.reconstruct import Predictor, Reconstruction, reconstruct
+from train.reconstruct import Reconstruction, reconstruct
 
 _LAGS_MS = np.arange(-200.0, 201, 5)
 _FAR = 100 * SST_WINDOW  # any sample of a stream will do

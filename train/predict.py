@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
+from edge.backends.base import task_outputs
 from edge.frames import Float32, TaskOutputs
 from train.model.network import Network
 
@@ -20,6 +20,4 @@ class TorchPredictor:
     def __call__(self, values: Float32) -> list[TaskOutputs]:
         """Spectrograms [B, P, 71, 120] to what the network says of each."""
         outputs = self._network(torch.from_numpy(values).to(self._device))
-        said = outputs.ecg, outputs.anchor.softmax(-1), outputs.cycle.softmax(-1)
-        arrays = [np.asarray(x.float().cpu().numpy()) for x in said]
-        return [TaskOutputs(*row) for row in zip(*arrays, strict=True)]
+        return task_outputs(*(output.float().cpu().numpy() for output in outputs))

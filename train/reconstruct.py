@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
 
 import numpy as np
 
+from edge.backends.base import Predictor
 from edge.dsp.sst import spectrograms
 from edge.frames import Bool, Float32, Float64, TaskOutputs
 from edge.spec import SST_DEFAULT, SstSpec
 from edge.vitals.stitch import Stitcher
 
 BATCH = 16
-
-
-class Predictor(Protocol):
-    """A network, wherever it runs: spectrograms [B, P, 71, 120] to what it says of each window."""
-
-    def __call__(self, values: Float32) -> Sequence[TaskOutputs]:
-        """One TaskOutputs a window, in order."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Where a network runs: `base` is the contract, the other files one runtime each."""

@@ -1,0 +1,57 @@
+"""ONNX Runtime on the CPU: runs a bundle wherever there is no GPU."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from edge.backends.base import BackendError, task_outputs
+from edge.bundle import MODEL, Bundle, Tensor
+from edge.frames import Float32, TaskOutputs
+
+
+class OnnxRuntime:
+    """A bundle as a `Predictor`. `threads`: cores that one call may use.
+
+    Raises BackendError without onnxruntime, for a model it cannot load, and for a number of points the network
+    does not take.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        runtime = _onnxruntime()
+        self._points = bundle.about.points
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self._session = runtime.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # of many classes, without a common one but this
+            raise BackendError(
+                f"{bundle.folder / MODEL}: ONNX Runtime {runtime.__version__} cannot load it "
+                f"({str(error).splitlines()[0]}); "
+                "install a newer onnxruntime, or export the bundle again"
+            ) from error
+        found = _tensors(self._session.get_inputs()), _tensors(self._session.get_outputs())
+        if found != (bundle.about.inputs, bundle.about.outputs):
+            raise BackendError(
+                f"{bundle.folder / MODEL}: its inputs and outputs are not those of bundle.json; export the bundle again"
+            )
+
+    def __call__(self, values: Float32) -> list[TaskOutputs]:
+        """Spectrograms [B, P, 71, 120] to what the network says of each."""
+        if self._points not in ("any", values.shape[1]):
+            raise BackendError(
+                f"{values.shape[1]} points for a network of {self._points}; give it so many, or take one for any number"
+            )
+        return task_outputs(*self._session.run(None, {"spectrograms": values}))
+
+
+def _onnxruntime() -> Any:
+    """Loaded here and not above: a device that runs engines does not have it."""
+    try:
+        return import_module("onnxruntime")
+    except ImportError as error:
+        raise BackendError(f"no onnxruntime ({error}): pip install 'radarecg[cpu]'") from error
+
+
+def _tensors(found: Any) -> tuple[Tensor, ...]:
+    return tuple(Tensor(each.name, tuple(each.shape)) for each in found)

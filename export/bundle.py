@@ -1,0 +1,138 @@
+"""A checkpoint to a bundle, the folder that a device runs.
+
+python -m export.bundle runs/compact/best.pt --out edge/models/compact --metrics figures/figures.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import msgspec
+import onnx
+
+from edge import bundle
+from edge.backends.onnxrt import OnnxRuntime
+from edge.bundle import DESCRIPTION, MODEL, Bundle, Description, Metrics, Points, Provenance
+from edge.errors import InputError
+from edge.spec import SST_DEFAULT, fingerprint
+from export.card import model_card
+from export.to_onnx import ExportError, to_onnx
+from export.verify import largest_difference
+from train import checkpoint
+from train.checkpoint import Checkpoint
+from train.model.reference import POINTS as REFERENCE_POINTS
+from train.predict import TorchPredictor
+
+POINTS: dict[str, Points] = {"compact": "any", "reference": REFERENCE_POINTS}
+"""How many points each of `train.model.NETWORKS` takes."""
+TOLERANCE = 1e-4
+"""What torch and ONNX Runtime may differ by, in any output; pieces are about 1 high."""
+
+
+def write(source: Checkpoint, folder: Path, metrics: Metrics | None = None) -> Bundle:
+    """Writes a bundle and returns it, checked: loaded anew, it says what the network in torch says.
+
+    Whole or not at all: a bundle that was in `folder` stays until the new one is finished and checked.
+    Raises ExportError, OSError.
+    """
+    if folder.exists() and not (folder / DESCRIPTION).exists():
+        raise ExportError(f"{folder} exists and is not a bundle; it would be replaced: choose another folder")
+    provenance, network, points = _provenance(source), source.network(), POINTS[source.config.model]
+    model = to_onnx(network, points).SerializeToString()
+    about = Description(
+        name=source.config.model,
+        spec=fingerprint(SST_DEFAULT),
+        sst=SST_DEFAULT,
+        points=points,
+        precision="fp32",
+        inputs=bundle.inputs(points),
+        outputs=bundle.outputs(),
+        provenance=provenance,
+        metrics=metrics,
+        sha256={MODEL: hashlib.sha256(model).hexdigest()},
+    )
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        _write(part / MODEL, model)
+        _write(part / DESCRIPTION, msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
+        _write(part / "README.md", model_card(about).encode())
+        difference = largest_difference(OnnxRuntime(bundle.load(part)), TorchPredictor(network), points)
+        if not difference <= TOLERANCE:
+            raise ExportError(f"ONNX Runtime and torch differ by {difference:.2g}, more than {TOLERANCE:g}")
+        _put(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return bundle.load(folder)
+
+
+def read_metrics(path: Path) -> Metrics:
+    """The figures of all trials in `figures.json` of `train.evaluate`. Raises InputError, FileNotFoundError."""
+    try:
+        content = json.loads(path.read_text())
+        return Metrics(content["data"], msgspec.convert(content["rows"]["all"], dict[str, float | None]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the figures.json that train.evaluate --out writes ({error!r})") from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m export.bundle", description="Writes a bundle from a checkpoint.")
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--metrics", type=Path, metavar="JSON", help="figures.json of train.evaluate --out")
+    args = parser.parse_args(arguments)
+    try:
+        metrics = read_metrics(args.metrics) if args.metrics else None
+        made = write(checkpoint.load(args.checkpoint), args.out, metrics)
+    except (InputError, OSError) as error:
+        print(f"export.bundle: error: {error}", file=sys.stderr)
+        return 2
+    print(f"{made.folder}: {made.about.name}, {len(made.model) / 1e6:.1f} MB")
+    return 0
+
+
+def _provenance(source: Checkpoint) -> Provenance:
+    known = source.provenance
+    try:
+        return Provenance(
+            data=known["data"],
+            train=tuple(known["train"]),
+            validation=tuple(known["validation"]),
+            test=tuple(known["test"]),
+            seed=source.config.seed,
+            epoch=len(source.state["history"]),
+            command=known.get("command", "python -m train, with the settings below"),
+            versions={"radarecg": known["radarecg"], "torch": known["torch"], "onnx": onnx.__version__},
+            settings=msgspec.to_builtins(source.config),
+        )
+    except KeyError as error:
+        raise ExportError(f"the checkpoint does not say its {error.args[0]}: train it with this version") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _put(part: Path, folder: Path) -> None:
+    """The finished folder in its place; killed between the renames, the one before still lies beside it."""
+    before = folder.with_name(folder.name + ".before")
+    shutil.rmtree(before, ignore_errors=True)
+    if folder.exists():
+        folder.rename(before)
+    part.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""A trained network as ONNX: float32, batch normalisation folded, and no operator that a Jetson's parser refuses."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import onnx
+import torch
+
+from edge.bundle import Points, inputs, outputs
+from edge.errors import InputError
+from edge.spec import SST_BINS, SST_COLUMNS
+from train.model.network import Network
+
+OPSET = 18
+
+OPERATORS = frozenset(
+    {
+        *{"Add", "Concat", "Conv", "ConvTranspose", "Div", "Equal", "Exp", "Floor", "Gather", "Gemm", "GridSample"},
+        *{"MatMul", "Mul", "Pad", "Pow", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Slice"},
+        *{"Softmax", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where"},
+    }
+)
+"""What the networks need, all of it in TensorRT's and TensorRT-RTX's parsers; none is control flow, and none is
+BatchNormalization: it must have gone into its convolution."""
+
+_EXAMPLE_BATCH, _EXAMPLE_POINTS = 2, 3  # of a free axis; a length of 1 would be taken for a fixed one
+
+
+class ExportError(InputError):
+    """The network cannot leave torch; the message names what does not fit."""
+
+
+def to_onnx(network: Network, points: Points) -> onnx.ModelProto:
+    """The network for any number of windows, its inputs and outputs named as a bundle names them.
+
+    Raises ExportError, naming the node, for an operator that is not in OPERATORS.
+    """
+    batch: dict[int, object] = {0: torch.export.Dim("batch")}
+    free = {**batch, 1: torch.export.Dim("points")} if points == "any" else batch
+    shape = (_EXAMPLE_BATCH, _EXAMPLE_POINTS if points == "any" else points, SST_BINS, SST_COLUMNS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's, about itself
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            network.eval(),
+            (torch.rand(shape),),
+            dynamo=True,
+            opset_version=OPSET,
+            dynamic_shapes=(free,),
+            input_names=[each.name for each in inputs(points)],
+            output_names=[each.name for each in outputs()],
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    check_operators(model)
+    _forget_the_making(model)
+    return model
+
+
+def check_operators(model: onnx.ModelProto) -> None:
+    """Raises ExportError for the first node that is not in OPERATORS."""
+    for node in model.graph.node:
+        if node.op_type not in OPERATORS or node.domain:
+            raise ExportError(
+                f"node {node.name} is a {node.op_type}, which is not in export.to_onnx.OPERATORS: write the layer with "
+                "those, or add the operator once TensorRT's parser is known to take it"
+            )
+
+
+def _forget_the_making(model: onnx.ModelProto) -> None:
+    """Takes out source lines and paths of the machine that exported: the same weights give the same file anywhere."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""

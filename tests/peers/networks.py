@@ -1,0 +1,44 @@
+"""Networks and what they are shown, for tests: fresh weights, but as after some training."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from train import checkpoint
+from train.config import Data, TrainConfig, Training
+from train.model import NETWORKS, Network
+from train.model.backbone import DeformableConv
+
+
+def trained(name: str) -> Network:
+    """Normalisation does something, offsets are not zero, outputs are about 1 large."""
+    torch.manual_seed(0)
+    network = NETWORKS[name]()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.running_var, 0.05, 0.2)
+        if isinstance(module, DeformableConv):
+            nn.init.uniform_(module.offsets.bias, -1.5, 1.5)
+    return network.eval()
+
+
+def spectrograms(windows: int, points: int) -> np.ndarray:
+    return np.random.default_rng(points).random((windows, points, 71, 120), np.float32) ** 4
+
+
+def save_checkpoint(path: Path) -> Path:
+    people = {"data": "simulated-1", "train": ["a", "b"], "validation": ["c"], "test": ["d"]}
+    state = {"network": trained("compact").state_dict(), "history": [{"epoch": 1.0}]}
+    checkpoint.save(path, TrainConfig(Data("none"), Training(1, 1)), state, people)
+    return path
+
+
+def assert_alike(ours, theirs, atol: float = 1e-4) -> None:
+    """The outputs of as many windows, probabilities and pieces."""
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.ecg, b.ecg, atol=atol)
+        np.testing.assert_allclose(a.anchor, b.anchor, atol=atol)
+        np.testing.assert_allclose(a.cycle, b.cycle, atol=atol)

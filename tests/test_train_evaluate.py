@@ -1,0 +1,32 @@
+"""Evaluation from the command line: of a checkpoint, of its bundle, of the bundle that ships."""
+
+import json
+import os
+
+import pytest
+
+from edge import bundle
+from train import evaluate
+
+
+def test_evaluate_takes_a_checkpoint_or_its_bundle_and_finds_the_same(
+    trained_checkpoint, compact_bundle, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(bundle, "SHIPPED", compact_bundle)
+    people = evaluate.unseen
+    monkeypatch.setattr(evaluate, "unseen", lambda: people(tmp_path / "people", 3, 4000))
+    assert evaluate.main(["--shipped", "--json"]) == 0
+    out = capsys.readouterr().out
+    shipped = json.loads(out)
+    assert len(out.splitlines()) == 1
+    assert {"pcc", "rmse", "ppi_error_ms", "r_timing_ms_median", "mdr", "hr_error_bpm_median"} <= set(shipped)
+    data = ["--data", os.fspath(tmp_path / "people/dataset.toml"), "--part", "all", "--json"]
+    assert evaluate.main(["--checkpoint", os.fspath(trained_checkpoint), *data]) == 0
+    for key, value in json.loads(capsys.readouterr().out).items():
+        assert value == (None if shipped[key] is None else pytest.approx(shipped[key], rel=0.01)), key
+
+
+@pytest.mark.parametrize("wrong", [[], ["--shipped", "--data", "x"], ["--shipped", "--bundle", "b"], ["--bundle", "b"]])
+def test_evaluate_says_what_it_needs(wrong):
+    with pytest.raises(SystemExit):
+        evaluate.main(wrong)
