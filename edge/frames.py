@@ -121,6 +121,18 @@ class EcgEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class EcgBlock:
+    """A stretch of the ECG as the device tells it: `t_ns` is the time of its first sample, which is number `sample0`
+    since the boot. Not `continues`: what came before is of another stretch of time or place of the chest.
+    """
+
+    t_ns: int
+    sample0: int
+    estimate: EcgEstimate
+    continues: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Waveform:
     """The heart waveform: envelope of the chest's vibration, a large bump a beat. samples [n] in mm/s^2.
 

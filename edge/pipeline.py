@@ -1,7 +1,8 @@
 """The whole chain, in order: the only place that knows it.
 
 source -> RadarFrame -> RcgExtractor -> RcgBlock -> HeartRateEstimator  -> assess -> Vitals -> sink
-                                                 \\-> BreathingEstimator /
+                                                |-> BreathingEstimator /
+                                                 \\-> EcgReconstructor -> EcgBlock -> sink
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from edge.chirp import ChirpConfig
 from edge.dsp.breathing import BreathingEstimator
 from edge.dsp.classical import HeartRateEstimator
 from edge.dsp.rcg import RcgExtractor
-from edge.frames import FrameCount, RadarFrame, RateEstimate, RcgBlock, Vitals, Waveform
+from edge.frames import EcgBlock, FrameCount, Quality, RadarFrame, RateEstimate, RcgBlock, Vitals, Waveform
+from edge.reconstruction import EcgReconstructor, Predict
 from edge.sources import Source
 from edge.spec import VITALS_PERIOD_S, WINDOW_S
 from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, StillnessWatch, assess
@@ -31,6 +33,9 @@ class Sink(Protocol):
     def waveform(self, wave: Waveform) -> None:
         """About ten times a second while a chest is in view."""
 
+    def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
+        """About once a second while a chest is in view, where there is a network; with the latest verdict."""
+
     def vitals(self, vitals: Vitals) -> None:
         """Once a second, valid or not."""
 
@@ -38,11 +43,16 @@ class Sink(Protocol):
 class Pipeline:
     """Frames in with `push`; once a second `vitals`, whatever came in.
 
-    `clock_synced` says whether the frames' times can be trusted: the host's clock, or the recording's.
+    `clock_synced` says whether the frames' times can be trusted: the host's clock, or the recording's. `network` makes
+    the ECG; without one there is none.
     """
 
     def __init__(
-        self, chirp: ChirpConfig, clock_synced: Callable[[], bool], calibration: Calibration = UNCALIBRATED
+        self,
+        chirp: ChirpConfig,
+        clock_synced: Callable[[], bool],
+        calibration: Calibration = UNCALIBRATED,
+        network: Predict | None = None,
     ) -> None:
         self._clock_synced = clock_synced
         self._rcg = RcgExtractor(chirp, calibration)
@@ -53,10 +63,13 @@ class Pipeline:
         self._whole: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
         self._last: RadarFrame | None = None
         self._heard_ns: int | None = None
+        self._reconstructor = EcgReconstructor(network) if network else None
         self.frames = FrameCount()
+        self.quality = Quality("unusable", 0.0, ("warming_up",))
+        """The latest verdict."""
 
-    def push(self, frame: RadarFrame) -> Waveform | None:
-        """One frame; returns the next piece of the heart waveform when a block is complete."""
+    def push(self, frame: RadarFrame) -> tuple[Waveform | None, list[EcgBlock]]:
+        """One frame; when it completes a block: the next piece of the heart waveform, and the ECG that is ripe."""
         self._count(frame)
         restarts = self._rcg.restarts
         block = self._rcg.push(frame)
@@ -64,13 +77,14 @@ class Pipeline:
             self._block = None
             self._forget()
         if block is None:
-            return None
+            return None, []
         still = self._stillness.push(block)
         if not (still and block.chest.present):
             self._forget()
         self._breathing.push(block)
         self._block = block
-        return self._heart.push(block)
+        ecg = self._reconstructor.push(block) if self._reconstructor and block.chest.present else []
+        return self._heart.push(block), ecg
 
     def vitals(self, now_ns: int) -> Vitals:
         """What may be said at `now_ns` (Unix). Call once every VITALS_PERIOD_S: it advances the heart's tracker."""
@@ -79,7 +93,7 @@ class Pipeline:
         silence_s = abs(now_ns - self._heard_ns) / 1e9  # a clock set back is no proof of life
         breathing = self._breathing.estimate()
         heart = self._heart.update(breathing.bpm)
-        quality = assess(
+        quality = self.quality = assess(
             Evidence(
                 silence_s=silence_s,
                 problem=self._rcg.problem,
@@ -136,8 +150,11 @@ def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:
     due_ns: int | None = None
     for frame in source.frames():
         now_ns = frame.t_ns if frame else time.time_ns()
-        if frame and (wave := pipeline.push(frame)):
+        wave, ecg = pipeline.push(frame) if frame else (None, [])
+        if wave:
             sink.waveform(wave)
+        for stretch in ecg:
+            sink.ecg(stretch, pipeline.quality)
         if due_ns is None:
             due_ns = now_ns + period_ns
         elif not 0 < due_ns - now_ns <= period_ns:  # due, or the clock was set back

@@ -99,7 +99,7 @@ def motion_of_displacement(
     """The chest's motion from its displacement [P, n], finite, at any rate."""
     x, covered = Resampler(rate_hz, RCG_RATE_HZ).push(displacement_mm, np.ones(displacement_mm.shape[1], bool))
     x, rcg, _ = SecondDerivative(RCG_RATE_HZ).push(x, covered)
-    late = 3  # samples: the derivative's delay, which the ECG does not have
+    late = SecondDerivative.DELAY  # which the ECG does not have
     return ChestMotion(name, x[:, late:], rcg[:, late:], ecg, ecg_rate_hz)
 
 

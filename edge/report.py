@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from edge.frames import Vitals, Waveform
+from edge.frames import EcgBlock, Quality, Vitals, Waveform
 
 
 @dataclass
@@ -19,6 +19,9 @@ class Report:
 
     def waveform(self, wave: Waveform) -> None:
         """The waveform is not printed."""
+
+    def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
+        """The ECG is not printed."""
 
     def vitals(self, vitals: Vitals) -> None:
         """Prints one line."""

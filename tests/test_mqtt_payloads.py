@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.frames import FrameCount, Quality, Vitals, Waveform
+from edge.frames import EcgBlock, EcgEstimate, FrameCount, Quality, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.client import Broker
 from edge.mqtt.publisher import Publisher
@@ -38,13 +38,21 @@ class Sent(Publisher):
                 out.append((topic.suffix, json.loads(payload)))
 
         monkeypatch.setattr("edge.mqtt.publisher.MqttClient", Client)
-        super().__init__(Broker(), "radar-0001", chirp)
+        super().__init__(Broker(), "radar-0001", chirp, p.Model("compact", "9b1f0c3a"))
 
 
 VITALS = {
     "good": Vitals(T_NS, 64.23, 14.9, 0.463, Quality("good", 0.93), FrameCount(2000, 0)),
     "unusable": Vitals(T_NS, None, None, None, Quality("unusable", 0.11, ("body_movement", "frame_loss"))),
 }
+
+
+STRETCH = EcgBlock(
+    T_NS,
+    1200,
+    EcgEstimate(200, np.array([0.0, 1.0, -0.25]), np.array([False, True, True]), np.array([201.25]), np.array([0.9])),
+    continues=True,
+)
 
 
 @pytest.fixture
@@ -56,6 +64,7 @@ def test_every_topic_has_a_schema_and_every_payload_keeps_it(sent):
     for vitals in VITALS.values():
         sent.vitals(vitals)
     sent.waveform(Waveform(T_NS, 40, 50, np.array([0.1, -0.2, 0.3, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 12.0])))
+    sent.ecg(STRETCH, Quality("good", 0.9))
     assert {suffix for suffix, _ in sent.out} == {topic.suffix for topic in TOPICS}
     for suffix, payload in sent.out:
         schema(suffix).validate(payload)
@@ -100,6 +109,17 @@ def test_a_break_in_the_waveform_is_said(sent):
     sent.waveform(Waveform(T_NS, 16, 50, np.ones(10)))
     blocks = [payload for suffix, payload in sent.out if suffix == "waveform"]
     assert [(b["sample0"], b["continues"], b["coverage"]) for b in blocks] == [(6, False, 0.9), (16, True, 1.0)]
+
+
+def test_the_ecg_says_what_is_known_when_and_by_what(sent):
+    sent.ecg(STRETCH, Quality("unusable", 0.2, ("body_movement",)))
+    payload = sent.out[-1][1]
+    assert payload["samples"] == [None, 1000, -250]
+    assert (payload["sample0"], payload["r_peaks"], payload["confidence"]) == (1200, [1201.25], [0.9])
+    assert (payload["t0"], payload["t0_ns"]) == ("2026-11-20T17:40:00.123456Z", T_NS)
+    assert payload["amplitude_calibrated"] is False
+    assert payload["quality"] == {"state": "unusable", "sqi": 0.2, "flags": ["body_movement"]}
+    assert payload["model"] == {"id": "compact", "sha256": "9b1f0c3a"}
 
 
 def test_a_flat_waveform_is_sent_as_zeros(sent):

@@ -39,11 +39,15 @@ class Given:
 class Collected:
     def __init__(self) -> None:
         self.vitals_seen: list[Vitals] = []
+        self.ecg_seen = []
         self.samples = 0
 
     def waveform(self, wave) -> None:
         assert wave.sample0 == self.samples
         self.samples += len(wave.samples)
+
+    def ecg(self, ecg, quality) -> None:
+        self.ecg_seen.append((ecg, quality))
 
     def vitals(self, vitals: Vitals) -> None:
         self.vitals_seen.append(vitals)

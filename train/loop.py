@@ -100,6 +100,7 @@ class Run:
                     progress.update(bar, advance=1, said=" ".join(f"{loss:.3f}" for loss in losses))
                 if writer:
                     self._remember(writer)
+                    progress.console.print(_told(self.history[-1]), highlight=False)
 
     def _epoch(self) -> Iterator[list[float]]:
         epoch, training = len(self.history), self.config.training
@@ -228,6 +229,11 @@ def make_optimizer(
     if training.optimizer == "sgd":
         return torch.optim.SGD(groups, training.learning_rate, momentum=0.937)
     return torch.optim.AdamW(groups, training.learning_rate)
+
+
+def _told(epoch: dict[str, float]) -> str:
+    losses = (" ".join(f"{epoch[f'{part}_{task}']:.4f}" for task in TASKS) for part in ("train", "validation"))
+    return f"epoch {epoch['epoch']:.0f}: {', '.join(TASKS)}  train {'  validation '.join(losses)}"
 
 
 def _progress(rank: int) -> Progress:

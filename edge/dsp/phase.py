@@ -107,9 +107,10 @@ class Resampler:
 class SecondDerivative:
     """Noise-robust second derivative of displacement (Chen et al. 2022, seven points), streaming.
 
-    s'' = [(s-3 + s+3) + 2(s-2 + s+2) - (s-1 + s+1) - 4 s0] / (16 h^2); delay three samples.
+    s'' = [(s-3 + s+3) + 2(s-2 + s+2) - (s-1 + s+1) - 4 s0] / (16 h^2); delay DELAY samples.
     """
 
+    DELAY = 3
     _TAPS = np.array([1.0, 2.0, -1.0, -4.0, -1.0, 2.0, 1.0]) / 16
 
     def __init__(self, rate_hz: float) -> None:

@@ -87,10 +87,11 @@ class Status(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radare
 
 
 class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.info/1"):
-    """Retained; what this device is. `radar_sha256` is that of the chirp file."""
+    """Retained; what this device is. `radar_sha256` is that of the chirp file, `network` what makes the ECG, if any."""
 
     version: str
     model: Model
+    network: Model | None
     radar_sha256: str
     frame_rate_hz: float
     wavelength_mm: float
@@ -136,6 +137,33 @@ class WaveformPayload(Payload, frozen=True, kw_only=True, tag_field="schema", ta
     samples: list[int]
     coverage: float
     continues: bool
+
+
+class EcgPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.ecg/1"):
+    """The reconstructed ECG in blocks: sample k is `samples[k] * scale` uV, number `sample0 + k`, at `t0` + k / `fs`.
+
+    Null: not known. The amplitude is not calibrated: a radar cannot tell it, so the QRS complex is made 1 mV high.
+    `r_peaks` are numbers of samples, fractions count; `confidence` is that of each.
+    """
+
+    seq: int
+    sample0: int
+    t0: str
+    t0_ns: int
+    clock: Clock
+    fs: int
+    n: int
+    unit: Literal["uV"] = "uV"
+    scale: float = 1.0
+    lead: Literal["reconstructed"] = "reconstructed"
+    amplitude_calibrated: Literal[False] = False
+    latency_ms: int
+    samples: list[int | None]
+    r_peaks: list[float]
+    confidence: list[float]
+    continues: bool
+    quality: QualityReport
+    model: Model
 
 
 def iso_utc(t_ns: int) -> str:

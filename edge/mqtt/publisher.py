@@ -9,11 +9,11 @@ import numpy as np
 
 from edge import __version__
 from edge.chirp import ChirpConfig
-from edge.frames import Vitals, Waveform
+from edge.frames import EcgBlock, Quality, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.client import Broker, MqttClient
-from edge.mqtt.topics import INFO, STATUS, VITALS, WAVEFORM
-from edge.spec import NOT_A_DEVICE, WAVEFORM_RATE_HZ, WINDOW_S
+from edge.mqtt.topics import ECG, INFO, STATUS, VITALS, WAVEFORM
+from edge.spec import NOT_A_DEVICE, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
 from edge.timing import clock_state
 
 CLASSICAL = p.Model("classical-1")
@@ -24,8 +24,9 @@ _WAVEFORM_BLOCK_S = 0.2
 class Publisher:
     """One device, one run (`boot`); numbers in `seq` never repeat within it."""
 
-    def __init__(self, broker: Broker, device: str, chirp: ChirpConfig) -> None:
+    def __init__(self, broker: Broker, device: str, chirp: ChirpConfig, network: p.Model | None = None) -> None:
         self._device, self._boot = device, secrets.token_hex(4)
+        self._network = network
         self._seq = 0
         self._waves: list[Waveform] = []
         self.client = MqttClient(
@@ -60,6 +61,32 @@ class Publisher:
         )
         self._waves = []
         self.client.publish(WAVEFORM, p.encode(payload))
+
+    def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
+        """Publishes a stretch of the ECG."""
+        assert self._network  # who else made it
+        e = ecg.estimate
+        moved = ecg.sample0 - e.sample0  # from the stretch's own numbers to those since the boot
+        end_ns = ecg.t_ns + len(e.ecg) * 1_000_000_000 // RCG_RATE_HZ
+        payload = p.EcgPayload(
+            device=self._device,
+            boot=self._boot,
+            seq=self._next_seq(),
+            sample0=ecg.sample0,
+            t0=p.iso_utc(ecg.t_ns),
+            t0_ns=ecg.t_ns,
+            clock=_clock(),
+            fs=RCG_RATE_HZ,
+            n=len(e.ecg),
+            latency_ms=max(0, time.time_ns() - end_ns) // 1_000_000,
+            samples=[round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.known, strict=True)],
+            r_peaks=np.round(e.r_peaks + moved, 2).tolist(),
+            confidence=np.round(e.confidence, 3).tolist(),
+            continues=ecg.continues,
+            quality=p.QualityReport(quality.state, quality.sqi, quality.flags),
+            model=self._network,
+        )
+        self.client.publish(ECG, p.encode(payload))
 
     def vitals(self, vitals: Vitals) -> None:
         """Publishes one second's vitals."""
@@ -109,7 +136,8 @@ class Publisher:
             waveform_fs=WAVEFORM_RATE_HZ,
             waveform_unit="mm/s2",
             clock=_clock(),
-            schemas=("radarecg.vitals/1", "radarecg.waveform/1"),
+            network=self._network,
+            schemas=("radarecg.vitals/1", "radarecg.waveform/1", *(["radarecg.ecg/1"] if self._network else [])),
             notice=NOT_A_DEVICE,
         )
 

@@ -28,5 +28,6 @@ STATUS = Topic("status", qos=1, retain=True, expiry_s=None)
 INFO = Topic("info", qos=1, retain=True, expiry_s=None)
 VITALS = Topic("vitals", qos=1, retain=False, expiry_s=10)
 WAVEFORM = Topic("waveform", qos=0, retain=False, expiry_s=10)
+ECG = Topic("ecg", qos=1, retain=False, expiry_s=30)
 
-TOPICS = (STATUS, INFO, VITALS, WAVEFORM)
+TOPICS = (STATUS, INFO, VITALS, WAVEFORM, ECG)

@@ -1,7 +1,7 @@
 """Any rate to RCG_RATE_HZ, without a shift in time: sample i of every result lies i / RCG_RATE_HZ after the first.
 
 The device's own parts do the radar's side, so nothing is learnt that the device would not see: `Resampler` waits for
-samples but does not shift them, `SecondDerivative` shifts by DERIVATIVE_DELAY, which is taken back here.
+samples but does not shift them, `SecondDerivative` shifts by its DELAY, which is taken back here.
 """
 
 from __future__ import annotations
@@ -15,14 +15,11 @@ from edge.dsp.phase import Resampler, SecondDerivative
 from edge.frames import Float64
 from edge.spec import RCG_RATE_HZ
 
-DERIVATIVE_DELAY = 3
-"""Samples by which SecondDerivative's output lags what it was given."""
-
 
 def acceleration(displacement: Float64, rate_hz: float) -> Float64:
     """Displacement [P, n] at any rate to its second derivative [P, m] at RCG_RATE_HZ, in its unit per s^2."""
     x, covered = Resampler(rate_hz, RCG_RATE_HZ).push(displacement, np.ones(displacement.shape[1], bool))
-    return SecondDerivative(RCG_RATE_HZ).push(x, covered)[1][:, DERIVATIVE_DELAY:]
+    return SecondDerivative(RCG_RATE_HZ).push(x, covered)[1][:, SecondDerivative.DELAY :]
 
 
 def resampled(x: Float64, rate_hz: float) -> Float64:

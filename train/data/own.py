@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from scipy import interpolate, signal, stats
 
-from edge.dsp.phase import Resampler
+from edge.dsp.phase import Resampler, SecondDerivative
 from edge.dsp.rcg import RcgExtractor
 from edge.frames import Bool, Float32, Float64, RcgBlock
 from edge.pipeline import first_problem
@@ -29,7 +29,6 @@ from edge.recording import Recording, open_recording
 from edge.sources.replay import ReplaySource
 from edge.spec import RCG_RATE_HZ
 from train.data.files import read_table
-from train.data.motion import DERIVATIVE_DELAY
 from train.data.trial import Rhythm, Status, Trial, TrialError
 
 SHORTEST_S = 10.0
@@ -154,7 +153,7 @@ def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Iterator[Stretch]:
 def _delay_s(recording: Recording) -> float:
     """How much older a block's last sample is than its last frame; with resampling, on average."""
     rate_hz = recording.chirp.frame_rate_hz
-    derivative_s = DERIVATIVE_DELAY / RCG_RATE_HZ
+    derivative_s = SecondDerivative.DELAY / RCG_RATE_HZ
     if math.isclose(rate_hz, RCG_RATE_HZ):
         return derivative_s
     waiting = math.ceil(Resampler.HALF_WIDTH * max(1.0, rate_hz / RCG_RATE_HZ)) - 1

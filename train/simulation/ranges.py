@@ -130,8 +130,8 @@ PULSE_WIDTH_S = Between(0.09, 0.15)
 PULSE_DELAY_S = Near(0.22, 0.03)
 _SAME = Between(1, 1)
 VIBRATIONS = (
-    VibrationRange(_SAME, Around(8.5, 1.25), Around(0.055, 1.3), Near(0.085, 0.018)),  # opening [U]
-    VibrationRange(Around(0.9, 1.7), Around(9.0, 1.35), Around(0.050, 1.3), Near(0, 0.008), True, at_base=True),
+    VibrationRange(_SAME, Around(8.0, 1.3), Around(0.055, 1.3), Near(0.085, 0.018)),  # opening [C]
+    VibrationRange(Around(0.9, 1.7), Around(8.5, 1.35), Around(0.050, 1.3), Near(0, 0.008), True, at_base=True),
     VibrationRange(Around(0.4, 1.9), Around(12.0, 1.3), Around(0.030, 1.3), Near(0.035, 0.012)),  # mitral closure [A]
     VibrationRange(Around(0.4, 1.8), Around(6.0, 1.3), Around(0.070, 1.3), Near(0.19, 0.03)),  # ejection's ringing
     VibrationRange(Around(0.4, 1.9), Around(5.5, 1.3), Around(0.060, 1.3), Near(0.14, 0.02), True),  # filling, third
@@ -158,12 +158,12 @@ RANGE_M = Between(0.38, 0.60)
 AZIMUTH_DEG = Near(0, 6)
 
 # Noise. Unrest is the sitting body's own acceleration, in the heart's band, over the heart's own.
-UNREST_TO_HEART = Around(0.17, 2.7)  # [C]: most people sit quietly, some bury their heartbeat
-UNREST_HZ = Around(7, 1.4)
-UNREST_OCTAVES = 1.6  # its band's width
+UNREST_TO_HEART = Around(0.18, 2.5)  # [C]: most people sit quietly, some bury their heartbeat
+UNREST_HZ = Around(5.5, 1.4)  # [C]
+UNREST_OCTAVES = 1.4  # width of its band [C]
 SWAY_MM = Around(0.3, 1.8)  # slower than SWAY_HZ
 SWAY_HZ = 0.5
-NOISE_COUNTS = Around(3.5, 2.2)  # [C]
+NOISE_COUNTS = Around(3, 2.2)  # [C]
 PHASE_NOISE_RAD = Around(1e-3, 1.7)
 SLIPS_PER_TRIAL = Around(0.5, 2)  # of one point's phase, by a turn
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.chirp import ChirpConfig
+from edge.dsp.phase import SecondDerivative
 from edge.dsp.rcg import RcgExtractor
 from edge.frames import Float64, RadarFrame, RcgBlock
 from edge.spec import RCG_RATE_HZ
@@ -17,7 +18,6 @@ from edge.twin.fmcw import Fmcw
 from train.simulation.session import Session
 
 _FRAMES_AT_ONCE = 20
-_DERIVATIVE_DELAY = 3  # samples
 
 
 @dataclass(frozen=True)
@@ -44,4 +44,4 @@ def through_frames(session: Session, chirp: ChirpConfig, seconds: float) -> Hear
         raise ValueError(f"no chest found in {seconds:g} s of subject {session.subject.name}")
     longest = max(stretches, key=len)
     rcg = np.concatenate([block.rcg_mm_s2 for block in longest], axis=1)
-    return Heard(rcg, longest[-1].t_ns * 1e-9 - (np.arange(rcg.shape[1])[::-1] + _DERIVATIVE_DELAY) / RCG_RATE_HZ)
+    return Heard(rcg, longest[-1].t_ns * 1e-9 - (np.arange(rcg.shape[1])[::-1] + SecondDerivative.DELAY) / RCG_RATE_HZ)

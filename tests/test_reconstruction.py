@@ -1,0 +1,78 @@
+"""Blocks of RCG to a numbered, timed ECG; the network is one that hears every shake of the chest."""
+
+import numpy as np
+
+from edge.dsp.phase import SecondDerivative
+from edge.frames import Chest, RcgBlock, TaskOutputs
+from edge.reconstruction import EcgReconstructor
+
+START_NS = 1_795_196_400_000_000_000
+SAMPLE_NS = 5_000_000
+BEATS = np.arange(90, 6000, 170)
+
+
+def hearing(values):
+    """Where the chest is loud, there is a beat; columns are 20 / 3 samples long."""
+    said = []
+    for window in values:
+        anchor = np.interp(np.arange(800) * 30 / 200, np.arange(120), window.mean(axis=(0, 1))) ** 8
+        cycle = np.zeros(260)
+        cycle[110] = 1
+        piece = np.exp(-0.5 * ((np.arange(200) - 200 / 3) / 3) ** 2)
+        said.append(TaskOutputs(piece.astype("f"), anchor / anchor.sum(), cycle))
+    return said
+
+
+def blocks(count, uncovered=(), restarts=(0,)):
+    """0.1 s each; sample k of the chest is DELAY samples older than the frame it comes with."""
+    t = np.arange(20 * count)
+    shake = sum(np.exp(-0.5 * ((t - beat) / 4) ** 2) * np.cos((t - beat) * 0.6) for beat in BEATS)
+    rcg = np.stack([shake, shake]) + 1e-3 * np.random.default_rng(1).standard_normal((2, len(t)))
+    for k in range(count):
+        part = slice(20 * k, 20 * k + 20)
+        last = part.stop - 1 + SecondDerivative.DELAY
+        covered = np.full(20, k not in uncovered)
+        yield RcgBlock(
+            START_NS + last * SAMPLE_NS, rcg[:, part], rcg[:, part], np.full(2, 0.5), covered, 0.0,
+            Chest(0.5, 30, True), k in restarts,
+        )  # fmt: skip
+
+
+def reconstructed(*args, **how):
+    chain = EcgReconstructor(hearing)
+    return [ecg for block in blocks(*args, **how) for ecg in chain.push(block)]
+
+
+def test_beats_come_at_their_samples_and_their_times():
+    ecg = reconstructed(200)
+    assert [part.sample0 for part in ecg[1:]] == [part.sample0 + len(part.estimate.ecg) for part in ecg[:-1]]
+    assert [part.continues for part in ecg] == [False] + [True] * (len(ecg) - 1)
+    found = np.concatenate([part.estimate.r_peaks for part in ecg])
+    true = BEATS[slice(*np.searchsorted(BEATS, found[[0, -1]] + [-20, 20]))]
+    np.testing.assert_allclose(found, true, atol=4)
+    for part in ecg:
+        assert part.t_ns == START_NS + part.sample0 * SAMPLE_NS
+
+
+def test_after_a_restart_numbers_go_on_and_the_break_is_said():
+    ecg = reconstructed(300, restarts=(0, 130))
+    breaks = [part for part in ecg if not part.continues]
+    assert len(breaks) == 2
+    assert breaks[1].sample0 >= 130 * 20
+    for part in ecg:
+        assert part.t_ns == START_NS + part.sample0 * SAMPLE_NS
+
+
+def test_windows_with_much_missing_are_not_shown_to_the_network():
+    ecg = reconstructed(300, uncovered=range(100, 140))
+    known = np.zeros(6000, bool)
+    for part in ecg:
+        known[part.sample0 : part.sample0 + len(part.estimate.known)] |= part.estimate.known
+    assert not known[2000:2800].any()
+    assert known[1000:1700].mean() > 0.9
+    assert known[4000:5000].mean() > 0.9
+
+
+def test_the_first_ecg_comes_with_the_first_window():
+    assert reconstructed(59) == []
+    assert len(reconstructed(60)) == 1
