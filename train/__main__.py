@@ -11,7 +11,10 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from edge.errors import InputError
 from edge.spec import SST_DEFAULT
@@ -60,8 +63,8 @@ def data_of(config: TrainConfig, folder: Path) -> DataSet:
     return data if config.data.augment else with_windows(data, path.with_suffix(".windows"))
 
 
-def run_of(config: TrainConfig, data: DataSet, out: Path) -> Run:
-    """A run on the training and validation subjects of a data set's fold."""
+def run_of(config: TrainConfig, data: DataSet, out: Path, start: Mapping[str, Tensor] | None = None) -> Run:
+    """A run on the training and validation subjects of a data set's fold, from the weights `start` if there are any."""
     out.mkdir(parents=True, exist_ok=True)
     size, points, seed = config.training.batch, config.data.points, config.seed
     learn = Batches(part_of(data, "train", config.data.fold), size, points, config.data.augment, seed, SST_DEFAULT)
@@ -73,7 +76,7 @@ def run_of(config: TrainConfig, data: DataSet, out: Path) -> Run:
         "validation": list(fold.validation),
         "test": list(fold.test),
     }
-    return Run(config, out, learn, check, provenance)
+    return Run(config, out, learn, check, provenance, start)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,15 @@ class Checkpoint:
     provenance: dict[str, Any]
 
     def network(self) -> Network:
-        """The network with its weights, ready to predict."""
+        """The network with its weights, ready to predict. Raises CheckpointError for weights of another network."""
         network = NETWORKS[self.config.model]()
-        network.load_state_dict(self.state["network"])
+        try:
+            network.load_state_dict(self.state["network"])
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"weights made by radarecg {self.provenance.get('radarecg')} do not fit this version's network "
+                f"{self.config.model!r}; train again, or use that version"
+            ) from error
         network.eval()
         return network
 
@@ -91,6 +97,8 @@ def load(path: Path, model: str | None = None) -> Checkpoint:
             f"{path}: made for the spec {spec}, this is {fingerprint(SST_DEFAULT)}: its spectrograms or labels meant "
             "something else; train again, or use the version it was made with"
         )
+    if config.model not in NETWORKS:
+        raise CheckpointError(f"{path}: a network {config.model!r}; there are {', '.join(NETWORKS)}")
     if model is not None and config.model != model:
         raise CheckpointError(f"{path}: a network {config.model!r}, not {model!r}")
     return Checkpoint(config, content["state"], content["provenance"])

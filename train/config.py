@@ -40,7 +40,7 @@ class Strategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row of train.strategies.STRATEGIES and its numbers; where EGA and its like compare gradients."""
 
     name: str = "ega"
-    parameters: dict[str, float | str | list[float]] = {}
+    parameters: dict[str, int | float | str | list[float]] = {}
     alignment: Literal["shared", "representation"] = "shared"
 
 
@@ -56,6 +56,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warm_up: Share = 0.05
     """The share of all steps in which the learning rate rises; then it falls as a cosine to zero."""
     patience: Positive = 1000
+    keep_statistics: bool = False
+    """Batch normalisations go by the statistics they have: for a trained network on little data."""
 
 
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

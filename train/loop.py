@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.tensorboard import SummaryWriter
 
 from edge.errors import InputError
@@ -26,7 +27,7 @@ from train.batches import Batch, Batches
 from train.config import TrainConfig, Training
 from train.losses import anchor_loss, cycle_loss, ecg_loss
 from train.model import NETWORKS
-from train.model.network import Outputs
+from train.model.network import Network, Outputs
 from train.strategies import STRATEGIES, GradientStrategy, LossStrategy, Strategy
 
 TASKS = ("ecg", "anchor", "cycle")
@@ -58,16 +59,27 @@ class Place:
 
 
 class Run:
-    """One training in `folder`; goes on where it was when the folder holds a checkpoint of the same settings."""
+    """One training in `folder`; goes on where it was when the folder holds a checkpoint of the same settings.
+
+    `start`: the weights that a network begins with which is not new.
+    """
 
     def __init__(
-        self, config: TrainConfig, folder: Path, learn: Batches, check: Batches, provenance: Mapping[str, object]
+        self,
+        config: TrainConfig,
+        folder: Path,
+        learn: Batches,
+        check: Batches,
+        provenance: Mapping[str, object],
+        start: Mapping[str, Tensor] | None = None,
     ):
         self.config, self.folder, self.provenance = config, folder, provenance
         self.place = Place.find()
         self._learn, self._check = learn, check
         torch.manual_seed(config.seed)
         self.network = NETWORKS[config.model]().to(self.place.device)
+        if start is not None:
+            self.network.load_state_dict(start)
         self.strategy = make_strategy(config)
         self.optimizer = make_optimizer(config.training, list(self.network.parameters()), self.strategy)
         decoders = dict(zip(TASKS, self.network.decoder_parameters(), strict=True))
@@ -94,6 +106,10 @@ class Run:
         epoch, training = len(self.history), self.config.training
         torch.manual_seed(hash((self.config.seed, epoch, self.place.rank)) & 0x7FFFFFFF)
         self.network.train()
+        if training.keep_statistics:
+            for layer in self.network.modules():
+                if isinstance(layer, _BatchNorm):
+                    layer.eval()
         total = torch.zeros(len(TASKS), dtype=torch.float64)
         numbers = range(self.place.rank, training.steps * self.place.ranks, self.place.ranks)
         for step, batch in enumerate(self._learn.drawn(epoch, numbers)):
@@ -107,7 +123,7 @@ class Run:
             mean /= self.place.ranks
         self.strategy.end_epoch(mean)
         named = {f"train_{task}": value for task, value in zip(TASKS, mean.tolist(), strict=True)}
-        self.history.append({"epoch": epoch + 1, **named, **self._validate()})
+        self.history.append({"epoch": epoch + 1, **named, **self.validate(self.network)})
 
     def _step(self, batch: Batch, when: str) -> Tensor:
         """One step; the losses [3]."""
@@ -129,12 +145,12 @@ class Run:
         return torch.stack([loss.detach().double().cpu() for loss in losses.values()])
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, float]:
+    def validate(self, network: Network) -> dict[str, float]:
         """Losses on windows that never change, and `score`, their product's logarithm: every task counts alike."""
-        self.network.eval()
+        network.eval()
         total, count = torch.zeros(len(TASKS), dtype=torch.float64), 0
         for batch in self._check.spread(VALIDATION_WINDOWS):
-            outputs = self.network(torch.from_numpy(batch.x).to(self.place.device))
+            outputs = network(torch.from_numpy(batch.x).to(self.place.device))
             losses = torch.stack([loss.double().cpu() for loss in task_losses(outputs, batch).values()])
             total, count = total + losses * len(batch.source), count + len(batch.source)
         mean = (total / count).tolist()

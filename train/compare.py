@@ -1,0 +1,183 @@
+"""All strategies on the same network and data: the paper's Table I, with its spread over seeds.
+
+    python -m train.compare --preset tiny --seeds 3 --out runs/tiny
+
+Every run's last epoch is measured, on the test subjects: the rate has then fallen to zero, and nothing was chosen. Run
+it again to go on: finished runs are kept, and the table is written anew after each. Gradients are compared at the
+shared parameters, as in the paper, whatever the preset says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edge.errors import InputError
+from edge.frames import Float32, TaskOutputs
+from train.__main__ import data_of, run_of
+from train.config import Strategy, TrainConfig, load_train_config
+from train.data.dataset import DataSet
+from train.evaluate import evaluate, part_of
+from train.kept import keep_to, kept
+from train.loop import TASKS
+from train.metrics import delta_m
+from train.predict import TorchPredictor
+from train.reconstruct import Predictor
+from train.summary import Row, summarise
+
+PRESETS = Path(__file__).parent / "presets"
+BASELINE = "stl"
+TEMPERATURES = (0.1, 0.5, 1.0, 1.5, 2.0)
+ROWS: dict[str, tuple[Strategy, ...]] = {
+    BASELINE: tuple(Strategy("stl", {"task": task}) for task in range(len(TASKS))),
+    **{name: (Strategy(name),) for name in ("ew", "uw", "gls", "dwa", "stch")},
+    **{name: (Strategy(name),) for name in ("cagrad", "imtl", "moco", "aligned")},
+    **{f"ega-{t:g}": (Strategy("ega", {"temperature": t}),) for t in TEMPERATURES},
+    **{name: (Strategy(name),) for name in ("upgrad", "fairgrad", "config", "dbmtl")},
+}
+"""A row of the table to what it trains: one network, or for the single-task baseline one a task."""
+
+FIGURES = {
+    "rmse": ("rmse", "RMSE", 1, 3),
+    "pcc": ("pcc", "PCC %", 100, 1),
+    "ppi_error_ms": ("ppi_error_ms", "PPI ms", 1, 1),
+    "r_timing_ms": ("window_r_timing_ms", "R ms", 1, 1),
+    "mdr": ("window_mdr", "MDR %", 100, 1),
+}
+"""The figures of equation 16: where `summarise` has them (of single windows); heading, factor, digits in a table."""
+
+
+class OneEach:
+    """Of each task, what the network says that was trained for it alone."""
+
+    def __init__(self, predictors: Sequence[Predictor]) -> None:
+        self._predictors = predictors
+
+    def __call__(self, values: Float32) -> list[TaskOutputs]:
+        """Spectrograms [B, P, 71, 120] to what is said of each."""
+        said = zip(*(predict(values) for predict in self._predictors), strict=True)
+        return [TaskOutputs(ecg.ecg, anchor.anchor, cycle.cycle) for ecg, anchor, cycle in said]
+
+
+def figures_of(row: str, config: TrainConfig, data: DataSet, folder: Path) -> Row:
+    """Trains the networks of a row, in `folder`, and measures them on the test subjects; the folder is then removed."""
+    predictors = []
+    for number, strategy in enumerate(ROWS[row]):
+        run = run_of(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
+        run.train()
+        predictors.append(TorchPredictor(run.network))
+    predict = OneEach(predictors) if len(predictors) > 1 else predictors[0]
+    figures = summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
+    shutil.rmtree(folder)
+    return figures
+
+
+def table(found: dict[str, list[Row]]) -> str:
+    """Rows by name, each with its seeds, in Markdown: mean ± standard deviation, and Delta_m against the baseline.
+
+    Delta_m is against the baseline's mean over seeds, so that the baseline's own spread shows what chance does.
+    """
+    seeds = {name: [_of_windows(row) for row in rows] for name, rows in found.items()}
+    baseline = {name: float(np.mean([row[name] for row in seeds[BASELINE]])) for name in FIGURES}
+    comparable = all(value > 0 for value in baseline.values())  # not 0, not NaN
+    headings = [heading for _, heading, _, _ in FIGURES.values()]
+    lines = ["| | " + " | ".join([*headings, "Delta_m %"]) + " |", "|---" * (len(headings) + 2) + "|"]
+    for name, rows in seeds.items():
+        cells = [_cell([factor * row[key] for row in rows], digits) for key, (_, _, factor, digits) in FIGURES.items()]
+        change = [delta_m(row, baseline) if comparable else np.nan for row in rows]
+        lines.append(f"| {name} | " + " | ".join([*cells, _cell(change, 1)]) + " |")
+    return "\n".join(lines)
+
+
+def compare(preset: str, rows: Collection[str], seeds: int, out: Path, command: str) -> str:
+    """Runs what is missing of the grid, and returns the table. Raises InputError, OSError."""
+    config, data = _prepared(preset, rows, seeds, out)
+    wanted = [name for name in ROWS if name in {BASELINE, *rows}]
+    jobs: list[tuple[str, Path, Callable[[], Row]]] = []
+    for seed in range(config.seed, config.seed + seeds):
+        for row in wanted:
+            name, seeded = f"{row}-seed{seed}", msgspec.structs.replace(config, seed=seed)
+            jobs.append((row, out / f"{name}.json", partial(figures_of, row, seeded, data, out / name)))
+    found: dict[str, list[Row]] = {}
+    missing, done, began, text = sum(not path.exists() for _, path, _ in jobs), 0, time.monotonic(), ""
+    for row, path, make in jobs:
+        if not path.exists():
+            left = (missing - done) * (time.monotonic() - began) / done / 60 if done else None
+            print(f"{path.stem}: {done + 1} of {missing}" + (f", {left:.0f} min to go" if left else ""))
+            done += 1
+        found.setdefault(row, []).append(kept(path, make))
+        text = f"`{command}`\n\n{_about(config, data)}\n\n{table(found)}\n"
+        (out / "table.md").write_text(text)
+    return text
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m train.compare", description="All strategies beside each other.")
+    parser.add_argument("--preset", required=True, metavar="NAME", help="a file of train/presets")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N")
+    parser.add_argument("--strategies", nargs="+", default=list(ROWS), metavar="ROW", help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    args = parser.parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    chosen = "" if args.strategies == list(ROWS) else f" --strategies {' '.join(args.strategies)}"
+    command = f"python -m train.compare --preset {args.preset} --seeds {args.seeds}{chosen} --out {args.out}"
+    try:
+        print(compare(args.preset, args.strategies, args.seeds, args.out, command))
+    except (InputError, OSError) as error:
+        print(f"train.compare: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"train.compare: stopped; the same command goes on where it was in {args.out}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _prepared(preset: str, rows: Collection[str], seeds: int, out: Path) -> tuple[TrainConfig, DataSet]:
+    path = PRESETS / f"{preset}.toml"
+    if not path.exists():
+        raise InputError(f"no preset {preset!r}; there are {', '.join(sorted(p.stem for p in PRESETS.glob('*.toml')))}")
+    if unknown := sorted(set(rows) - set(ROWS)):
+        raise InputError(f"no strategy {unknown[0]!r} in the table; there are {', '.join(ROWS)}")
+    if seeds < 1:
+        raise InputError(f"{seeds} seeds; one at least is needed")
+    config = load_train_config(path)
+    config = msgspec.structs.replace(config, strategy=Strategy())
+    data = data_of(config, path.parent)
+    part_of(data, "test", config.data.fold)
+    keep_to({"preset": msgspec.to_builtins(config), "data": data.name}, out)
+    return config, data
+
+
+def _about(config: TrainConfig, data: DataSet) -> str:
+    fold, training = data.folds[config.data.fold], config.training
+    return (
+        f"{data.name}: {len(fold.train)} subjects to train on, tested on {len(fold.test)} others. "
+        f"{training.epochs * training.steps} steps of {training.batch} windows of {config.data.points} points. "
+        "Mean ± standard deviation over seeds; figures of single windows; Delta_m against the mean of stl."
+    )
+
+
+def _of_windows(row: Row) -> dict[str, float]:
+    return {name: np.nan if (value := row[key]) is None else value for name, (key, _, _, _) in FIGURES.items()}
+
+
+def _cell(values: Sequence[float], digits: int) -> str:
+    mean = float(np.mean(values))
+    if np.isnan(mean):
+        return "--"
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{mean:.{digits}f}{spread}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""Long work in pieces: what is finished lies in a folder as JSON, and is not done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edge.errors import InputError
+
+
+class OtherWorkError(InputError):
+    """The folder holds results of other settings or other data; the message names it."""
+
+
+def keep_to(settings: Mapping[str, object], folder: Path) -> None:
+    """Notes in `folder` what its results are made with. Raises OtherWorkError when they were made with something else.
+
+    `settings` is what JSON can hold.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path, now = folder / "settings.json", json.dumps(settings, indent=1)
+    if path.exists() and (before := path.read_text()) != now:
+        old, new = json.loads(before), json.loads(now)
+        changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+        raise OtherWorkError(
+            f"{folder} holds results with another {', '.join(changed)}; name another folder with --out"
+        )
+    path.write_text(now)
+
+
+def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the JSON file holds; made and written, whole or not at all, where it is not there yet."""
+    if not path.exists():
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(make(), indent=1))
+        part.replace(path)
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
