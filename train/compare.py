@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edge.backends.base import Predictor
 from edge.errors import InputError
 from edge.frames import Float32, TaskOutputs
 from train.__main__ import data_of, run_of
@@ -31,7 +32,6 @@ from train.kept import keep_to, kept
 from train.loop import TASKS
 from train.metrics import delta_m
 from train.predict import TorchPredictor
-from train.reconstruct import Predictor
 from train.summary import Row, summarise
 
 PRESETS = Path(__file__).parent / "presets"
