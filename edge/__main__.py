@@ -19,9 +19,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small pro
 from edge.calibrate import calibrate
 from edge.calibration import UNCALIBRATED
 from edge.command_line import Command, parser
-from edge.config import broker_of, calibration_of, card_of, load_config
+from edge.config import broker_of, calibration_of, card_of, load_config, network_of
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
+from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
 from edge.pipeline import Pipeline, first_problem, run
 from edge.radar.boards import boards
@@ -60,17 +61,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def command_run(args: argparse.Namespace) -> int:
-    """The runtime: radar frames in, vitals out over MQTT, until stopped."""
+    """The runtime: radar frames in, ECG and vitals out over MQTT, until stopped."""
     config = load_config(args.config)
     chirp = load_chirp(args.config.parent / config.radar.cfg)
     card, broker = card_of(config, args.config), broker_of(config, args.config)
-    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration_of(config, args.config, chirp))
+    calibration, network = calibration_of(config, args.config, chirp), network_of(config, args.config)
+    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration, network.predict if network else None)
     log = logging.getLogger("edge.run")
     with boards(chirp, config.radar.serial, card) as start_boards:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         _on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
-        publisher = Publisher(broker, config.device, chirp)
+        publisher = Publisher(broker, config.device, chirp, Model(network.name, network.sha256) if network else None)
         try:
             start_boards()
             run(source, pipeline, publisher)

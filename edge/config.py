@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
 from edge.errors import InputError
 from edge.mqtt.client import Broker
+from edge.network import Network, load_network
 from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DEFAULT_DATA_PORT
 from edge.radar.dca1000_control import CardConfig, load_card
@@ -51,12 +52,23 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password_file: str | None = None
 
 
+class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What makes the ECG: a bundle on a backend; "none": there is no ECG.
+
+    `bundle` is a folder, relative to the settings file; without it, the one that comes with radarecg.
+    """
+
+    bundle: str | None = None
+    backend: Literal["onnxruntime", "none"] = "onnxruntime"
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`device` is the name in every topic: a serial number, never a person's."""
 
     device: DeviceId
     radar: RadarConfig
     mqtt: MqttConfig = MqttConfig()
+    network: NetworkConfig = NetworkConfig()
 
 
 def load_config(path: Path) -> Config:
@@ -88,3 +100,11 @@ def calibration_of(config: Config, path: Path, chirp: ChirpConfig) -> Calibratio
     """The board's, from the file beside the settings at `path`; none named: none. Raises CalibrationError, OSError."""
     name = config.radar.calibration
     return load_calibration(path.parent / name, chirp) if name is not None else UNCALIBRATED
+
+
+def network_of(config: Config, path: Path) -> Network | None:
+    """The network of the settings at `path`, ready; None: none is wanted. Raises BundleError, BackendError, OSError."""
+    wanted = config.network
+    if wanted.backend == "none":
+        return None
+    return load_network(path.parent / wanted.bundle if wanted.bundle is not None else None, wanted.backend)

@@ -36,10 +36,11 @@ ROOMS = {
     "report": set(),
     "calibrate": {"dsp", "radar", "recording", "sources"},
     "plot": {"dsp", "recording", "sources"},
-    "config": {"radar", "mqtt"},
+    "network": {"backends", "bundle"},
+    "config": {"radar", "mqtt", "network"},
     "arguments": set(),
     "command_line": {"arguments", "radar", "twin"},
-    "doctor": {"config", "dsp", "mqtt", "radar"},
+    "doctor": {"config", "dsp", "mqtt", "network", "radar"},
     "demo": {"mqtt"},
     "__main__": {
         *{"calibrate", "command_line", "config", "demo", "doctor", "mqtt", "pipeline", "plot", "radar"},
