@@ -69,16 +69,14 @@ class OneEach:
 
 
 def figures_of(row: str, config: TrainConfig, data: DataSet, folder: Path) -> Row:
-    """Trains the networks of a row, in `folder`, and measures them on the test subjects; the folder is then removed."""
+    """Trains the networks of a row, in `folder`, and measures them on the test subjects."""
     predictors = []
     for number, strategy in enumerate(ROWS[row]):
         run = run_of(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
         run.train()
         predictors.append(TorchPredictor(run.network))
     predict = OneEach(predictors) if len(predictors) > 1 else predictors[0]
-    figures = summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
-    shutil.rmtree(folder)
-    return figures
+    return summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
 
 
 def table(found: dict[str, list[Row]]) -> str:
@@ -115,6 +113,7 @@ def compare(preset: str, rows: Collection[str], seeds: int, out: Path, command: 
             print(f"{path.stem}: {done + 1} of {missing}" + (f", {left:.0f} min to go" if left else ""))
             done += 1
         found.setdefault(row, []).append(kept(path, make))
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # its checkpoints have served
         text = f"`{command}`\n\n{_about(config, data)}\n\n{table(found)}\n"
         (out / "table.md").write_text(text)
     return text

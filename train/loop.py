@@ -168,9 +168,11 @@ class Run:
             "strategy": self.strategy.state_dict(),
             "history": self.history,
         }
-        checkpoint.save(self.folder / "last.pt", self.config, state, self.provenance)
+        names = ["last.pt"]
         if epoch["score"] == min(past["score"] for past in self.history):
-            checkpoint.save(self.folder / "best.pt", self.config, state, self.provenance)
+            names.insert(0, "best.pt")  # first: killed between the two, the epoch is made again
+        for name in names:
+            checkpoint.save(self.folder / name, self.config, state, self.provenance)
 
     def _resume(self) -> None:
         path = self.folder / "last.pt"
@@ -232,8 +234,8 @@ def make_optimizer(
 
 
 def _told(epoch: dict[str, float]) -> str:
-    losses = (" ".join(f"{epoch[f'{part}_{task}']:.4f}" for task in TASKS) for part in ("train", "validation"))
-    return f"epoch {epoch['epoch']:.0f}: {', '.join(TASKS)}  train {'  validation '.join(losses)}"
+    losses = (f"{task} {epoch[f'train_{task}']:.3f} / {epoch[f'validation_{task}']:.3f}" for task in TASKS)
+    return f"epoch {epoch['epoch']:.0f}, losses here / in validation: {', '.join(losses)}"
 
 
 def _progress(rank: int) -> Progress:
