@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from edge.frames import Float64
@@ -45,9 +46,9 @@ def draw_reconstructions(pairs: Sequence[tuple[Recording, Reconstruction]], path
 
 
 def draw_distributions(trials: Sequence[TrialFigures], path: Path) -> None:
-    """Cumulative distributions over trials, beats or ten seconds (radarODE-MTL Figures 5 to 7), the classical rate's too.
+    """Cumulative distributions over trials, beats and stretches of ten seconds (radarODE-MTL Figures 5 to 7).
 
-    The share of them (up) with such a value or less.
+    The heart rate's has the classical estimator's beside it.
     """
     wanted = {
         "trials: PCC of the long-term ECG": np.array([trial.long_pcc for trial in trials]),
@@ -60,14 +61,19 @@ def draw_distributions(trials: Sequence[TrialFigures], path: Path) -> None:
     figure = Figure(figsize=(11, 6), layout="constrained")
     panels = figure.subplots(2, 3).flat
     for panel, (title, values) in zip(panels, wanted.items(), strict=True):
-        panel.ecdf(values[np.isfinite(values)], color=OURS, label="by radar")
+        _draw_distribution(panel, values, OURS, "network")
         panel.set(title=title, ylim=(0, 1.02))
         panel.grid(alpha=0.3)
-    classical = _sizes(trial.classical_bpm - trial.true_bpm for trial in trials)
-    panels[-1].ecdf(classical[np.isfinite(classical)], color=CLASSICAL, label="by the classical estimator")
+    _draw_distribution(panels[-1], _sizes(t.classical_bpm - t.true_bpm for t in trials), CLASSICAL, "classical")
     panels[-1].legend(loc="lower right", fontsize=8)
     figure.savefig(path, dpi=110)
 
 
+def _draw_distribution(panel: Axes, values: Float64, color: str, label: str) -> None:
+    if len(known := values[np.isfinite(values)]):
+        panel.ecdf(known, color=color, label=label)
+
+
 def _sizes(errors: Iterable[Float64]) -> Float64:
-    return np.abs(np.concatenate([np.zeros(0), *errors]))
+    sizes: Float64 = np.abs(np.concatenate([np.zeros(0), *errors]))
+    return sizes
