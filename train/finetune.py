@@ -129,10 +129,12 @@ def finetune(base: Checkpoint, data: DataSet, training: Training, first: int | N
     keep_to(what, out)
     figures = []
     for number, fold in enumerate(data.folds[:first]):
-        print(f"fold {number + 1} of {len(data.folds[:first])}: tested on {', '.join(fold.test)}")
-        config = msgspec.structs.replace(base_config, data=msgspec.structs.replace(base_config.data, fold=number))
         folder = out / f"fold-{number + 1}"
-        figures.append(kept(folder / "figures.json", partial(fold_figures, base, config, data, folder)))
+        path = folder / "figures.json"
+        known = " (finished before)" if path.exists() else ""
+        print(f"fold {number + 1} of {len(data.folds[:first])}: tested on {', '.join(fold.test)}{known}")
+        config = msgspec.structs.replace(base_config, data=msgspec.structs.replace(base_config.data, fold=number))
+        figures.append(kept(path, partial(fold_figures, base, config, data, folder)))
         (folder / "last.pt").unlink(missing_ok=True)
     means = {key: mean_of([found[key] for found in figures]) for key in VIEWS}
     rows = {f"{', '.join(found['subjects'])}: {view}": found[key] for found in figures for key, view in VIEWS.items()}

@@ -95,6 +95,7 @@ class Run:
         with _progress(self.place.rank) as progress:
             bar = progress.add_task("epoch", total=training.epochs * training.steps, said="")
             progress.update(bar, completed=len(self.history) * training.steps)
+            progress.console.print("losses, in training / in validation:")
             while len(self.history) < training.epochs and not self._stalled():
                 for losses in self._epoch():
                     progress.update(bar, advance=1, said=" ".join(f"{loss:.3f}" for loss in losses))
@@ -235,7 +236,7 @@ def make_optimizer(
 
 def _told(epoch: dict[str, float]) -> str:
     losses = (f"{task} {epoch[f'train_{task}']:.3f} / {epoch[f'validation_{task}']:.3f}" for task in TASKS)
-    return f"epoch {epoch['epoch']:.0f}, losses here / in validation: {', '.join(losses)}"
+    return f"epoch {epoch['epoch']:.0f}: {', '.join(losses)}"
 
 
 def _progress(rank: int) -> Progress:
