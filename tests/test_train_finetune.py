@@ -17,15 +17,21 @@ from export import bundle as exporter
 from tests.peers.networks import assert_alike, spectrograms
 from tests.peers.people import write_people
 from train import checkpoint, finetune
+from train.config import Training
+from train.data.dataset import load
 from train.from_bundle import checkpoint_of
 from train.loop import Run
 from train.predict import TorchPredictor
 
-FAST = ["--first", "2", "--epochs", "2", "--steps", "2", "--rate", "1e-3"]
+FAST = Training(epochs=2, steps=2, batch=4, learning_rate=1e-3, keep_statistics=True)
+
+
+def finetune_to(out, people, compact_bundle):
+    return finetune.finetune(checkpoint_of(bundle.load(compact_bundle)), load(people), FAST, 2, out)
 
 
 def command(network, people, out, *more):
-    return [*map(os.fspath, network), "--data", os.fspath(people), "--out", os.fspath(out), *(more or FAST)]
+    return [*map(os.fspath, network), "--data", os.fspath(people), "--out", os.fspath(out), *more]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,7 @@ def people(tmp_path_factory):
 def whole(people, compact_bundle, tmp_path_factory):
     """A run that nobody stopped, from a bundle."""
     out = tmp_path_factory.mktemp("finetune") / "whole"
-    assert finetune.main(command(["--bundle", compact_bundle], people, out)) == 0
+    finetune_to(out, people, compact_bundle)
     return out
 
 
@@ -104,23 +110,21 @@ def test_the_adapted_network_leaves_as_a_bundle_that_says_whom_it_knows(whole, t
 
 @pytest.mark.parametrize("epochs", [3, 5])
 def test_a_stopped_run_goes_on_to_the_same_result(whole, people, compact_bundle, tmp_path, monkeypatch, capsys, epochs):
-    again = command(["--bundle", compact_bundle], people, tmp_path)
     with monkeypatch.context() as patch:
         stopped_after(epochs, patch)  # in the second fold; among all subjects
-        assert finetune.main(again) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+        with pytest.raises(KeyboardInterrupt):
+            finetune_to(tmp_path, people, compact_bundle)
     before = (tmp_path / "fold-1" / "best.pt").stat().st_mtime_ns
-    assert finetune.main(again) == 0
-    out = capsys.readouterr().out
-    assert "(finished before)" in out
+    capsys.readouterr()
+    figures = finetune_to(tmp_path, people, compact_bundle)
     assert (tmp_path / "fold-1" / "best.pt").stat().st_mtime_ns == before
+    assert capsys.readouterr().out.count("(finished before)") == epochs // 2
     for name in ("figures.md", "fold-1/figures.json", "fold-2/figures.json"):
         assert (tmp_path / name).read_text() == (whole / name).read_text()
     ours, theirs = (checkpoint.load(folder / "adapted.pt").state["network"] for folder in (tmp_path, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    figures = json.loads(out.splitlines()[-1])
     assert (figures["folds"], set(figures)) == (2, {"folds", "epochs", "zero_shot", "fine_tuned"})
-    assert "mean of 2 folds: fine-tuned" in out
+    assert "mean of 2 folds: fine-tuned" in (tmp_path / "figures.md").read_text()
 
 
 def test_a_network_that_gets_no_better_stays_as_it_is(trained_checkpoint, people, tmp_path, capsys):
@@ -145,9 +149,8 @@ def test_what_cannot_be_done_is_said(whole, trained_checkpoint, compact_bundle, 
     assert "2 subjects (p" in said(*command(known, few, tmp_path / "a", "--folds", "leave-subject-out"))
     again = said(*command(["--checkpoint", whole / "adapted.pt"], people, tmp_path / "a"))
     assert "has learnt from people already (p1, p2, p3, p4)" in again
-    assert "another training; name another folder" in said(
-        *command(["--bundle", compact_bundle], people, whole, "--first", "1")
-    )
+    other = said(*command(["--bundle", compact_bundle], people, whole))
+    assert "holds results with another training; name another folder" in other
     assert not (tmp_path / "a").exists()
     for wrong in (["--shipped", *known], [], [*known, "--first", "0"], [*known, "--folds", "by-window"]):
         with pytest.raises(SystemExit):
