@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import logging
+import shutil
 import statistics
 import sys
 from collections.abc import Sequence
@@ -104,14 +105,15 @@ def mean_of(rows: Sequence[Row]) -> Row:
 
 def adapt_to_all(base: Checkpoint, config: TrainConfig, data: DataSet, epochs: int, out: Path) -> None:
     """Writes `adapted.pt`: so many epochs on all subjects, none of whom is left to measure it on."""
+    path, folder = out / "adapted.pt", out / "unfinished" / str(epochs)
     subjects = tuple(sorted({recording.trial.subject for recording in data.recordings}))
-    training = msgspec.structs.replace(config.training, epochs=epochs)
-    config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, fold=0), training=training)
-    everybody = replace(data, folds=(Fold(subjects, subjects, ()),))
-    run = run_of(config, everybody, out / f"all-{epochs}", base)
-    run.train()
-    state = {"network": run.network.state_dict(), "history": run.history}
-    checkpoint.save(out / "adapted.pt", config, state, {**run.provenance, "validation": []})
+    config = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, epochs=epochs))
+    if not path.exists() or checkpoint.load(path).config != config:
+        run = run_of(config, replace(data, folds=(Fold(subjects, subjects, ()),)), folder, base)
+        run.train()
+        state = {"network": run.network.state_dict(), "history": run.history}
+        checkpoint.save(path, config, state, {**run.provenance, "validation": []})
+    shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 def finetune(base: Checkpoint, data: DataSet, training: Training, first: int | None, out: Path) -> dict[str, object]:
@@ -143,7 +145,7 @@ def finetune(base: Checkpoint, data: DataSet, training: Training, first: int | N
     print(markdown(rows, SHOWN))
     epochs = round(statistics.median(found["epoch"] for found in figures))
     if epochs:
-        print(f"adapted.pt: {epochs} epochs on all subjects (validation is on the same ones)")
+        print(f"adapted.pt: all subjects, {epochs} epochs, validation on the same")
         adapt_to_all(base, base_config, data, epochs, out)
     else:
         print("no adapted.pt: in most folds no epoch was better than the network as it is")
