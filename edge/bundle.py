@@ -40,7 +40,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the weights came from: the data set, whom of it the network learnt from, was chosen by and never saw.
 
     `seed` and `settings` are the training's; `versions` of the programs that trained and exported; `epoch` the one
-    whose weights these are.
+    whose weights these are. `before`: by data set, whom the weights it began with had been learnt from or chosen by.
     """
 
     data: str
@@ -52,6 +52,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: str
     versions: dict[str, str]
     settings: dict[str, Any]
+    before: dict[str, tuple[str, ...]] = {}
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -69,16 +69,14 @@ class OneEach:
 
 
 def figures_of(row: str, config: TrainConfig, data: DataSet, folder: Path) -> Row:
-    """Trains the networks of a row, in `folder`, and measures them on the test subjects; the folder is then removed."""
+    """Trains the networks of a row, in `folder`, and measures them on the test subjects."""
     predictors = []
     for number, strategy in enumerate(ROWS[row]):
         run = run_of(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
         run.train()
         predictors.append(TorchPredictor(run.network))
     predict = OneEach(predictors) if len(predictors) > 1 else predictors[0]
-    figures = summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
-    shutil.rmtree(folder)
-    return figures
+    return summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
 
 
 def table(found: dict[str, list[Row]]) -> str:
@@ -98,7 +96,7 @@ def table(found: dict[str, list[Row]]) -> str:
     return "\n".join(lines)
 
 
-def compare(preset: str, rows: Collection[str], seeds: int, out: Path, command: str) -> str:
+def compare(preset: str, rows: Collection[str], seeds: int, out: Path) -> str:
     """Runs what is missing of the grid, and returns the table. Raises InputError, OSError."""
     config, data = _prepared(preset, rows, seeds, out)
     wanted = [name for name in ROWS if name in {BASELINE, *rows}]
@@ -107,6 +105,8 @@ def compare(preset: str, rows: Collection[str], seeds: int, out: Path, command: 
         for row in wanted:
             name, seeded = f"{row}-seed{seed}", msgspec.structs.replace(config, seed=seed)
             jobs.append((row, out / f"{name}.json", partial(figures_of, row, seeded, data, out / name)))
+    chosen = "" if set(wanted) == set(ROWS) else f" --strategies {' '.join(wanted)}"
+    heading = f"`python -m train.compare --preset {preset} --seeds {seeds}{chosen}`: {_about(config, data)}"
     found: dict[str, list[Row]] = {}
     missing, done, began, text = sum(not path.exists() for _, path, _ in jobs), 0, time.monotonic(), ""
     for row, path, make in jobs:
@@ -115,7 +115,8 @@ def compare(preset: str, rows: Collection[str], seeds: int, out: Path, command: 
             print(f"{path.stem}: {done + 1} of {missing}" + (f", {left:.0f} min to go" if left else ""))
             done += 1
         found.setdefault(row, []).append(kept(path, make))
-        text = f"`{command}`\n\n{_about(config, data)}\n\n{table(found)}\n"
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # its checkpoints have served
+        text = f"{heading}\n\n{table(found)}\n"
         (out / "table.md").write_text(text)
     return text
 
@@ -123,16 +124,14 @@ def compare(preset: str, rows: Collection[str], seeds: int, out: Path, command: 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m train.compare", description="All strategies beside each other.")
-    parser.add_argument("--preset", required=True, metavar="NAME", help="a file of train/presets")
+    parser.add_argument("--preset", required=True, metavar="NAME", help="of train/presets, or a settings file")
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     parser.add_argument("--strategies", nargs="+", default=list(ROWS), metavar="ROW", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    chosen = "" if args.strategies == list(ROWS) else f" --strategies {' '.join(args.strategies)}"
-    command = f"python -m train.compare --preset {args.preset} --seeds {args.seeds}{chosen} --out {args.out}"
     try:
-        print(compare(args.preset, args.strategies, args.seeds, args.out, command))
+        print(compare(args.preset, args.strategies, args.seeds, args.out))
     except (InputError, OSError) as error:
         print(f"train.compare: error: {error}", file=sys.stderr)
         return 2
@@ -143,9 +142,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _prepared(preset: str, rows: Collection[str], seeds: int, out: Path) -> tuple[TrainConfig, DataSet]:
-    path = PRESETS / f"{preset}.toml"
+    path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
     if not path.exists():
-        raise InputError(f"no preset {preset!r}; there are {', '.join(sorted(p.stem for p in PRESETS.glob('*.toml')))}")
+        known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
+        raise InputError(f"no preset {preset!r}; there are {known}, or name a settings file, x.toml")
     if unknown := sorted(set(rows) - set(ROWS)):
         raise InputError(f"no strategy {unknown[0]!r} in the table; there are {', '.join(ROWS)}")
     if seeds < 1:

@@ -95,6 +95,7 @@ class Run:
         with _progress(self.place.rank) as progress:
             bar = progress.add_task("epoch", total=training.epochs * training.steps, said="")
             progress.update(bar, completed=len(self.history) * training.steps)
+            progress.console.print("losses, in training / in validation:")
             while len(self.history) < training.epochs and not self._stalled():
                 for losses in self._epoch():
                     progress.update(bar, advance=1, said=" ".join(f"{loss:.3f}" for loss in losses))
@@ -168,9 +169,11 @@ class Run:
             "strategy": self.strategy.state_dict(),
             "history": self.history,
         }
-        checkpoint.save(self.folder / "last.pt", self.config, state, self.provenance)
+        names = ["last.pt"]
         if epoch["score"] == min(past["score"] for past in self.history):
-            checkpoint.save(self.folder / "best.pt", self.config, state, self.provenance)
+            names.insert(0, "best.pt")  # first: killed between the two, the epoch is made again
+        for name in names:
+            checkpoint.save(self.folder / name, self.config, state, self.provenance)
 
     def _resume(self) -> None:
         path = self.folder / "last.pt"
@@ -232,8 +235,8 @@ def make_optimizer(
 
 
 def _told(epoch: dict[str, float]) -> str:
-    losses = (" ".join(f"{epoch[f'{part}_{task}']:.4f}" for task in TASKS) for part in ("train", "validation"))
-    return f"epoch {epoch['epoch']:.0f}: {', '.join(TASKS)}  train {'  validation '.join(losses)}"
+    losses = (f"{task} {epoch[f'train_{task}']:.3f} / {epoch[f'validation_{task}']:.3f}" for task in TASKS)
+    return f"epoch {epoch['epoch']:.0f}: {', '.join(losses)}"
 
 
 def _progress(rank: int) -> Progress:

@@ -22,15 +22,15 @@ COLUMNS = {
     "window_r_timing_ms": "R ms",
     "window_mdr": "MDR",
     "long_pcc": "long PCC",
-    "lag_pcc": "at best lag",
-    "long_rmse": "RMSE",
-    "r_timing_ms_median": "R ms",
-    "mdr": "MDR",
-    "f1_aligned": "F1",
+    "lag_pcc": "long PCC at best lag",
+    "long_rmse": "long RMSE",
+    "r_timing_ms_median": "long R ms",
+    "mdr": "long MDR",
+    "f1_aligned": "long F1",
     "hr_error_bpm_median": "HR error bpm",
-    "hr_right": "right",
-    "classical_hr_error_bpm_median": "classical bpm",
-    "classical_hr_right": "right",
+    "hr_right": "HR right",
+    "classical_hr_error_bpm_median": "classical error bpm",
+    "classical_hr_right": "classical right",
 }
 """What a table shows of a row, in order: of windows alone, of the long-term ECG, of the heart rate."""
 
@@ -83,11 +83,11 @@ def grouped(trials: Sequence[TrialFigures], key: Callable[[TrialFigures], str | 
     return {value: summarise([trial for trial in trials if key(trial) == value]) for value in values}
 
 
-def markdown(rows: dict[str, Row]) -> str:
-    """Rows by name as a table."""
-    lines = ["| | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+def markdown(rows: dict[str, Row], columns: Sequence[str] = tuple(COLUMNS)) -> str:
+    """Rows by name as a table of some of COLUMNS."""
+    lines = ["| | " + " | ".join(COLUMNS[key] for key in columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows.items():
-        lines.append(f"| {name} | " + " | ".join(_cell(key, row[key]) for key in COLUMNS) + " |")
+        lines.append(f"| {name} | " + " | ".join(_cell(key, row[key]) for key in columns) + " |")
     return "\n".join(lines)
 
 
