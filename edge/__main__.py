@@ -74,7 +74,7 @@ def command_run(args: argparse.Namespace) -> int:
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
         publisher = Publisher(broker, config.device, chirp, Model(network.name, network.sha256) if network else None)
         try:
-            start_boards()
+            start_boards(source.silence_s)
             run(source, pipeline, publisher)
         finally:
             publisher.close()
@@ -94,7 +94,7 @@ def command_record(args: argparse.Namespace) -> int:
     ):
         data = DataPort(args.host, args.port, chirp.frame_bytes)
         _on_stop(data.close)
-        start_boards()
+        start_boards(data.silence_s)
         end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
         for frame in data.frames():
             if frame:

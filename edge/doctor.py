@@ -17,10 +17,11 @@ from edge.dsp.sst_native import COMPILED
 from edge.errors import InputError
 from edge.mqtt.client import Broker, greet
 from edge.network import load_network
-from edge.radar.awr1843 import AUTO, Awr1843
+from edge.radar.awr1843 import Awr1843
 from edge.radar.dca1000_control import Card, CardConfig
 from edge.radar.firmware import load_chirp
 from edge.radar.limits import LIMITS
+from edge.radar.uart import AUTO
 from edge.radar.udp import WANTED_BUFFER_BYTES, enlarge_command
 
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 import edge.doctor as doctor
-from edge.radar import awr1843
+from edge.radar import awr1843, uart
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from tests.conftest import ROOT
 from tests.peers.brokers import free_port
@@ -86,7 +86,7 @@ def test_a_radar_that_does_not_answer(checked, setup_of, monkeypatch):
 
 
 def test_no_radar_is_connected(checked, monkeypatch):
-    monkeypatch.setattr(awr1843.list_ports, "comports", list)
+    monkeypatch.setattr(uart.list_ports, "comports", list)
     level, text = checked("radar", doctor.Setup())
     assert level == "FAIL"
     assert "connect the radar's USB cable" in text

@@ -196,6 +196,7 @@ class DataPort:
         self._assembler = FrameAssembler(frame_bytes)
         self._frames: queue.SimpleQueue[RawFrame] = queue.SimpleQueue()
         self._open = True
+        self._heard_s = time.monotonic()
         self._socket = open_socket(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._receive, name="dca1000-data", daemon=True)
@@ -205,6 +206,10 @@ class DataPort:
     def restarts(self) -> int:
         """How often the card began to count anew."""
         return self._assembler.restarts
+
+    def silence_s(self) -> float:
+        """For how long no frame has come, or since the port was opened."""
+        return time.monotonic() - self._heard_s
 
     def frames(self) -> Iterator[RawFrame | None]:
         """Frames as they come; None after each SILENCE_S without one, so the caller can keep time. Ends on close."""
@@ -228,5 +233,6 @@ class DataPort:
                     time.sleep(GATHER_S)
                 for packet in batch:
                     for frame in self._assembler.push(packet):
+                        self._heard_s = time.monotonic()
                         if self._frames.qsize() < QUEUE_FRAMES:  # beyond: dropped, and seen downstream as lost
                             self._frames.put(frame)

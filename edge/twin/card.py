@@ -125,6 +125,12 @@ class EmulatedCard:
         """Sequence and byte count begin anew, as with RECORD_START or after a dip of the power."""
         self._packetizer = Packetizer(self._start_bytes)
 
+    def power_cycle(self) -> None:
+        """The power fails and returns: the card has no settings and does not record."""
+        self._settings.clear()
+        self.recording = False
+        self.restart()
+
     def send(self, data: bytes) -> None:
         """A frame comes over LVDS; without recording it is lost."""
         if self.recording:
