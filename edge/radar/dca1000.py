@@ -134,6 +134,11 @@ class FrameAssembler:
         if len(self._strays) < STRAYS_BELIEVED:
             return []
         strays, self._strays = sorted(self._strays, key=lambda each: each.start), []
+        first, soon = strays[0], stray.packet.t_ns - self._last_ns <= PAUSE_NS
+        if soon and first.stream == self._stream and 2 * NEAR_BYTES < first.start < self._end:
+            # Without a pause only a recording's beginning is a restart: these are late, but for those that fit.
+            fitting = [each for each in strays if abs(each.start - self._end) <= NEAR_BYTES]
+            return [frame for each in fitting for frame in self.push(each.packet)]
         released = self._release_all()
         self._join(strays[0])
         for each in strays:
