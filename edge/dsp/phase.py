@@ -61,7 +61,8 @@ class PhaseTracker:
 class Resampler:
     """Streaming band-limited interpolation (Kaiser-windowed sinc) from one uniform rate to another.
 
-    Delay: HALF_WIDTH samples of the slower rate. Equal rates pass through untouched and undelayed.
+    Delay: HALF_WIDTH samples of the slower rate. Equal rates pass through untouched and undelayed. The first sample
+    stands for what was before it; outputs that it reaches that way are not covered.
     """
 
     HALF_WIDTH = 8
@@ -82,7 +83,8 @@ class Resampler:
             return x, covered
         if self._tail is None:
             self._tail = np.repeat(x[:, :1], self._half, axis=1)
-            self._tail_covered = np.ones(self._half, bool)
+            self._tail_covered = np.zeros(self._half, bool)
+            self._invented = self._half
             self._position = float(self._half)
         buffer = np.concatenate([self._tail, x], axis=1)
         buffer_covered = np.concatenate([self._tail_covered, covered])
@@ -95,19 +97,21 @@ class Resampler:
         kernel /= kernel.sum(axis=1, keepdims=True)
         y = np.einsum("pmk,mk->pm", buffer[:, taps], kernel)
         nearest = taps[:, self._half - 1 : self._half + 1]
-        y_covered = np.asarray(buffer_covered[nearest].all(axis=1))
+        y_covered = np.asarray(buffer_covered[nearest].all(axis=1) & (taps[:, 0] >= self._invented))
 
         self._position += count * self._step
         drop = max(0, math.floor(self._position) - self._half)
         self._tail, self._tail_covered = buffer[:, drop:], buffer_covered[drop:]
         self._position -= drop
+        self._invented = max(0, self._invented - drop)
         return y, y_covered
 
 
 class SecondDerivative:
     """Noise-robust second derivative of displacement (Chen et al. 2022, seven points), streaming.
 
-    s'' = [(s-3 + s+3) + 2(s-2 + s+2) - (s-1 + s+1) - 4 s0] / (16 h^2); delay DELAY samples.
+    s'' = [(s-3 + s+3) + 2(s-2 + s+2) - (s-1 + s+1) - 4 s0] / (16 h^2); delay DELAY samples. What was before the first
+    sample is not known: until seven have come the derivative is 0 and not covered.
     """
 
     DELAY = 3
@@ -116,7 +120,8 @@ class SecondDerivative:
     def __init__(self, rate_hz: float) -> None:
         self._gain = rate_hz**2
         self._tail: Float64 | None = None
-        self._tail_covered: Bool = np.ones(6, bool)
+        self._tail_covered: Bool = np.zeros(6, bool)
+        self._begun = False  # seven samples in a row were covered
 
     def push(self, x: Float64, covered: Bool) -> tuple[Float64, Float64, Bool]:
         """x [P, n], covered [n] to (x delayed by three samples, its second derivative, covered by all seven taps)."""
@@ -131,4 +136,7 @@ class SecondDerivative:
         for k, tap in enumerate(self._TAPS):
             curved += tap * buffer[:, k : k + n]
             all_covered &= buffer_covered[k : k + n]
+        if not self._begun:
+            self._begun = bool(all_covered.any())
+            curved[:, : all_covered.argmax() if self._begun else n] = 0
         return buffer[:, 3 : 3 + n], curved * self._gain, all_covered
