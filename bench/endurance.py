@@ -34,7 +34,7 @@ from edge.twin.scene import Scene
 
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config/awr1843_mmecg.cfg")
 PAGE_KIB = 4
-GROWTH_KIB = 8192  # of a 10-minute run, 140 bytes kept of each frame show; a window that fills after a restart needs 6000
+GROWTH_KIB = 8192  # windows that fill after a restart take 6000; of 10 minutes, 140 bytes kept of each frame show
 PAUSE_S = 0.3  # between two recordings; no card is faster
 # A breath and four beats, so that the end goes on at the beginning.
 PERSON = Scene(Heart(60.0), Body(breathing_rate_bpm=15.0))
