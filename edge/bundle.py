@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edge.errors import InputError
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_BINS, SST_COLUMNS, SstSpec, fingerprint
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_BINS, SST_COLUMNS, SST_DEFAULT, SstSpec, fingerprint
 
 FORMAT = "radarecg.bundle/1"
 MODEL = "model.onnx"
@@ -133,6 +133,8 @@ def _check_meaning(path: Path, about: Description) -> None:
             f"{path}: trained for the spec {about.spec}, this is {ours}: its spectrograms or labels meant something "
             "else; use the radarecg it was made with, or train and export again"
         )
+    if about.sst != SST_DEFAULT:
+        raise BundleError(f"{path}: trained on another SST ({about.sst}) than this one makes ({SST_DEFAULT})")
     for what, found, expected in (
         ("inputs", about.inputs, inputs(about.points)),
         ("outputs", about.outputs, outputs()),
