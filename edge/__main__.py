@@ -16,14 +16,17 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small products threads only wait for each other
 
+from edge import __version__
 from edge.calibrate import calibrate
 from edge.calibration import UNCALIBRATED
 from edge.command_line import Command, parser
-from edge.config import broker_of, calibration_of, card_of, load_config
+from edge.config import broker_of, calibration_of, card_of, load_config, token_of
+from edge.diagnostics import diagnose
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
+from edge.logs import use_json_logs
 from edge.mqtt.publisher import Publisher
-from edge.pipeline import Pipeline, first_problem, run
+from edge.pipeline import FanOut, Pipeline, Sink, first_problem, run
 from edge.radar.boards import boards
 from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DataPort
@@ -35,11 +38,14 @@ from edge.report import Report
 from edge.sources.live import LiveSource
 from edge.sources.replay import ReplaySource
 from edge.spec import NOT_A_DEVICE, WINDOW_S
+from edge.systemd import Systemd
 from edge.timing import clock_state
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from edge.twin.dca1000_emulator import Dca1000Emulator
 from edge.twin.heart import Heart
 from edge.twin.scene import SCENES
+from edge.web.messages import Hello
+from edge.web.page import LivePage
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
 def command_run(args: argparse.Namespace) -> int:
     """The runtime: radar frames in, vitals out over MQTT, until stopped."""
     config = load_config(args.config)
+    if config.log == "json":
+        use_json_logs()
     chirp = load_chirp(args.config.parent / config.radar.cfg)
     card, broker = card_of(config, args.config), broker_of(config, args.config)
     pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration_of(config, args.config, chirp))
@@ -70,12 +78,19 @@ def command_run(args: argparse.Namespace) -> int:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         _on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
-        publisher = Publisher(broker, config.device, chirp)
-        try:
+        with ExitStack() as stack:
+            systemd, publisher = Systemd(), Publisher(broker, config.device, chirp)
+            stack.callback(publisher.close)
+            sinks: list[Sink] = [publisher, systemd]
+            if config.web:
+                hello, token = Hello(config.device, __version__, has_ecg=False), token_of(config.web, args.config)
+                page = LivePage(config.web.host, config.web.port, token, hello, publisher.client.gauges)
+                stack.callback(page.close)
+                log.info("live page: http://%s:%d", config.web.host, page.port)
+                sinks.append(page)
+            stack.callback(systemd.stopping)
             start_boards()
-            run(source, pipeline, publisher)
-        finally:
-            publisher.close()
+            run(source, pipeline, FanOut(*sinks))
     frames = pipeline.frames
     log.info("stopped: %d frames, %d lost; %d messages dropped", frames.received, frames.lost, publisher.client.dropped)
     return 0
@@ -189,6 +204,13 @@ def command_doctor(args: argparse.Namespace) -> int:
     return examine(load_setup(args.config))
 
 
+def command_diagnostics(args: argparse.Namespace) -> int:
+    """What somebody needs who is to help: versions, settings without secrets, the doctor's findings, the last log."""
+    diagnose(args.config, args.out)
+    print(args.out)
+    return 0
+
+
 def command_demo(args: argparse.Namespace) -> int:
     """Broker, twin, runtime and a live view, on this machine."""
     try:
@@ -212,6 +234,7 @@ COMMANDS: dict[str, Command] = {
     "plot": command_plot,
     "twin": command_twin,
     "doctor": command_doctor,
+    "diagnostics": command_diagnostics,
     "check-config": command_check_config,
 }
 

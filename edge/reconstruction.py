@@ -46,4 +46,5 @@ class EcgReconstructor:
         continues, self._continues = self._continues, True
         # The block's last sample is DELAY samples older than its last frame.
         age = self._samples - 1 + SecondDerivative.DELAY - estimate.sample0
-        return [EcgBlock(block.t_ns - age * _SAMPLE_NS, self._before + estimate.sample0, estimate, continues)]
+        sample0, window_end = self._before + estimate.sample0, self._before + end
+        return [EcgBlock(block.t_ns - age * _SAMPLE_NS, sample0, estimate, continues, window, window_end)]
