@@ -24,7 +24,7 @@ class Hello(msgspec.Struct, frozen=True, tag_field="event", tag="hello"):
 class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
     """A stretch of the trace from sample `sample0`, taken at `t_ms`, on; null is not known.
 
-    Not `continues`: what came before is of another time or place, whatever the numbers say.
+    `r_peaks` are numbers of samples, `confidence` that of each; `delay_ms` how much later than its end it is sent. Not `continues`: what came before is of another time or place, whatever the numbers say.
     """
 
     t_ms: float
@@ -32,6 +32,7 @@ class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
     rate_hz: int
     samples: list[int | float | None]
     r_peaks: list[float]
+    confidence: list[float]
     continues: bool
     delay_ms: int
 
@@ -46,7 +47,7 @@ class Spectrogram(msgspec.Struct, frozen=True, tag_field="event", tag="spectrogr
 
 
 class VitalsMessage(msgspec.Struct, frozen=True, tag_field="event", tag="vitals"):
-    """Once a second, valid or not; a rate that is not valid is null."""
+    """Once a second, valid or not; a rate that is not valid is null. `delay_ms`: since the newest frame's last packet."""
 
     heart_rate_bpm: float | None
     breathing_rate_bpm: float | None
@@ -56,6 +57,7 @@ class VitalsMessage(msgspec.Struct, frozen=True, tag_field="event", tag="vitals"
     flags: tuple[str, ...]
     frames: int
     lost: int
+    delay_ms: int
 
 
 Message = Hello | Trace | Spectrogram | VitalsMessage
@@ -70,7 +72,7 @@ def of_waveform(wave: Waveform, now_ns: int) -> Trace:
     """The heart waveform, where there is no ECG. `t_ns` is that of the newest frame, and so of the last sample."""
     t_ms = wave.t_ns / 1e6 - (len(wave.samples) - 1) * 1e3 / wave.rate_hz
     samples = np.round(wave.samples, 3).tolist()
-    return Trace(t_ms, wave.sample0, wave.rate_hz, samples, [], wave.continues, _delay_ms(now_ns, wave.t_ns))
+    return Trace(t_ms, wave.sample0, wave.rate_hz, samples, [], [], wave.continues, _delay_ms(now_ns, wave.t_ns))
 
 
 def of_ecg(ecg: EcgBlock, now_ns: int) -> Trace:
@@ -79,8 +81,9 @@ def of_ecg(ecg: EcgBlock, now_ns: int) -> Trace:
     end_ns = ecg.t_ns + len(e.ecg) * 1_000_000_000 // RCG_RATE_HZ
     samples = [round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.known, strict=True)]
     r_peaks = np.round(e.r_peaks + (ecg.sample0 - e.sample0), 2).tolist()
+    confidence = np.round(e.confidence, 2).tolist()
     delay_ms = _delay_ms(now_ns, end_ns)
-    return Trace(ecg.t_ns / 1e6, ecg.sample0, RCG_RATE_HZ, samples, r_peaks, ecg.continues, delay_ms)
+    return Trace(ecg.t_ns / 1e6, ecg.sample0, RCG_RATE_HZ, samples, r_peaks, confidence, ecg.continues, delay_ms)
 
 
 def of_window(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
@@ -91,7 +94,7 @@ def of_window(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
     return Spectrogram(end_ms, len(latest), SST_COLUMN_RATE_HZ, base64.b64encode(cells.tobytes()).decode())
 
 
-def of_vitals(vitals: Vitals) -> VitalsMessage:
+def of_vitals(vitals: Vitals, now_ns: int) -> VitalsMessage:
     """One second's vitals."""
     q = vitals.quality
     return VitalsMessage(
@@ -103,6 +106,7 @@ def of_vitals(vitals: Vitals) -> VitalsMessage:
         q.flags,
         vitals.frames.received,
         vitals.frames.lost,
+        _delay_ms(now_ns, vitals.t_ns),
     )
 
 

@@ -42,7 +42,7 @@ class LivePage:
     def vitals(self, vitals: Vitals) -> None:
         """Shows one second's vitals."""
         self._metrics.vitals(vitals)
-        self._tell(of_vitals(vitals))
+        self._tell(of_vitals(vitals, time.time_ns()))
 
     def close(self) -> None:
         """Lets every browser go."""
