@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
+from typing import Literal
 
 import msgspec
 import numpy as np
 
 from edge.frames import EcgBlock, SstWindow, Vitals, Waveform
 from edge.spec import RCG_RATE_HZ, SST_COLUMN_RATE_HZ, SST_COLUMNS
-
-_MS_PER_SAMPLE = 1e3 / RCG_RATE_HZ
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="event", tag="hello"):
@@ -24,9 +23,11 @@ class Hello(msgspec.Struct, frozen=True, tag_field="event", tag="hello"):
 class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
     """A stretch of the trace from sample `sample0`, taken at `t_ms`, on; null is not known.
 
-    `r_peaks` are numbers of samples, `confidence` that of each; `delay_ms` how much later than its end it is sent. Not `continues`: what came before is of another time or place, whatever the numbers say.
+    `r_peaks` are numbers of samples, `confidence` that of each; `delay_ms`: from the stretch's end to its sending.
+    Not `continues`: what came before is of another time or place, whatever the numbers say.
     """
 
+    of: Literal["ecg", "waveform"]
     t_ms: float
     sample0: int
     rate_hz: int
@@ -38,16 +39,19 @@ class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
 
 
 class Spectrogram(msgspec.Struct, frozen=True, tag_field="event", tag="spectrogram"):
-    """One second of the SST, the points' mean: a byte a cell, column after column, each from the lowest row up."""
+    """One second of the SST, the points' mean: a byte a cell, column after column, each from the lowest row up.
 
-    end_ms: float
+    It ends before the ECG's sample number `end_sample`.
+    """
+
+    end_sample: int
     rows: int
     columns_per_s: int
     cells: str
 
 
 class VitalsMessage(msgspec.Struct, frozen=True, tag_field="event", tag="vitals"):
-    """Once a second, valid or not; a rate that is not valid is null. `delay_ms`: since the newest frame's last packet."""
+    """Once a second, valid or not; a rate that is not valid is null. `delay_ms`: since the newest frame came."""
 
     heart_rate_bpm: float | None
     breathing_rate_bpm: float | None
@@ -72,7 +76,9 @@ def of_waveform(wave: Waveform, now_ns: int) -> Trace:
     """The heart waveform, where there is no ECG. `t_ns` is that of the newest frame, and so of the last sample."""
     t_ms = wave.t_ns / 1e6 - (len(wave.samples) - 1) * 1e3 / wave.rate_hz
     samples = np.round(wave.samples, 3).tolist()
-    return Trace(t_ms, wave.sample0, wave.rate_hz, samples, [], [], wave.continues, _delay_ms(now_ns, wave.t_ns))
+    return Trace(
+        "waveform", t_ms, wave.sample0, wave.rate_hz, samples, [], [], wave.continues, _delay_ms(now_ns, wave.t_ns)
+    )
 
 
 def of_ecg(ecg: EcgBlock, now_ns: int) -> Trace:
@@ -83,15 +89,14 @@ def of_ecg(ecg: EcgBlock, now_ns: int) -> Trace:
     r_peaks = np.round(e.r_peaks + (ecg.sample0 - e.sample0), 2).tolist()
     confidence = np.round(e.confidence, 2).tolist()
     delay_ms = _delay_ms(now_ns, end_ns)
-    return Trace(ecg.t_ns / 1e6, ecg.sample0, RCG_RATE_HZ, samples, r_peaks, confidence, ecg.continues, delay_ms)
+    return Trace("ecg", ecg.t_ns / 1e6, ecg.sample0, RCG_RATE_HZ, samples, r_peaks, confidence, ecg.continues, delay_ms)
 
 
 def of_window(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
     """The last second of the window behind a stretch of ECG."""
     latest = window.values[:, :, SST_COLUMNS - SST_COLUMN_RATE_HZ :].mean(axis=0)
     cells = np.rint(255 * latest.T).astype(np.uint8)
-    end_ms = ecg.t_ns / 1e6 + (ecg.window_end - ecg.sample0) * _MS_PER_SAMPLE
-    return Spectrogram(end_ms, len(latest), SST_COLUMN_RATE_HZ, base64.b64encode(cells.tobytes()).decode())
+    return Spectrogram(ecg.window_end, len(latest), SST_COLUMN_RATE_HZ, base64.b64encode(cells.tobytes()).decode())
 
 
 def of_vitals(vitals: Vitals, now_ns: int) -> VitalsMessage:

@@ -1,7 +1,7 @@
 // The page: listens to /events, says in words what it hears, and says when it hears nothing.
 
 import { Picture } from "./picture.js";
-import { Pen } from "./sweep.js";
+import { Pen, Timeline } from "./sweep.js";
 import { Trace } from "./trace.js";
 import { explain } from "./words.js";
 
@@ -13,6 +13,7 @@ const FRAME_MS = 33;
 const at = (id) => document.getElementById(id);
 const number = (value, digits) => (value === null ? "--" : value.toFixed(digits));
 
+const timeline = new Timeline();
 const pen = new Pen();
 const trace = new Trace(at("trace"));
 const picture = new Picture(at("picture"));
@@ -27,13 +28,14 @@ const handlers = {
   },
 
   trace(message) {
-    pen.heard(message.t_ms, performance.now());
-    trace.put(message);
+    timeline.follow(message);
+    pen.heard(timeline.at(message.sample0), performance.now());
+    trace.put(message, timeline);
     at("delay").textContent = number(message.delay_ms / 1000, 1);
   },
 
   spectrogram(message) {
-    picture.put(message);
+    picture.put(message, timeline);
   },
 
   vitals(v) {
@@ -52,7 +54,7 @@ function show(rate_bpm, look, title, reason) {
   const rate = number(rate_bpm, 0);
   at("rate").textContent = rate;
   at("now").dataset.look = look;
-  at("shape").setAttribute("href", `shapes.svg#${look}`);
+  at("shape").setAttribute("href", `#${look}`);
   at("verdict").textContent = title;
   at("reason").textContent = reason;
   document.title = `${rate} · ${title} · radarecg`;

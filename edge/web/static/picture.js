@@ -16,11 +16,11 @@ export class Picture {
     paint();
   }
 
-  put({ end_ms, rows, columns_per_s, cells }) {
+  put({ end_sample, rows, columns_per_s, cells }, timeline) {
     if (!this.#sweep) this.#build(rows, columns_per_s);
     const bytes = Uint8Array.from(atob(cells), (character) => character.charCodeAt(0));
     const columns = bytes.length / rows;
-    const first = this.#sweep.place(end_ms) - columns;
+    const first = this.#sweep.place(timeline.at(end_sample)) - columns;
     for (let k = 0; k < columns; k++) this.#sweep.put(first + k, bytes.subarray(k * rows, (k + 1) * rows));
   }
 

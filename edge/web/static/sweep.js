@@ -4,23 +4,45 @@ export const SPAN_S = 8;
 const ERASED_S = 0.3; // ahead of the pen
 const KEPT = 4; // spans
 const JITTER_MS = 300; // how much later than usual a message may come without being late
-const RECENT = 30; // messages
+const RECENT_MS = 3000;
+const APART_MS = 1000; // as far as numbers and clock may drift apart before the clock is right
 const STEP_MS = 5000; // more is not the network but a clock that was set, or a page that slept
 
 // The moment, on the device's clock, that is drawn now: as late as its data need to arrive.
 export class Pen {
-  #delays = [];
+  #heard = []; // {delay_ms, now_ms}, the latest at the end
 
   // A message arrived whose first sample is of `t_ms`.
   heard(t_ms, now_ms) {
-    const delay = now_ms - t_ms;
-    if (this.#delays.length && delay > Math.min(...this.#delays) + STEP_MS) this.#delays = [];
-    this.#delays.push(delay);
-    if (this.#delays.length > RECENT) this.#delays.shift();
+    const delay_ms = now_ms - t_ms;
+    const stepped = this.#heard.length && Math.abs(delay_ms - this.#delay_ms) > STEP_MS;
+    this.#heard = stepped ? [] : this.#heard.filter((one) => now_ms - one.now_ms < RECENT_MS);
+    this.#heard.push({ delay_ms, now_ms });
   }
 
   at(now_ms) {
-    return this.#delays.length ? now_ms - Math.min(...this.#delays) - JITTER_MS : null;
+    return this.#heard.length ? now_ms - this.#delay_ms - JITTER_MS : null;
+  }
+
+  get #delay_ms() {
+    return Math.min(...this.#heard.map((one) => one.delay_ms));
+  }
+}
+
+// Times of numbered samples: by their number while they continue, by the clock where they do not.
+export class Timeline {
+  #zero_ms = null;
+  #rate_hz = 1;
+
+  follow({ t_ms, sample0, rate_hz, continues }) {
+    this.#rate_hz = rate_hz;
+    if (this.#zero_ms === null || !continues || Math.abs(this.at(sample0) - t_ms) > APART_MS) {
+      this.#zero_ms = t_ms - (sample0 * 1000) / rate_hz;
+    }
+  }
+
+  at(number) {
+    return this.#zero_ms + (number * 1000) / this.#rate_hz;
   }
 }
 
@@ -44,18 +66,14 @@ export class Sweep {
   put(place, value) {
     this.#values[place % this.#values.length] = value;
     this.#places[place % this.#places.length] = place;
-    const late = this.#head !== null && place <= this.#head;
-    if (late && place > this.#head - this.shown.length + this.#erased) this.shown[place % this.shown.length] = value;
+    if (this.#isShown(place)) this.shown[place % this.shown.length] = value; // late, but not too late
   }
 
   // Draws up to the pen; returns whether anything changed.
   advance(t_ms) {
     const to = this.place(t_ms);
     const n = this.shown.length;
-    if (this.#head === null || Math.abs(to - this.#head) > n) {
-      this.shown.fill(null);
-      this.#head = to - 1;
-    }
+    if (this.#head === null || Math.abs(to - this.#head) > n) this.#head = to - n;
     if (to <= this.#head) return false;
     for (let place = this.#head + 1; place <= to; place++) {
       const slot = place % this.#places.length;
@@ -66,25 +84,16 @@ export class Sweep {
     return true;
   }
 
-  // The places on the screen now, from the oldest to the newest.
-  isShown(place) {
+  // How far along the screen, 0 to 1, a place is; null when it is not there now.
+  along(place) {
+    return this.#isShown(place) ? (place % this.shown.length) / this.shown.length : null;
+  }
+
+  #isShown(place) {
     return this.#head !== null && place <= this.#head && place > this.#head - this.shown.length + this.#erased;
   }
 
   get #erased() {
     return Math.round(ERASED_S * this.rate_hz);
-  }
-}
-
-// Numbers of samples to places: by their number while they continue, by their time where they do not.
-export class Numbering {
-  #anchor = null;
-
-  place(sweep, { t_ms, sample0, continues }) {
-    const byTime = sweep.place(t_ms);
-    const byNumber = this.#anchor + sample0;
-    const apart_s = Math.abs(byNumber - byTime) / sweep.rate_hz;
-    if (this.#anchor === null || !continues || apart_s > 0.15) this.#anchor = byTime - sample0;
-    return this.#anchor + sample0;
   }
 }

@@ -1,8 +1,9 @@
 // The trace: ECG or heart waveform, with its beats, drawn by uPlot.
 
-import { Numbering, SPAN_S, Sweep } from "./sweep.js";
+import { SPAN_S, Sweep } from "./sweep.js";
 
 const ECG_RANGE = [-550, 1350]; // thousandths of the QRS complex's height
+const NARROWER = 0.99; // a picture
 const SURE = 0.5; // a beat less certain is drawn hollow
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -11,9 +12,9 @@ export class Trace {
   #box;
   #plot = null;
   #sweep = null;
-  #numbering = new Numbering();
   #beats = []; // {place, sure}
-  #reach = 0;
+  #of = null; // "ecg" or "waveform"
+  #reach = [0, 0];
 
   constructor(box) {
     this.#box = box;
@@ -21,12 +22,15 @@ export class Trace {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot?.redraw(false));
   }
 
-  put(message) {
-    if (this.#sweep?.rate_hz !== message.rate_hz) this.#build(message.rate_hz);
-    const first = this.#numbering.place(this.#sweep, message);
+  put(message, timeline) {
+    if (this.#of !== message.of) {
+      this.#of = message.of;
+      this.#build(message.rate_hz);
+    }
+    const first = this.#sweep.place(timeline.at(message.sample0));
     message.samples.forEach((value, k) => this.#sweep.put(first + k, value));
     const beats = message.r_peaks.map((number, k) => ({
-      place: first + Math.round(number - message.sample0),
+      place: this.#sweep.place(timeline.at(number)),
       sure: message.confidence[k] >= SURE,
     }));
     this.#beats = [...this.#beats, ...beats].slice(-100);
@@ -60,12 +64,13 @@ export class Trace {
     );
   }
 
-  // The ECG has a scale of its own; the waveform's reach follows it, at once up and slowly down.
+  // The ECG has a scale of its own; the waveform's follows it, wider at once and slowly narrower.
   #range(low, high) {
-    if (this.#sweep.rate_hz === 200) return ECG_RANGE;
-    const wanted = Math.max(Math.abs(low ?? 0), Math.abs(high ?? 0)) * 1.1 || 1;
-    this.#reach = Math.max(wanted, this.#reach * 0.995);
-    return [-this.#reach, this.#reach];
+    if (this.#of === "ecg") return ECG_RANGE;
+    const [below, above] = this.#reach.map((reach) => reach * NARROWER);
+    this.#reach = [Math.min(low ?? 0, below), Math.max(high ?? 0, above)];
+    const margin = (this.#reach[1] - this.#reach[0]) * 0.08 || 1;
+    return [this.#reach[0] - margin, this.#reach[1] + margin];
   }
 
   #drawBeats(plot) {
@@ -74,10 +79,11 @@ export class Trace {
     ctx.save();
     ctx.fillStyle = ctx.strokeStyle = css("--beat");
     ctx.lineWidth = 1.5 * devicePixelRatio;
-    for (const { place, sure } of this.#beats.filter((beat) => this.#sweep.isShown(beat.place))) {
-      const x = bbox.left + ((place % this.#sweep.shown.length) / this.#sweep.shown.length) * bbox.width;
+    for (const { place, sure } of this.#beats) {
+      const along = this.#sweep.along(place);
+      if (along === null) continue;
       ctx.beginPath();
-      ctx.arc(x, bbox.top + 2 * radius, radius, 0, 2 * Math.PI);
+      ctx.arc(bbox.left + along * bbox.width, bbox.top + 2 * radius, radius, 0, 2 * Math.PI);
       if (sure) ctx.fill();
       else ctx.stroke();
     }
