@@ -36,6 +36,7 @@ def opened(browser):
     def open_page(page, width=1280, height=800, clock=False, **options):
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
         tab = contexts[-1].new_page()
+        tab.set_default_timeout(60_000)
         if clock:
             tab.clock.install()
         tab.on("pageerror", lambda error: errors.append(str(error)))

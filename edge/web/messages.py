@@ -39,9 +39,9 @@ class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
 
 
 class Spectrogram(msgspec.Struct, frozen=True, tag_field="event", tag="spectrogram"):
-    """One second of the SST, the points' mean: a byte a cell, column after column, each from the lowest row up.
+    """A second of the SST, the points' mean: a byte a cell, column after column, each from the lowest row up.
 
-    It ends before the ECG's sample number `end_sample`.
+    It ends before the trace's sample number `end_sample`.
     """
 
     end_sample: int
@@ -93,10 +93,10 @@ def of_ecg(ecg: EcgBlock, now_ns: int) -> Trace:
 
 
 def of_window(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
-    """The last second of the window behind a stretch of ECG."""
-    latest = window.values[:, :, SST_COLUMNS - SST_COLUMN_RATE_HZ :].mean(axis=0)
-    cells = np.rint(255 * latest.T).astype(np.uint8)
-    return Spectrogram(ecg.window_end, len(latest), SST_COLUMN_RATE_HZ, base64.b64encode(cells.tobytes()).decode())
+    """The last but one second of the window behind a stretch of ECG: the last lacks what comes after it."""
+    second = window.values[:, :, SST_COLUMNS - 2 * SST_COLUMN_RATE_HZ : -SST_COLUMN_RATE_HZ].mean(axis=0)
+    cells = base64.b64encode(np.rint(255 * second.T).astype(np.uint8).tobytes()).decode()
+    return Spectrogram(ecg.window_end - RCG_RATE_HZ, len(second), SST_COLUMN_RATE_HZ, cells)
 
 
 def of_vitals(vitals: Vitals, now_ns: int) -> VitalsMessage:

@@ -8,7 +8,8 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
-from socket import AF_INET, AF_INET6, SO_SNDBUF, SOL_SOCKET, socket
+from socket import AF_INET, AF_INET6, SO_SNDBUF, SOL_SOCKET
+from socketserver import TCPServer
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -64,10 +65,14 @@ class WebServer(ThreadingHTTPServer):
         """Refuses one connection too many."""
         return self._free.acquire(blocking=False)
 
+    def server_bind(self) -> None:
+        """Without asking who we are: a name server that does not answer would hold up the start."""
+        self.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)  # connections inherit it
+        TCPServer.server_bind(self)
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """One connection, start to end."""
         try:
-            cast(socket, request).setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)
             super().process_request_thread(request, client_address)
         finally:
             self._free.release()
@@ -84,6 +89,7 @@ class Handler(BaseHTTPRequestHandler):
     server: WebServer
     server_version, sys_version = "radarecg", ""
     timeout = STALLED_S
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         """Pages and figures; nothing here can be changed."""

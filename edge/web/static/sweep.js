@@ -5,7 +5,6 @@ const ERASED_S = 0.3; // ahead of the pen
 const KEPT = 4; // spans
 const JITTER_MS = 300; // how much later than usual a message may come without being late
 const RECENT_MS = 3000;
-const APART_MS = 1000; // as far as numbers and clock may drift apart before the clock is right
 const STEP_MS = 5000; // more is not the network but a clock that was set, or a page that slept
 
 // The moment, on the device's clock, that is drawn now: as late as its data need to arrive.
@@ -29,16 +28,15 @@ export class Pen {
   }
 }
 
-// Times of numbered samples: by their number while they continue, by the clock where they do not.
+// Times of numbered samples: by their number while they continue (a clock that runs differently tears nothing apart),
+// by the clock where they do not.
 export class Timeline {
   #zero_ms = null;
   #rate_hz = 1;
 
   follow({ t_ms, sample0, rate_hz, continues }) {
     this.#rate_hz = rate_hz;
-    if (this.#zero_ms === null || !continues || Math.abs(this.at(sample0) - t_ms) > APART_MS) {
-      this.#zero_ms = t_ms - (sample0 * 1000) / rate_hz;
-    }
+    if (this.#zero_ms === null || !continues) this.#zero_ms = t_ms - (sample0 * 1000) / rate_hz;
   }
 
   at(number) {

@@ -12,7 +12,7 @@ export const FLAGS = {
   low_snr: { look: "unusable", title: "Too weak", reason: "The heart does not stand out of the noise." },
   model_uncertain: { look: "unusable", title: "Uncertain", reason: "More than one rate would fit." },
   frame_loss: { look: "degraded", title: "Degraded", reason: "Radar frames are lost." },
-  clock_unsynced: { look: null, title: null, reason: "The device's clock is not set." },
+  clock_unsynced: { look: null, title: null, reason: "The device's clock is not synchronised." },
 };
 
 const PLAIN = {
