@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import threading
 import time
 from contextlib import contextmanager
 
@@ -22,6 +23,31 @@ def live_page(token=None, host="127.0.0.1", port=0, has_ecg=False, gauges=dict):
         yield page
     finally:
         page.close()
+
+
+@contextmanager
+def speaking_page(**options):
+    """A live page that is told the same vitals again and again, as by a runtime: those last given to `say`."""
+    with live_page(**options) as page:
+        said: list[Vitals | None] = [None]
+        ended = threading.Event()
+
+        def repeat() -> None:
+            while not ended.wait(0.2):
+                if message := said[-1]:
+                    page.vitals(message)
+
+        def say(message: Vitals | None) -> None:
+            said.append(message)
+
+        page.say = say
+        thread = threading.Thread(target=repeat)
+        thread.start()
+        try:
+            yield page
+        finally:
+            ended.set()
+            thread.join()
 
 
 def vitals(quality=GOOD, bpm=68.4, received=2598, lost=2) -> Vitals:
