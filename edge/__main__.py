@@ -20,11 +20,12 @@ from edge import __version__
 from edge.calibrate import calibrate
 from edge.calibration import UNCALIBRATED
 from edge.command_line import Command, parser
-from edge.config import broker_of, calibration_of, card_of, load_config, token_of
+from edge.config import broker_of, calibration_of, card_of, load_config, network_of, token_of
 from edge.diagnostics import diagnose
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
 from edge.logs import use_json_logs
+from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
 from edge.pipeline import FanOut, Pipeline, Sink, first_problem, run
 from edge.radar.boards import boards
@@ -66,24 +67,26 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def command_run(args: argparse.Namespace) -> int:
-    """The runtime: radar frames in, vitals out over MQTT, until stopped."""
+    """The runtime: radar frames in, ECG and vitals out over MQTT, until stopped."""
     config = load_config(args.config)
     if config.log == "json":
         use_json_logs()
     chirp = load_chirp(args.config.parent / config.radar.cfg)
     card, broker = card_of(config, args.config), broker_of(config, args.config)
-    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration_of(config, args.config, chirp))
+    calibration, network = calibration_of(config, args.config, chirp), network_of(config, args.config)
+    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration, network.predict if network else None)
+    model = Model(network.name, network.sha256) if network else None
     log = logging.getLogger("edge.run")
     with boards(chirp, config.radar.serial, card) as start_boards:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         _on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
         with ExitStack() as stack:
-            systemd, publisher = Systemd(), Publisher(broker, config.device, chirp)
+            systemd, publisher = Systemd(), Publisher(broker, config.device, chirp, model)
             stack.callback(publisher.close)
             sinks: list[Sink] = [publisher, systemd]
             if config.web:
-                hello, token = Hello(config.device, __version__, has_ecg=False), token_of(config.web, args.config)
+                hello, token = Hello(config.device, __version__, network is not None), token_of(config.web, args.config)
                 page = LivePage(config.web.host, config.web.port, token, hello, publisher.client.gauges)
                 stack.callback(page.close)
                 log.info("live page: http://%s:%d", config.web.host, page.port)

@@ -17,6 +17,7 @@ from edge.chirp import ChirpConfig
 from edge.environment import override
 from edge.errors import InputError
 from edge.mqtt.client import Broker
+from edge.network import Network, load_network
 from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DEFAULT_DATA_PORT
 from edge.radar.dca1000_control import CardConfig, load_card
@@ -58,6 +59,16 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password_file: str | None = None
 
 
+class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What makes the ECG: a bundle on a backend; "none": there is no ECG.
+
+    `bundle` is a folder, relative to the settings file; without it, the one that comes with radarecg.
+    """
+
+    bundle: str | None = None
+    backend: Literal["onnxruntime", "none"] = "onnxruntime"
+
+
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The live page, /healthz and /metrics. `token_file` is relative to the settings file; its first line is the token.
 
@@ -78,6 +89,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: DeviceId
     radar: RadarConfig
     mqtt: MqttConfig = MqttConfig()
+    network: NetworkConfig = NetworkConfig()
     web: WebConfig | None = None
     log: Literal["text", "json"] = "text"
 
@@ -113,6 +125,14 @@ def calibration_of(config: Config, path: Path, chirp: ChirpConfig) -> Calibratio
     """The board's, from the file beside the settings at `path`; none named: none. Raises CalibrationError, OSError."""
     name = config.radar.calibration
     return load_calibration(path.parent / name, chirp) if name is not None else UNCALIBRATED
+
+
+def network_of(config: Config, path: Path) -> Network | None:
+    """The network of the settings at `path`, ready; None: none is wanted. Raises BundleError, BackendError, OSError."""
+    wanted = config.network
+    if wanted.backend == "none":
+        return None
+    return load_network(path.parent / wanted.bundle if wanted.bundle is not None else None, wanted.backend)
 
 
 def token_of(web: WebConfig, path: Path) -> str | None:

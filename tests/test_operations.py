@@ -51,7 +51,9 @@ def running(*args, **environ):
 def settings(tmp_path) -> Path:
     (tmp_path / "token").write_text("a-token-nobody-could-guess\n")
     path = tmp_path / "radarecg.toml"
-    path.write_text(f'device = "radar-0001"\n[radar]\ncfg = "{ROOT / MMECG}"\ndata_host = "127.0.0.1"\n')
+    path.write_text(
+        f'device = "radar-0001"\nnetwork.backend = "none"\n[radar]\ncfg = "{ROOT / MMECG}"\ndata_host = "127.0.0.1"\n'
+    )
     return path
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import statistics
 import sys
 import tempfile
 import time
@@ -100,11 +101,14 @@ def _summary(
     subscriber: Subscriber, elapsed_s: float, broker: str, runtime: Usage | None, wall_s: float
 ) -> dict[str, object]:
     watch = subscriber.watch
-    errors = watch.errors_bpm
+    errors, timing = watch.errors_bpm, watch.r_errors_ms
     return {
         "messages": watch.messages,
         "valid_fraction": round(len(errors) / watch.vitals_count, 3) if watch.vitals_count else 0.0,
         "hr_mae_bpm": round(sum(errors) / len(errors), 2) if errors else None,
+        "ecg_pcc": watch.ecg_pcc,
+        "r_timing_ms_median": round(statistics.median(timing), 1) if timing else None,
+        "mdr": round(1 - len(timing) / watch.true_beats, 4) if watch.true_beats else None,
         "frames": watch.vitals.frames.received if watch.vitals else 0,
         "frames_lost": watch.vitals.frames.lost if watch.vitals else None,
         "latency_ms_p50": watch.latency_ms(50),
