@@ -30,10 +30,10 @@ _REMOVED = "(removed)"
 
 def diagnose(config: Path, out: Path) -> None:
     """Writes the zip `out`, also where the settings are wrong: then it says so. Raises FileExistsError, OSError."""
+    files = {"versions.json": _versions(), **_settings(config)}
+    if log := _last_log():
+        files["log.txt"] = log
     with zipfile.ZipFile(out, "x", zipfile.ZIP_DEFLATED) as bundle:
-        files = {"versions.json": _versions(), **_settings(config)}
-        if log := _last_log():
-            files["log.txt"] = log
         for name, text in files.items():
             bundle.writestr(name, text)
 
