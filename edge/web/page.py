@@ -15,8 +15,8 @@ from edge.web.server import WebServer
 class LivePage:
     """Tells every open browser what the pipeline says, and never keeps it waiting.
 
-    `port` 0 takes a free one; `gauges` is what others count, for /metrics. Raises AccessError where others could see the page without a token; OSError when the
-    port cannot be had.
+    `port` 0 takes a free one; `gauges` is what others count, for /metrics. Raises AccessError where others could see
+    the page without a token, OSError when the port cannot be had.
     """
 
     def __init__(self, host: str, port: int, token: str | None, hello: Hello, gauges: Gauges = dict) -> None:
