@@ -41,11 +41,12 @@ def device(stack: ExitStack, folder: Path) -> str:
         f"[mqtt]\nport = {free_port(socket.SOCK_STREAM)}\n[web]\nport = {web_port}\n"
     )
     radarecg = [sys.executable, "-m", "edge"]
-    start(stack, "runtime", [*radarecg, "run", "--config", str(settings)], folder)
+    runtime = start(stack, "runtime", [*radarecg, "run", "--config", str(settings)], folder)
     ports = ["--port", str(data_port), "--truth-port", str(free_port(socket.SOCK_DGRAM))]
     start(stack, "twin", [*radarecg, "twin", "--cfg", str(CFG), "--scene", "rbm_extensive", *ports], folder)
     with socket.socket() as probe:
         while probe.connect_ex(("127.0.0.1", web_port)) != 0:
+            runtime.require_alive()
             time.sleep(0.1)
     return f"http://127.0.0.1:{web_port}/"
 

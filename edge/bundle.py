@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edge.errors import InputError
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_BINS, SST_COLUMNS, SstSpec, fingerprint
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_BINS, SST_COLUMNS, SST_DEFAULT, SstSpec, fingerprint
 
 FORMAT = "radarecg.bundle/1"
 MODEL = "model.onnx"
@@ -40,7 +40,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the weights came from: the data set, whom of it the network learnt from, was chosen by and never saw.
 
     `seed` and `settings` are the training's; `versions` of the programs that trained and exported; `epoch` the one
-    whose weights these are.
+    whose weights these are. `before`: by data set, whom the weights it began with had been learnt from or chosen by.
     """
 
     data: str
@@ -52,6 +52,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: str
     versions: dict[str, str]
     settings: dict[str, Any]
+    before: dict[str, tuple[str, ...]] = {}
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +133,8 @@ def _check_meaning(path: Path, about: Description) -> None:
             f"{path}: trained for the spec {about.spec}, this is {ours}: its spectrograms or labels meant something "
             "else; use the radarecg it was made with, or train and export again"
         )
+    if about.sst != SST_DEFAULT:
+        raise BundleError(f"{path}: trained on another SST ({about.sst}) than this one makes ({SST_DEFAULT})")
     for what, found, expected in (
         ("inputs", about.inputs, inputs(about.points)),
         ("outputs", about.outputs, outputs()),

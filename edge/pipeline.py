@@ -85,7 +85,7 @@ class Pipeline:
         self._whole: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
         self._last: RadarFrame | None = None
         self._heard_ns: int | None = None
-        self._reconstructor = EcgReconstructor(network) if network else None
+        self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz) if network else None
         self.frames = FrameCount()
         self.quality = Quality("unusable", 0.0, ("warming_up",))
         """The latest verdict."""

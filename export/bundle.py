@@ -112,6 +112,7 @@ def _provenance(source: Checkpoint) -> Provenance:
             command=known.get("command", "python -m train, with the settings below"),
             versions={"radarecg": known["radarecg"], "torch": known["torch"], "onnx": onnx.__version__},
             settings=msgspec.to_builtins(source.config),
+            before={data: tuple(subjects) for data, subjects in known.get("before", {}).items()},
         )
     except KeyError as error:
         raise ExportError(f"the checkpoint does not say its {error.args[0]}: train it with this version") from error

@@ -21,7 +21,7 @@ all of this to programs, and has the files' digests.
 
 | | |
 |---|---|
-| data | $data |
+| data | $data |$before
 | subjects to learn from | $train |
 | to choose the epoch by | $validation |
 | never seen | $test |
@@ -61,6 +61,7 @@ def model_card(about: Description) -> str:
         points="any number of" if about.points == "any" else about.points,
         precision=about.precision,
         data=provenance.data,
+        before="".join(f"\n| before that | {data}: {_names(who)} |" for data, who in provenance.before.items()),
         train=_names(provenance.train),
         validation=_names(provenance.validation),
         test=_names(provenance.test),

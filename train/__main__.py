@@ -11,21 +11,24 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor
+import torch.distributed as dist
 
 from edge.errors import InputError
-from edge.spec import SST_DEFAULT
+from edge.spec import RCG_RATE_HZ, SST_DEFAULT
 from train import checkpoint
 from train.batches import Batches
-from train.config import TrainConfig, load_train_config
+from train.checkpoint import Checkpoint
+from train.config import TrainConfig, TrainConfigError, load_train_config
 from train.data.dataset import DataSet, load, with_windows
 from train.evaluate import part_of, report
-from train.loop import Place, Run
+from train.loop import Run
+from train.model.reference import POINTS as REFERENCE_POINTS
+from train.place import Place
 from train.predict import TorchPredictor
 from train.simulate import simulate_set
+from train.simulation.trial import SAMPLES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,15 +59,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 def data_of(config: TrainConfig, folder: Path) -> DataSet:
     """The data set of the settings in `folder`; simulated first, where the settings say so and it is not there."""
-    path = folder / config.data.set
-    if (simulated := config.data.simulate) and Place.find().rank == 0:
-        simulate_set(path.parent, simulated.subjects, simulated.seed, simulated.trials_per_subject)
+    path, place = folder / config.data.set, Place.find()
+    if place.rank:
+        dist.barrier()  # until the first process has written what was missing
+    elif simulated := config.data.simulate:
+        samples = simulated.seconds * RCG_RATE_HZ if simulated.seconds else SAMPLES
+        simulate_set(path.parent, simulated.subjects, simulated.seed, simulated.trials_per_subject, samples)
     data = load(path)
-    return data if config.data.augment else with_windows(data, path.with_suffix(".windows"))
+    if not config.data.augment:
+        data = with_windows(data, path.with_suffix(".windows"))
+    if place.ranks > 1 and not place.rank:
+        dist.barrier()
+    return data
 
 
-def run_of(config: TrainConfig, data: DataSet, out: Path, start: Mapping[str, Tensor] | None = None) -> Run:
-    """A run on the training and validation subjects of a data set's fold, from the weights `start` if there are any."""
+def run_of(config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | None = None) -> Run:
+    """A run on the training and validation subjects of a data set's fold, from the weights of `start` where given."""
+    if config.model == "reference" and config.data.points != REFERENCE_POINTS:
+        raise TrainConfigError(f"the network reference takes {REFERENCE_POINTS} points, not {config.data.points}")
     out.mkdir(parents=True, exist_ok=True)
     size, points, seed = config.training.batch, config.data.points, config.seed
     learn = Batches(part_of(data, "train", config.data.fold), size, points, config.data.augment, seed, SST_DEFAULT)
@@ -75,8 +87,9 @@ def run_of(config: TrainConfig, data: DataSet, out: Path, start: Mapping[str, Te
         "train": list(fold.train),
         "validation": list(fold.validation),
         "test": list(fold.test),
+        "before": start.learnt_from() if start else {},
     }
-    return Run(config, out, learn, check, provenance, start)
+    return Run(config, out, learn, check, provenance, start.state["network"] if start else None)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ class CheckpointError(InputError):
 class Checkpoint:
     """`state`: what the network, the optimizer and the strategy remember, and the history of epochs.
 
-    `provenance`: versions, the data's name, figures; for a person to read.
+    `provenance`: versions, the data's name and who of them was learnt from; `before`, the same of the weights it began
+    with.
     """
 
     config: TrainConfig
@@ -51,6 +52,19 @@ class Checkpoint:
             ) from error
         network.eval()
         return network
+
+    def learnt_from(self) -> dict[str, list[str]]:
+        """By data set, the subjects that these weights were learnt from or chosen by, those they began with too.
+
+        Raises CheckpointError where it is not said.
+        """
+        known = self.provenance
+        try:
+            before: dict[str, list[str]] = known.get("before", {})
+            subjects = {*before.get(known["data"], ()), *known["train"], *known["validation"]}
+        except KeyError as error:
+            raise CheckpointError(f"the network does not say its {error.args[0]}: train it anew") from error
+        return {**before, known["data"]: sorted(subjects)}
 
 
 def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Mapping[str, object]) -> None:

@@ -32,7 +32,7 @@ from train.kept import keep_to, kept
 from train.loop import TASKS
 from train.metrics import delta_m
 from train.predict import TorchPredictor
-from train.summary import Row, summarise
+from train.summary import Row, summarise, table_one
 
 PRESETS = Path(__file__).parent / "presets"
 BASELINE = "stl"
@@ -47,13 +47,13 @@ ROWS: dict[str, tuple[Strategy, ...]] = {
 """A row of the table to what it trains: one network, or for the single-task baseline one a task."""
 
 FIGURES = {
-    "rmse": ("rmse", "RMSE", 1, 3),
-    "pcc": ("pcc", "PCC %", 100, 1),
-    "ppi_error_ms": ("ppi_error_ms", "PPI ms", 1, 1),
-    "r_timing_ms": ("window_r_timing_ms", "R ms", 1, 1),
-    "mdr": ("window_mdr", "MDR %", 100, 1),
+    "rmse": ("RMSE", 1, 3),
+    "pcc": ("PCC %", 100, 1),
+    "ppi_error_ms": ("PPI ms", 1, 1),
+    "r_timing_ms": ("R ms", 1, 1),
+    "mdr": ("MDR %", 100, 1),
 }
-"""The figures of equation 16: where `summarise` has them (of single windows); heading, factor, digits in a table."""
+"""The figures of equation 16 in a table: heading, factor, digits."""
 
 
 class OneEach:
@@ -69,16 +69,14 @@ class OneEach:
 
 
 def figures_of(row: str, config: TrainConfig, data: DataSet, folder: Path) -> Row:
-    """Trains the networks of a row, in `folder`, and measures them on the test subjects; the folder is then removed."""
+    """Trains the networks of a row, in `folder`, and measures them on the test subjects."""
     predictors = []
     for number, strategy in enumerate(ROWS[row]):
         run = run_of(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
         run.train()
         predictors.append(TorchPredictor(run.network))
     predict = OneEach(predictors) if len(predictors) > 1 else predictors[0]
-    figures = summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
-    shutil.rmtree(folder)
-    return figures
+    return summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
 
 
 def table(found: dict[str, list[Row]]) -> str:
@@ -86,19 +84,18 @@ def table(found: dict[str, list[Row]]) -> str:
 
     Delta_m is against the baseline's mean over seeds, so that the baseline's own spread shows what chance does.
     """
-    seeds = {name: [_of_windows(row) for row in rows] for name, rows in found.items()}
+    seeds = {name: [table_one(row) for row in rows] for name, rows in found.items()}
     baseline = {name: float(np.mean([row[name] for row in seeds[BASELINE]])) for name in FIGURES}
-    comparable = all(value > 0 for value in baseline.values())  # not 0, not NaN
-    headings = [heading for _, heading, _, _ in FIGURES.values()]
+    headings = [heading for heading, _, _ in FIGURES.values()]
     lines = ["| | " + " | ".join([*headings, "Delta_m %"]) + " |", "|---" * (len(headings) + 2) + "|"]
     for name, rows in seeds.items():
-        cells = [_cell([factor * row[key] for row in rows], digits) for key, (_, _, factor, digits) in FIGURES.items()]
-        change = [delta_m(row, baseline) if comparable else np.nan for row in rows]
+        cells = [_cell([factor * row[key] for row in rows], digits) for key, (_, factor, digits) in FIGURES.items()]
+        change = [delta_m(row, baseline) for row in rows]
         lines.append(f"| {name} | " + " | ".join([*cells, _cell(change, 1)]) + " |")
     return "\n".join(lines)
 
 
-def compare(preset: str, rows: Collection[str], seeds: int, out: Path, command: str) -> str:
+def compare(preset: str, rows: Collection[str], seeds: int, out: Path) -> str:
     """Runs what is missing of the grid, and returns the table. Raises InputError, OSError."""
     config, data = _prepared(preset, rows, seeds, out)
     wanted = [name for name in ROWS if name in {BASELINE, *rows}]
@@ -107,6 +104,8 @@ def compare(preset: str, rows: Collection[str], seeds: int, out: Path, command: 
         for row in wanted:
             name, seeded = f"{row}-seed{seed}", msgspec.structs.replace(config, seed=seed)
             jobs.append((row, out / f"{name}.json", partial(figures_of, row, seeded, data, out / name)))
+    chosen = "" if set(wanted) == set(ROWS) else f" --strategies {' '.join(wanted)}"
+    heading = f"`python -m train.compare --preset {preset} --seeds {seeds}{chosen}`: {_about(config, data)}"
     found: dict[str, list[Row]] = {}
     missing, done, began, text = sum(not path.exists() for _, path, _ in jobs), 0, time.monotonic(), ""
     for row, path, make in jobs:
@@ -115,7 +114,8 @@ def compare(preset: str, rows: Collection[str], seeds: int, out: Path, command: 
             print(f"{path.stem}: {done + 1} of {missing}" + (f", {left:.0f} min to go" if left else ""))
             done += 1
         found.setdefault(row, []).append(kept(path, make))
-        text = f"`{command}`\n\n{_about(config, data)}\n\n{table(found)}\n"
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # its checkpoints have served
+        text = f"{heading}\n\n{table(found)}\n"
         (out / "table.md").write_text(text)
     return text
 
@@ -123,16 +123,14 @@ def compare(preset: str, rows: Collection[str], seeds: int, out: Path, command: 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m train.compare", description="All strategies beside each other.")
-    parser.add_argument("--preset", required=True, metavar="NAME", help="a file of train/presets")
+    parser.add_argument("--preset", required=True, metavar="NAME", help="of train/presets, or a settings file")
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     parser.add_argument("--strategies", nargs="+", default=list(ROWS), metavar="ROW", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    chosen = "" if args.strategies == list(ROWS) else f" --strategies {' '.join(args.strategies)}"
-    command = f"python -m train.compare --preset {args.preset} --seeds {args.seeds}{chosen} --out {args.out}"
     try:
-        print(compare(args.preset, args.strategies, args.seeds, args.out, command))
+        print(compare(args.preset, args.strategies, args.seeds, args.out))
     except (InputError, OSError) as error:
         print(f"train.compare: error: {error}", file=sys.stderr)
         return 2
@@ -143,9 +141,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _prepared(preset: str, rows: Collection[str], seeds: int, out: Path) -> tuple[TrainConfig, DataSet]:
-    path = PRESETS / f"{preset}.toml"
+    path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
     if not path.exists():
-        raise InputError(f"no preset {preset!r}; there are {', '.join(sorted(p.stem for p in PRESETS.glob('*.toml')))}")
+        known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
+        raise InputError(f"no preset {preset!r}; there are {known}, or name a settings file, x.toml")
     if unknown := sorted(set(rows) - set(ROWS)):
         raise InputError(f"no strategy {unknown[0]!r} in the table; there are {', '.join(ROWS)}")
     if seeds < 1:
@@ -165,10 +164,6 @@ def _about(config: TrainConfig, data: DataSet) -> str:
         f"{training.epochs * training.steps} steps of {training.batch} windows of {config.data.points} points. "
         "Mean ± standard deviation over seeds; figures of single windows; Delta_m against the mean of stl."
     )
-
-
-def _of_windows(row: Row) -> dict[str, float]:
-    return {name: np.nan if (value := row[key]) is None else value for name, (key, _, _, _) in FIGURES.items()}
 
 
 def _cell(values: Sequence[float], digits: int) -> str:

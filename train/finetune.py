@@ -2,12 +2,12 @@
 
     python -m train.finetune --checkpoint runs/compact/best.pt --data mine.toml --out runs/mine
 
-In every fold of the data set's [split] the training subjects are learnt from, the validation subjects choose the epoch,
+In every fold of the data set's split the training subjects are learnt from, the validation subjects choose the epoch,
 and the test subjects are measured before and after. Then `adapted.pt` learns from all subjects, as many epochs as the
 folds chose in the median. Run it again to go on: finished folds are kept.
 
-Little data, so little is moved: a tenth of the rate a training starts with, a few hundred steps, and the checkpoint as
-it was stays where no epoch is better for the validation subjects.
+Little data, so little is moved: a tenth of the rate a training starts with, a few hundred steps, normalisations go by
+the statistics they have, and the network stays as it was where no epoch is better for the validation subjects.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import argparse
 import hashlib
 import json
 import logging
+import shutil
 import statistics
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,48 +28,60 @@ from typing import Any
 import msgspec
 import torch
 
+from edge import bundle
 from edge.errors import InputError
-from edge.spec import SST_BINS, SST_COLUMNS, SST_DEFAULT
+from edge.spec import SST_BINS, SST_COLUMNS
 from train import checkpoint
 from train.__main__ import run_of
-from train.batches import Batches
 from train.checkpoint import Checkpoint
 from train.config import Data, TrainConfig, Training
 from train.data.dataset import DataSet, load
+from train.data.splits import Fold, Split, split_subjects
 from train.evaluate import evaluate, part_of
+from train.from_bundle import checkpoint_of
 from train.kept import keep_to, kept
-from train.loop import Run
 from train.model.network import Network
 from train.predict import TorchPredictor
 from train.summary import Row, markdown, summarise
 
 EPOCHS, STEPS, RATE = 10, 20, 2e-4
 VIEWS = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned"}
+SHOWN = (
+    *("pcc", "lag_pcc", "r_timing_ms_median", "f1_aligned"),
+    *("hr_error_bpm_median", "hr_right", "classical_hr_error_bpm_median", "classical_hr_right"),
+)
+"""Of train.summary.COLUMNS, in the table; the folds' figures.json have them all."""
 
 
 def settings_for(base: Checkpoint, data: DataSet, training: Training) -> TrainConfig:
-    """The checkpoint's settings for these data: as many points as it had, or as the data have.
+    """The settings of the network for these data: as many points as it had, or as the data have.
 
-    Recordings with fewer give some of theirs twice. Raises InputError for a set without a split, or with a number of
-    points that the network does not take.
+    Recordings with fewer give some of theirs twice. Raises InputError for a set without a split, with a number of
+    points that the network does not take, or of which the network has learnt before.
     """
     if not data.folds:
-        raise InputError(f'{data.name} has no [split]: add one to its file, as kind = "leave-subject-out"')
-    for points in {len(recording.trial.rcg) for recording in data.recordings}:
+        raise InputError(f"{data.name} has no [split]: give it one, or say --folds leave-subject-out")
+    subjects = {recording.trial.subject for recording in data.recordings}
+    if known := sorted(subjects & set(base.learnt_from().get(data.name, ()))):
+        raise InputError(
+            f"the network has learnt from {data.name} already ({', '.join(known)}), and would be measured on what it "
+            "knows; begin from one that has not"
+        )
+    counts = {len(recording.trial.rcg) for recording in data.recordings}
+    for points in counts:
         try:
             base.network()(torch.zeros(1, points, SST_BINS, SST_COLUMNS))
         except RuntimeError as error:
             raise InputError(
                 f"{data.name} has {points} points, the network {base.config.model!r} another number"
             ) from error
-    most = max(len(recording.trial.rcg) for recording in data.recordings)
-    about = Data(data.name, points=min(base.config.data.points, most))
+    about = Data(data.name, points=min(base.config.data.points, max(counts)))
     return msgspec.structs.replace(base.config, data=about, training=training)
 
 
 def adapt(base: Checkpoint, config: TrainConfig, data: DataSet, folder: Path) -> tuple[Network, int]:
-    """The network adapted in the fold of `config`, and its epoch; 0: none was better than the checkpoint itself."""
-    run = run_of(config, data, folder, base.state["network"])
+    """The network adapted in the fold of `config`, and its epoch; 0: none was better than the network itself."""
+    run = run_of(config, data, folder, base)
     run.train()
     best = min(run.history, key=lambda epoch: epoch["score"])
     if best["score"] >= run.validate(base.network().to(run.place.device))["score"]:
@@ -75,15 +90,14 @@ def adapt(base: Checkpoint, config: TrainConfig, data: DataSet, folder: Path) ->
 
 
 def fold_figures(base: Checkpoint, config: TrainConfig, data: DataSet, folder: Path) -> dict[str, Any]:
-    """The test subjects of the fold of `config`, by the checkpoint and by what it becomes."""
+    """The test subjects of the fold of `config`, by the network as it is and by what it becomes."""
     network, epoch = adapt(base, config, data, folder)
     test = part_of(data, "test", config.data.fold)
     before, after = (summarise(evaluate(TorchPredictor(net), test)[0]) for net in (base.network(), network))
-    (folder / "last.pt").unlink()
     return {"subjects": data.folds[config.data.fold].test, "epoch": epoch, "zero_shot": before, "fine_tuned": after}
 
 
-def mean_of(rows: list[Row]) -> Row:
+def mean_of(rows: Sequence[Row]) -> Row:
     """Every fold counts alike in what is known of it."""
     known = {name: [value for row in rows if (value := row[name]) is not None] for name in rows[0]}
     return {name: round(statistics.fmean(values), 4) if values else None for name, values in known.items()}
@@ -91,69 +105,79 @@ def mean_of(rows: list[Row]) -> Row:
 
 def adapt_to_all(base: Checkpoint, config: TrainConfig, data: DataSet, epochs: int, out: Path) -> None:
     """Writes `adapted.pt`: so many epochs on all subjects, none of whom is left to measure it on."""
-    training = msgspec.structs.replace(config.training, epochs=epochs)
-    config = msgspec.structs.replace(config, training=training)
-    folder = out / f"all-{epochs}"
-    folder.mkdir(exist_ok=True)
-    learn, check = (
-        Batches(data.recordings, training.batch, config.data.points, augment, config.seed, SST_DEFAULT)
-        for augment in (True, False)
-    )
-    subjects = sorted({recording.trial.subject for recording in data.recordings})
-    provenance = {"data": data.name, "train": subjects, "validation": [], "test": [], "start": base.provenance}
-    run = Run(config, folder, learn, check, provenance, base.state["network"])
-    run.train()
-    checkpoint.save(out / "adapted.pt", config, {"network": run.network.state_dict()}, provenance)
+    path, folder = out / "adapted.pt", out / "unfinished" / str(epochs)
+    subjects = tuple(sorted({recording.trial.subject for recording in data.recordings}))
+    config = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, epochs=epochs))
+    if not path.exists() or checkpoint.load(path).config != config:
+        run = run_of(config, replace(data, folds=(Fold(subjects, subjects, ()),)), folder, base)
+        run.train()
+        state = {"network": run.network.state_dict(), "history": run.history}
+        checkpoint.save(path, config, state, {**run.provenance, "validation": []})
+    shutil.rmtree(folder.parent, ignore_errors=True)
 
 
-def finetune(path: Path, data: DataSet, training: Training, folds: int | None, out: Path) -> dict[str, object]:
-    """All of it: the folds (None: all), the table, `adapted.pt`. Returns the figures. Raises InputError, OSError."""
-    if folds is not None and folds < 1:
-        raise InputError(f"{folds} folds; one at least is needed")
-    base = checkpoint.load(path)
-    config = settings_for(base, data, training)
+def finetune(base: Checkpoint, data: DataSet, training: Training, first: int | None, out: Path) -> dict[str, object]:
+    """All of it: the folds (the `first` ones; None: all), the table, `adapted.pt`. Returns the figures.
+
+    Raises InputError, OSError.
+    """
+    base_config = settings_for(base, data, training)
     what = {
-        "checkpoint": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
+        "network": _digest(base),
         "data": [data.name, [[r.trial.name, len(r.labels.window)] for r in data.recordings]],
         "split": [[fold.validation, fold.test] for fold in data.folds],
         "training": msgspec.to_builtins(training),
     }
     keep_to(what, out)
     figures = []
-    for number, fold in enumerate(data.folds[:folds]):
-        print(f"fold {number + 1}: tested on {', '.join(fold.test)}")
-        of_fold = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, fold=number))
+    for number, fold in enumerate(data.folds[:first]):
         folder = out / f"fold-{number + 1}"
-        figures.append(kept(folder / "figures.json", partial(fold_figures, base, of_fold, data, folder)))
+        path = folder / "figures.json"
+        known = " (finished before)" if path.exists() else ""
+        print(f"fold {number + 1} of {len(data.folds[:first])}: tested on {', '.join(fold.test)}{known}")
+        config = msgspec.structs.replace(base_config, data=msgspec.structs.replace(base_config.data, fold=number))
+        figures.append(kept(path, partial(fold_figures, base, config, data, folder)))
+        (folder / "last.pt").unlink(missing_ok=True)
     means = {key: mean_of([found[key] for found in figures]) for key in VIEWS}
     rows = {f"{', '.join(found['subjects'])}: {view}": found[key] for found in figures for key, view in VIEWS.items()}
     rows |= {f"mean of {len(figures)} folds: {view}": means[key] for key, view in VIEWS.items()}
-    (out / "figures.md").write_text(markdown(rows) + "\n")
-    print(markdown(rows))
+    (out / "figures.md").write_text(markdown(rows, SHOWN) + "\n")
+    print(markdown(rows, SHOWN))
     epochs = round(statistics.median(found["epoch"] for found in figures))
     if epochs:
-        adapt_to_all(base, config, data, epochs, out)
+        print(f"adapted.pt: all subjects, {epochs} epochs, validation on the same")
+        adapt_to_all(base, base_config, data, epochs, out)
     else:
-        print("no adapted.pt: in most folds no epoch was better than the checkpoint as it is")
+        print("no adapted.pt: in most folds no epoch was better than the network as it is")
+        (out / "adapted.pt").unlink(missing_ok=True)
     return {"folds": len(figures), "epochs": epochs, **means}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m train.finetune", description="Adapts a network to own recordings.")
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="PT")
-    parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="a data set with a [split]")
+    network = parser.add_mutually_exclusive_group(required=True)
+    network.add_argument("--checkpoint", type=Path, metavar="PT", help="what python -m train wrote")
+    network.add_argument("--bundle", type=Path, metavar="DIR", help="what python -m export.bundle wrote")
+    network.add_argument("--shipped", action="store_true", help="radarecg's own bundle")
+    parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="the data set; see docs/training.md")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--folds", type=int, metavar="N", help="the first N folds only; default: all")
+    parser.add_argument("--folds", choices=("leave-subject-out", "k-fold", "holdout"), help="other than the [split]")
+    parser.add_argument("--first", type=_positive, metavar="N", help="the first N folds only")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--steps", type=int, default=STEPS, help="in an epoch")
     parser.add_argument("--rate", type=float, default=RATE, help="learning rate")
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
-        wanted = {"epochs": args.epochs, "steps": args.steps, "learning_rate": args.rate}
+        wanted = {"epochs": args.epochs, "steps": args.steps, "learning_rate": args.rate, "keep_statistics": True}
         training = msgspec.convert(wanted, Training)
-        figures = finetune(args.checkpoint, load(args.data), training, args.folds, args.out)
+        if args.checkpoint:
+            base = checkpoint.load(args.checkpoint)
+        else:
+            base = checkpoint_of(bundle.load(bundle.SHIPPED if args.shipped else args.bundle))
+        data = load(args.data)
+        figures = finetune(base, folded(data, args.folds) if args.folds else data, training, args.first, args.out)
     except (InputError, msgspec.ValidationError, OSError) as error:
         print(f"train.finetune: error: {error}", file=sys.stderr)
         return 2
@@ -162,6 +186,23 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     print(json.dumps(figures))
     return 0
+
+
+def folded(data: DataSet, kind: str) -> DataSet:
+    """The data set with another kind of split. Raises SplitError for too few subjects."""
+    split: Split = msgspec.convert({"kind": kind}, Split)
+    return replace(data, folds=tuple(split_subjects((r.trial.subject for r in data.recordings), split)))
+
+
+def _digest(base: Checkpoint) -> str:
+    weights = b"".join(value.numpy().tobytes() for value in base.state["network"].values())
+    return hashlib.blake2b(weights, digest_size=8).hexdigest()
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than one")
+    return number
 
 
 if __name__ == "__main__":

@@ -21,20 +21,26 @@ def keep_to(settings: Mapping[str, object], folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, now = folder / "settings.json", json.dumps(settings, indent=1)
-    if path.exists() and (before := path.read_text()) != now:
+    if not path.exists():
+        _write(path, now)
+    if (before := path.read_text()) != now:
         old, new = json.loads(before), json.loads(now)
         changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
         raise OtherWorkError(
             f"{folder} holds results with another {', '.join(changed)}; name another folder with --out"
         )
-    path.write_text(now)
 
 
 def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What the JSON file holds; made and written, whole or not at all, where it is not there yet."""
     if not path.exists():
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(make(), indent=1))
-        part.replace(path)
+        _write(path, json.dumps(make(), indent=1))
     found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    part.replace(path)
