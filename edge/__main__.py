@@ -16,15 +16,18 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small products threads only wait for each other
 
+from edge import __version__
 from edge.calibrate import calibrate
 from edge.calibration import UNCALIBRATED
 from edge.command_line import Command, parser
-from edge.config import broker_of, calibration_of, card_of, load_config, network_of
+from edge.config import broker_of, calibration_of, card_of, load_config, network_of, token_of
+from edge.diagnostics import diagnose
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
+from edge.logs import use_json_logs
 from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
-from edge.pipeline import Pipeline, first_problem, run
+from edge.pipeline import FanOut, Pipeline, Sink, first_problem, run
 from edge.radar.boards import boards
 from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DataPort
@@ -36,11 +39,14 @@ from edge.report import Report
 from edge.sources.live import LiveSource
 from edge.sources.replay import ReplaySource
 from edge.spec import NOT_A_DEVICE, WINDOW_S
+from edge.systemd import Systemd
 from edge.timing import clock_state
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from edge.twin.dca1000_emulator import Dca1000Emulator
 from edge.twin.heart import Heart
 from edge.twin.scene import SCENES
+from edge.web.messages import Hello
+from edge.web.page import LivePage
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,21 +69,31 @@ def main(argv: list[str] | None = None) -> int:
 def command_run(args: argparse.Namespace) -> int:
     """The runtime: radar frames in, ECG and vitals out over MQTT, until stopped."""
     config = load_config(args.config)
+    if config.log == "json":
+        use_json_logs()
     chirp = load_chirp(args.config.parent / config.radar.cfg)
     card, broker = card_of(config, args.config), broker_of(config, args.config)
     calibration, network = calibration_of(config, args.config, chirp), network_of(config, args.config)
     pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration, network.predict if network else None)
+    model = Model(network.name, network.sha256) if network else None
     log = logging.getLogger("edge.run")
     with boards(chirp, config.radar.serial, card) as start_boards:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         _on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
-        publisher = Publisher(broker, config.device, chirp, Model(network.name, network.sha256) if network else None)
-        try:
+        with ExitStack() as stack:
+            systemd, publisher = Systemd(), Publisher(broker, config.device, chirp, model)
+            stack.callback(publisher.close)
+            sinks: list[Sink] = [publisher, systemd]
+            if config.web:
+                hello, token = Hello(config.device, __version__, network is not None), token_of(config.web, args.config)
+                page = LivePage(config.web.host, config.web.port, token, hello, publisher.client.gauges)
+                stack.callback(page.close)
+                log.info("live page: http://%s:%d", config.web.host, page.port)
+                sinks.append(page)
+            stack.callback(systemd.stopping)
             start_boards()
-            run(source, pipeline, publisher)
-        finally:
-            publisher.close()
+            run(source, pipeline, FanOut(*sinks))
     frames = pipeline.frames
     log.info("stopped: %d frames, %d lost; %d messages dropped", frames.received, frames.lost, publisher.client.dropped)
     return 0
@@ -191,6 +207,13 @@ def command_doctor(args: argparse.Namespace) -> int:
     return examine(load_setup(args.config))
 
 
+def command_diagnostics(args: argparse.Namespace) -> int:
+    """What somebody needs who is to help: versions, settings without secrets, the doctor's findings, the last log."""
+    diagnose(args.config, args.out)
+    print(args.out)
+    return 0
+
+
 def command_demo(args: argparse.Namespace) -> int:
     """Broker, twin, runtime and a live view, on this machine."""
     try:
@@ -214,6 +237,7 @@ COMMANDS: dict[str, Command] = {
     "plot": command_plot,
     "twin": command_twin,
     "doctor": command_doctor,
+    "diagnostics": command_diagnostics,
     "check-config": command_check_config,
 }
 

@@ -85,6 +85,10 @@ def parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
     sub = add("doctor")
     sub.add_argument("--config", type=Path, metavar="TOML", help="the settings of run; default: the boards' defaults")
 
+    sub = add("diagnostics")
+    sub.add_argument("--config", type=Path, required=True, metavar="TOML")
+    sub.add_argument("--out", type=Path, required=True, metavar="ZIP", help="a new file")
+
     sub = add("check-config")
     sub.add_argument("cfg", type=Path)
     return whole

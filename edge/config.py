@@ -1,7 +1,12 @@
-"""The runtime's settings: one small TOML file, checked on reading; an unknown or misspelt key is an error."""
+"""The runtime's settings: one small TOML file, checked on reading; an unknown or misspelt key is an error.
+
+Variables of the environment come before the file (`edge.environment`).
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +14,7 @@ import msgspec
 
 from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
+from edge.environment import override
 from edge.errors import InputError
 from edge.mqtt.client import Broker
 from edge.network import Network, load_network
@@ -16,6 +22,7 @@ from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DEFAULT_DATA_PORT
 from edge.radar.dca1000_control import CardConfig, load_card
 from edge.radar.decode import IqOrder
+from edge.web.access import read_token
 
 DeviceId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,64}$")]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -62,19 +69,37 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backend: Literal["onnxruntime", "none"] = "onnxruntime"
 
 
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The live page, /healthz and /metrics. `token_file` is relative to the settings file; its first line is the token.
+
+    On loopback no token is needed; elsewhere the page is not served without one.
+    """
+
+    host: Host = "127.0.0.1"
+    port: Port = 8080
+    token_file: str | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`device` is the name in every topic: a serial number, never a person's."""
+    """`device` is the name in every topic: a serial number, never a person's. Without `web` there is no page.
+
+    `log` "json": a JSON object a line.
+    """
 
     device: DeviceId
     radar: RadarConfig
     mqtt: MqttConfig = MqttConfig()
     network: NetworkConfig = NetworkConfig()
+    web: WebConfig | None = None
+    log: Literal["text", "json"] = "text"
 
 
-def load_config(path: Path) -> Config:
-    """Reads a settings file. Raises ConfigError, FileNotFoundError."""
+def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Reads a settings file and what overrides it. Raises ConfigError, OverrideError, FileNotFoundError."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Config)
+        settings = msgspec.toml.decode(path.read_bytes())
+        override(settings, Config, environ)
+        return msgspec.convert(settings, Config)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
 
@@ -108,3 +133,8 @@ def network_of(config: Config, path: Path) -> Network | None:
     if wanted.backend == "none":
         return None
     return load_network(path.parent / wanted.bundle if wanted.bundle is not None else None, wanted.backend)
+
+
+def token_of(web: WebConfig, path: Path) -> str | None:
+    """The page's token, from the file beside the settings at `path`; none named: none. Raises AccessError."""
+    return read_token(path.parent / web.token_file) if web.token_file is not None else None

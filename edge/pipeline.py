@@ -40,6 +40,28 @@ class Sink(Protocol):
         """Once a second, valid or not."""
 
 
+class FanOut:
+    """Several sinks as one, told in order."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def waveform(self, wave: Waveform) -> None:
+        """To every sink."""
+        for sink in self._sinks:
+            sink.waveform(wave)
+
+    def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
+        """To every sink."""
+        for sink in self._sinks:
+            sink.ecg(ecg, quality)
+
+    def vitals(self, vitals: Vitals) -> None:
+        """To every sink."""
+        for sink in self._sinks:
+            sink.vitals(vitals)
+
+
 class Pipeline:
     """Frames in with `push`; once a second `vitals`, whatever came in.
 

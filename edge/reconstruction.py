@@ -46,4 +46,4 @@ class EcgReconstructor:
         continues, self._told = estimate.sample0 == self._told, estimate.sample0 + len(estimate.ecg)
         age = self._samples - 1 - estimate.sample0
         t_ns = block.t_ns - self._delay_ns - age * _SAMPLE_NS
-        return [EcgBlock(t_ns, self._before + estimate.sample0, estimate, continues)]
+        return [EcgBlock(t_ns, self._before + estimate.sample0, estimate, continues, window, self._before + end)]

@@ -64,6 +64,10 @@ class MqttClient:
             return
         self._send(self._client, topic, payload)
 
+    def gauges(self) -> dict[str, float]:
+        """How the connection is doing, by the names of metrics."""
+        return {"mqtt_connected": int(self.connected.is_set()), "mqtt_messages_dropped_total": self.dropped}
+
     def close(self, farewell: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
         """Publishes the farewell, waits briefly until the broker has it, and disconnects."""
         if self.connected.is_set():
