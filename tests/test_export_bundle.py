@@ -46,7 +46,7 @@ def test_an_operator_that_is_not_allowed_is_named():
 
 
 def test_a_newer_opset_than_the_oldest_jetson_reads_is_refused():
-    with pytest.raises(ExportError, match="opset 21: TensorRT 10.3 parses 20 at most"):
+    with pytest.raises(ExportError, match=r"opset 21: .* parses 20 at most"):
         check_operators(graph_of(onnx.helper.make_node("Relu", ["x"], ["y"]), opset=21))
 
 
