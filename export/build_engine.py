@@ -132,8 +132,8 @@ def dry_run(args: argparse.Namespace) -> str:
     plan = build(trt, _graph(made, points), args.workspace_mb, None, CLOSEST_TO_ORIN)
     return (
         f"{made.folder}: {made.about.precision}, {points} points: TensorRT-RTX {trt.__version__} parses it and builds "
-        f"{len(plan) / 1e6:.1f} MB for {CLOSEST_TO_ORIN}, without a GPU. A dry run: nothing was written, nothing has run, "
-        "and TensorRT itself has not seen it"
+        f"{len(plan) / 1e6:.1f} MB for {CLOSEST_TO_ORIN}, without a GPU. A dry run: nothing was written, nothing has "
+        "run, and TensorRT itself has not seen it"
     )
 
 

@@ -58,7 +58,7 @@ def about_path(path: Path) -> Path:
 
 
 def write(path: Path, content: bytes, about: About) -> None:
-    """Writes an engine and what is said of it; if a power cut leaves one of the two, `read` refuses it. Raises OSError."""
+    """Writes an engine and what is said of it; one without the other is refused by `read`. Raises OSError."""
     write_whole(path, content)
     write_whole(about_path(path), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
 
