@@ -45,18 +45,18 @@ class BuildError(InputError):
     """TensorRT does not take the network; the message is its own."""
 
 
-def network_of(path: Path, data: Path | None) -> tuple[Bundle, Sequence[Float32]]:
-    """The bundle of a folder, or the one made beside a checkpoint; windows of `data` to calibrate on, if named.
+def network_of(path: Path, data: Path | None, dry: bool) -> tuple[Bundle, Sequence[Float32]]:
+    """The bundle of a folder, or one written beside a checkpoint (not if `dry`); windows of `data`, if that is named.
 
     Raises InputError, OSError.
     """
     if path.is_dir():
         made = bundle.load(path)
     else:
-        from export.bundle import write as write_bundle  # needs torch, which a Jetson may not have
+        from export import bundle as exporter  # needs torch, which a Jetson may not have
         from train import checkpoint
 
-        made = write_bundle(checkpoint.load(path), path.with_suffix(""))
+        made = (exporter.in_memory if dry else exporter.write)(checkpoint.load(path), path.with_suffix(""))
     if data is None:
         return made, ()
     from export.windows import windows_of
@@ -157,7 +157,7 @@ def real_run(args: argparse.Namespace) -> str:
 
 def _wanted(args: argparse.Namespace) -> tuple[Bundle, int]:
     """The bundle in the precision that is asked for, and for how many points an engine is built."""
-    made, windows = network_of(args.network, args.data)
+    made, windows = network_of(args.network, args.data, args.dry_run)
     precision = args.precision or ("fp16" if made.about.precision == "fp32" else made.about.precision)
     made = in_precision(made, precision, windows)
     return made, POINTS if made.about.points == "any" else made.about.points

@@ -21,7 +21,7 @@ from export.half import in_half
 from export.operators import ExportError, check_operators, fixed
 from export.precision import in_precision
 from tests.peers import tensorrt_on_cpu
-from tests.peers.networks import spectrograms
+from tests.peers.networks import exported_once, spectrograms
 from tests.peers.pycuda_on_cpu import OneDevice
 from tests.peers.tensorrt_bindings import VERSIONS, members
 from tests.peers.tensorrt_watched import watched
@@ -75,6 +75,14 @@ def test_a_dry_run_says_that_it_is_one_and_writes_nothing(compact_bundle, capsys
     assert "fp16, 50 points: TensorRT-RTX" in said
     assert "nothing was written, nothing has run" in said
     assert sorted(compact_bundle.parent.iterdir()) == before
+
+
+def test_a_dry_run_of_a_checkpoint_leaves_nothing_beside_it(trained_checkpoint, compact_bundle, capsys):
+    before = sorted(trained_checkpoint.parent.iterdir())
+    with exported_once(compact_bundle):
+        assert build_engine.main([os.fspath(trained_checkpoint), "--dry-run", "--precision", "fp32"]) == 0
+    assert "fp32, 50 points" in capsys.readouterr().out
+    assert sorted(trained_checkpoint.parent.iterdir()) == before
 
 
 @pytest.fixture
