@@ -22,6 +22,8 @@ DESCRIPTION = "bundle.json"
 SHIPPED = Path(__file__).parent / "models" / "compact"
 """The bundle that comes with radarecg."""
 
+Precision = Literal["fp32", "fp16", "int8"]
+"""What the graph computes in, where that is the work; inputs and outputs are float32 in all of them."""
 Points = Annotated[int, msgspec.Meta(ge=1)] | Literal["any"]
 
 
@@ -70,7 +72,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     spec: str
     sst: SstSpec
     points: Points
-    precision: Literal["fp32"]
+    precision: Precision
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     provenance: Provenance

@@ -67,3 +67,14 @@ def compact_bundle(trained_checkpoint, tmp_path_factory) -> Path:
 def bundle_copy(compact_bundle, tmp_path) -> Path:
     """One to damage."""
     return shutil.copytree(compact_bundle, tmp_path / "compact")
+
+
+@pytest.fixture(scope="session")
+def half_bundle(trained_checkpoint, compact_bundle, tmp_path_factory) -> Path:
+    """The same in half precision; read it only."""
+    from export.bundle import write
+    from tests.peers.networks import exported_once
+    from train.checkpoint import load
+
+    with exported_once(compact_bundle):
+        return write(load(trained_checkpoint), tmp_path_factory.mktemp("bundles") / "half", precision="fp16").folder
