@@ -26,7 +26,7 @@ COLUMNS = {
     "long_rmse": "long RMSE",
     "r_timing_ms_median": "long R ms",
     "mdr": "long MDR",
-    "f1_aligned": "long F1",
+    "f1_aligned": "long F1 at best lag",
     "hr_error_bpm_median": "HR error bpm",
     "hr_right": "HR right",
     "classical_hr_error_bpm_median": "classical error bpm",
