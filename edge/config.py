@@ -62,11 +62,13 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What makes the ECG: a bundle on a backend; "none": there is no ECG.
 
-    `bundle` is a folder, relative to the settings file; without it, the one that comes with radarecg.
+    `bundle` is a folder, without it the one that comes with radarecg; `engine` is what `export.build_engine` made of it,
+    for the backend "tensorrt". Both are relative to the settings file.
     """
 
     bundle: str | None = None
-    backend: Literal["onnxruntime", "none"] = "onnxruntime"
+    backend: Literal["onnxruntime", "tensorrt", "none"] = "onnxruntime"
+    engine: str | None = None
 
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,7 +134,8 @@ def network_of(config: Config, path: Path) -> Network | None:
     wanted = config.network
     if wanted.backend == "none":
         return None
-    return load_network(path.parent / wanted.bundle if wanted.bundle is not None else None, wanted.backend)
+    folder, engine = (path.parent / name if name is not None else None for name in (wanted.bundle, wanted.engine))
+    return load_network(folder, wanted.backend, engine)
 
 
 def token_of(web: WebConfig, path: Path) -> str | None:

@@ -168,8 +168,7 @@ def test_two_processes_train_together(tmp_path):
     people = write_people(tmp_path / "people")
     config = tmp_path / "two.toml"
     config.write_text(
-        f'[data]\nset = "{people}"\npoints = 3\n'
-        "[training]\nepochs = 3\nsteps = 2\nbatch = 4\npatience = 1\n"
+        f'[data]\nset = "{people}"\npoints = 3\n[training]\nepochs = 3\nsteps = 2\nbatch = 4\npatience = 1\n'
     )
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
     done = subprocess.run(

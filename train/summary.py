@@ -28,7 +28,7 @@ COLUMNS = {
     "long_rmse": "long RMSE",
     "r_timing_ms_median": "long R ms",
     "mdr": "long MDR",
-    "f1_aligned": "long F1",
+    "f1_aligned": "long F1 at best lag",
     "metronome_f1_aligned": "metronome F1",
     "hr_error_bpm_median": "HR error bpm",
     "hr_right": "HR right",
