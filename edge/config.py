@@ -62,8 +62,8 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What makes the ECG: a bundle on a backend; "none": there is no ECG.
 
-    `bundle` is a folder, without it the one that comes with radarecg; `engine` is what `export.build_engine` made of it,
-    for the backend "tensorrt". Both are relative to the settings file.
+    `bundle` is a folder, without it the one that comes with radarecg; `engine`, for the backend "tensorrt", is what
+    `export.build_engine` made of it. Both are relative to the settings file.
     """
 
     bundle: str | None = None
