@@ -19,7 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small pro
 from edge.calibrate import calibrate
 from edge.calibration import UNCALIBRATED
 from edge.command_line import Command, parser
-from edge.config import broker_of, calibration_of, card_of, load_config
+from edge.config import broker_of, calibration_of, card_of, load_config, spool_of
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
 from edge.mqtt.publisher import Publisher
@@ -70,14 +70,25 @@ def command_run(args: argparse.Namespace) -> int:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         _on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
-        publisher = Publisher(broker, config.device, chirp)
+        publisher = Publisher(
+            broker,
+            config.device,
+            chirp,
+            spool_of(config, args.config),
+            backfill_per_s=config.spool.backfill_per_s,
+            home_assistant=config.mqtt.home_assistant,
+        )
         try:
             start_boards()
             run(source, pipeline, publisher)
         finally:
             publisher.close()
     frames = pipeline.frames
-    log.info("stopped: %d frames, %d lost; %d messages dropped", frames.received, frames.lost, publisher.client.dropped)
+    sent = publisher.health(frames)
+    log.info(
+        "stopped: %d frames, %d lost; %d messages dropped, %d evicted, %d wait for the next start",
+        *(frames.received, frames.lost, sent.dropped, sent.spool.evicted, sent.spool.messages),
+    )
     return 0
 
 
