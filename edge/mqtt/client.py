@@ -133,7 +133,7 @@ class MqttClient:
         try:
             self._connect(link.client)
         except OSError as error:
-            log.warning("cannot reach the broker at %s (%s); trying again", self._broker.place, error)
+            log.warning("cannot reach the broker at %s (%s); trying again", self._broker.place, str(error))
             return False
         link.client.loop_start()
         try:

@@ -67,16 +67,18 @@ def answers(port: int) -> bool:
 
 
 class Listener:
-    """Collects every message of `radarecg/#`."""
+    """Collects every message of `topics`."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, topics: str = "radarecg/#", tls=None) -> None:
         self.messages: queue.Queue = queue.Queue()
         self.received: list = []
         subscribed = queue.Queue()
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
-        self._client.on_connect = lambda client, *_: client.subscribe("radarecg/#", qos=1)
+        self._client.on_connect = lambda client, *_: client.subscribe(topics, qos=1)
         self._client.on_subscribe = lambda *_: subscribed.put(True)
         self._client.on_message = self._on_message
+        if tls:
+            self._client.tls_set_context(tls)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         subscribed.get(timeout=10)
