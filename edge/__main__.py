@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,9 +20,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small pro
 from edge.calibrate import calibrate
 from edge.calibration import UNCALIBRATED
 from edge.command_line import Command, parser
-from edge.config import broker_of, calibration_of, card_of, load_config, spool_of
+from edge.config import broker_of, calibration_of, card_of, load_config, load_hub_config, spool_of
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
+from edge.mqtt.bridge import run_bridge, store_in
 from edge.mqtt.publisher import Publisher
 from edge.pipeline import Pipeline, first_problem, run
 from edge.radar.boards import boards
@@ -188,6 +190,14 @@ def command_twin(args: argparse.Namespace) -> int:
     return 0
 
 
+def command_fhir_bridge(args: argparse.Namespace) -> int:
+    """On a hub: what devices publish as FHIR Observations, in a folder or at a server."""
+    broker, stopping = broker_of(load_hub_config(args.config), args.config), threading.Event()
+    _on_stop(stopping.set)
+    run_bridge(broker, store_in(args.target), args.fhir, stopping)
+    return 0
+
+
 def command_check_config(args: argparse.Namespace) -> int:
     """What a chirp file means, or which limits it breaks."""
     for name, value in explain(load_chirp(args.cfg)).items():
@@ -222,6 +232,7 @@ COMMANDS: dict[str, Command] = {
     "calibrate": command_calibrate,
     "plot": command_plot,
     "twin": command_twin,
+    "fhir-bridge": command_fhir_bridge,
     "doctor": command_doctor,
     "check-config": command_check_config,
 }

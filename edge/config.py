@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -22,6 +22,9 @@ from edge.radar.decode import IqOrder
 DeviceId = Annotated[str, msgspec.Meta(pattern=DEVICE_PATTERN)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Host = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+_Settings = TypeVar("_Settings")
 
 
 class ConfigError(InputError):
@@ -80,10 +83,25 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spool: SpoolConfig = SpoolConfig()
 
 
+class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings of `radarecg fhir-bridge`, which needs a broker only."""
+
+    mqtt: MqttConfig
+
+
 def load_config(path: Path) -> Config:
     """Reads a settings file. Raises ConfigError, FileNotFoundError."""
+    return _load(path, Config)
+
+
+def load_hub_config(path: Path) -> HubConfig:
+    """Reads a hub's settings file. Raises ConfigError, FileNotFoundError."""
+    return _load(path, HubConfig)
+
+
+def _load(path: Path, kind: type[_Settings]) -> _Settings:
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Config)
+        return msgspec.toml.decode(path.read_bytes(), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
 
@@ -93,7 +111,7 @@ def card_of(config: Config, path: Path) -> CardConfig:
     return load_card(path.parent / config.radar.card) if config.radar.card else CardConfig()
 
 
-def broker_of(config: Config, path: Path) -> Broker:
+def broker_of(config: Config | HubConfig, path: Path) -> Broker:
     """The broker with password, certificates and key from files beside the settings at `path`. Raises ConfigError."""
     m = config.mqtt
     password = tls = None

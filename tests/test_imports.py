@@ -38,7 +38,7 @@ ROOMS = {
     "plot": {"dsp", "recording", "sources"},
     "config": {"radar", "mqtt"},
     "arguments": set(),
-    "command_line": {"arguments", "radar", "twin"},
+    "command_line": {"arguments", "mqtt", "radar", "twin"},
     "doctor": {"config", "dsp", "mqtt", "radar"},
     "demo": {"mqtt"},
     "__main__": {
