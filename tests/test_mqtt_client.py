@@ -101,11 +101,11 @@ def test_no_broker_yet_then_one_then_none_then_one(tmp_path, mmecg):
     port = free_port()
     publisher = start_publisher(port, tmp_path, mmecg)
     with running_broker("mosquitto", tmp_path, port):
-        assert publisher.client.connected.wait(timeout=20)
+        assert publisher.client.connected.wait(timeout=60)
     wait(lambda: not publisher.client.connected.is_set())
     with running_broker("mosquitto", tmp_path, port):
         listener = Listener(port)
-        assert publisher.client.connected.wait(timeout=20)
+        assert publisher.client.connected.wait(timeout=60)
         assert json.loads(listener.wait_for("/status").payload)["state"] == "online"
         publisher.vitals(GOOD)
         listener.wait_for("/vitals")

@@ -14,15 +14,15 @@ from dataclasses import replace
 import msgspec
 import paho.mqtt.client as paho
 import pytest
-from fhir.resources.observation import Observation as R5
-from fhir.resources.R4B.observation import Observation as R4B
+from fhir.resources import observation as r5
+from fhir.resources.R4B import observation as r4b
 
 from edge.frames import Quality
 from edge.mqtt import payloads as p
 from edge.mqtt.fhir import VERSIONS, observation
 from tests.peers.publishing import GOOD, connected, wait
 
-MODELS = {"R4B": R4B, "R5": R5}
+MODELS = {"R4B": r4b.Observation, "R5": r5.Observation}
 T_NS = 1_795_196_400_000_000_000
 COMMON = {"device": "radar-0001", "boot": "5f0c6a9e", "clock": p.Clock("ptp", True, 42000), "model": p.Model("compact")}
 VALID = p.VitalsPayload(
@@ -92,7 +92,7 @@ def test_the_ecg_is_sampled_data_with_errors_where_nothing_is_known(version):
     assert resource["effectivePeriod"] == {"start": "2026-11-20T17:40:00.000Z", "end": "2026-11-20T17:40:00.030Z"}
     assert "not a measured lead" in resource["code"]["text"]
     other = next(model for name, model in MODELS.items() if name != version)
-    with pytest.raises(ValueError, match="interval|period"):
+    with pytest.raises(ValueError, match=r"interval|period"):
         other.model_validate(resource)
 
 
@@ -105,10 +105,10 @@ def bridge(tmp_path, port: int, target: str, *options: str):
         said: queue.SimpleQueue[str] = queue.SimpleQueue()
         reader = threading.Thread(target=lambda: [said.put(line) for line in process.stderr])
         reader.start()
-        assert "connected to the broker" in said.get(timeout=60)
+        assert "connected to the broker" in said.get(timeout=120)
         yield said
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         reader.join()
 
 
@@ -130,7 +130,7 @@ def test_every_second_becomes_a_file_also_those_while_the_bridge_was_away(mosqui
     rates = [resource.get("valueQuantity", {}).get("value") for resource in found()]
     assert sorted(rates, key=str) == [64.0, None]
     for resource in found():
-        R5.model_validate(resource)
+        MODELS["R5"].model_validate(resource)
     publisher.close()
 
 
@@ -144,7 +144,7 @@ def test_a_message_that_is_none_of_ours_is_said_and_passed_over(mosquitto_port, 
             stranger.publish("radarecg/v1/radar-0002/vitals", payload, qos=1)
         stranger.publish("radarecg/v1/radar-0002/vitals", p.encode(VALID), qos=1).wait_for_publish()
         wait(lambda: list(tmp_path.glob("out/*/*.json")))
-        assert all("no Observation of a message" in said.get(timeout=10) for _ in range(3))
+        assert all("no Observation of a message" in said.get(timeout=30) for _ in range(3))
         stranger.disconnect()
         stranger.loop_stop()
     assert [path.name for path in tmp_path.rglob("*.json")] == ["5f0c6a9e-7.json"]
@@ -178,8 +178,8 @@ def test_a_server_gets_them_again_until_it_has_them(mosquitto_port, tmp_path, mm
             publisher.vitals(GOOD)
             publisher.vitals(GOOD)
             wait(lambda: len(server.sent) == 3)
-            assert "503" in said.get(timeout=10)
-            assert "422" in said.get(timeout=10)
+            assert "503" in said.get(timeout=30)
+            assert "422" in said.get(timeout=30)
             publisher.close()
         server.shutdown()
     (_, first, headers), (_, again, _), (created, second, _) = server.sent
@@ -192,15 +192,7 @@ def test_a_server_gets_them_again_until_it_has_them(mosquitto_port, tmp_path, mm
 def test_a_place_for_observations_that_is_none(tmp_path):
     (tmp_path / "hub.toml").write_text("[mqtt]\n")
     (tmp_path / "file").write_text("")
-    command = [
-        sys.executable,
-        "-m",
-        "edge",
-        "fhir-bridge",
-        str(tmp_path / "file"),
-        "--config",
-        str(tmp_path / "hub.toml"),
-    ]
+    command = [sys.executable, "-m", "edge", "fhir-bridge", tmp_path / "file", "--config", tmp_path / "hub.toml"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert "nor a URL" in done.stderr

@@ -54,7 +54,7 @@ def test_an_outage_is_filled_in_on_a_topic_of_its_own_behind_live(tmp_path, mmec
     assert publisher.outbox.count().dropped == 2  # a waveform and a health of the past are of no use
     with running_broker("mosquitto", tmp_path, port):
         listener = Listener(port)
-        assert publisher.client.connected.wait(timeout=20)
+        assert publisher.client.connected.wait(timeout=60)
         live = vitals(publisher)
         assert arrived(listener, VITALS, 1) == live  # before the hundred: they take two seconds
         assert len(listener.seqs(BACKFILL)) < 50

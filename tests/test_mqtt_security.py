@@ -82,7 +82,7 @@ def test_a_device_cannot_listen_to_another(mutual, authority):
     spy = Listener(mutual, tls=tls_context(authority.certificate, *authority.issue("radar-0002")))
     device = tls_context(authority.certificate, *authority.issue("radar-0001"))
     client = MqttClient(Broker(port=mutual, tls=device), "radar-0001", (STATUS, b"gone"), [])
-    assert client.connected.wait(10)
+    assert client.connected.wait(60)
     client.send(VITALS, b"1")
     with pytest.raises(queue.Empty):
         spy.wait_for("", timeout_s=0.5)

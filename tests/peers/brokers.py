@@ -44,7 +44,7 @@ def broker_process(kind: str, folder: Path, port: int, settings: str | None = No
         config.write_text(f"{user}\nlistener {port} 127.0.0.1\n{settings}\n")
     with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not answers(port):
                 assert process.poll() is None, f"{kind} ended with {process.returncode}"
                 assert time.monotonic() < deadline, f"{kind} does not answer"
@@ -81,9 +81,9 @@ class Listener:
             self._client.tls_set_context(tls)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        subscribed.get(timeout=10)
+        subscribed.get(timeout=60)
 
-    def wait_for(self, suffix: str, timeout_s: float = 15.0, matching=lambda message: True):
+    def wait_for(self, suffix: str, timeout_s: float = 60.0, matching=lambda message: True):
         """The next message whose topic ends so (others are passed over)."""
         deadline = time.monotonic() + timeout_s
         while True:

@@ -20,11 +20,11 @@ def start_publisher(broker: Broker | int, folder: Path, chirp: ChirpConfig, **op
 
 def connected(broker: Broker | int, folder: Path, chirp: ChirpConfig, **options) -> Publisher:
     publisher = start_publisher(broker, folder, chirp, **options)
-    assert publisher.client.connected.wait(timeout=20)
+    assert publisher.client.connected.wait(timeout=60)
     return publisher
 
 
-def wait(condition, timeout_s: float = 20.0) -> None:
+def wait(condition, timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
