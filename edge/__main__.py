@@ -192,9 +192,9 @@ def command_twin(args: argparse.Namespace) -> int:
 
 def command_fhir_bridge(args: argparse.Namespace) -> int:
     """On a hub: what devices publish as FHIR Observations, in a folder or at a server."""
-    broker, stopping = broker_of(load_hub_config(args.config), args.config), threading.Event()
+    config, store, stopping = load_hub_config(args.config), store_in(args.target), threading.Event()
     _on_stop(stopping.set)
-    run_bridge(broker, store_in(args.target), args.fhir, stopping)
+    run_bridge(broker_of(config, args.config), spool_of(config, args.config), store, args.fhir, stopping)
     return 0
 
 

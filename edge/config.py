@@ -84,9 +84,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of `radarecg fhir-bridge`, which needs a broker only."""
+    """The settings of `radarecg fhir-bridge`: the broker, and where messages wait for the FHIR server."""
 
     mqtt: MqttConfig
+    spool: SpoolConfig = SpoolConfig()
 
 
 def load_config(path: Path) -> Config:
@@ -133,7 +134,7 @@ def broker_of(config: Config | HubConfig, path: Path) -> Broker:
     return Broker(m.host, m.port, m.username, password, tls)
 
 
-def spool_of(config: Config, path: Path) -> Spool:
+def spool_of(config: Config | HubConfig, path: Path) -> Spool:
     """The spool, opened, where the settings at `path` want it. Raises SpoolError."""
     return Spool(path.parent / config.spool.file, config.spool.max_mb << 20)
 

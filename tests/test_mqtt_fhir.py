@@ -20,6 +20,7 @@ from fhir.resources.R4B import observation as r4b
 from edge.frames import Quality
 from edge.mqtt import payloads as p
 from edge.mqtt.fhir import VERSIONS, observation
+from tests.peers.network import Link
 from tests.peers.publishing import GOOD, connected, wait
 
 MODELS = {"R4B": r4b.Observation, "R5": r5.Observation}
@@ -105,11 +106,14 @@ def bridge(tmp_path, port: int, target: str, *options: str):
         said: queue.SimpleQueue[str] = queue.SimpleQueue()
         reader = threading.Thread(target=lambda: [said.put(line) for line in process.stderr])
         reader.start()
-        assert "connected to the broker" in said.get(timeout=120)
-        yield said
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
-        reader.join()
+        try:
+            assert "connected to the broker" in said.get(timeout=120)
+            yield said
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+            reader.join()
 
 
 def test_every_second_becomes_a_file_also_those_while_the_bridge_was_away(mosquitto_port, tmp_path, mmecg):
@@ -119,19 +123,23 @@ def test_every_second_becomes_a_file_also_those_while_the_bridge_was_away(mosqui
     def found() -> list[dict]:
         return [json.loads(path.read_text()) for path in sorted(folder.glob("radar-0001/*.json"))]
 
-    with bridge(tmp_path, mosquitto_port, str(folder)):
-        publisher = connected(mosquitto_port, tmp_path, mmecg)
-        publisher.vitals(GOOD)
-        wait(lambda: len(found()) == 1)
-    publisher.vitals(moving)
-    wait(lambda: publisher.outbox.count().spool.messages == 0)
+    with Link(mosquitto_port) as link:
+        with bridge(tmp_path, mosquitto_port, str(folder)):
+            publisher = connected(link.port, tmp_path, mmecg)
+            publisher.vitals(GOOD)
+            wait(lambda: len(found()) == 1)
+        link.bytes_per_s = 10.0  # nothing comes through, so the next comes as backfill, which the broker keeps
+        publisher.vitals(moving)
+        link.cut()
+        link.bytes_per_s = float("inf")
+        wait(lambda: publisher.outbox.count().spool.messages == 0)
+        publisher.close()
     with bridge(tmp_path, mosquitto_port, str(folder), "--fhir", "R5"):
         wait(lambda: len(found()) == 2)
     rates = [resource.get("valueQuantity", {}).get("value") for resource in found()]
     assert sorted(rates, key=str) == [64.0, None]
     for resource in found():
         MODELS["R5"].model_validate(resource)
-    publisher.close()
 
 
 def test_a_message_that_is_none_of_ours_is_said_and_passed_over(mosquitto_port, tmp_path, mmecg):

@@ -1,15 +1,15 @@
 """`radarecg fhir-bridge`: a hub's subscriber that turns every device's vitals and ECG into FHIR Observations.
 
-A message is confirmed to the broker only when its Observation has been stored, and the session outlives the bridge:
-what comes while it or the FHIR server is away, the broker keeps (as many as its max_queued_messages). A message that
-comes twice makes the same Observation: the same file, or a conditional create that the server ignores.
+A message is spooled as it arrives, and forgotten once its Observation is stored: a FHIR server may be away, the bridge
+may be killed. While the bridge itself is away, the broker keeps for it what does not expire: vitals for seconds,
+backfill for a day. A message that comes twice makes the same Observation: the same file, or a conditional create that
+the server ignores.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import queue
 import threading
 import urllib.error
 import urllib.request
@@ -25,9 +25,12 @@ from edge.errors import InputError
 from edge.mqtt.broker import Broker
 from edge.mqtt.fhir import MESSAGE_SYSTEM, Resource, Version, observation
 from edge.mqtt.payloads import EcgPayload, VitalsPayload, encode
+from edge.mqtt.spool import Spool
 from edge.mqtt.topics import ECG, VITALS, backfill
 
 TOPICS = [topic.name("+") for live in (VITALS, ECG) for topic in (live, backfill(live.suffix))]
+PERIOD_S = 0.5
+AT_ONCE = 100
 LONGEST_WAIT_S = 30.0
 HTTP_TIMEOUT_S = 10.0
 
@@ -52,50 +55,40 @@ def store_in(target: str) -> Store:
     return lambda resource: _write(folder, resource)
 
 
-def run_bridge(broker: Broker, store: Store, version: Version, stopping: threading.Event) -> None:
+def run_bridge(broker: Broker, spool: Spool, store: Store, version: Version, stopping: threading.Event) -> None:
     """Until stopped. What cannot be stored is tried again; what is refused is logged, and not tried again."""
-    arrived: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
-    client = _subscriber(broker, arrived)
+    client, wait_s = _subscriber(broker, spool), PERIOD_S
     try:
-        while not stopping.is_set():
-            try:
-                message = arrived.get(timeout=0.1)
-            except queue.Empty:
-                continue
-            if _stored(message, store, version, stopping):
-                client.ack(message.mid, message.qos)
+        while not stopping.wait(wait_s):
+            spool.sync()
+            wait_s = PERIOD_S if _pass_on(spool, store, version) else min(2 * wait_s, LONGEST_WAIT_S)
     finally:
         client.disconnect()
         client.loop_stop()
+        spool.close()
 
 
-def _stored(message: MQTTMessage, store: Store, version: Version, stopping: threading.Event) -> bool:
-    """Whether the message is done with; False when stopped before it was."""
-    wait_s = 0.5
-    try:
-        resource = observation(msgspec.json.decode(message.payload, type=VitalsPayload | EcgPayload), version)
-        while True:
-            try:
-                store(resource)
-                return True
-            except OSError as error:
-                log.warning("cannot store an Observation (%s); trying again", error)
-            if stopping.wait(wait_s):
-                return False
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-    except (msgspec.DecodeError, RefusedError) as error:
-        log.error("no Observation of a message on %s: %s", message.topic, error)
-        return True
+def _pass_on(spool: Spool, store: Store, version: Version) -> bool:
+    """The next few messages; False when one could not be stored now."""
+    for stored in spool.oldest(0, AT_ONCE):
+        try:
+            store(observation(msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload), version))
+        except (msgspec.DecodeError, RefusedError) as error:
+            log.error("no Observation of a message on %s: %s", stored.suffix, error)
+        except OSError as error:
+            log.warning("cannot store an Observation (%s); trying again", error)
+            return False
+        spool.delete([stored.number])
+    return True
 
 
-def _subscriber(broker: Broker, arrived: queue.SimpleQueue[MQTTMessage]) -> Client:
+def _subscriber(broker: Broker, spool: Spool) -> Client:
     # MQTT 3.1.1, which every broker speaks: nothing of MQTT 5 is needed to listen.
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id="radarecg-fhir-bridge",
         clean_session=False,
         protocol=MQTTProtocolVersion.MQTTv311,
-        manual_ack=True,
     )
     if broker.username is not None:
         client.username_pw_set(broker.username, broker.password)
@@ -109,9 +102,12 @@ def _subscriber(broker: Broker, arrived: queue.SimpleQueue[MQTTMessage]) -> Clie
             log.info("connected to the broker at %s", broker.place)
             client.subscribe([(topic, 1) for topic in TOPICS])
 
+    def on_message(client: Client, userdata: Any, message: MQTTMessage) -> None:
+        spool.append(message.topic, bytes(message.payload))  # once this returns, paho confirms it
+
     client.on_connect = on_connect
     client.on_connect_fail = lambda *_: log.warning("cannot reach the broker at %s; trying again", broker.place)
-    client.on_message = lambda client, userdata, message: arrived.put(message)
+    client.on_message = on_message
     client.reconnect_delay_set(1, round(LONGEST_WAIT_S))
     client.connect_async(broker.host, broker.port)
     client.loop_start()

@@ -123,7 +123,7 @@ class Outbox:
         room = int(self._allowance) - len(self._filling)
         if room < 1 or not self._client.connection or time.monotonic() < self._resume_s:
             return
-        busy = self._delivered | set(self._live.values())
+        busy = self._delivered.union(self._live.values(), self._filling.values())
         for stored in self._spool.oldest(self._passed, room + len(busy)):
             if stored.number not in busy:
                 ticket = self._client.send(backfill(stored.suffix), stored.payload)
