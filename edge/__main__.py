@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,18 +17,15 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small products threads only wait for each other
 
-from edge import __version__
 from edge.calibrate import calibrate
 from edge.calibration import UNCALIBRATED
 from edge.command_line import Command, parser
-from edge.config import broker_of, calibration_of, card_of, load_config, network_of, token_of
+from edge.config import broker_of, load_hub_config, spool_of
 from edge.diagnostics import diagnose
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
-from edge.logs import use_json_logs
-from edge.mqtt.payloads import Model
-from edge.mqtt.publisher import Publisher
-from edge.pipeline import FanOut, Pipeline, Sink, first_problem, run
+from edge.mqtt.bridge import run_bridge, store_in
+from edge.pipeline import Pipeline, first_problem, run
 from edge.radar.boards import boards
 from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DataPort
@@ -36,17 +34,13 @@ from edge.radar.decode import IQ_ORDERS
 from edge.radar.firmware import explain, load_chirp
 from edge.recording import Recorder, open_recording
 from edge.report import Report
-from edge.sources.live import LiveSource
+from edge.runtime import serve
 from edge.sources.replay import ReplaySource
-from edge.spec import NOT_A_DEVICE, WINDOW_S
-from edge.systemd import Systemd
-from edge.timing import clock_state
+from edge.spec import WINDOW_S
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from edge.twin.dca1000_emulator import Dca1000Emulator
 from edge.twin.heart import Heart
 from edge.twin.scene import SCENES
-from edge.web.messages import Hello
-from edge.web.page import LivePage
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,34 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def command_run(args: argparse.Namespace) -> int:
     """The runtime: radar frames in, ECG and vitals out over MQTT, until stopped."""
-    config = load_config(args.config)
-    if config.log == "json":
-        use_json_logs()
-    chirp = load_chirp(args.config.parent / config.radar.cfg)
-    card, broker = card_of(config, args.config), broker_of(config, args.config)
-    calibration, network = calibration_of(config, args.config, chirp), network_of(config, args.config)
-    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration, network.predict if network else None)
-    model = Model(network.name, network.sha256) if network else None
-    log = logging.getLogger("edge.run")
-    with boards(chirp, config.radar.serial, card) as start_boards:
-        source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
-        _on_stop(source.close)
-        log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
-        with ExitStack() as stack:
-            systemd, publisher = Systemd(), Publisher(broker, config.device, chirp, model)
-            stack.callback(publisher.close)
-            sinks: list[Sink] = [publisher, systemd]
-            if config.web:
-                hello, token = Hello(config.device, __version__, network is not None), token_of(config.web, args.config)
-                page = LivePage(config.web.host, config.web.port, token, hello, publisher.client.gauges)
-                stack.callback(page.close)
-                log.info("live page: http://%s:%d", config.web.host, page.port)
-                sinks.append(page)
-            stack.callback(systemd.stopping)
-            start_boards()
-            run(source, pipeline, FanOut(*sinks))
-    frames = pipeline.frames
-    log.info("stopped: %d frames, %d lost; %d messages dropped", frames.received, frames.lost, publisher.client.dropped)
+    serve(args.config, _on_stop)
     return 0
 
 
@@ -195,6 +162,14 @@ def command_twin(args: argparse.Namespace) -> int:
     return 0
 
 
+def command_fhir_bridge(args: argparse.Namespace) -> int:
+    """On a hub: what devices publish as FHIR Observations, in a folder or at a server."""
+    config, store, stopping = load_hub_config(args.config), store_in(args.target), threading.Event()
+    _on_stop(stopping.set)
+    run_bridge(broker_of(config, args.config), spool_of(config, args.config), store, args.fhir, stopping)
+    return 0
+
+
 def command_check_config(args: argparse.Namespace) -> int:
     """What a chirp file means, or which limits it breaks."""
     for name, value in explain(load_chirp(args.cfg)).items():
@@ -236,6 +211,7 @@ COMMANDS: dict[str, Command] = {
     "calibrate": command_calibrate,
     "plot": command_plot,
     "twin": command_twin,
+    "fhir-bridge": command_fhir_bridge,
     "doctor": command_doctor,
     "diagnostics": command_diagnostics,
     "check-config": command_check_config,

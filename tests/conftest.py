@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.radar.firmware import load_chirp
-from tests.peers.brokers import running_broker
+from tests.peers.brokers import nobody_let_in, running_broker
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +40,7 @@ def mosquitto_port(tmp_path):
 @pytest.fixture
 def strict_mosquitto_port(tmp_path):
     """A broker that lets nobody in."""
-    with running_broker("mosquitto", tmp_path, strict=True) as port:
+    with running_broker("mosquitto", tmp_path, settings=nobody_let_in(tmp_path)) as port:
         yield port
 
 

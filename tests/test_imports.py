@@ -44,13 +44,14 @@ ROOMS = {
     "environment": set(),
     "config": {"environment", "mqtt", "network", "radar", "web"},
     "arguments": set(),
-    "command_line": {"arguments", "radar", "twin"},
+    "command_line": {"arguments", "mqtt", "radar", "twin"},
     "doctor": {"config", "dsp", "mqtt", "network", "radar"},
     "diagnostics": {"config", "doctor"},
     "demo": {"mqtt"},
+    "runtime": {"config", "logs", "mqtt", "network", "pipeline", "radar", "sources", "systemd", "web"},
     "__main__": {
-        *{"calibrate", "command_line", "config", "demo", "diagnostics", "doctor", "logs", "mqtt", "pipeline", "plot"},
-        *{"radar", "recording", "report", "sources", "systemd", "twin", "web"},
+        *{"calibrate", "command_line", "config", "demo", "diagnostics", "doctor", "mqtt", "pipeline", "plot", "radar"},
+        *{"recording", "report", "runtime", "sources", "twin"},
     },
 }
 
