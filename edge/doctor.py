@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from edge.config import Config, broker_of, calibration_of, card_of, load_config, network_of
 from edge.dsp.sst_native import COMPILED
 from edge.errors import InputError
-from edge.mqtt.client import Broker, greet
+from edge.mqtt.broker import Broker, greet
 from edge.network import load_network
 from edge.radar.awr1843 import Awr1843
 from edge.radar.dca1000 import DEFAULT_DATA_PORT

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.live import Live
 
 from edge.demo import view
-from edge.demo.processes import Child, DemoError, Usage, free_port, start, start_broker
+from edge.demo.processes import WEB_PORT, Child, DemoError, Usage, free_port, start, start_broker, usual_port
 from edge.demo.subscriber import Subscriber
 
 DEVICE = "radar-twin"
@@ -38,11 +38,13 @@ def demo(duration_s: float | None, picture: Path | None) -> int:
         folder = Path(name)
         try:
             broker, mqtt_port = start_broker(stack, folder)
+            web_port = usual_port(WEB_PORT)
             data_port, truth_port = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
-            runtime = start(stack, "runtime", _runtime(folder, mqtt_port, data_port), folder)
+            runtime = start(stack, "runtime", _runtime(folder, mqtt_port, web_port, data_port), folder)
             twin = start(stack, "twin", _twin(data_port, truth_port), folder)
             subscriber = Subscriber(DEVICE, mqtt_port, truth_port)
             stack.callback(subscriber.close)
+            print(f"live page: http://127.0.0.1:{web_port}", file=sys.stderr)
             start_s = time.monotonic()
             _watch(subscriber, [broker, twin, runtime], mqtt_port, duration_s)
         except DemoError as error:
@@ -81,11 +83,11 @@ def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_
             pass
 
 
-def _runtime(folder: Path, mqtt_port: int, data_port: int) -> list[str]:
+def _runtime(folder: Path, mqtt_port: int, web_port: int, data_port: int) -> list[str]:
     config = folder / "radarecg.toml"
     config.write_text(
         f'device = "{DEVICE}"\n\n[radar]\ncfg = "{CHIRP}"\ndata_host = "127.0.0.1"\ndata_port = {data_port}\n\n'
-        f"[mqtt]\nport = {mqtt_port}\n"
+        f"[mqtt]\nport = {mqtt_port}\n\n[web]\nport = {web_port}\n"
     )
     return [sys.executable, "-m", "edge", "run", "--config", str(config)]
 
