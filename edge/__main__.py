@@ -32,7 +32,7 @@ from edge.radar.dca1000 import DataPort
 from edge.radar.dca1000_control import CardConfig, load_card
 from edge.radar.decode import IQ_ORDERS
 from edge.radar.firmware import explain, load_chirp
-from edge.recording import Recorder, open_recording
+from edge.recording import Recorder, check_new, open_recording
 from edge.report import Report
 from edge.runtime import serve
 from edge.sources.replay import ReplaySource
@@ -68,26 +68,26 @@ def command_run(args: argparse.Namespace) -> int:
 
 def command_record(args: argparse.Namespace) -> int:
     """Writes frames from the card into a new folder until stopped, or for a while."""
+    check_new(args.folder)
     chirp = load_chirp(args.cfg)
     card = load_card(args.card) if args.card else CardConfig()
     calibration = load_calibration(args.calibration, chirp) if args.calibration else UNCALIBRATED
-    with (
-        boards(chirp, args.serial, card) as start_boards,
-        Recorder(args.folder, chirp, args.iq_order, calibration) as recorder,
-    ):
+    recorder: Recorder | None = None  # with the first frame: what fails before leaves no folder
+    with boards(chirp, args.serial, card) as start_boards, ExitStack() as stack:
         data = DataPort(args.host, args.port, chirp.frame_bytes)
         _on_stop(data.close)
-        start_boards()
+        start_boards(data.silence_s)
         end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
         for frame in data.frames():
             if frame:
+                recorder = recorder or stack.enter_context(Recorder(args.folder, chirp, args.iq_order, calibration))
                 recorder.write(frame)
-            if sys.stderr.isatty():
+            if recorder and sys.stderr.isatty():
                 seconds = recorder.frames * chirp.frame_period_s
                 print(f"\r{recorder.frames} frames, {seconds:.1f} s of data", end="", file=sys.stderr)
             if time.monotonic() > end_s:
                 data.close()
-    if not recorder.frames:
+    if recorder is None:
         print(f"radarecg: error: no frame came to port {data.port}: is the radar streaming to it?", file=sys.stderr)
         return 1
     print(f"{args.folder}: {recorder.frames} frames")

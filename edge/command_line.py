@@ -9,9 +9,9 @@ from pathlib import Path
 from edge import __version__
 from edge.arguments import heart_rate, port, positive
 from edge.mqtt.fhir import VERSIONS
-from edge.radar.awr1843 import AUTO
 from edge.radar.dca1000 import DEFAULT_DATA_PORT
 from edge.radar.decode import IQ_ORDERS
+from edge.radar.uart import AUTO
 from edge.spec import NOT_A_DEVICE
 from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT
 from edge.twin.scene import SCENES

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from edge.config import Config, broker_of, card_of, load_config, network_of
+from edge.config import Config, broker_of, calibration_of, card_of, load_config, network_of
 from edge.dsp.sst_native import COMPILED
 from edge.errors import InputError
 from edge.mqtt.broker import Broker, greet
 from edge.network import load_network
-from edge.radar.awr1843 import AUTO, Awr1843
+from edge.radar.awr1843 import Awr1843
+from edge.radar.dca1000 import DEFAULT_DATA_PORT
 from edge.radar.dca1000_control import Card, CardConfig
 from edge.radar.firmware import load_chirp
 from edge.radar.limits import LIMITS
+from edge.radar.uart import AUTO
 from edge.radar.udp import WANTED_BUFFER_BYTES, enlarge_command
 
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
@@ -46,9 +48,17 @@ class Setup:
         return self.path.parent / self.config.radar.cfg if self.config else None
 
     @property
+    def drives_boards(self) -> bool:
+        """Whether `run` starts radar and card itself."""
+        return self.config is None or self.config.radar.serial is not None
+
+    @property
     def card(self) -> CardConfig:
         """The card's settings. Raises CardError, FileNotFoundError."""
         return card_of(self.config, self.path) if self.config else CardConfig()
+
+
+OTHERS = Finding("warn", "others start them (no serial in the settings)")
 
 
 def load_setup(path: Path | None) -> Setup:
@@ -78,13 +88,24 @@ def _chirp_file(setup: Setup) -> Finding:
     )
 
 
+def _calibration(setup: Setup) -> Finding:
+    if setup.config is None or setup.config.radar.calibration is None:
+        return Finding("warn", "none is named (radar.calibration): points of the chest are found less surely")
+    calibration_of(setup.config, setup.path, load_chirp(setup.path.parent / setup.config.radar.cfg))
+    return Finding("ok", f"{setup.config.radar.calibration} fits the chirp file")
+
+
 def _radar(setup: Setup) -> Finding:
+    if not setup.drives_boards:
+        return OTHERS
     firmware = load_chirp(setup.cfg).firmware if setup.cfg else "studio_cli"
     with Awr1843((setup.config and setup.config.radar.serial) or AUTO, firmware) as radar:
         return Finding("ok", f"{radar.port} is answering")
 
 
 def _host_address(setup: Setup) -> Finding:
+    if not setup.drives_boards:
+        return OTHERS
     address = setup.card.host_address
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -99,10 +120,28 @@ def _host_address(setup: Setup) -> Finding:
 
 
 def _card(setup: Setup) -> Finding:
+    if not setup.drives_boards:
+        return OTHERS
     with Card(setup.card) as card:
         card.connect(attempts=2)
         version = card.version()
     return Finding("ok", f"{setup.card.card_address} answers, FPGA {version.major}.{version.minor}")
+
+
+def _data_port(setup: Setup) -> Finding:
+    host, port = "0.0.0.0", DEFAULT_DATA_PORT
+    if setup.config:
+        host, port = setup.config.radar.data_host, setup.config.radar.data_port
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            advice = {
+                errno.EADDRNOTAVAIL: "correct data_host under [radar], or give an interface that address",
+                errno.EADDRINUSE: "stop the other program that listens there, or choose another data_port",
+            }.get(error.errno or 0, "correct data_host and data_port under [radar]")
+            return Finding("FAIL", f"cannot listen on {host}:{port} ({error.strerror or error}): {advice}")
+    return Finding("ok", f"{host}:{port} can be listened on")
 
 
 def _receive_buffer(setup: Setup) -> Finding:
@@ -144,9 +183,11 @@ def _network(setup: Setup) -> Finding:
 
 CHECKS: tuple[tuple[str, Callable[[Setup], Finding]], ...] = (
     ("chirp file", _chirp_file),
+    ("calibration", _calibration),
     ("radar", _radar),
     ("host address", _host_address),
     ("card", _card),
+    ("data port", _data_port),
     ("receive buffer", _receive_buffer),
     ("broker", _broker),
     ("SST", _sst),

@@ -44,15 +44,20 @@ class RecordingError(InputError):
     """Not a recording that can be replayed; the message says what is wrong and what to do."""
 
 
+def check_new(folder: Path) -> None:
+    """Raises FileExistsError when a folder to record into already holds something."""
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty; record into a new folder")
+
+
 class Recorder:
-    """Writes a recording. Raises FileExistsError when the folder already holds something."""
+    """Writes a recording. Raises FileExistsError as `check_new` does."""
 
     def __init__(
         self, folder: Path, chirp: ChirpConfig, iq_order: IqOrder, calibration: Calibration = UNCALIBRATED
     ) -> None:
+        check_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise FileExistsError(f"{folder} is not empty; record into a new folder")
         (folder / "chirp.cfg").write_text(chirp.text, encoding="utf-8")
         if calibration.text:
             (folder / CALIBRATION).write_text(calibration.text, encoding="utf-8")

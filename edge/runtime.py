@@ -54,7 +54,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         if config.web:
             sinks.append(_page(config, path, network, publisher, stack))
         stack.callback(systemd.stopping)
-        start_boards()
+        start_boards(source.silence_s)
         run(source, pipeline, FanOut(*sinks))
         sent = publisher.health(pipeline.frames)
     log.info(

@@ -5,11 +5,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from edge.radar.firmware import load_chirp
 from tests.peers.brokers import nobody_let_in, running_broker
 
 ROOT = Path(__file__).parents[1]
+
+settings.register_profile("unhurried", deadline=None)  # by default an example that takes 0.2 s fails: a timed assertion
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

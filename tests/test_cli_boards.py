@@ -1,6 +1,7 @@
 """`run` and `record` drive the two boards that `twin --card` is, all as processes, as a user without hardware does."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -98,3 +99,20 @@ def test_record_without_a_radar_at_the_port_leaves_no_folder(tmp_path):
     done = radarecg("record", tmp_path / "r", "--cfg", MMECG, "--serial", tmp_path / "tty", "--card", TWIN)
     assert_one_clear_line(done, "there is no such port", "--serial")
     assert not (tmp_path / "r").exists()
+
+
+def test_a_recording_that_cannot_start_leaves_no_folder(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((HOST, 0))
+        port = taken.getsockname()[1]
+        done = radarecg("record", tmp_path / "r", "--cfg", MMECG, "--host", HOST, "--port", port)
+        assert_one_clear_line(done, f"{HOST}:{port}")
+    done = radarecg("record", tmp_path / "r", "--cfg", MMECG, "--host", HOST, "--port", port, "--seconds", "0.2")
+    assert (done.returncode, done.stderr.count("no frame came")) == (1, 1)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_used_folder_is_refused_before_anything_is_started(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    done = radarecg("record", tmp_path, "--cfg", MMECG, "--serial", tmp_path / "tty", "--card", TWIN)
+    assert_one_clear_line(done, "is not empty; record into a new folder")

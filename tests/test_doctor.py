@@ -6,7 +6,7 @@ import threading
 import pytest
 
 import edge.doctor as doctor
-from edge.radar import awr1843
+from edge.radar import awr1843, uart
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from tests.conftest import ROOT
 from tests.peers.brokers import free_port
@@ -18,12 +18,13 @@ CFG = ROOT / "firmware_config/awr1843_mmecg.cfg"
 
 @pytest.fixture
 def setup_of(tmp_path):
-    def make(cfg=CFG, broker=1883, host=HOST, control=4096, serial="auto"):
+    def make(cfg=CFG, broker=1883, host=HOST, control=4096, serial="auto", more=""):
         (tmp_path / "card.toml").write_text(
             f'card_address = "{CARD}"\nhost_address = "{host}"\ncontrol_port = {control}\n'
         )
+        driven = f'serial = "{serial}"\n' if serial else ""
         (tmp_path / "radarecg.toml").write_text(
-            f'device = "a"\n[radar]\ncfg = "{cfg}"\nserial = "{serial}"\ncard = "card.toml"\n'
+            f'device = "a"\n[radar]\ncfg = "{cfg}"\ncard = "card.toml"\n{driven}{more}\n'
             f'[mqtt]\nport = {broker}\nusername = "x"\npassword_file = "password"\n'
         )
         (tmp_path / "password").write_text("y\n")
@@ -86,7 +87,7 @@ def test_a_radar_that_does_not_answer(checked, setup_of, monkeypatch):
 
 
 def test_no_radar_is_connected(checked, monkeypatch):
-    monkeypatch.setattr(awr1843.list_ports, "comports", list)
+    monkeypatch.setattr(uart.list_ports, "comports", list)
     level, text = checked("radar", doctor.Setup())
     assert level == "FAIL"
     assert "connect the radar's USB cable" in text
@@ -113,6 +114,40 @@ def test_no_card(checked, setup_of, monkeypatch):
     level, text = checked("card", setup_of(control=free_port()))
     assert level == "FAIL"
     assert "does not answer SYSTEM_CONNECT: check its power" in text
+
+
+@pytest.mark.parametrize("name", ["radar", "host address", "card"])
+def test_boards_that_others_start_are_not_looked_for(checked, setup_of, name):
+    setup = setup_of(serial=None, host="192.0.2.1")
+    assert checked(name, setup) == ("warn", "others start them (no serial in the settings)")
+
+
+def test_the_data_port(checked, setup_of):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((HOST, 0))
+        settings = f'data_host = "{HOST}"\ndata_port = {taken.getsockname()[1]}'
+        level, text = checked("data port", setup_of(more=settings))
+        assert level == "FAIL"
+        assert "stop the other program that listens there" in text
+    assert checked("data port", setup_of(more=settings))[0] == "ok"
+    level, text = checked("data port", setup_of(more='data_host = "192.0.2.7"'))
+    assert level == "FAIL"
+    assert "192.0.2.7:4098" in text
+    assert "correct data_host" in text
+
+
+def test_the_calibration(checked, setup_of, tmp_path):
+    assert checked("calibration", setup_of())[0] == "warn"
+    level, text = checked("calibration", setup_of(more='calibration = "board.toml"'))
+    assert level == "FAIL"
+    assert "board.toml" in text
+    (tmp_path / "board.toml").write_text('range_bias_m = 0\ntx = [1]\nrx = [1]\nfactors = "1 0"')
+    level, text = checked("calibration", setup_of(more='calibration = "board.toml"'))
+    assert level == "FAIL"
+    assert "no factor for TX1 to RX2" in text
+    factors = " ".join(["1 0"] * 12)
+    (tmp_path / "board.toml").write_text(f'range_bias_m = 0\ntx = [1, 2, 3]\nrx = [1, 2, 3, 4]\nfactors = "{factors}"')
+    assert checked("calibration", setup_of(more='calibration = "board.toml"'))[0] == "ok"
 
 
 @pytest.mark.parametrize(("content", "level"), [("212992\n", "warn"), ("16777216\n", "ok"), (None, "warn")])

@@ -118,6 +118,40 @@ def test_missing_and_incomplete_frames_are_bridged_and_marked(mmecg):
     assert not any(block.restarted for block in blocks[1:])
 
 
+DEEP = Body(breathing_mm=12.0)
+
+
+def breathing_with_a_gap(chirp, gap_s):
+    """Frames of somebody who breathes deeply, without those of gap_s around the steepest point after 7.5 s."""
+    t_s = np.arange(750, 1100) * chirp.frame_period_s
+    middle = 750 + int(np.abs(np.gradient(DEEP.displacement_mm(t_s))).argmax())
+    half = gap_s / chirp.frame_period_s / 2
+    return middle, (f for f in frames(chirp, Heart(), DEEP, seconds=13) if abs(f.seq - middle) >= half)
+
+
+def test_a_gap_in_the_steepest_breath_is_bridged_to_where_the_chest_went(mmecg):
+    chirp = replace(mmecg, frame_period_s=0.01)
+    middle, damaged = breathing_with_a_gap(chirp, 0.19)
+    _, blocks = blocks_of(chirp, damaged)
+    found = chest_mm(blocks)
+    off = found - chest_mm(blocks_of(chirp, frames(chirp, Heart(), DEEP, seconds=13))[1])[: len(found)]
+    assert not any(block.restarted for block in blocks[1:])
+    assert np.abs(off[2 * middle + 40 :]).max() < 0.3  # a turn is 1.9 mm
+
+
+def test_a_gap_too_long_to_bridge_restarts_the_tracks_alone(mmecg):
+    chirp = replace(mmecg, frame_period_s=0.01)
+    middle, damaged = breathing_with_a_gap(chirp, 0.27)
+    extractor, blocks = blocks_of(chirp, damaged)
+    assert extractor.restarts == 0
+    again = [k for k, block in enumerate(blocks) if block.restarted]
+    assert len(again) == 2
+    before, after = blocks[again[1] - 1], blocks[again[1]]
+    assert after.t_ns - before.t_ns < 0.6e9
+    assert before.t_ns < middle * 10_000_000 < after.t_ns
+    np.testing.assert_array_equal(before.points_m, after.points_m)
+
+
 def test_a_long_gap_starts_anew(mmecg):
     _, blocks = blocks_of(mmecg, (f for f in frames(mmecg, Heart(), seconds=14) if not 1300 < f.seq < 1500))
     assert blocks[0].restarted

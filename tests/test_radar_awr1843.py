@@ -10,8 +10,9 @@ import pytest
 
 from edge.errors import InputError
 from edge.radar import awr1843
-from edge.radar.awr1843 import Awr1843, RadarError, RadarRebootError
+from edge.radar.awr1843 import Awr1843, RadarRebootError
 from edge.radar.firmware import load_chirp
+from edge.radar.uart import RadarError
 from edge.twin.awr1843_emulator import Awr1843Emulator
 
 CONFIGS = Path(__file__).parents[1] / "firmware_config"

@@ -1,4 +1,4 @@
-"""Finding and opening the radar's serial port."""
+"""The radar's serial port: finding it, opening it, listening at it while the radar runs."""
 
 import contextlib
 import errno
@@ -12,9 +12,11 @@ import pytest
 from serial.tools.list_ports_common import ListPortInfo
 
 from edge.errors import InputError
-from edge.radar import awr1843
-from edge.radar.awr1843 import Awr1843, RadarError, find_port
+from edge.radar import awr1843, uart
+from edge.radar.awr1843 import Awr1843
+from edge.radar.console import PROMPT
 from edge.radar.firmware import load_chirp
+from edge.radar.uart import RadarError, find_port
 from edge.twin.awr1843_emulator import Awr1843Emulator
 
 MMECG = load_chirp(Path(__file__).parents[1] / "firmware_config/awr1843_mmecg.cfg")
@@ -39,7 +41,7 @@ DATA_FIRST = [usb("/dev/ttyACM0", "1-2:1.3"), usb("/dev/ttyACM1", "1-2:1.0")]
     ],
 )
 def test_the_port_is_found_by_its_usb_interface(monkeypatch, ports, found):
-    monkeypatch.setattr(awr1843.list_ports, "comports", lambda: ports)
+    monkeypatch.setattr(uart.list_ports, "comports", lambda: ports)
     assert find_port() == found
 
 
@@ -54,16 +56,16 @@ def test_the_port_is_found_by_its_usb_interface(monkeypatch, ports, found):
     ],
 )
 def test_without_one_radar_the_ports_found_are_named(monkeypatch, ports, said):
-    monkeypatch.setattr(awr1843.list_ports, "comports", lambda: ports)
+    monkeypatch.setattr(uart.list_ports, "comports", lambda: ports)
     with pytest.raises(InputError, match=said):
         find_port()
 
 
 def test_a_port_that_may_not_be_opened_names_the_group(monkeypatch):
     def refuse(*args, **options):
-        raise awr1843.serial.SerialException(errno.EACCES, "could not open port")
+        raise uart.serial.SerialException(errno.EACCES, "could not open port")
 
-    monkeypatch.setattr(awr1843.serial, "Serial", refuse)
+    monkeypatch.setattr(uart.serial, "Serial", refuse)
     with pytest.raises(RadarError, match="usermod -aG dialout"):
         Awr1843("/dev/ttyACM0", "studio_cli")
 
@@ -107,3 +109,32 @@ def test_two_programs_cannot_hold_the_port():
         pytest.raises(RadarError, match="close the other program"),
     ):
         Awr1843(board.port, "studio_cli")
+
+
+@pytest.fixture
+def running():
+    """A board whose frames run, and the radar object that started them."""
+    with Awr1843Emulator("studio_cli") as board, Awr1843(board.port, "studio_cli") as radar:
+        radar.configure(MMECG)
+        radar.start()
+        radar.listen()  # hears nothing
+        yield board, radar
+
+
+def test_a_failed_assertion_while_running_is_said_in_the_radars_words(running):
+    board, radar = running
+    board._write("Exception: ../objectdetection.c, line 428.\n")
+    with pytest.raises(RadarError, match=r"'Exception: \.\./objectdetection\.c, line 428\.'.*reboot the radar"):
+        radar.listen()
+    with pytest.raises(RadarError, match="configure the radar first"):
+        radar.start()
+
+
+def test_what_the_radar_says_unasked_is_logged(running, caplog):
+    board, radar = running
+    board._write("Debug: Temperature = 71\n")
+    board._send(PROMPT)
+    radar.listen()
+    radar.listen()
+    said = [record.message for record in caplog.records]
+    assert said == [f"{board.port}: the radar said, unasked: 'Debug: Temperature = 71'"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.radar.dca1000 import PAUSE_NS, DataPort, FrameAssembler, pack_header
+from edge.radar.dca1000 import NEAR_BYTES, PAUSE_NS, DataPort, FrameAssembler, pack_header
 from edge.radar.udp import BATCH, Batched, Datagram, OneByOne, open_socket
 from edge.twin.card import EmulatedCard, Faults, FaultyLink, Packetizer
 
@@ -59,7 +59,9 @@ def test_any_order_with_any_loss_never_invents_a_byte(data, first_byte):
 @given(st.builds(Faults, *[st.floats(0, 0.3)] * 3, st.floats(0, 0.03), st.integers(0, 999)))
 def test_whatever_the_faults_frames_rise_and_are_true(faults):
     frames = marked_frames(0, 40)
-    released = assemble(FaultyLink(faults).push(packets_of(frames)))
+    packets = packets_of(frames)
+    beginning = 2 * NEAR_BYTES // 1456 + 1  # these, much too late, look like a restart: that they say 0 is all there is
+    released = assemble(packets[:beginning] + FaultyLink(faults).push(packets[beginning:]))
     assert_true(released, frames)
     numbers = [frame.seq for frame in released]
     assert numbers == sorted(set(numbers))
@@ -104,6 +106,22 @@ def test_late_packets_do_not_look_like_a_restart():
     released = assemble(FaultyLink(Faults(delay=0.05)).push(packets_of(frames)), assembler)
     assert_true(released, frames)
     assert assembler.restarts == 0
+
+
+@pytest.mark.parametrize("late", [(50, 55), (80, 81, 82), (50, 52), (40, 41, 42, 43)])
+@pytest.mark.parametrize("by", range(6, 20))
+def test_a_few_packets_held_up_together_are_no_restart(late, by):
+    """With those behind them that came in time between the late ones, or none."""
+    frames = marked_frames(0, 30)
+    packets = packets_of(frames)
+    resumed = late[-1] + by - len(late)
+    order = [k for k in range(resumed) if k not in late] + [*late, *range(resumed, len(packets))]
+    assembler = FrameAssembler(FRAME)
+    released = assemble([packets[k] for k in order], assembler)
+    assert_true(released, frames)
+    assert assembler.restarts == 0
+    assert [frame.seq for frame in released] == list(range(len(released)))
+    assert sum(not frame.complete for frame in released) <= 3  # what came too late spans as many
 
 
 def test_the_time_of_a_frame_is_that_of_its_last_packet():
@@ -153,6 +171,7 @@ def test_faults_restart_and_wrap_over_a_real_socket():
             if k % 20 == 0:
                 time.sleep(0.002)
         card.restart()
+        time.sleep(1.25 * PAUSE_NS / 1e9)  # as every card makes one
     card.close()
     released = []
     for frame in port.frames():

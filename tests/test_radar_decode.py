@@ -1,11 +1,14 @@
 """Word order against the documented formula, for every shape."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.radar.decode import IQ_ORDERS, FrameSizeError, decode, encode
+from edge.frames import RawFrame
+from edge.radar.decode import IQ_ORDERS, FrameSizeError, decode, decode_frame, encode
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 4), st.integers(1, 12).map(lambda n: 2 * n))
 
@@ -53,6 +56,27 @@ def test_a_wrong_length_says_what_was_expected(extra):
 def test_an_odd_number_of_samples_cannot_come_over_two_lanes():
     with pytest.raises(FrameSizeError, match="pairs"):
         decode(bytes(12), (1, 1, 1, 3), "sdk")
+
+
+NOISE = np.random.default_rng(5).integers(-9, 10, 6144).astype("<i2").tobytes()
+
+
+def frame_of(data, chirp):
+    return decode_frame(RawFrame(3, 4, data, len(data)), chirp, "sdk")
+
+
+@given(st.integers(0, 12288 - 1456))
+def test_a_lost_packet_that_a_recorder_filled_with_zeros_is_a_hole(mmecg, at):
+    holed = NOISE[:at] + bytes(1456) + NOISE[at + 1456 :]
+    assert not frame_of(holed, mmecg).complete
+
+
+def test_a_frame_is_complete_with_noise_and_not_without(mmecg):
+    assert frame_of(NOISE, mmecg).complete
+    assert not frame_of(bytes(12288), mmecg).complete
+    small = replace(mmecg, tx_order=(1,), rx=(1,), samples=32)  # of 128 bytes
+    assert frame_of(NOISE[:128], small).complete
+    assert not frame_of(bytes(128), small).complete
 
 
 def test_encode_clips_to_the_adc():

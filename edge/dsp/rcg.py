@@ -23,7 +23,8 @@ from edge.frames import Chest, Complex64, Float64, RadarFrame, RcgBlock
 from edge.spec import BLOCK_S, RCG_RATE_HZ
 
 MIN_FRAME_RATE_HZ = 10.0
-MAX_GAP_S = 0.3  # a longer gap than a heartbeat's upstroke is not bridged: the stream restarts
+BRIDGE_S = 0.2  # across a longer gap nobody can tell how often the phase turned: the tracks begin anew
+MAX_GAP_S = 0.3  # after a longer one than a heartbeat's upstroke, everything does
 LOOK_EVERY_S = 1.0
 # Steps at random have an rms of 0.58 pi; from here on the motion is too fast to follow, whatever the steps add up to.
 UNTRACKABLE_STEP_RAD = 0.45 * math.pi
@@ -81,6 +82,9 @@ class RcgExtractor:
             step = frame.seq - self._last_seq
             if step <= 0 or step * self._chirp.frame_period_s > MAX_GAP_S:
                 self._restart()
+            elif step * self._chirp.frame_period_s > BRIDGE_S:
+                self._frames, self._waiting = [], []
+                self._restart_tracks()
         if frame.complete:
             self._last_seq = frame.seq
             self._frames.append(frame)

@@ -5,62 +5,33 @@ One command a line; the firmware echoes it, answers, and prompts again (SDK 3.5 
 
 from __future__ import annotations
 
-import errno
-import re
+import logging
 import time
 from types import TracebackType
 
-import serial
-from serial.tools import list_ports
-
 from edge.chirp import ChirpConfig, Firmware
-from edge.errors import InputError
-from edge.radar.console import BANNER, BAUD, FIXED_AFTER_START, LINE_CHARS, PROMPT, Reply
+from edge.radar.console import (
+    ASSERTED,
+    BANNER,
+    BAUD,
+    EXCEPTION,
+    FIXED_AFTER_START,
+    LINE_CHARS,
+    PROMPT,
+    Reply,
+    lines_of,
+)
+from edge.radar.uart import AUTO, NAMED_BY, RadarError, find_port, open_port
 
-XDS110 = (0x0451, 0xBEF3)  # USB vendor and product of the debug probe on the radar board
-COMMAND_INTERFACE = 0  # its 'Application/User UART'; interface 3 is the data UART, which raw capture does not need
-AUTO = "auto"
-_NAMED_BY = "--serial (radar.serial in the settings)"
 _REPLY_S = 2.0
 _START_S = 5.0  # sensorStart calibrates the front end first
 _QUIET_S = 0.05  # the firmware answers without pauses as long as this
 
-
-class RadarError(InputError):
-    """The radar did not do as it was told. One line: the command, what the radar said, what to do."""
+log = logging.getLogger(__name__)
 
 
 class RadarRebootError(RadarError):
     """The radar's boot banner came: its settings are gone; `configure` it again."""
-
-
-def find_port() -> str:
-    """The command port of the one radar on USB, e.g. /dev/ttyACM0.
-
-    The order in which ports appear says nothing; the USB interface number does. Raises InputError naming what was
-    found when there is not exactly one such port.
-    """
-    ports = sorted(list_ports.comports())
-    found = [
-        port.device
-        for port in ports
-        if (port.vid, port.pid) == XDS110 and _interface_number(port.location) == COMMAND_INTERFACE
-    ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise InputError(f"several radars are connected ({', '.join(found)}); choose one with {_NAMED_BY}")
-    seen = ", ".join(f"{port.device} ({port.description})" for port in ports) or "none"
-    raise InputError(
-        f"no radar (XDS110 command UART) among the serial ports: {seen}; connect the radar's USB cable and switch its "
-        f"power on, or name the port with {_NAMED_BY}"
-    )
-
-
-def _interface_number(location: str | None) -> int | None:
-    """'1-2:1.0', as Linux writes it: interface 0 of configuration 1 of the device at 1-2."""
-    found = re.search(r":\w+\.(\d+)$", location or "")
-    return int(found[1]) if found else None
 
 
 class Awr1843:
@@ -76,12 +47,7 @@ class Awr1843:
         self._configured: dict[str, str] = {}  # the fixed commands last sent
         self._started_with: dict[str, str] = {}  # ... and those the radar was first started with
         self._new_settings = False
-        try:
-            self._serial = serial.Serial(
-                self.port, BAUD[firmware], timeout=_QUIET_S, write_timeout=_REPLY_S, exclusive=True
-            )
-        except serial.SerialException as error:
-            raise RadarError(f"{self.port} cannot be opened: {_open_advice(error)}") from error
+        self._serial = open_port(self.port, BAUD[firmware], _QUIET_S, _REPLY_S)
         try:
             self._synchronise()
         except RadarError:
@@ -148,11 +114,17 @@ class Awr1843:
     def listen(self) -> None:
         """Hears, without a word, whether all is well since the last command: a radar that runs says nothing.
 
-        Raises RadarRebootError when the boot banner came, RadarError when the port failed.
+        Raises RadarRebootError when the boot banner came, RadarError when an assertion or the port failed.
         """
-        if BANNER in self._drain():
+        heard = self._drain()
+        if BANNER in heard:
             self._forget()
             raise RadarRebootError(f"{self.port}: the radar rebooted; check its power (5 V, 3 A)")
+        if said := " ".join(lines_of(heard.replace(PROMPT, b""))):
+            if EXCEPTION in heard:
+                self._forget()
+                raise RadarError(f"{self.port}: the radar said {said!r}: {ASSERTED}")
+            log.warning("%s: the radar said, unasked: %r", self.port, said)
 
     def _synchronise(self) -> bool:
         """An empty line brings the prompt; whatever was left over from before is read away. True after a reboot."""
@@ -161,7 +133,7 @@ class Awr1843:
             said = "bytes that are no prompt: another baud rate or port?" if heard.strip() else "nothing"
             raise RadarError(
                 f"{self.port}: no prompt at {BAUD[self.firmware]} baud, {said}; check power, the SOP jumpers (run: "
-                f"SOP0 only), that {self.firmware} is flashed, and {_NAMED_BY}"
+                f"SOP0 only), that {self.firmware} is flashed, and {NAMED_BY}"
             )
         rebooted = BANNER in heard + self._drain()
         if rebooted:
@@ -236,11 +208,3 @@ def _commands(chirp: ChirpConfig) -> list[tuple[str, str]]:
         if words and words[0] != "sensorStart":
             commands.append((place, line))
     return commands
-
-
-def _open_advice(error: OSError) -> str:
-    if error.errno == errno.EACCES:
-        return "no permission; add yourself to its group (sudo usermod -aG dialout $USER) and log in again"
-    if error.errno == errno.ENOENT:
-        return f"there is no such port; connect the radar's USB cable and switch its power on, or correct {_NAMED_BY}"
-    return f"{error.strerror or error}; close the other program that uses it, or correct {_NAMED_BY}"

@@ -38,7 +38,7 @@ def load_calibration(path: Path, chirp: ChirpConfig) -> Calibration:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise CalibrationError(f"{path}: not a text file; see firmware_config/README.md, section 6") from error
+        raise CalibrationError(f"{path}: not a text file; see firmware_config/README.md, section 7") from error
     return parse_calibration(text, chirp, str(path))
 
 

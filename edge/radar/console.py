@@ -12,6 +12,7 @@ from edge.chirp import Firmware
 
 PROMPT = b"mmwDemo:/>"
 BANNER = b"MMW Demo"  # both images greet with "xWR18xx MMW Demo 03.05.00.04" between two rows of stars
+EXCEPTION = b"Exception"  # begins what an assertion says before it halts the firmware
 BAUD: dict[Firmware, int] = {"studio_cli": 921600, "sdk_demo": 115200}
 LINE_CHARS = 255  # the firmware's buffer of 256 keeps a terminator; what is longer would run as two commands
 # Taken at the first sensorStart only; the demo runs on with the old values after an assert.
@@ -31,11 +32,17 @@ ERRORS: dict[int, str] = {
 }
 ALREADY = -54
 _OTHER_ERROR = "the radar front end refused it; `radarecg check-config` compares the file with the documented limits"
-_ASSERT = "the firmware failed an assertion; reboot the radar (NRST button) and configure it again"
+ASSERTED = "the firmware failed an assertion; reboot the radar (NRST button) and configure it again"
 _RUNNING = "the radar is running; put sensorStop and flushCfg first in the file"
 _UNKNOWN = "the firmware does not know it; the file may be for the other firmware, or the line was garbled: try again"
 _SILENT = "neither Done nor Error; try again, and reboot the radar if it stays so"
 _SAID = re.compile(r"Done$|Error|Exception|Ignored|Skipped|Debug|'.*' is not recognized")
+
+
+def lines_of(raw: bytes) -> tuple[str, ...]:
+    """What the firmware wrote, which ends lines with LF CR; bytes that are not text become '?'."""
+    text = re.sub(rb"[^ -~\r\n]", b"?", raw).decode("ascii")
+    return tuple(line for part in re.split(r"[\r\n]+", text) if (line := part.strip()))
 
 
 @dataclass(frozen=True)
@@ -47,9 +54,8 @@ class Reply:
 
     @staticmethod
     def parse(command: str, raw: bytes) -> Reply:
-        """Splits what came before the prompt. The firmware writes LF CR; bytes that are not text become '?'."""
-        text = re.sub(rb"[^ -~\r\n]", b"?", raw).decode("ascii")
-        return Reply(command, tuple(line for part in re.split(r"[\r\n]+", text) if (line := part.strip())))
+        """Splits what came before the prompt."""
+        return Reply(command, lines_of(raw))
 
     @property
     def said(self) -> str:
@@ -68,7 +74,7 @@ class Reply:
         if any("is not recognized as a CLI command" in line for line in self.lines):
             return _UNKNOWN
         if any(line.startswith("Exception") for line in self.lines):
-            return _ASSERT
+            return ASSERTED
         if any(line.startswith("Ignored") for line in self.lines):
             return ERRORS[ALREADY] if self.already else _RUNNING
         if codes:

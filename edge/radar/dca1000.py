@@ -134,6 +134,11 @@ class FrameAssembler:
         if len(self._strays) < STRAYS_BELIEVED:
             return []
         strays, self._strays = sorted(self._strays, key=lambda each: each.start), []
+        first, soon = strays[0], stray.packet.t_ns - self._last_ns <= PAUSE_NS
+        if soon and first.stream == self._stream and 2 * NEAR_BYTES < first.start < self._end:
+            # Without a pause only a recording's beginning is a restart: these are late, but for those that fit.
+            fitting = [each for each in strays if abs(each.start - self._end) <= NEAR_BYTES]
+            return [frame for each in fitting for frame in self.push(each.packet)]
         released = self._release_all()
         self._join(strays[0])
         for each in strays:
@@ -196,6 +201,7 @@ class DataPort:
         self._assembler = FrameAssembler(frame_bytes)
         self._frames: queue.SimpleQueue[RawFrame] = queue.SimpleQueue()
         self._open = True
+        self._heard_s = time.monotonic()
         self._socket = open_socket(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._receive, name="dca1000-data", daemon=True)
@@ -205,6 +211,10 @@ class DataPort:
     def restarts(self) -> int:
         """How often the card began to count anew."""
         return self._assembler.restarts
+
+    def silence_s(self) -> float:
+        """For how long no frame has come, or since the port was opened."""
+        return time.monotonic() - self._heard_s
 
     def frames(self) -> Iterator[RawFrame | None]:
         """Frames as they come; None after each SILENCE_S without one, so the caller can keep time. Ends on close."""
@@ -228,5 +238,6 @@ class DataPort:
                     time.sleep(GATHER_S)
                 for packet in batch:
                     for frame in self._assembler.push(packet):
+                        self._heard_s = time.monotonic()
                         if self._frames.qsize() < QUEUE_FRAMES:  # beyond: dropped, and seen downstream as lost
                             self._frames.put(frame)

@@ -33,6 +33,7 @@ STATUS = {
     11: "playback out of sequence",
 }
 HARMLESS = 1 << 8 | 1 << 10
+DATA_LOST = 1 << 7 | 1 << 9  # before the bytes were counted: the byte count shows no gap
 
 
 class Command(IntEnum):

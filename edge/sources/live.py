@@ -17,7 +17,7 @@ class LiveSource:
         self.chirp = chirp
         self._iq_order = iq_order
         self._port = DataPort(host, port, chirp.frame_bytes)
-        self.port = self._port.port
+        self.port, self.silence_s = self._port.port, self._port.silence_s
 
     def frames(self) -> Iterator[RadarFrame | None]:
         """Frames as they come, None after each 0.1 s without one."""

@@ -13,6 +13,7 @@ from edge.radar.dca1000 import PAYLOAD_BYTES, pack_header
 from edge.radar.dca1000_messages import FOOTER, FPGA_GEN, HEADER, PACKET_BYTES, REPLY, TICKS_PER_US, Command
 
 FPGA_VERSION = 2 | 8 << 7  # 2.8, a recording build
+_BURST = 3
 _OK, _FAILED = 0, 1
 
 
@@ -41,7 +42,8 @@ class Packetizer:
 class Faults:
     """How the way from the card fails: each a share of packets. The same `seed` fails the same way.
 
-    A reordered packet comes 1 to 6 packets late, a delayed one 100; a duplicate comes again within 6.
+    A reordered packet comes 1 to 6 packets late; a delayed one 7 to 40 or 100, and in every other case the two after it
+    are held up with it; a duplicate comes again within 6.
     """
 
     loss: float = 0.0
@@ -58,6 +60,8 @@ class FaultyLink:
         self._faults = faults
         self._random = random.Random(faults.seed)
         self._count = 0
+        self._held = 0  # so many of the next packets are held up ...
+        self._until = 0  # ... and arrive at this packet count
         self._under_way: list[tuple[int, int, bytes]] = []  # by the packet count at which it arrives
 
     def push(self, packets: list[bytes]) -> list[bytes]:
@@ -67,13 +71,23 @@ class FaultyLink:
         for packet in packets:
             self._count += 1
             if chance() >= faults.loss:
-                late = 100 if chance() < faults.delay else self._few() if chance() < faults.reorder else 0
-                self._send(packet, late)
+                self._send(packet, self._delay() or (self._few() if chance() < faults.reorder else 0))
             if chance() < faults.duplicate:
                 self._send(packet, self._few())
             while self._under_way and self._under_way[0][0] <= self._count:
                 arrived.append(heapq.heappop(self._under_way)[2])
         return arrived
+
+    def _delay(self) -> int:
+        """By how many packets the next one is held up, alone or in a burst."""
+        if self._held:
+            self._held -= 1
+        elif self._random.random() < self._faults.delay:
+            self._until = self._count + self._random.choice((self._random.randint(7, 40), 100))
+            self._held = self._random.choice((0, _BURST - 1))
+        else:
+            return 0
+        return self._until - self._count
 
     def _few(self) -> int:
         return self._random.randint(1, 6)
@@ -124,6 +138,12 @@ class EmulatedCard:
     def restart(self) -> None:
         """Sequence and byte count begin anew, as with RECORD_START or after a dip of the power."""
         self._packetizer = Packetizer(self._start_bytes)
+
+    def power_cycle(self) -> None:
+        """The power fails and returns: the card has no settings and does not record."""
+        self._settings.clear()
+        self.recording = False
+        self.restart()
 
     def send(self, data: bytes) -> None:
         """A frame comes over LVDS; without recording it is lost."""
