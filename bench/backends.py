@@ -1,9 +1,10 @@
-"""Time of one window of 50 points on one core: our network in ONNX Runtime, ours in torch, the reference in torch.
+"""Time of one window of 50 points on the CPU: our network and the reference, in every way they can run here.
 
     pip install -e '.[export]' && python bench/backends.py
 
-Each from a spectrogram to probabilities, as the runtime calls it. The contenders take turns, so that a busy machine is
-unfair to all of them alike; the median of ROUNDS turns counts. Time does not depend on the weights, so these are fresh.
+Each from a spectrogram to probabilities, as the runtime calls it, on one core and on two. The contenders take turns, so
+that a busy machine is unfair to all of them alike; the median of ROUNDS turns counts. Time does not depend on the
+weights, so these are fresh.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
+from copy import deepcopy
 from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
@@ -24,56 +25,74 @@ import torch
 
 from edge.backends.base import Predictor
 from edge.backends.onnxrt import OnnxRuntime
+from edge.frames import Float32
 from edge.spec import SST_BINS, SST_COLUMNS
-from export.bundle import write
+from export.bundle import in_memory
+from export.precision import in_precision
 from train.checkpoint import Checkpoint
 from train.config import Data, TrainConfig, Training
-from train.model import NETWORKS
+from train.model import NETWORKS, Network
 from train.predict import TorchPredictor
 
 POINTS = 50
-ROUNDS = 40
+ROUNDS = 30
+THREADS = (1, 2)
 
 
-def fresh_bundle(folder: Path) -> OnnxRuntime:
-    state = {"network": NETWORKS["compact"]().state_dict(), "history": []}
+def contenders(model: str, window: Float32) -> dict[tuple[str, int], Predictor]:
+    """By way and threads. Torch has one number of threads for all of its networks: it is set before each call."""
+    network = NETWORKS[model]().eval()
     origin = {"data": "none", "train": (), "validation": (), "test": (), "radarecg": "", "torch": ""}
-    return OnnxRuntime(write(Checkpoint(TrainConfig(Data("none"), Training(1, 1)), state, origin), folder))
+    state = {"network": network.state_dict(), "history": []}
+    made = in_memory(Checkpoint(TrainConfig(Data("none"), Training(1, 1), model), state, origin), Path("fresh"))
+    small = in_precision(made, "int8", [window])
+    compiled = TorchPredictor(network_compiled(network))
+    ways: dict[tuple[str, int], Predictor] = {}
+    for threads in THREADS:
+        ways[f"{model}, torch eager", threads] = TorchPredictor(network)
+        ways[f"{model}, torch.compile", threads] = compiled
+        ways[f"{model}, ONNX Runtime fp32", threads] = OnnxRuntime(made, threads)
+        ways[f"{model}, ONNX Runtime int8", threads] = OnnxRuntime(small, threads)
+    return ways
+
+
+def network_compiled(network: Network) -> Network:
+    copy = deepcopy(network)
+    copy.compile()
+    return copy
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        contenders: dict[str, Predictor] = {
-            "compact, ONNX Runtime": fresh_bundle(Path(folder) / "compact"),
-            "compact, torch eager": TorchPredictor(NETWORKS["compact"]()),
-            "reference, torch eager": TorchPredictor(NETWORKS["reference"]()),
-        }
     window = np.random.default_rng(0).random((1, POINTS, SST_BINS, SST_COLUMNS), np.float32)
-    times: dict[str, list[float]] = {name: [] for name in contenders}
+    ways = {**contenders("compact", window), **contenders("reference", window)}
+    times: dict[tuple[str, int], list[float]] = {way: [] for way in ways}
     for turn in range(ROUNDS + 1):
-        for name, predict in contenders.items():
+        for way, predict in ways.items():
+            torch.set_num_threads(way[1])
             predict(window)  # the one before has emptied the processor's caches
             start = time.perf_counter()
             predict(window)
-            if turn:  # the first turn allocates
-                times[name].append((time.perf_counter() - start) * 1e3)
+            if turn:  # the first turn compiles and allocates
+                times[way].append((time.perf_counter() - start) * 1e3)
         print(f"\r{turn}/{ROUNDS}", end="", file=sys.stderr, flush=True)
-    median = {name: float(np.median(each)) for name, each in times.items()}
-    ours, eager, reference = median.values()
+    median = {way: float(np.median(each)) for way, each in times.items()}
     print(f"\r{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, ", end="")
     print(f"onnxruntime {onnxruntime.__version__}; {POINTS} points, one window, medians of {ROUNDS} turns\n")
-    print(f"{'':24s} {'ms':>8s} {'reference / it':>15s}")
-    for name, each in median.items():
-        print(f"{name:24s} {each:8.2f} {reference / each:15.1f}")
+    eager = median["reference, torch eager", 1]
+    print(f"{'':28s}" + "".join(f"{f'{threads} core, ms':>14s} {'reference / it':>15s}" for threads in THREADS))
+    for name in dict.fromkeys(name for name, _ in ways):
+        cells = [median[name, threads] for threads in THREADS]
+        print(f"{name:28s}" + "".join(f"{ms:14.2f} {eager / ms:15.1f}" for ms in cells))
+    ours, own = median["compact, ONNX Runtime fp32", 1], median["compact, torch eager", 1]
     print(
         json.dumps(
             {
                 "compact_ort_ms": round(ours, 3),
-                "compact_eager_ms": round(eager, 3),
-                "reference_eager_ms": round(reference, 3),
-                "ratio_vs_compact_eager": round(eager / ours, 2),
-                "ratio_vs_reference_eager": round(reference / ours, 1),
+                "compact_ort_int8_ms": round(median["compact, ONNX Runtime int8", 1], 3),
+                "compact_eager_ms": round(own, 3),
+                "reference_eager_ms": round(eager, 3),
+                "ratio_vs_compact_eager": round(own / ours, 2),
+                "ratio_vs_reference_eager": round(eager / ours, 1),
             }
         )
     )

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,10 +20,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small pro
 from edge.calibrate import calibrate
 from edge.calibration import UNCALIBRATED
 from edge.command_line import Command, parser
-from edge.config import broker_of, calibration_of, card_of, load_config
+from edge.config import broker_of, load_hub_config, spool_of
+from edge.diagnostics import diagnose
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
-from edge.mqtt.publisher import Publisher
+from edge.mqtt.bridge import run_bridge, store_in
 from edge.pipeline import Pipeline, first_problem, run
 from edge.radar.boards import boards
 from edge.radar.calibration import load_calibration
@@ -32,10 +34,9 @@ from edge.radar.decode import IQ_ORDERS
 from edge.radar.firmware import explain, load_chirp
 from edge.recording import Recorder, open_recording
 from edge.report import Report
-from edge.sources.live import LiveSource
+from edge.runtime import serve
 from edge.sources.replay import ReplaySource
-from edge.spec import NOT_A_DEVICE, WINDOW_S
-from edge.timing import clock_state
+from edge.spec import WINDOW_S
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from edge.twin.dca1000_emulator import Dca1000Emulator
 from edge.twin.heart import Heart
@@ -60,24 +61,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def command_run(args: argparse.Namespace) -> int:
-    """The runtime: radar frames in, vitals out over MQTT, until stopped."""
-    config = load_config(args.config)
-    chirp = load_chirp(args.config.parent / config.radar.cfg)
-    card, broker = card_of(config, args.config), broker_of(config, args.config)
-    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration_of(config, args.config, chirp))
-    log = logging.getLogger("edge.run")
-    with boards(chirp, config.radar.serial, card) as start_boards:
-        source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
-        _on_stop(source.close)
-        log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
-        publisher = Publisher(broker, config.device, chirp)
-        try:
-            start_boards()
-            run(source, pipeline, publisher)
-        finally:
-            publisher.close()
-    frames = pipeline.frames
-    log.info("stopped: %d frames, %d lost; %d messages dropped", frames.received, frames.lost, publisher.client.dropped)
+    """The runtime: radar frames in, ECG and vitals out over MQTT, until stopped."""
+    serve(args.config, _on_stop)
     return 0
 
 
@@ -177,6 +162,14 @@ def command_twin(args: argparse.Namespace) -> int:
     return 0
 
 
+def command_fhir_bridge(args: argparse.Namespace) -> int:
+    """On a hub: what devices publish as FHIR Observations, in a folder or at a server."""
+    config, store, stopping = load_hub_config(args.config), store_in(args.target), threading.Event()
+    _on_stop(stopping.set)
+    run_bridge(broker_of(config, args.config), spool_of(config, args.config), store, args.fhir, stopping)
+    return 0
+
+
 def command_check_config(args: argparse.Namespace) -> int:
     """What a chirp file means, or which limits it breaks."""
     for name, value in explain(load_chirp(args.cfg)).items():
@@ -187,6 +180,13 @@ def command_check_config(args: argparse.Namespace) -> int:
 def command_doctor(args: argparse.Namespace) -> int:
     """Whether this machine, the boards and the broker are ready, and what to do where not."""
     return examine(load_setup(args.config))
+
+
+def command_diagnostics(args: argparse.Namespace) -> int:
+    """What somebody needs who is to help: versions, settings without secrets, the doctor's findings, the last log."""
+    diagnose(args.config, args.out)
+    print(args.out)
+    return 0
 
 
 def command_demo(args: argparse.Namespace) -> int:
@@ -211,7 +211,9 @@ COMMANDS: dict[str, Command] = {
     "calibrate": command_calibrate,
     "plot": command_plot,
     "twin": command_twin,
+    "fhir-bridge": command_fhir_bridge,
     "doctor": command_doctor,
+    "diagnostics": command_diagnostics,
     "check-config": command_check_config,
 }
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edge.errors import InputError
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_BINS, SST_COLUMNS, SstSpec, fingerprint
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_BINS, SST_COLUMNS, SST_DEFAULT, SstSpec, fingerprint
 
 FORMAT = "radarecg.bundle/1"
 MODEL = "model.onnx"
@@ -22,6 +22,8 @@ DESCRIPTION = "bundle.json"
 SHIPPED = Path(__file__).parent / "models" / "compact"
 """The bundle that comes with radarecg."""
 
+Precision = Literal["fp32", "fp16", "int8"]
+"""What the graph computes in, where that is the work; inputs and outputs are float32 in all of them."""
 Points = Annotated[int, msgspec.Meta(ge=1)] | Literal["any"]
 
 
@@ -70,7 +72,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     spec: str
     sst: SstSpec
     points: Points
-    precision: Literal["fp32"]
+    precision: Precision
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     provenance: Provenance
@@ -133,6 +135,8 @@ def _check_meaning(path: Path, about: Description) -> None:
             f"{path}: trained for the spec {about.spec}, this is {ours}: its spectrograms or labels meant something "
             "else; use the radarecg it was made with, or train and export again"
         )
+    if about.sst != SST_DEFAULT:
+        raise BundleError(f"{path}: trained on another SST ({about.sst}) than this one makes ({SST_DEFAULT})")
     for what, found, expected in (
         ("inputs", about.inputs, inputs(about.points)),
         ("outputs", about.outputs, outputs()),

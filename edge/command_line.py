@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge import __version__
 from edge.arguments import heart_rate, port, positive
+from edge.mqtt.fhir import VERSIONS
 from edge.radar.awr1843 import AUTO
 from edge.radar.dca1000 import DEFAULT_DATA_PORT
 from edge.radar.decode import IQ_ORDERS
@@ -82,8 +83,17 @@ def parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
     sub.add_argument("--scene", choices=SCENES, default="still", help="who sits where, and what happens")
     sub.add_argument("--heart-rate-bpm", type=heart_rate, default=68.0)
 
+    sub = add("fhir-bridge")
+    sub.add_argument("target", metavar="FOLDER|URL", help="where the Observations go; a server's .../Observation")
+    sub.add_argument("--config", type=Path, required=True, metavar="TOML", help="[mqtt] and [spool] as for run")
+    sub.add_argument("--fhir", choices=VERSIONS, default="R4B", help="the version of FHIR")
+
     sub = add("doctor")
     sub.add_argument("--config", type=Path, metavar="TOML", help="the settings of run; default: the boards' defaults")
+
+    sub = add("diagnostics")
+    sub.add_argument("--config", type=Path, required=True, metavar="TOML")
+    sub.add_argument("--out", type=Path, required=True, metavar="ZIP", help="a new file")
 
     sub = add("check-config")
     sub.add_argument("cfg", type=Path)

@@ -1,24 +1,38 @@
-"""The runtime's settings: one small TOML file, checked on reading; an unknown or misspelt key is an error."""
+"""The runtime's settings: one small TOML file, checked on reading; an unknown or misspelt key is an error.
+
+Variables of the environment come before the file (`edge.environment`).
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
+from edge.environment import override
 from edge.errors import InputError
-from edge.mqtt.client import Broker
+from edge.mqtt.broker import Broker, tls_context
+from edge.mqtt.fields import DEVICE_PATTERN
+from edge.mqtt.outbox import BACKFILL_PER_S
+from edge.mqtt.spool import Spool
+from edge.network import Network, load_network
 from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DEFAULT_DATA_PORT
 from edge.radar.dca1000_control import CardConfig, load_card
 from edge.radar.decode import IqOrder
+from edge.web.access import read_token
 
-DeviceId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,64}$")]
+DeviceId = Annotated[str, msgspec.Meta(pattern=DEVICE_PATTERN)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Host = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+_Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 class ConfigError(InputError):
@@ -43,26 +57,91 @@ class RadarConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`password_file` is relative to the settings file; its first line is the password."""
+    """Files are relative to the settings file; the first line of `password_file` is the password.
+
+    `tls`: encrypted, to a broker whose certificate `ca` vouches for (without it, the system's authorities); with `cert`
+    and `key` the device shows one too. `home_assistant`: have Home Assistant find the device.
+    """
 
     host: Host = "127.0.0.1"
     port: Port = 1883
     username: str | None = None
     password_file: str | None = None
+    tls: bool = False
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    home_assistant: bool = False
+
+
+class SpoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where messages wait for the broker: `file` is relative to the settings file; when it is full, the oldest go."""
+
+    file: Annotated[str, msgspec.Meta(min_length=1)] = "radarecg-spool.db"
+    max_mb: Annotated[int, msgspec.Meta(ge=1)] = 256
+    backfill_per_s: Annotated[float, msgspec.Meta(gt=0)] = BACKFILL_PER_S
+
+
+class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What makes the ECG: a bundle on a backend; "none": there is no ECG.
+
+    `bundle` is a folder, without it the one that comes with radarecg; `engine`, for the backend "tensorrt", is what
+    `export.build_engine` made of it. Both are relative to the settings file.
+    """
+
+    bundle: str | None = None
+    backend: Literal["onnxruntime", "tensorrt", "none"] = "onnxruntime"
+    engine: str | None = None
+
+
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The live page, /healthz and /metrics. `token_file` is relative to the settings file; its first line is the token.
+
+    On loopback no token is needed; elsewhere the page is not served without one.
+    """
+
+    host: Host = "127.0.0.1"
+    port: Port = 8080
+    token_file: str | None = None
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`device` is the name in every topic: a serial number, never a person's."""
+    """`device` is the name in every topic: a serial number, never a person's. Without `web` there is no page.
+
+    `log` "json": a JSON object a line.
+    """
 
     device: DeviceId
     radar: RadarConfig
     mqtt: MqttConfig = MqttConfig()
+    spool: SpoolConfig = SpoolConfig()
+    network: NetworkConfig = NetworkConfig()
+    web: WebConfig | None = None
+    log: Literal["text", "json"] = "text"
 
 
-def load_config(path: Path) -> Config:
-    """Reads a settings file. Raises ConfigError, FileNotFoundError."""
+class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings of `radarecg fhir-bridge`: the broker, and where messages wait for the FHIR server."""
+
+    mqtt: MqttConfig
+    spool: SpoolConfig = SpoolConfig()
+
+
+def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Reads a settings file and what overrides it. Raises ConfigError, OverrideError, FileNotFoundError."""
+    return _load(path, Config, environ)
+
+
+def load_hub_config(path: Path, environ: Mapping[str, str] = os.environ) -> HubConfig:
+    """Reads a hub's settings file and what overrides it. Raises ConfigError, OverrideError, FileNotFoundError."""
+    return _load(path, HubConfig, environ)
+
+
+def _load(path: Path, kind: type[_Settings], environ: Mapping[str, str]) -> _Settings:
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Config)
+        settings = msgspec.toml.decode(path.read_bytes())
+        override(settings, kind, environ)
+        return msgspec.convert(settings, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
 
@@ -72,19 +151,48 @@ def card_of(config: Config, path: Path) -> CardConfig:
     return load_card(path.parent / config.radar.card) if config.radar.card else CardConfig()
 
 
-def broker_of(config: Config, path: Path) -> Broker:
-    """The broker with its password read from the file beside the settings at `path`. Raises ConfigError."""
+def broker_of(config: Config | HubConfig, path: Path) -> Broker:
+    """The broker with password, certificates and key from files beside the settings at `path`. Raises ConfigError."""
     m = config.mqtt
-    password = None
+    password = tls = None
     if m.password_file is not None:
         try:
             password = (path.parent / m.password_file).read_text(encoding="utf-8").splitlines()[0]
         except (OSError, IndexError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: mqtt.password_file: cannot read {m.password_file} ({error})") from error
-    return Broker(m.host, m.port, m.username, password)
+    ca, cert, key = (path.parent / name if name is not None else None for name in (m.ca, m.cert, m.key))
+    if (ca or cert or key) and not m.tls:
+        raise ConfigError(f"{path}: mqtt: ca, cert and key are for tls = true")
+    if (cert is None) != (key is None):
+        raise ConfigError(f"{path}: mqtt: cert and key belong together")
+    if m.tls:
+        try:
+            tls = tls_context(ca, cert, key)
+        except OSError as error:
+            raise ConfigError(f"{path}: mqtt: cannot use ca, cert and key ({error})") from error
+    return Broker(m.host, m.port, m.username, password, tls)
+
+
+def spool_of(config: Config | HubConfig, path: Path) -> Spool:
+    """The spool, opened, where the settings at `path` want it. Raises SpoolError."""
+    return Spool(path.parent / config.spool.file, config.spool.max_mb << 20)
 
 
 def calibration_of(config: Config, path: Path, chirp: ChirpConfig) -> Calibration:
     """The board's, from the file beside the settings at `path`; none named: none. Raises CalibrationError, OSError."""
     name = config.radar.calibration
     return load_calibration(path.parent / name, chirp) if name is not None else UNCALIBRATED
+
+
+def network_of(config: Config, path: Path) -> Network | None:
+    """The network of the settings at `path`, ready; None: none is wanted. Raises BundleError, BackendError, OSError."""
+    wanted = config.network
+    if wanted.backend == "none":
+        return None
+    folder, engine = (path.parent / name if name is not None else None for name in (wanted.bundle, wanted.engine))
+    return load_network(folder, wanted.backend, engine)
+
+
+def token_of(web: WebConfig, path: Path) -> str | None:
+    """The page's token, from the file beside the settings at `path`; none named: none. Raises AccessError."""
+    return read_token(path.parent / web.token_file) if web.token_file is not None else None

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from edge.config import Config, broker_of, card_of, load_config
+from edge.config import Config, broker_of, card_of, load_config, network_of
 from edge.dsp.sst_native import COMPILED
 from edge.errors import InputError
-from edge.mqtt.client import Broker, greet
+from edge.mqtt.broker import Broker, greet
+from edge.network import load_network
 from edge.radar.awr1843 import AUTO, Awr1843
 from edge.radar.dca1000_control import Card, CardConfig
 from edge.radar.firmware import load_chirp
@@ -134,6 +135,13 @@ def _sst(setup: Setup) -> Finding:
     return Finding("warn", "computed by numpy, which is slower: install a C compiler, then pip install -e . again")
 
 
+def _network(setup: Setup) -> Finding:
+    network = network_of(setup.config, setup.path) if setup.config else load_network()
+    if network is None:
+        return Finding("warn", 'none is wanted ([network] backend = "none"): there will be no ECG')
+    return Finding("ok", f"{network.name} is whole and runs")
+
+
 CHECKS: tuple[tuple[str, Callable[[Setup], Finding]], ...] = (
     ("chirp file", _chirp_file),
     ("radar", _radar),
@@ -142,4 +150,5 @@ CHECKS: tuple[tuple[str, Callable[[Setup], Finding]], ...] = (
     ("receive buffer", _receive_buffer),
     ("broker", _broker),
     ("SST", _sst),
+    ("network", _network),
 )

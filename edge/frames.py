@@ -124,12 +124,15 @@ class EcgEstimate:
 class EcgBlock:
     """A stretch of the ECG as the device tells it: `t_ns` is the time of its first sample, which is number `sample0`
     since the boot. Not `continues`: what came before is of another stretch of time or place of the chest.
+    `window` is the latest that the network saw; it ends before sample number `window_end`.
     """
 
     t_ns: int
     sample0: int
     estimate: EcgEstimate
     continues: bool
+    window: SstWindow | None = None
+    window_end: int = 0
 
 
 @dataclass(frozen=True, slots=True)

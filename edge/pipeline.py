@@ -40,6 +40,28 @@ class Sink(Protocol):
         """Once a second, valid or not."""
 
 
+class FanOut:
+    """Several sinks as one, told in order."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def waveform(self, wave: Waveform) -> None:
+        """To every sink."""
+        for sink in self._sinks:
+            sink.waveform(wave)
+
+    def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
+        """To every sink."""
+        for sink in self._sinks:
+            sink.ecg(ecg, quality)
+
+    def vitals(self, vitals: Vitals) -> None:
+        """To every sink."""
+        for sink in self._sinks:
+            sink.vitals(vitals)
+
+
 class Pipeline:
     """Frames in with `push`; once a second `vitals`, whatever came in.
 
@@ -63,7 +85,7 @@ class Pipeline:
         self._whole: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
         self._last: RadarFrame | None = None
         self._heard_ns: int | None = None
-        self._reconstructor = EcgReconstructor(network) if network else None
+        self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz) if network else None
         self.frames = FrameCount()
         self.quality = Quality("unusable", 0.0, ("warming_up",))
         """The latest verdict."""

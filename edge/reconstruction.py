@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edge.dsp.phase import SecondDerivative
+from edge.dsp.rcg import delay_s
 from edge.dsp.sst import HOP, SstStream
 from edge.frames import EcgBlock, Float32, RcgBlock, SstWindow, TaskOutputs
 from edge.spec import RCG_RATE_HZ, SST_DEFAULT, SST_PAST, SST_WINDOW
@@ -21,8 +21,8 @@ _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
 class EcgReconstructor:
     """Streaming: blocks of RCG in, once a second the stretch of ECG that has become ripe out."""
 
-    def __init__(self, predict: Predict) -> None:
-        self._predict = predict
+    def __init__(self, predict: Predict, frame_rate_hz: float) -> None:
+        self._predict, self._delay_ns = predict, round(delay_s(frame_rate_hz) * 1e9)
         self._sst: SstStream | None = None
         self._before = self._samples = 0  # samples since the boot before this stretch of RCG, and in it
 
@@ -32,7 +32,7 @@ class EcgReconstructor:
             self._before += self._samples
             self._samples = 0
             self._sst, self._stitcher = SstStream(len(block.rcg_mm_s2), SST_DEFAULT), Stitcher()
-            self._end, self._continues = SST_PAST + SST_WINDOW, False
+            self._end, self._told = SST_PAST + SST_WINDOW, -1
         self._samples += len(block.covered)
         return [
             ecg for window in self._sst.push(block.rcg_mm_s2, block.covered) for ecg in self._reconstruct(window, block)
@@ -43,7 +43,7 @@ class EcgReconstructor:
         if window.coverage < LEAST_COVERAGE:
             return []
         estimate = self._stitcher.push(self._predict(window.values[None])[0], end)
-        continues, self._continues = self._continues, True
-        # The block's last sample is DELAY samples older than its last frame.
-        age = self._samples - 1 + SecondDerivative.DELAY - estimate.sample0
-        return [EcgBlock(block.t_ns - age * _SAMPLE_NS, self._before + estimate.sample0, estimate, continues)]
+        continues, self._told = estimate.sample0 == self._told, estimate.sample0 + len(estimate.ecg)
+        age = self._samples - 1 - estimate.sample0
+        t_ns = block.t_ns - self._delay_ns - age * _SAMPLE_NS
+        return [EcgBlock(t_ns, self._before + estimate.sample0, estimate, continues, window, self._before + end)]

@@ -1,6 +1,7 @@
 """A checkpoint to a bundle, the folder that a device runs.
 
 python -m export.bundle runs/compact/best.pt --out edge/models/compact --metrics figures/figures.json
+python -m export.bundle runs/compact/best.pt --out compact-int8 --precision int8 --data simulated/dataset.toml
 """
 
 from __future__ import annotations
@@ -11,40 +12,78 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import onnx
 
 from edge import bundle
 from edge.backends.onnxrt import OnnxRuntime
-from edge.bundle import DESCRIPTION, MODEL, Bundle, Description, Metrics, Points, Provenance
+from edge.bundle import DESCRIPTION, MODEL, Bundle, Description, Metrics, Points, Precision, Provenance
 from edge.errors import InputError
+from edge.frames import Float32
 from edge.spec import SST_DEFAULT, fingerprint
 from export.card import model_card
-from export.to_onnx import ExportError, to_onnx
-from export.verify import largest_difference
+from export.difference import differences, made_up
+from export.operators import ExportError
+from export.precision import in_precision
+from export.to_onnx import to_onnx
+from export.windows import windows_of
 from train import checkpoint
 from train.checkpoint import Checkpoint
+from train.data.dataset import load
+from train.evaluate import part_of
 from train.model.reference import POINTS as REFERENCE_POINTS
 from train.predict import TorchPredictor
 
 POINTS: dict[str, Points] = {"compact": "any", "reference": REFERENCE_POINTS}
 """How many points each of `train.model.NETWORKS` takes."""
-TOLERANCE = 1e-4
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
 """What torch and ONNX Runtime may differ by, in any output; pieces are about 1 high."""
 
 
-def write(source: Checkpoint, folder: Path, metrics: Metrics | None = None) -> Bundle:
+def write(
+    source: Checkpoint,
+    folder: Path,
+    metrics: Metrics | None = None,
+    precision: Precision = "fp32",
+    windows: Sequence[Float32] = (),
+) -> Bundle:
     """Writes a bundle and returns it, checked: loaded anew, it says what the network in torch says.
 
+    `windows` [1, P, 71, 120] are what int8 is calibrated and checked on, and are not needed otherwise.
     Whole or not at all: a bundle that was in `folder` stays until the new one is finished and checked.
     Raises ExportError, OSError.
     """
     if folder.exists() and not (folder / DESCRIPTION).exists():
         raise ExportError(f"{folder} exists and is not a bundle; it would be replaced: choose another folder")
-    provenance, network, points = _provenance(source), source.network(), POINTS[source.config.model]
-    model = to_onnx(network, points).SerializeToString()
+    made = in_precision(in_memory(source, folder, metrics), precision, windows)
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        _write(part / MODEL, made.model)
+        _write(part / DESCRIPTION, msgspec.json.format(msgspec.json.encode(made.about), indent=1) + b"\n")
+        _write(part / "README.md", model_card(made.about).encode())
+        shown = windows if precision == "int8" else made_up(made.about.points)
+        apart = differences(OnnxRuntime(bundle.load(part)), TorchPredictor(source.network()), shown)
+        for head, difference in apart.items():
+            if not difference <= TOLERANCE[precision]:
+                raise ExportError(
+                    f"{head}: ONNX Runtime and torch differ by {difference:.2g}, more than {TOLERANCE[precision]:g}"
+                )
+        _put(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return bundle.load(folder)
+
+
+def in_memory(source: Checkpoint, folder: Path, metrics: Metrics | None = None) -> Bundle:
+    """The bundle in float32 that would be in `folder`; nothing is written. Raises ExportError."""
+    provenance, points = _provenance(source), POINTS[source.config.model]
+    model = to_onnx(source.network(), points).SerializeToString()
     about = Description(
         name=source.config.model,
         spec=fingerprint(SST_DEFAULT),
@@ -57,20 +96,7 @@ def write(source: Checkpoint, folder: Path, metrics: Metrics | None = None) -> B
         metrics=metrics,
         sha256={MODEL: hashlib.sha256(model).hexdigest()},
     )
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        _write(part / MODEL, model)
-        _write(part / DESCRIPTION, msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
-        _write(part / "README.md", model_card(about).encode())
-        difference = largest_difference(OnnxRuntime(bundle.load(part)), TorchPredictor(network), points)
-        if not difference <= TOLERANCE:
-            raise ExportError(f"ONNX Runtime and torch differ by {difference:.2g}, more than {TOLERANCE:g}")
-        _put(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return bundle.load(folder)
+    return Bundle(folder, about, model)
 
 
 def read_metrics(path: Path) -> Metrics:
@@ -88,14 +114,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--metrics", type=Path, metavar="JSON", help="figures.json of train.evaluate --out")
+    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
+    parser.add_argument(
+        "--data", type=Path, metavar="TOML", help="the training's data set, for int8 to find its scales"
+    )
     args = parser.parse_args(arguments)
     try:
         metrics = read_metrics(args.metrics) if args.metrics else None
-        made = write(checkpoint.load(args.checkpoint), args.out, metrics)
+        source = checkpoint.load(args.checkpoint)
+        windows = windows_of(part_of(load(args.data), "train"), POINTS[source.config.model]) if args.data else ()
+        made = write(source, args.out, metrics, args.precision, windows)
     except (InputError, OSError) as error:
         print(f"export.bundle: error: {error}", file=sys.stderr)
         return 2
-    print(f"{made.folder}: {made.about.name}, {len(made.model) / 1e6:.1f} MB")
+    print(f"{made.folder}: {made.about.name}, {made.about.precision}, {len(made.model) / 1e6:.1f} MB")
     return 0
 
 

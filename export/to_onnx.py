@@ -9,33 +9,19 @@ import onnx
 import torch
 
 from edge.bundle import Points, inputs, outputs
-from edge.errors import InputError
 from edge.spec import SST_BINS, SST_COLUMNS
+from export.operators import check_operators
 from train.model.network import Network
 
 OPSET = 18
 
-OPERATORS = frozenset(
-    {
-        *{"Add", "Concat", "Conv", "ConvTranspose", "Div", "Equal", "Exp", "Floor", "Gather", "Gemm", "GridSample"},
-        *{"MatMul", "Mul", "Pad", "Pow", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Slice"},
-        *{"Softmax", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where"},
-    }
-)
-"""What the networks need, all of it in TensorRT's and TensorRT-RTX's parsers; none is control flow, and none is
-BatchNormalization: it must have gone into its convolution."""
-
 _EXAMPLE_BATCH, _EXAMPLE_POINTS = 2, 3  # of a free axis; a length of 1 would be taken for a fixed one
-
-
-class ExportError(InputError):
-    """The network cannot leave torch; the message names what does not fit."""
 
 
 def to_onnx(network: Network, points: Points) -> onnx.ModelProto:
     """The network for any number of windows, its inputs and outputs named as a bundle names them.
 
-    Raises ExportError, naming the node, for an operator that is not in OPERATORS.
+    Raises ExportError, naming the node, for an operator that a Jetson's parser may not know.
     """
     batch: dict[int, object] = {0: torch.export.Dim("batch")}
     free = {**batch, 1: torch.export.Dim("points")} if points == "any" else batch
@@ -58,16 +44,6 @@ def to_onnx(network: Network, points: Points) -> onnx.ModelProto:
     check_operators(model)
     _forget_the_making(model)
     return model
-
-
-def check_operators(model: onnx.ModelProto) -> None:
-    """Raises ExportError for the first node that is not in OPERATORS."""
-    for node in model.graph.node:
-        if node.op_type not in OPERATORS or node.domain:
-            raise ExportError(
-                f"node {node.name} is a {node.op_type}, which is not in export.to_onnx.OPERATORS: write the layer with "
-                "those, or add the operator once TensorRT's parser is known to take it"
-            )
 
 
 def _forget_the_making(model: onnx.ModelProto) -> None:

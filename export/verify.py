@@ -1,26 +1,133 @@
-"""Two ways to run a network beside each other: what leaves torch must say the same as in torch."""
+"""What leaving torch costs: a network in every precision beside itself in float32, on a data set's test part.
+
+python -m export.verify runs/compact/best.pt --data recordings/simulated/dataset.toml
+
+Two tables in one: how far each head's answers lie apart at most, and the figures of the task, which are what matters.
+The first row is torch (of a bundle: ONNX Runtime in float32); what follows runs in ONNX Runtime on the CPU, and an
+engine, if one is named, where it was built.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
 
+from edge import bundle
 from edge.backends.base import Predictor
-from edge.bundle import Points
-from edge.spec import SST_BINS, SST_COLUMNS
+from edge.backends.onnxrt import OnnxRuntime
+from edge.bundle import Bundle, Precision
+from edge.errors import InputError
+from edge.frames import Float32
+from export.bundle import in_memory
+from export.difference import HEADS, differences
+from export.precision import in_precision
+from export.windows import windows_of
+from train import checkpoint
+from train.data.dataset import Recording, load
+from train.evaluate import evaluate, part_of
+from train.predict import TorchPredictor
+from train.summary import Row, summarise
 
-ANY_POINTS = (1, 9, 50)
-"""What is tried of a network that takes any number."""
+FIGURES = {"r_timing_ms_median": -1, "ppi_error_ms": -1, "pcc": 1}
+"""Of the three tasks, and whether more is better."""
+LOSS_PERCENT = 1.0
+"""More of any of FIGURES no precision should cost."""
+COMPARED = 32
+"""Windows on which the heads are compared."""
 
 
-def largest_difference(one: Predictor, other: Predictor, points: Points, windows: int = 4) -> float:
-    """The largest difference of anything they say of made-up spectrograms, probabilities and pieces alike.
+def network(path: Path) -> tuple[Bundle, dict[str, Predictor]]:
+    """A checkpoint, or a float32 bundle's folder, as a float32 bundle; and torch, where it has the weights.
 
-    NaN where one of them says no number.
+    Raises InputError, FileNotFoundError.
     """
-    random = np.random.default_rng(0)
-    differences = []
-    for count in ANY_POINTS if points == "any" else (points,):
-        values = random.random((windows, count, SST_BINS, SST_COLUMNS), np.float32) ** 4
-        for a, b in zip(one(values), other(values), strict=True):
-            differences += [np.abs(x - y).max() for x, y in ((a.ecg, b.ecg), (a.anchor, b.anchor), (a.cycle, b.cycle))]
-    return float(np.max(differences))
+    if path.is_dir():
+        return bundle.load(path), {}
+    source = checkpoint.load(path)
+    return in_memory(source, path), {"torch": TorchPredictor(source.network())}
+
+
+def in_onnx_runtime(made: Bundle, windows: Sequence[Float32]) -> dict[str, Predictor]:
+    """A float32 bundle in every precision, int8 calibrated on `windows`. Raises InputError."""
+    return {f"ONNX Runtime {each}": OnnxRuntime(in_precision(made, each, windows)) for each in get_args(Precision)}
+
+
+def loss_percent(row: Row, before: Row) -> float:
+    """By how much the worst of FIGURES is worse than before, in % of it; 100 for one that is no longer known."""
+    losses = [0.0]
+    for name, sign in FIGURES.items():
+        now, was = row[name], before[name]
+        if was:
+            losses.append(100.0 if now is None else 100 * sign * (was - now) / abs(was))
+    return round(max(losses), 2)
+
+
+def table(ways: dict[str, Predictor], recordings: Sequence[Recording], shown: Sequence[Float32]) -> dict[str, Row]:
+    """A row a way: `apart_*`, the largest difference of each head to the first way on `shown`; figures; loss."""
+    rows: dict[str, Row] = {}
+    first = next(iter(ways.values()))
+    for name, predict in ways.items():
+        figures = summarise(evaluate(predict, recordings)[0])
+        apart = differences(first, predict, shown)
+        rows[name] = {
+            **{f"apart_{head}": apart[head] for head in HEADS},
+            **{figure: figures[figure] for figure in ("windows", *FIGURES, "mdr")},
+        }
+        rows[name]["loss_percent"] = loss_percent(rows[name], next(iter(rows.values())))
+    return rows
+
+
+def markdown(rows: dict[str, Row]) -> str:
+    """The rows as a table."""
+    forms = {
+        **{f"apart_{head}": (f"{head} apart", ".1e") for head in HEADS},
+        "r_timing_ms_median": ("R ms", ".2f"),
+        "ppi_error_ms": ("PPI ms", ".2f"),
+        "pcc": ("PCC", ".4f"),
+        "mdr": ("MDR", ".4f"),
+        "loss_percent": ("loss %", ".2f"),
+    }
+    lines = ["| | " + " | ".join(title for title, _ in forms.values()) + " |", "|---" * (len(forms) + 1) + "|"]
+    for name, row in rows.items():
+        cells = ["--" if (value := row[key]) is None else format(value, form) for key, (_, form) in forms.items()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m export.verify", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("network", type=Path, help="a checkpoint, or a float32 bundle's folder")
+    parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="tested on its test part")
+    parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--engine", type=Path, help="one built from this bundle on this machine")
+    args = parser.parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    try:
+        data = load(args.data)
+        test = part_of(data, "test", args.fold)
+        made, ways = network(args.network)
+        ways |= in_onnx_runtime(made, windows_of(part_of(data, "train", args.fold), made.about.points))
+        if args.engine:
+            from edge.backends.tensorrt import TensorRt
+
+            ways["TensorRT engine"] = TensorRt(made, args.engine)
+        rows = table(ways, test, windows_of(test, made.about.points, COMPARED))
+    except (InputError, OSError) as error:
+        print(f"export.verify: error: {error}", file=sys.stderr)
+        return 2
+    print(f"{data.name}, test part, fold {args.fold}: {len(test)} recordings\n")
+    print(markdown(rows))
+    dear = [name for name, row in rows.items() if (row["loss_percent"] or 0) > LOSS_PERCENT]
+    print(f"\n{'; '.join(dear) or 'nothing'} loses more than {LOSS_PERCENT:g} % of a figure")
+    print(json.dumps(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.radar.firmware import load_chirp
-from tests.peers.brokers import running_broker
+from tests.peers.brokers import nobody_let_in, running_broker
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +40,7 @@ def mosquitto_port(tmp_path):
 @pytest.fixture
 def strict_mosquitto_port(tmp_path):
     """A broker that lets nobody in."""
-    with running_broker("mosquitto", tmp_path, strict=True) as port:
+    with running_broker("mosquitto", tmp_path, settings=nobody_let_in(tmp_path)) as port:
         yield port
 
 
@@ -67,3 +67,14 @@ def compact_bundle(trained_checkpoint, tmp_path_factory) -> Path:
 def bundle_copy(compact_bundle, tmp_path) -> Path:
     """One to damage."""
     return shutil.copytree(compact_bundle, tmp_path / "compact")
+
+
+@pytest.fixture(scope="session")
+def half_bundle(trained_checkpoint, compact_bundle, tmp_path_factory) -> Path:
+    """The same in half precision; read it only."""
+    from export.bundle import write
+    from tests.peers.networks import exported_once
+    from train.checkpoint import load
+
+    with exported_once(compact_bundle):
+        return write(load(trained_checkpoint), tmp_path_factory.mktemp("bundles") / "half", precision="fp16").folder

@@ -142,6 +142,7 @@ def test_the_demo_stands(tmp_path):
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
+    assert "live page: http://127.0.0.1:" in done.stderr
     summary = json.loads(done.stdout.splitlines()[-1])
     assert summary["hr_mae_bpm"] < 3
     assert summary["valid_fraction"] > 0.3

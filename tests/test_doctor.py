@@ -139,7 +139,7 @@ def test_a_broker_that_refuses_the_password(checked, setup_of, strict_mosquitto_
 
 
 def test_a_port_that_accepts_and_is_no_broker(checked, setup_of, monkeypatch):
-    monkeypatch.setattr("edge.mqtt.client.CONNACK_S", 0.1)
+    monkeypatch.setattr("edge.mqtt.broker.CONNACK_S", 0.1)
     with socket.create_server((HOST, 0)) as mute:
         level, text = checked("broker", setup_of(broker=mute.getsockname()[1]))
     assert level == "FAIL"

@@ -15,7 +15,8 @@ from edge.bundle import DESCRIPTION, MODEL, Metrics
 from edge.errors import InputError
 from edge.spec import SST_DEFAULT, fingerprint
 from export import bundle as exporter
-from export.to_onnx import OPERATORS, ExportError, check_operators, to_onnx
+from export.operators import OPERATORS, ExportError, check_operators
+from export.to_onnx import to_onnx
 from tests.peers.networks import spectrograms, trained
 from train import checkpoint
 
@@ -32,11 +33,21 @@ def test_the_reference_leaves_as_plain_operators_and_says_the_same():
         np.testing.assert_allclose(theirs, ours.numpy(), atol=1e-4)
 
 
-def test_an_operator_that_is_not_allowed_is_named():
+def graph_of(node: onnx.NodeProto, opset: int) -> onnx.ModelProto:
     values = [onnx.helper.make_tensor_value_info(name, 1, [1]) for name in "xy"]
+    graph = onnx.helper.make_graph([node], "g", values[:1], values[1:])
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+
+
+def test_an_operator_that_is_not_allowed_is_named():
     node = onnx.helper.make_node("NonZero", ["x"], ["y"], name="where_beats_are")
     with pytest.raises(ExportError, match="where_beats_are is a NonZero"):
-        check_operators(onnx.helper.make_model(onnx.helper.make_graph([node], "g", values[:1], values[1:])))
+        check_operators(graph_of(node, opset=20))
+
+
+def test_a_newer_opset_than_the_oldest_jetson_reads_is_refused():
+    with pytest.raises(ExportError, match=r"opset 21: .* parses 20 at most"):
+        check_operators(graph_of(onnx.helper.make_node("Relu", ["x"], ["y"]), opset=21))
 
 
 def test_the_bundle_says_all_about_itself_and_nothing_about_the_machine(compact_bundle):

@@ -1,7 +1,7 @@
 """Each payload against its published schema, and what no payload can say."""
 
 import json
-from pathlib import Path
+from dataclasses import replace
 
 import jsonschema
 import msgspec
@@ -10,16 +10,18 @@ import pytest
 
 from edge.frames import EcgBlock, EcgEstimate, FrameCount, Quality, Vitals, Waveform
 from edge.mqtt import payloads as p
-from edge.mqtt.client import Broker
+from edge.mqtt.broker import Broker
+from edge.mqtt.outbox import OutboxCount
 from edge.mqtt.publisher import Publisher
-from edge.mqtt.topics import TOPICS
+from edge.mqtt.schemas import FOLDER, documents
+from edge.mqtt.spool import SpoolCount
+from edge.mqtt.topics import LIVE, TOPICS
 
-SCHEMAS = Path(__file__).parents[1] / "edge" / "mqtt" / "schemas"
 T_NS = 1_795_196_400_123_456_789
 
 
 def schema(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(json.loads((SCHEMAS / f"{name}.schema.json").read_text()))
+    return jsonschema.Draft202012Validator(json.loads((FOLDER / f"{name}.schema.json").read_text()))
 
 
 class Sent(Publisher):
@@ -34,11 +36,24 @@ class Sent(Publisher):
             def __init__(self, broker, device, will, birth) -> None:
                 out.extend((topic.suffix, json.loads(payload)) for topic, payload in [will, *birth])
 
+            connections = 1
+
+        class Outbox:
+            def __init__(self, client, spool, backfill_per_s) -> None:
+                pass
+
             def publish(self, topic, payload) -> None:
                 out.append((topic.suffix, json.loads(payload)))
 
+            def count(self) -> OutboxCount:
+                return OutboxCount(2, SpoolCount(3, 4096, 0, 1))
+
         monkeypatch.setattr("edge.mqtt.publisher.MqttClient", Client)
-        super().__init__(Broker(), "radar-0001", chirp, p.Model("compact", "9b1f0c3a"))
+        monkeypatch.setattr("edge.mqtt.publisher.Outbox", Outbox)
+        super().__init__(Broker(), "radar-0001", chirp, None, p.Model("compact", "9b1f0c3a"))
+
+    def last(self, suffix: str) -> dict:
+        return next(payload for topic, payload in reversed(self.out) if topic == suffix)
 
 
 VITALS = {
@@ -65,7 +80,7 @@ def test_every_topic_has_a_schema_and_every_payload_keeps_it(sent):
         sent.vitals(vitals)
     sent.waveform(Waveform(T_NS, 40, 50, np.array([0.1, -0.2, 0.3, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 12.0])))
     sent.ecg(STRETCH, Quality("good", 0.9))
-    assert {suffix for suffix, _ in sent.out} == {topic.suffix for topic in TOPICS}
+    assert {suffix for suffix, _ in sent.out} == {topic.suffix for topic in LIVE}
     for suffix, payload in sent.out:
         schema(suffix).validate(payload)
         assert payload["intended_use"] == "research"
@@ -75,13 +90,13 @@ def test_every_topic_has_a_schema_and_every_payload_keeps_it(sent):
 
 def test_vitals_say_what_was_found(sent):
     sent.vitals(VITALS["good"])
-    payload = sent.out[-1][1]
+    payload = sent.last("vitals")
     assert payload["hr"]["value"] == 64.2
     assert payload["hr"]["valid"] is True
     assert payload["t"] == "2026-11-20T17:40:00.123456Z"
     assert payload["t_ns"] == T_NS
     sent.vitals(VITALS["unusable"])
-    payload = sent.out[-1][1]
+    payload = sent.last("vitals")
     assert payload["hr"] | {"age_ms": 0} == {
         "valid": False,
         "value": None,
@@ -140,7 +155,7 @@ def test_a_flat_waveform_is_sent_as_zeros(sent):
 )
 def test_a_false_claim_fails_schema_and_struct_alike(sent, wrong):
     sent.vitals(VITALS["good"])
-    right = sent.out[-1][1]
+    right = sent.last("vitals")
     msgspec.convert(right, p.VitalsPayload)
     payload = wrong(right)
     assert not schema("vitals").is_valid(payload)
@@ -155,6 +170,49 @@ def test_a_valid_rate_in_unusable_quality_cannot_be_built():
         p.Rate(valid=True, value=None)
 
 
-@pytest.mark.parametrize("name", [topic.suffix for topic in TOPICS])
+def test_a_change_of_quality_is_an_event_with_what_began_and_ended(sent):
+    moving = replace(VITALS["unusable"], quality=Quality("unusable", 0.1, ("body_movement",)))
+    for vitals in (VITALS["good"], VITALS["good"], VITALS["unusable"], moving, VITALS["good"]):
+        sent.vitals(vitals)
+    events = [payload for suffix, payload in sent.out if suffix == "event"]
+    told = [(e["began"], e["ended"], e["previous"], e["quality"]["state"]) for e in events]
+    assert told == [
+        ([], ["warming_up"], "unusable", "good"),
+        (["body_movement", "frame_loss"], [], "good", "unusable"),
+        ([], ["frame_loss"], "unusable", "unusable"),
+        ([], ["body_movement"], "unusable", "good"),
+    ]
+    assert events[0]["t_ns"] == T_NS
+
+
+def test_health_reports_every_kind_of_loss(sent):
+    sent.vitals(VITALS["good"])
+    health = sent.last("health")
+    assert health["dropped"] == 2
+    assert health["spool"] == {"messages": 3, "bytes": 4096, "evicted": 0, "unstored": 1}
+    assert health["frames"] == {"received": 2000, "lost": 0}
+
+
+@pytest.mark.parametrize("name", [topic.suffix for topic in LIVE])
 def test_schemas_are_schemas(name):
-    jsonschema.Draft202012Validator.check_schema(json.loads((SCHEMAS / f"{name}.schema.json").read_text()))
+    jsonschema.Draft202012Validator.check_schema(json.loads((FOLDER / f"{name}.schema.json").read_text()))
+
+
+def test_the_published_documents_are_those_of_the_structs():
+    """If this fails: python -m edge.mqtt.schemas"""
+    assert {path.name: json.loads(path.read_text()) for path in FOLDER.iterdir()} == documents()
+
+
+def test_asyncapi_names_every_topic_as_it_is_published():
+    """The document itself was put before @asyncapi/parser 3.6; this keeps what it found right."""
+    document = json.loads((FOLDER / "asyncapi.json").read_text())
+    said = {}
+    for operation in document["operations"].values():
+        channel = document["channels"][operation["channel"]["$ref"].removeprefix("#/channels/")]
+        binding = operation["bindings"]["mqtt"]
+        said[channel["address"]] = (binding["qos"], binding["retain"], binding.get("messageExpiryInterval"))
+        for message in channel["messages"].values():
+            name = message["$ref"].removeprefix("#/components/messages/")
+            file = document["components"]["messages"][name]["payload"]["schema"]["$ref"]
+            assert (FOLDER / file).is_file()
+    assert said == {topic.name("{device}"): (topic.qos, topic.retain, topic.expiry_s) for topic in TOPICS}

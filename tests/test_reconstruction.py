@@ -39,7 +39,7 @@ def blocks(count, uncovered=(), restarts=(0,)):
 
 
 def reconstructed(*args, **how):
-    chain = EcgReconstructor(hearing)
+    chain = EcgReconstructor(hearing, 200.0)
     return [ecg for block in blocks(*args, **how) for ecg in chain.push(block)]
 
 

@@ -1,5 +1,10 @@
 """A training goes on where it was stopped, stops where it cannot go on, and never damages what is on the disk."""
 
+import json
+import os
+import subprocess
+import sys
+
 import msgspec
 import numpy as np
 import pytest
@@ -7,6 +12,8 @@ import torch
 
 from edge.errors import InputError
 from edge.spec import SST_DEFAULT
+from tests.conftest import ROOT
+from tests.peers.people import write_people
 from train import checkpoint
 from train.batches import Batches
 from train.checkpoint import CheckpointError
@@ -147,3 +154,31 @@ def test_what_is_no_checkpoint_is_refused(recordings, tmp_path, monkeypatch):
     monkeypatch.setattr("train.checkpoint.fingerprint", lambda spec: "0123456789abcdef")
     with pytest.raises(CheckpointError, match="made for the spec"):
         checkpoint.load(tmp_path / "run" / "last.pt")
+
+
+def test_resuming_with_other_subjects_is_refused(recordings, tmp_path):
+    run(recordings, tmp_path / "run").train()
+    learn = Batches(recordings[:1], 4, 2, True, 1, SST_DEFAULT)
+    with pytest.raises(TrainingError, match="train"):
+        Run(CONFIG, tmp_path / "run", learn, learn, {"data": "chests", "train": ["somebody else"]})
+
+
+def test_two_processes_train_together(tmp_path):
+    """To the end, with normalisations in the network and an early stop; one of them tells the result."""
+    people = write_people(tmp_path / "people")
+    config = tmp_path / "two.toml"
+    config.write_text(
+        f'[data]\nset = "{people}"\npoints = 3\n[training]\nepochs = 3\nsteps = 2\nbatch = 4\npatience = 1\n'
+    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    done = subprocess.run(
+        [*torchrun, "-m", "train", "--config", config, "--out", tmp_path / "run"],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count('"hr_right"') == 1
+    assert len(json.loads((tmp_path / "run" / "history.json").read_text())) >= 2

@@ -55,7 +55,7 @@ def test_waves_are_timed_against_the_true_ones():
             for d, a, w in bumps
         )
 
-    timing = wave_timing_ms(ecg(2), ecg(0), np.array([200.0, 400, 600]))
+    timing = wave_timing_ms(ecg(2), ecg(0), np.array([200.0, 400, 600]), np.ones(1000, bool))
     for name in "QST":
         np.testing.assert_allclose(timing[name], 10, err_msg=name)
 

@@ -54,7 +54,7 @@ def test_verdicts(change, state, flags):
 
 def test_flags_are_those_of_the_schema():
     schema = json.loads((Path(__file__).parents[1] / "edge/mqtt/schemas/vitals.schema.json").read_text())
-    assert set(schema["properties"]["quality"]["properties"]["flags"]["items"]["enum"]) == set(FLAGS)
+    assert set(schema["$defs"]["QualityReport"]["properties"]["flags"]["items"]["enum"]) == set(FLAGS)
 
 
 def block(speed_mm_s: float) -> RcgBlock:

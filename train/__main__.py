@@ -16,16 +16,19 @@ from pathlib import Path
 import torch.distributed as dist
 
 from edge.errors import InputError
-from edge.spec import SST_DEFAULT
+from edge.spec import RCG_RATE_HZ, SST_DEFAULT
 from train import checkpoint
 from train.batches import Batches
 from train.checkpoint import Checkpoint
-from train.config import TrainConfig, load_train_config
+from train.config import TrainConfig, TrainConfigError, load_train_config
 from train.data.dataset import DataSet, load, with_windows
 from train.evaluate import part_of, report
-from train.loop import Place, Run
+from train.loop import Run
+from train.model.reference import POINTS as REFERENCE_POINTS
+from train.place import Place
 from train.predict import TorchPredictor
 from train.simulate import simulate_set
+from train.simulation.trial import SAMPLES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,7 +63,8 @@ def data_of(config: TrainConfig, folder: Path) -> DataSet:
     if place.rank:
         dist.barrier()  # until the first process has written what was missing
     elif simulated := config.data.simulate:
-        simulate_set(path.parent, simulated.subjects, simulated.seed, simulated.trials_per_subject)
+        samples = simulated.seconds * RCG_RATE_HZ if simulated.seconds else SAMPLES
+        simulate_set(path.parent, simulated.subjects, simulated.seed, simulated.trials_per_subject, samples)
     data = load(path)
     if not config.data.augment:
         data = with_windows(data, path.with_suffix(".windows"))
@@ -71,6 +75,8 @@ def data_of(config: TrainConfig, folder: Path) -> DataSet:
 
 def run_of(config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | None = None) -> Run:
     """A run on the training and validation subjects of a data set's fold, from the weights of `start` where given."""
+    if config.model == "reference" and config.data.points != REFERENCE_POINTS:
+        raise TrainConfigError(f"the network reference takes {REFERENCE_POINTS} points, not {config.data.points}")
     out.mkdir(parents=True, exist_ok=True)
     size, points, seed = config.training.batch, config.data.points, config.seed
     learn = Batches(part_of(data, "train", config.data.fold), size, points, config.data.augment, seed, SST_DEFAULT)

@@ -6,6 +6,7 @@ it would have seen, with any number of threads.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from edge.frames import Float32
 from edge.spec import CYCLE_CLASSES, CYCLE_MIN, SST_BINS, SST_COLUMNS, SST_PAST, SST_WINDOW, SstSpec
 from train.augment import cut, disturb, draw_pace
 from train.data.dataset import Recording
+from train.data.labels import doubt
 
 _Row = tuple[Float32, Float32, Float32, np.float32, str]
 MOST_BEATS = 16
@@ -97,9 +99,14 @@ class Batches:
         start = middle - pace * SST_WINDOW / 2
         end = start + pace * (SST_WINDOW + self._spec.look_ahead)
         has_class = 0 <= round(labels.length[row] / pace) - CYCLE_MIN < CYCLE_CLASSES
-        if start - pace * SST_PAST < 0 or end > rcg.shape[1] or not has_class:
+        outside = start - pace * SST_PAST < 0 or end > rcg.shape[1]
+        seen = slice(math.floor(start), math.ceil(start + pace * SST_WINDOW))
+        if pace != 1.0 and (outside or not has_class or doubt(labels.beats, seen)):
             pace, start = 1.0, float(labels.start[row])
-        chosen = rng.choice(len(rcg), self._points, replace=self._points > len(rcg))
+        if self._points == len(rcg):
+            chosen = np.arange(len(rcg))  # a network of that many may go by their order
+        else:
+            chosen = rng.choice(len(rcg), self._points, replace=self._points > len(rcg))
         if cached is None:
             segment = cut(rcg[chosen], start - pace * SST_PAST, self._spec.segment, pace)
             x = self._sst(disturb(segment, rng) if self._augment else segment)

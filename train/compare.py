@@ -32,7 +32,7 @@ from train.kept import keep_to, kept
 from train.loop import TASKS
 from train.metrics import delta_m
 from train.predict import TorchPredictor
-from train.summary import Row, summarise
+from train.summary import Row, summarise, table_one
 
 PRESETS = Path(__file__).parent / "presets"
 BASELINE = "stl"
@@ -47,13 +47,13 @@ ROWS: dict[str, tuple[Strategy, ...]] = {
 """A row of the table to what it trains: one network, or for the single-task baseline one a task."""
 
 FIGURES = {
-    "rmse": ("rmse", "RMSE", 1, 3),
-    "pcc": ("pcc", "PCC %", 100, 1),
-    "ppi_error_ms": ("ppi_error_ms", "PPI ms", 1, 1),
-    "r_timing_ms": ("window_r_timing_ms", "R ms", 1, 1),
-    "mdr": ("window_mdr", "MDR %", 100, 1),
+    "rmse": ("RMSE", 1, 3),
+    "pcc": ("PCC %", 100, 1),
+    "ppi_error_ms": ("PPI ms", 1, 1),
+    "r_timing_ms": ("R ms", 1, 1),
+    "mdr": ("MDR %", 100, 1),
 }
-"""The figures of equation 16: where `summarise` has them (of single windows); heading, factor, digits in a table."""
+"""The figures of equation 16 in a table: heading, factor, digits."""
 
 
 class OneEach:
@@ -84,14 +84,13 @@ def table(found: dict[str, list[Row]]) -> str:
 
     Delta_m is against the baseline's mean over seeds, so that the baseline's own spread shows what chance does.
     """
-    seeds = {name: [_of_windows(row) for row in rows] for name, rows in found.items()}
+    seeds = {name: [table_one(row) for row in rows] for name, rows in found.items()}
     baseline = {name: float(np.mean([row[name] for row in seeds[BASELINE]])) for name in FIGURES}
-    comparable = all(value > 0 for value in baseline.values())  # not 0, not NaN
-    headings = [heading for _, heading, _, _ in FIGURES.values()]
+    headings = [heading for heading, _, _ in FIGURES.values()]
     lines = ["| | " + " | ".join([*headings, "Delta_m %"]) + " |", "|---" * (len(headings) + 2) + "|"]
     for name, rows in seeds.items():
-        cells = [_cell([factor * row[key] for row in rows], digits) for key, (_, _, factor, digits) in FIGURES.items()]
-        change = [delta_m(row, baseline) if comparable else np.nan for row in rows]
+        cells = [_cell([factor * row[key] for row in rows], digits) for key, (_, factor, digits) in FIGURES.items()]
+        change = [delta_m(row, baseline) for row in rows]
         lines.append(f"| {name} | " + " | ".join([*cells, _cell(change, 1)]) + " |")
     return "\n".join(lines)
 
@@ -165,10 +164,6 @@ def _about(config: TrainConfig, data: DataSet) -> str:
         f"{training.epochs * training.steps} steps of {training.batch} windows of {config.data.points} points. "
         "Mean ± standard deviation over seeds; figures of single windows; Delta_m against the mean of stl."
     )
-
-
-def _of_windows(row: Row) -> dict[str, float]:
-    return {name: np.nan if (value := row[key]) is None else value for name, (key, _, _, _) in FIGURES.items()}
 
 
 def _cell(values: Sequence[float], digits: int) -> str:

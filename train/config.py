@@ -23,6 +23,8 @@ class Simulated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subjects: Positive
     seed: int
     trials_per_subject: Positive = 3
+    seconds: Positive | None = None
+    """Of a trial; without it, as long as MMECG's."""
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

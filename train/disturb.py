@@ -23,14 +23,18 @@ TESTS = {f"constant {snr:+g} dB": (snr, 0) for snr in CONSTANT_SNR_DB} | {
 
 
 def disturbed(trial: Trial, test: str, seed: int = 1) -> Trial:
-    """The trial with the noise of a row of TESTS, the same for the same seed; powers relative to its own RCG's."""
+    """The trial with the noise of a row of TESTS, the same for the same seed.
+
+    Powers are relative to its own RCG's, of the median four seconds: a movement that it has already does not count.
+    """
     snr_db, seconds = TESTS[test]
     rng = np.random.default_rng((seed, *trial.name.encode()))
-    power = float(np.square(trial.rcg).mean())
+    segments = trial.rcg.shape[1] // SST_WINDOW
+    parts = trial.rcg[:, : segments * SST_WINDOW].reshape(len(trial.rcg), segments, SST_WINDOW)
+    power = float(np.median(np.square(parts).mean(axis=(0, 2))))
     if not seconds:
         return replace(trial, rcg=trial.rcg + constant_noise(trial.rcg.shape, power, snr_db, rng))
     length, rcg = seconds * RCG_RATE_HZ, trial.rcg.copy()
-    segments = rcg.shape[1] // SST_WINDOW
     for segment in rng.choice(segments, max(1, round(ABRUPT_SHARE * segments)), replace=False):
         start = SST_WINDOW * int(segment) + int(rng.integers(SST_WINDOW - length + 1))
         rcg += movement(rcg.shape, start, length, power, snr_db, rng)

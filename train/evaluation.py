@@ -18,11 +18,12 @@ from edge.frames import Chest, Float32, Float64, RcgBlock, TaskOutputs
 from edge.spec import CYCLE_CLASSES, CYCLE_MIN, RCG_RATE_HZ, SST_WINDOW, WINDOW_S
 from edge.vitals.stitch import Stitcher
 from train.data.labels import Labels, clean_ecg
+from train.data.peaks import Beats
 from train.data.trial import Trial
-from train.metrics import MS, BeatMatch, lag_adjusted_pcc, match_beats, pcc, rates_bpm, rmse, wave_timing_ms
+from train.metrics import LAG_MS, MS, BeatMatch, lag_adjusted_pcc, match_beats, pcc, rates_bpm, rmse, wave_timing_ms
 from train.reconstruct import Reconstruction, reconstruct
 
-_LAGS_MS = np.arange(-200.0, 201, 5)
+_LAGS_MS = np.arange(-LAG_MS, LAG_MS + 1, 5)
 _FAR = 100 * SST_WINDOW  # any sample of a stream will do
 
 
@@ -30,9 +31,12 @@ _FAR = 100 * SST_WINDOW  # any sample of a stream will do
 class TrialFigures:
     """The figures of one trial. Of windows [w]: rmse and pcc of the piece (NaN without ECG), ppi_error_ms.
 
-    `beats` matches the long-term R peaks, `aligned` after taking out the file's constant lag `lag_ms`. Of the long-term
-    ECG: long_rmse, long_pcc, lag_pcc; waves_ms of Q, S, T. Of each ten seconds [s]: the true rate, the network's, the
-    classical one (NaN: none), and how sure the network is.
+    `beats` matches the long-term R peaks, `aligned` after taking out the file's constant lag `lag_ms`, and `metronome`
+    those of a metronome at the classical rate, likewise: what F1 is worth that knows nothing but the rate. Of the
+    long-term ECG: `known`, the share of the time for which there is one, and there long_rmse, long_pcc, lag_pcc; a
+    flat line where there is hardly any. waves_ms of Q, S, T. Of each ten seconds [s]: the true rate (NaN where a cycle
+    is not to be believed), the network's, the classical one (NaN: none), and how sure the network is. The network's
+    beats come with the stitching's delay, the classical rate at once.
     """
 
     name: str
@@ -44,7 +48,9 @@ class TrialFigures:
     window_beats: BeatMatch
     beats: BeatMatch
     aligned: BeatMatch
+    metronome: BeatMatch
     lag_ms: float
+    known: float
     long_rmse: float
     long_pcc: float
     lag_pcc: float
@@ -56,7 +62,7 @@ class TrialFigures:
 
 
 def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigures, Reconstruction]:
-    """One trial through the device's chain, measured where its truth is to be believed."""
+    """One trial through the device's chain, beside its truth."""
     ours = reconstruct(predict, trial.rcg)
     by_start = {end - SST_WINDOW: outputs for end, outputs in ours.windows}
     said = [by_start[int(start)] for start in labels.start]
@@ -68,13 +74,17 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
     true = true[(true >= first) & (true < last)]
     lag_ms = constant_lag_ms(ours.r_peaks, true)
     long_rmse, long_pcc, lag_pcc, waves = np.nan, np.nan, np.nan, {}
-    if trial.ecg is not None and ours.known.sum() > 2 * RCG_RATE_HZ:
+    if trial.ecg is not None:
         ecg = clean_ecg(trial.ecg, labels.beats).astype(np.float64)
-        long_rmse, long_pcc = rmse(ours.ecg[ours.known], ecg[ours.known]), pcc(ours.ecg[ours.known], ecg[ours.known])
-        lag_pcc, _ = lag_adjusted_pcc(ours.ecg, ecg, ours.known)
-        waves = wave_timing_ms(ours.ecg, ecg, true[ours.known[true.astype(int)]])
+        seen = ours.known if ours.known.sum() > 2 * RCG_RATE_HZ else np.ones(len(ecg), bool)
+        long_rmse, long_pcc = rmse(ours.ecg[seen], ecg[seen]), pcc(ours.ecg[seen], ecg[seen])
+        lag_pcc, _ = lag_adjusted_pcc(ours.ecg, ecg, seen)
+        waves = wave_timing_ms(ours.ecg, ecg, true, ours.known)
     ends = np.arange(WINDOW_S, trial.seconds + 1e-6, WINDOW_S) * RCG_RATE_HZ
     window = WINDOW_S * RCG_RATE_HZ
+    classical = classical_bpm(trial.rcg, ends)
+    ticks = metronome(classical, ends, window)
+    ticks = ticks[(ticks >= first) & (ticks < last)]
     return TrialFigures(
         trial.name,
         trial.subject,
@@ -85,14 +95,16 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
         window_beats(said, labels),
         match_beats(ours.r_peaks, true),
         match_beats(ours.r_peaks - lag_ms / MS, true),
+        match_beats(ticks - constant_lag_ms(ticks, true) / MS, true),
         lag_ms,
+        float(ours.known[first:last].mean()),
         long_rmse,
         long_pcc,
         lag_pcc,
         waves,
-        rates_bpm(labels.beats.r_peaks, ends, window),
+        believed_bpm(labels.beats, ends, window),
         rates_bpm(ours.r_peaks, ends, window),
-        classical_bpm(trial.rcg, ends),
+        classical,
         np.array([_mean(ours.confidence[(ours.r_peaks > end - window) & (ours.r_peaks <= end)]) for end in ends]),
     ), ours
 
@@ -124,6 +136,27 @@ def constant_lag_ms(found: Float64, true: Float64) -> float:
     away = (found[:, None] - true) * MS
     near = [float(np.exp(-(np.abs(away - lag).min(axis=1) ** 2) / (2 * 30**2)).sum()) for lag in _LAGS_MS]
     return float(_LAGS_MS[int(np.argmax(near))])
+
+
+def believed_bpm(beats: Beats, ends: Float64, window: float) -> Float64:
+    """The true rates, as `rates_bpm` has them; NaN where a cycle in the window is not to be believed."""
+    rates = rates_bpm(beats.r_peaks, ends, window)
+    doubtful = ~beats.good
+    for k, end in enumerate(ends):
+        inside = (beats.r_peaks[:-1] > end - window) & (beats.r_peaks[1:] <= end)
+        if (inside & doubtful).any():
+            rates[k] = np.nan
+    return rates
+
+
+def metronome(bpm: Float64, ends: Float64, window: float) -> Float64:
+    """Beats, in samples, evenly at the rate of each window up to its end; none where there is no rate."""
+    ticks: list[float] = []
+    for rate, end in zip(bpm, ends, strict=True):
+        step = 60 * RCG_RATE_HZ / rate if np.isfinite(rate) else np.inf
+        begin = ticks[-1] + step if ticks and ticks[-1] + step > end - window else end - window
+        ticks.extend(np.arange(begin, end, step) if np.isfinite(step) else [])
+    return np.array(ticks)
 
 
 def classical_bpm(rcg: Float32, ends: Float64) -> Float64:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -28,6 +26,7 @@ from train.config import TrainConfig, Training
 from train.losses import anchor_loss, cycle_loss, ecg_loss
 from train.model import NETWORKS
 from train.model.network import Network, Outputs
+from train.place import Place
 from train.strategies import STRATEGIES, GradientStrategy, LossStrategy, Strategy
 
 TASKS = ("ecg", "anchor", "cycle")
@@ -39,27 +38,10 @@ class TrainingError(InputError):
     """The run cannot go on; the message says at which step and with which windows."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Which of how many processes this is, and where it computes."""
-
-    rank: int
-    ranks: int
-    device: torch.device
-
-    @staticmethod
-    def find() -> Place:
-        """From torchrun's environment; alone without it. Joins the other processes."""
-        rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        cuda = torch.cuda.is_available()
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
-        if ranks > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if cuda else "gloo")
-        return Place(rank, ranks, device)
-
-
 class Run:
-    """One training in `folder`; goes on where it was when the folder holds a checkpoint of the same settings.
+    """One training in `folder`; goes on where it was when the folder holds a checkpoint of the same settings and data.
+
+    Of several processes each normalises its own batches; what the normalisations remember is averaged every epoch.
 
     `start`: the weights that a network begins with which is not new.
     """
@@ -112,18 +94,19 @@ class Run:
             for layer in self.network.modules():
                 if isinstance(layer, _BatchNorm):
                     layer.eval()
-        total = torch.zeros(len(TASKS), dtype=torch.float64)
+        total = torch.zeros(len(TASKS), dtype=torch.float64, device=self.place.device)
         numbers = range(self.place.rank, training.steps * self.place.ranks, self.place.ranks)
         for step, batch in enumerate(self._learn.drawn(epoch, numbers)):
             self._set_rate(epoch * training.steps + step)
             losses = self._step(batch, f"epoch {epoch + 1}, step {step + 1}")
-            total += losses
+            total += losses.to(total)
             yield losses.tolist()
         mean = total / training.steps
         if self.place.ranks > 1:
-            dist.all_reduce(mean)
-            mean /= self.place.ranks
-        self.strategy.end_epoch(mean)
+            for shared in [mean, *(b for b in self.network.buffers() if b.is_floating_point())]:
+                dist.all_reduce(shared)
+                shared /= self.place.ranks
+        self.strategy.end_epoch(mean.cpu())
         named = {f"train_{task}": value for task, value in zip(TASKS, mean.tolist(), strict=True)}
         self.history.append({"epoch": epoch + 1, **named, **self.validate(self.network)})
 
@@ -181,6 +164,11 @@ class Run:
         past = checkpoint.load(path)
         if past.config != self.config:
             raise TrainingError(f"{path} belongs to other settings; name another folder with --out, or delete it")
+        if changed := [key for key, value in self.provenance.items() if past.provenance.get(key) != value]:
+            raise TrainingError(
+                f"{path} was trained on other data or subjects ({', '.join(changed)}): who was learnt from would be "
+                "tested on; name another folder with --out"
+            )
         self.network.load_state_dict(past.state["network"])
         self.optimizer.load_state_dict(past.state["optimizer"])
         self.strategy.load_state_dict(past.state["strategy"])

@@ -92,11 +92,15 @@ def match_beats(found: Float64, true: Float64, match_ms: float = MATCH_MS) -> Be
     return BeatMatch(np.array(timing), len(true) - len(timing), len(found) - len(timing))
 
 
-def wave_timing_ms(ours: Float64, truth: Float64, r_peaks: Float64) -> dict[str, Float64]:
-    """How far the extremes of Q, S and T of each true beat lie apart in the two ECGs, in ms, ours minus true."""
+def wave_timing_ms(ours: Float64, truth: Float64, r_peaks: Float64, known: Bool) -> dict[str, Float64]:
+    """How far the extremes of Q, S and T of each true beat lie apart in the two ECGs, in ms, ours minus true.
+
+    Of beats whose R peak lies where ours is `known` [n].
+    """
     cycles = np.diff(r_peaks, append=r_peaks[-1:] + (r_peaks[-1] - r_peaks[-2] if len(r_peaks) > 1 else RCG_RATE_HZ))
     timing: dict[str, list[float]] = {name: [] for name in WAVES}
-    for beat, cycle in zip(r_peaks, cycles, strict=True):
+    kept = known[r_peaks.astype(int)]
+    for beat, cycle in zip(r_peaks[kept], cycles[kept], strict=True):
         for name, (first_ms, last_ms, sign) in WAVES.items():
             stretch = np.sqrt(cycle / RCG_RATE_HZ) if name == "T" else 1.0
             start, stop = (round(beat + edge * stretch / MS) for edge in (first_ms, last_ms))
@@ -122,7 +126,12 @@ TASKS = (("rmse", "pcc"), ("ppi_error_ms",), ("r_timing_ms", "mdr"))
 
 
 def delta_m(figures: dict[str, float], baseline: dict[str, float]) -> float:
-    """Mean over tasks of the mean over figures of the change relative to the baseline, in %: + is better (eq. 16)."""
+    """Mean over tasks of the mean over figures of the change relative to the baseline, in %: + is better (eq. 16).
+
+    NaN where a figure is not known, or is 0 in the baseline: no change is relative to that.
+    """
+    if not all(value > 0 for value in baseline.values()):
+        return float("nan")
     changes = [
         [(1 if RISES_WITH_QUALITY[name] else -1) * (figures[name] - baseline[name]) / baseline[name] for name in task]
         for task in TASKS

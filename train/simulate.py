@@ -24,7 +24,6 @@ from rich.progress import Progress
 from edge.errors import InputError
 from edge.spec import RCG_RATE_HZ
 from train.data import mmecg
-from train.simulation import ranges
 from train.simulation.picture import draw_trial
 from train.simulation.session import draw_session
 from train.simulation.subject import draw_subject
@@ -32,6 +31,8 @@ from train.simulation.trial import SAMPLES, simulate
 
 _HEADER = b"MATLAB 5.0 MAT-file, simulated by radarecg: nobody's heart".ljust(116)
 _PARTS = "unfinished"
+_PACKAGE = Path(__file__).parent
+_PERSON = ("body.py", "breathing.py", "ecg.py", "heart.py", "rhythm.py", "scene.py", "spread.py")
 
 
 def simulate_set(
@@ -45,10 +46,10 @@ def simulate_set(
     """Writes the set and returns its files; a finished file is kept. `processes` None: one a core.
 
     More subjects of the same seed may be added later. Raises InputError when the folder holds a set of another seed,
-    another number of trials, or made with other ranges.
+    another number of trials, or of people simulated otherwise.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _describe(folder, f"simulated-{seed}-{trials_per_subject}x{samples}-{_digest_of_ranges()}")
+    _describe(folder, f"simulated-{seed}-{trials_per_subject}x{samples}-{_digest_of_people()}")
     paths = [folder / f"{number}.mat" for number in range(1, subjects * trials_per_subject + 1)]
     missing = [number for number, path in enumerate(paths) if not path.exists()]
     (folder / _PARTS).mkdir(exist_ok=True)
@@ -76,9 +77,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--subjects", type=_positive, required=True, metavar="N")
     parser.add_argument("--seed", type=int, required=True, metavar="S")
     parser.add_argument("--trials-per-subject", type=_positive, default=3, metavar="K")
+    parser.add_argument("--seconds", type=_positive, metavar="N", help="of a trial; default: as long as MMECG's")
     args = parser.parse_args(arguments)
     try:
-        paths = simulate_set(args.out, args.subjects, args.seed, args.trials_per_subject)
+        samples = args.seconds * RCG_RATE_HZ if args.seconds else SAMPLES
+        paths = simulate_set(args.out, args.subjects, args.seed, args.trials_per_subject, samples)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -105,9 +108,11 @@ def _describe(folder: Path, name: str) -> None:
         path.write_text(text)
 
 
-def _digest_of_ranges() -> str:
-    drawn = {name: value for name, value in vars(ranges).items() if name.isupper()}
-    return hashlib.blake2b(repr(drawn).encode(), digest_size=4).hexdigest()
+def _digest_of_people() -> str:
+    """Of the files that people follow from: with another word in them, they might be others."""
+    files = [*(_PACKAGE / "simulation").glob("*.py"), *(_PACKAGE.parent / "edge" / "twin" / name for name in _PERSON)]
+    content = b"".join(path.read_bytes() for path in sorted(files))
+    return hashlib.blake2b(content, digest_size=4).hexdigest()
 
 
 def _leave_interrupts_to_the_parent() -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MQTT_PORT = 1883
+WEB_PORT = 8080
 _PR_SET_PDEATHSIG = 1
 
 
@@ -73,7 +74,7 @@ def start(stack: ExitStack, name: str, command: list[str], folder: Path) -> Chil
 
 def start_broker(stack: ExitStack, folder: Path) -> tuple[Child, int]:
     """mosquitto if the machine has it, else amqtt; on the usual port if that is free. Raises DemoError."""
-    port = MQTT_PORT if _is_free(MQTT_PORT) else free_port(socket.SOCK_STREAM)
+    port = usual_port(MQTT_PORT)
     mosquitto = mosquitto_command(port, folder)
     name = "mosquitto" if mosquitto else "amqtt"
     broker = start(stack, name, mosquitto or amqtt_command(port, folder), folder)
@@ -105,6 +106,11 @@ def amqtt_command(port: int, folder: Path) -> list[str]:
         "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
     )
     return [str(Path(sys.executable).with_name("amqtt")), "-c", str(config)]
+
+
+def usual_port(port: int) -> int:
+    """That TCP port, or a free one where somebody listens on it."""
+    return port if _is_free(port) else free_port(socket.SOCK_STREAM)
 
 
 def free_port(kind: socket.SocketKind) -> int:

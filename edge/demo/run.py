@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import statistics
 import sys
 import tempfile
 import time
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.live import Live
 
 from edge.demo import view
-from edge.demo.processes import Child, DemoError, Usage, free_port, start, start_broker
+from edge.demo.processes import WEB_PORT, Child, DemoError, Usage, free_port, start, start_broker, usual_port
 from edge.demo.subscriber import Subscriber
 
 DEVICE = "radar-twin"
@@ -37,11 +38,13 @@ def demo(duration_s: float | None, picture: Path | None) -> int:
         folder = Path(name)
         try:
             broker, mqtt_port = start_broker(stack, folder)
+            web_port = usual_port(WEB_PORT)
             data_port, truth_port = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
-            runtime = start(stack, "runtime", _runtime(folder, mqtt_port, data_port), folder)
+            runtime = start(stack, "runtime", _runtime(folder, mqtt_port, web_port, data_port), folder)
             twin = start(stack, "twin", _twin(data_port, truth_port), folder)
             subscriber = Subscriber(DEVICE, mqtt_port, truth_port)
             stack.callback(subscriber.close)
+            print(f"live page: http://127.0.0.1:{web_port}", file=sys.stderr)
             start_s = time.monotonic()
             _watch(subscriber, [broker, twin, runtime], mqtt_port, duration_s)
         except DemoError as error:
@@ -80,11 +83,11 @@ def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_
             pass
 
 
-def _runtime(folder: Path, mqtt_port: int, data_port: int) -> list[str]:
+def _runtime(folder: Path, mqtt_port: int, web_port: int, data_port: int) -> list[str]:
     config = folder / "radarecg.toml"
     config.write_text(
         f'device = "{DEVICE}"\n\n[radar]\ncfg = "{CHIRP}"\ndata_host = "127.0.0.1"\ndata_port = {data_port}\n\n'
-        f"[mqtt]\nport = {mqtt_port}\n"
+        f"[mqtt]\nport = {mqtt_port}\n\n[web]\nport = {web_port}\n"
     )
     return [sys.executable, "-m", "edge", "run", "--config", str(config)]
 
@@ -98,11 +101,14 @@ def _summary(
     subscriber: Subscriber, elapsed_s: float, broker: str, runtime: Usage | None, wall_s: float
 ) -> dict[str, object]:
     watch = subscriber.watch
-    errors = watch.errors_bpm
+    errors, timing = watch.errors_bpm, watch.r_errors_ms
     return {
         "messages": watch.messages,
         "valid_fraction": round(len(errors) / watch.vitals_count, 3) if watch.vitals_count else 0.0,
         "hr_mae_bpm": round(sum(errors) / len(errors), 2) if errors else None,
+        "ecg_pcc": watch.ecg_pcc,
+        "r_timing_ms_median": round(statistics.median(timing), 1) if timing else None,
+        "mdr": round(1 - len(timing) / watch.true_beats, 4) if watch.true_beats else None,
         "frames": watch.vitals.frames.received if watch.vitals else 0,
         "frames_lost": watch.vitals.frames.lost if watch.vitals else None,
         "latency_ms_p50": watch.latency_ms(50),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import queue
 import socket
 import time
@@ -15,10 +16,13 @@ import numpy as np
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge.mqtt.payloads import VitalsPayload, WaveformPayload
-from edge.mqtt.topics import ROOT, VITALS, WAVEFORM
+from edge.mqtt.payloads import EcgPayload, VitalsPayload, WaveformPayload
+from edge.mqtt.topics import ECG, ROOT, VITALS, WAVEFORM
 
 TRACE_S = 8.0
+LATEST_S = 15.0
+"""An ECG that is older when it arrives has no truth to be compared with."""
+SAME_BEAT_S = 0.15
 
 
 @dataclass
@@ -32,10 +36,22 @@ class Watch:
     errors_bpm: list[float] = field(default_factory=list)
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=5000))
     trace: deque[float] = field(default_factory=lambda: deque(maxlen=round(TRACE_S * 50)))
+    ecg: list[tuple[float, float]] = field(default_factory=list)
+    """Every sample of the ECG, in mV, NaN where it is not known, and what was true at that moment."""
+    r_errors_ms: list[float] = field(default_factory=list)
+    """Of R peaks that were true, within SAME_BEAT_S."""
+    true_beats: int = 0
+    """R peaks in the stretches of time of which there is an ECG."""
 
     def latency_ms(self, percentile: float) -> float | None:
         """From a frame's last packet to the arrival here of what was made of it."""
         return round(float(np.percentile(self.latencies_ms, percentile)), 1) if self.latencies_ms else None
+
+    @property
+    def ecg_pcc(self) -> float | None:
+        """Correlation of the ECG, where it is known, with the true one; None before there is any."""
+        known = np.array([pair for pair in self.ecg if not math.isnan(pair[0])])
+        return round(float(np.corrcoef(known.T)[0, 1]), 4) if len(known) > 1 else None
 
 
 class Subscriber:
@@ -89,11 +105,32 @@ class Subscriber:
             if "stale" not in vitals.quality.flags:
                 watch.latencies_ms.append((at_ns - vitals.t_ns) / 1e6)
             return vitals
+        elif message.topic == ECG.name(self._device):
+            self._compare(msgspec.json.decode(message.payload, type=EcgPayload))
         return None
+
+    def _compare(self, ecg: EcgPayload) -> None:
+        """Puts a stretch of ECG beside what the twin says of the same time."""
+        truth = self._ask_truth(LATEST_S)
+        if not truth:
+            return
+        start_s = (ecg.t0_ns - truth["t_ns"]) / 1e9  # before the twin's last frame: negative
+        samples = [math.nan if sample is None else ecg.scale * sample / 1000 for sample in ecg.samples]
+        true_mv = np.array(truth["ecg_mv"])
+        true_s = np.arange(1 - len(true_mv), 1) / ecg.fs
+        at_s = start_s + np.arange(ecg.n) / ecg.fs
+        self.watch.ecg += zip(samples, np.interp(at_s, true_s, true_mv).tolist(), strict=True)
+        found_s = start_s + (np.array(ecg.r_peaks) - ecg.sample0) / ecg.fs
+        for beat_s in -np.array(truth["r_peaks_ago_s"]):
+            if start_s <= beat_s < start_s + ecg.n / ecg.fs:
+                self.watch.true_beats += 1
+                errors_s = np.abs(found_s - beat_s)
+                if errors_s.size and errors_s.min() <= SAME_BEAT_S:
+                    self.watch.r_errors_ms.append(float(errors_s.min()) * 1e3)
 
     def _ask_truth(self, window_s: float) -> dict[str, Any]:
         try:
             self._truth.sendto(json.dumps({"window_s": window_s}).encode(), self._truth_address)
-            return dict(json.loads(self._truth.recv(2048)))
+            return dict(json.loads(self._truth.recv(65536)))
         except (TimeoutError, ConnectionRefusedError):
             return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from rich.text import Text
 from edge.demo.subscriber import TRACE_S, Watch
 from edge.mqtt.payloads import VitalsPayload
 from edge.mqtt.topics import ROOT
-from edge.spec import NOT_A_DEVICE
+from edge.spec import NOT_A_DEVICE, RCG_RATE_HZ
 
 WIDTH = 100
 _ROWS = 6
@@ -25,16 +26,18 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def braille_trace(samples: Sequence[float], columns: int, rows: int) -> list[str]:
-    """A line chart of the samples in `rows` lines of `columns` braille cells."""
+    """A line chart of the samples in `rows` lines of `columns` braille cells; a gap where they are NaN."""
     width, height = columns * 2, rows * 4
     cells = np.zeros((rows, columns), int)
-    if len(samples) > 1 and np.ptp(samples) > 0:
-        values = np.interp(np.linspace(0, 1, width), np.linspace(0, 1, len(samples)), samples)
-        level = np.rint((values.max() - values) / np.ptp(values) * (height - 1)).astype(int)
-        for k, (previous, now) in enumerate(pairwise(level)):
-            x = k + 1
-            for y in range(min(previous, now), max(previous, now) + 1):
-                cells[y // 4, x // 2] |= _DOTS[y % 4][x % 2]
+    known = [sample for sample in samples if not math.isnan(sample)]
+    if len(known) > 1 and (span := max(known) - min(known)) > 0:
+        count = max(width, len(samples))
+        values = np.interp(np.linspace(0, 1, count), np.linspace(0, 1, len(samples)), samples)
+        level = (max(known) - values) / span * (height - 1)
+        for k, (previous, now) in enumerate(pairwise(level.tolist()), 1):
+            if not math.isnan(previous + now):
+                for y in range(round(min(previous, now)), round(max(previous, now)) + 1):
+                    cells[y // 4, k * width // count // 2] |= _DOTS[y % 4][k * width // count % 2]
     return ["".join(chr(0x2800 + cell) for cell in row) for row in cells]
 
 
@@ -54,14 +57,21 @@ def render(watch: Watch, device: str, mqtt_port: int, elapsed_s: float) -> Rende
         ],
         expand=False,
     )
-    trace = Text("\n".join(braille_trace(list(watch.trace), WIDTH - 4, _ROWS)), "bright_cyan")
+    last = watch.ecg[-round(TRACE_S * RCG_RATE_HZ) :]
     flags = " ".join(v.quality.flags) if v else ""
     lost = f"{v.frames.lost} of {v.frames.received + v.frames.lost}" if v else "--"
     port = f" -p {mqtt_port}" if mqtt_port != 1883 else ""
     return Group(
         Text.assemble((" radarecg ", "bold reverse"), f"  simulated AWR1843, {device}   {elapsed_s:.0f} s"),
         panels,
-        Panel(trace, title=f"Heart waveform, last {TRACE_S:.0f} s", width=WIDTH, border_style="cyan"),
+        *(
+            [
+                _trace("Reconstructed ECG", [ours for ours, _ in last], "bright_green"),
+                _trace("True ECG of the same seconds", [true for _, true in last], "white"),
+            ]
+            if last
+            else [_trace("Heart waveform; the ECG follows", list(watch.trace), "cyan")]
+        ),
         Text(f" flags: {flags or 'none'}"),
         Text(f" frames lost: {lost}   latency p50 {watch.latency_ms(50)} ms, p99 {watch.latency_ms(99)} ms"),
         Text(f" see it yourself: mosquitto_sub{port} -t '{ROOT}/#' -v", "dim"),
@@ -80,6 +90,11 @@ def line(v: VitalsPayload, true_bpm: float | None, elapsed_s: float) -> str:
 
 def _panel(title: str, text: Text, colour: str) -> Panel:
     return Panel(Align.center(text), title=title, width=WIDTH // 4 - 1, border_style=colour, padding=(1, 0))
+
+
+def _trace(title: str, samples: Sequence[float], colour: str) -> Panel:
+    text = Text("\n".join(braille_trace(samples, WIDTH - 4, _ROWS)), colour)
+    return Panel(text, title=f"{title}, {TRACE_S:.0f} s", width=WIDTH, border_style=colour)
 
 
 def _number(value: float | None) -> str:

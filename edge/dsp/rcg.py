@@ -173,6 +173,15 @@ class RcgExtractor:
         return np.asarray(power / power.sum())
 
 
+def delay_s(frame_rate_hz: float) -> float:
+    """How much older a block's last sample is than its last frame; with resampling, on average."""
+    derivative_s = SecondDerivative.DELAY / RCG_RATE_HZ
+    if math.isclose(frame_rate_hz, RCG_RATE_HZ):
+        return derivative_s
+    waiting = math.ceil(Resampler.HALF_WIDTH * max(1.0, frame_rate_hz / RCG_RATE_HZ)) - 1
+    return derivative_s + waiting / frame_rate_hz + 0.5 / RCG_RATE_HZ
+
+
 def _top_speed_mm_s(chest_mm: Float64) -> float:
     """Fastest mean speed over BLOCK_S (or over the whole, if shorter): heart beats average out, movements do not."""
     step = min(round(BLOCK_S * RCG_RATE_HZ), len(chest_mm)) - 1

@@ -9,6 +9,7 @@ from typing import Any, SupportsInt
 
 import numpy as np
 
+from edge.cuda import cuda_driver
 from edge.dsp.sst_tables import Band, Int32, SstTables, sst_tables
 from edge.errors import InputError
 from edge.frames import Float32, SstWindow
@@ -113,7 +114,7 @@ class CudaSst:
 
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT) -> None:
         """Raises InputError when PyCUDA, a GPU, nvcc or enough shared memory is missing."""
-        self._cuda = cuda = _driver()
+        self._cuda = cuda = cuda_driver()
         device = cuda.Context.get_device()
         shared_bytes = int(device.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
         build = build_for(spec, shared_bytes)
@@ -174,21 +175,6 @@ class CudaSst:
         cuda.memcpy_dtoh(values, values_gpu)
         cuda.memcpy_dtoh(scale, scale_gpu)
         return SstWindow(values, scale)
-
-
-def _driver() -> Any:
-    """`pycuda.driver` with a current context. PyCUDA is loaded here and not above: only a GPU needs it."""
-    try:
-        driver = import_module("pycuda.driver")
-    except ImportError as error:
-        raise InputError(f"no PyCUDA ({error}): on a machine with CUDA, pip install 'radarecg[jetson]'") from error
-    try:
-        driver.init()
-        if driver.Context.get_current() is None:
-            import_module("pycuda.autoprimaryctx")
-    except (driver.Error, RuntimeError) as error:
-        raise InputError(f"no CUDA device ({error}): look at what nvidia-smi says, or compute on the CPU") from error
-    return driver
 
 
 def _compiled(build: Build) -> Any:

@@ -1,193 +1,192 @@
-"""A paho client that keeps its word: connects when it can, says when it cannot, and never blocks the caller.
+"""A connection that is kept: made again when it breaks, said when it cannot be made, and never in the caller's way.
 
-MQTT 5, or 3.1.1 with a warning where the broker knows no better. What paho does badly is settled here:
-it retries a refused protocol version for ever, a raised exception in a callback kills its thread in silence, and
-stopping it before disconnecting waits for the keep-alive.
+MQTT 5, or 3.1.1 with a warning where the broker knows no better. Every connection is a paho client of its own: the
+next one then sends nothing that the last had still to send, which would be old values on live topics. Who sends gets a
+ticket for each message and, when the broker has confirmed it, a receipt; without a receipt before the connection ended,
+nobody knows.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
+import random
 import threading
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, MQTTMessageInfo
+from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge.mqtt.broker import CONNACK_S, UNSUPPORTED_VERSION, Broker, paho_client, properties
 from edge.mqtt.topics import Topic
 
 WILL_DELAY_S = 5  # a short break of the network is not "offline"
 KEEPALIVE_S = 15
-MAX_UNDER_WAY = 12  # about two seconds of vitals and waveform
-CONNACK_S = 3.0  # some MQTT 3.1.1 brokers do not even refuse an MQTT 5 will: they never answer
-_UNSUPPORTED_VERSION = {0x84, 0x01}  # MQTT 5 and MQTT 3.1.1 reason codes
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where to publish. The password comes from a file, never from a command line."""
+class Ticket(NamedTuple):
+    """Of a message under way: `connection` counts from 1, `mid` is the packet's number in it."""
 
-    host: str = "127.0.0.1"
-    port: int = 1883
-    username: str | None = None
-    password: str | None = None
+    connection: int
+    mid: int
+
+
+class Receipt(NamedTuple):
+    """The broker's answer to a message of quality 1; for quality 0, that it was written to the socket."""
+
+    ticket: Ticket
+    refused: bool
+
+
+class _Link:
+    """One connection: the paho client, and what it hears. Its methods run on paho's thread."""
+
+    def __init__(self, number: int, client: Client, receipts: queue.SimpleQueue[Receipt]) -> None:
+        self.number, self.client, self._receipts = number, client, receipts
+        self.said: queue.SimpleQueue[ReasonCode] = queue.SimpleQueue()
+        self._refused = False
+        client.on_connect, client.on_disconnect, client.on_publish = (
+            self._on_connect,
+            self._on_disconnect,
+            self._on_publish,
+        )
+
+    def _on_connect(
+        self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, said: Properties | None
+    ) -> None:
+        self.said.put(reason)
+
+    def _on_disconnect(
+        self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, said: Properties | None
+    ) -> None:
+        self.said.put(reason)
+
+    def _on_publish(self, client: Client, userdata: Any, mid: int, reason: ReasonCode, said: Properties | None) -> None:
+        # paho holds a lock here that publishing takes too: nothing may be waited for.
+        self._receipts.put(Receipt(Ticket(self.number, mid), reason.is_failure))
+        if reason.is_failure and not self._refused:
+            log.error("the broker refuses messages of ours: %s", reason)
+            self._refused = True
 
 
 class MqttClient:
-    """Publishes one device's topics. `birth` is published, retained, at every connection."""
+    """Sends one device's messages. `birth` is published at every connection, before anything else."""
 
     def __init__(
         self, broker: Broker, device: str, will: tuple[Topic, bytes], birth: list[tuple[Topic, bytes]]
     ) -> None:
         self._broker, self._device, self._will, self._birth = broker, device, will, birth
-        self._closing = False
-        self._answered = threading.Event()
-        self._sent = self._handed_over = 0
+        self._protocol = MQTTProtocolVersion.MQTTv5
+        self._link: _Link | None = None
+        self._closing = threading.Event()
         self.connected = threading.Event()
-        self.dropped = 0
-        self._start(MQTTProtocolVersion.MQTTv5)
+        self.connections = 0
+        self.receipts: queue.SimpleQueue[Receipt] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._keep_connected, name="mqtt", daemon=True)
+        self._thread.start()
 
-    def publish(self, topic: Topic, payload: bytes) -> None:
-        """Sends now or, if the broker is away or stalls, counts it as dropped: better no live value than an old one.
+    @property
+    def connection(self) -> int:
+        """The number of the present connection, 0 for none."""
+        link = self._link
+        return link.number if link else 0
 
-        What is under way when a connection breaks is sent again, at most MAX_UNDER_WAY messages.
-        """
-        if not self.connected.is_set() or self._sent - self._handed_over >= MAX_UNDER_WAY:
-            self.dropped += 1
-            return
-        self._send(self._client, topic, payload)
+    def send(self, topic: Topic, payload: bytes) -> Ticket | None:
+        """Sends at once; None when there is no connection."""
+        if (link := self._link) is None:
+            return None
+        sent = self._publish(link.client, topic, payload)
+        return Ticket(link.number, sent.mid) if sent.rc == MQTT_ERR_SUCCESS else None
 
     def close(self, farewell: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
         """Publishes the farewell, waits briefly until the broker has it, and disconnects."""
-        if self.connected.is_set():
-            sent = self._send(self._client, *farewell)
+        self._closing.set()
+        if (link := self._link) is not None:
+            sent = self._publish(link.client, *farewell)
             deadline = time.monotonic() + timeout_s
             while sent.rc == MQTT_ERR_SUCCESS and not sent.is_published() and time.monotonic() < deadline:
                 time.sleep(0.01)
-        self._closing = True
-        self._client.disconnect()
-        self._client.loop_stop()
+            link.client.disconnect()
+        self._thread.join(timeout_s)
 
-    def _start(self, protocol: MQTTProtocolVersion) -> None:
-        # An id for each version: a broker that choked on the first must not take the second for the same session.
-        client_id = f"radarecg-{self._device}-{protocol.name.lower()}"
-        client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol)
-        client.suppress_exceptions = True
-        client.enable_logger(log.getChild("paho"))
-        client.reconnect_delay_set(1, 30)
-        if self._broker.username is not None:
-            client.username_pw_set(self._broker.username, self._broker.password)
-        topic, payload = self._will
-        delay = _properties(protocol, PacketTypes.WILLMESSAGE, WillDelayInterval=WILL_DELAY_S)
-        client.will_set(topic.name(self._device), payload, topic.qos, topic.retain, delay)
-        client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
-        client.on_publish = self._on_publish
-        client.on_socket_open = self._on_socket_open
-        client.on_socket_close = self._on_socket_close
-        client.on_disconnect = self._on_disconnect
-        client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
-        self._client = client
-        client.loop_start()
+    def _keep_connected(self) -> None:
+        wait_s = FIRST_WAIT_S
+        while not self._closing.is_set():
+            spoken = self._protocol
+            if self._live_through_one():
+                wait_s = FIRST_WAIT_S
+            if self._protocol == spoken:
+                # Not all at once, should the broker have lost a whole ward.
+                self._closing.wait(wait_s * random.uniform(0.5, 1.0))
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    def _send(self, client: Client, topic: Topic, payload: bytes) -> MQTTMessageInfo:
-        properties = None
-        if topic.expiry_s is not None:
-            properties = _properties(client.protocol, PacketTypes.PUBLISH, MessageExpiryInterval=topic.expiry_s)
-        self._sent += 1
-        return client.publish(topic.name(self._device), payload, topic.qos, topic.retain, properties)
+    def _live_through_one(self) -> bool:
+        """One connection, from its beginning to its end; whether the broker let us in."""
+        link = _Link(self.connections + 1, self._new_client(), self.receipts)
+        try:
+            self._connect(link.client)
+        except OSError as error:
+            log.warning("cannot reach the broker at %s (%s); trying again", self._broker.place, str(error))
+            return False
+        link.client.loop_start()
+        try:
+            return self._serve(link)
+        finally:
+            link.client.disconnect()
+            link.client.loop_stop()
 
-    def _on_connect(
-        self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
-    ) -> None:
-        self._answered.set()
-        if not reason.is_failure:
-            log.info("connected to the broker at %s:%d", self._broker.host, self._broker.port)
-            self._sent = self._handed_over = 0  # paho forgets, without a word, what had no guarantee
-            for topic, payload in self._birth:
-                self._send(client, topic, payload)
-            self.connected.set()
-        elif reason.value in _UNSUPPORTED_VERSION and client.protocol == MQTTProtocolVersion.MQTTv5:
-            threading.Thread(target=self._fall_back, args=(client,), daemon=True).start()
-        else:
-            log.error("the broker at %s:%d refused us: %s", self._broker.host, self._broker.port, reason)
-
-    def _on_connect_fail(self, client: Client, userdata: Any) -> None:
-        log.warning("cannot reach the broker at %s:%d; trying again", self._broker.host, self._broker.port)
-
-    def _on_socket_open(self, client: Client, userdata: Any, socket: Any) -> None:
-        self._answered = threading.Event()
-        if client.protocol == MQTTProtocolVersion.MQTTv5:
-            threading.Thread(target=self._await_answer, args=(client, self._answered), daemon=True).start()
-
-    def _on_socket_close(self, client: Client, userdata: Any, socket: Any) -> None:
-        self._answered.set()  # a broker that hangs up has answered, in its way
-
-    def _await_answer(self, client: Client, answered: threading.Event) -> None:
-        if not answered.wait(CONNACK_S) and client is self._client and not self._closing:
-            self._fall_back(client)
-
-    def _on_publish(
-        self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Properties | None
-    ) -> None:
-        self._handed_over += 1
-
-    def _fall_back(self, refused: Client) -> None:
-        """On a thread of its own: a paho client cannot be stopped from its own callback."""
-        log.warning("the broker does not speak MQTT 5; falling back to 3.1.1, without message expiry")
-        refused.disconnect()
-        refused.loop_stop()
-        if not self._closing:
-            self._start(MQTTProtocolVersion.MQTTv311)
-
-    def _on_disconnect(
-        self, client: Client, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
-    ) -> None:
+    def _serve(self, link: _Link) -> bool:
+        try:
+            answer = link.said.get(timeout=CONNACK_S)
+        except queue.Empty:
+            answer = None
+        if self._protocol == MQTTProtocolVersion.MQTTv5 and (answer is None or answer.value in UNSUPPORTED_VERSION):
+            log.warning("the broker does not speak MQTT 5; falling back to 3.1.1, without expiry and without refusals")
+            self._protocol = MQTTProtocolVersion.MQTTv311
+            return False
+        if answer is None or answer.is_failure:
+            log.error("the broker at %s refused us: %s", self._broker.place, answer or "no answer")
+            return False
+        log.info("connected to the broker at %s", self._broker.place)
+        self.connections = link.number
+        for topic, payload in self._birth:
+            self._publish(link.client, topic, payload)
+        self._link = link
+        self.connected.set()
+        end = link.said.get()
+        self._link = None
         self.connected.clear()
-        if reason.is_failure and not self._closing:
-            log.warning("lost the broker (%s); trying again", reason)
+        if not self._closing.is_set():
+            log.warning("lost the broker (%s); trying again", end)
+        return True
 
+    def _new_client(self) -> Client:
+        # An id for each version: a broker that choked on the first must not take the second for the same session.
+        client = paho_client(self._broker, self._protocol, f"radarecg-{self._device}-{self._protocol.name.lower()}")
+        client.enable_logger(log.getChild("paho"))
+        topic, payload = self._will
+        delay = properties(self._protocol, PacketTypes.WILLMESSAGE, WillDelayInterval=WILL_DELAY_S)
+        client.will_set(topic.name(self._device), payload, topic.qos, topic.retain, delay)
+        return client
 
-def greet(broker: Broker) -> ReasonCode | None:
-    """Connects and leaves again: what the broker answered, in MQTT 5 or, if it knows no better, 3.1.1; None if nothing.
+    def _connect(self, client: Client) -> None:
+        broker = self._broker
+        if self._protocol != MQTTProtocolVersion.MQTTv5:
+            client.connect(broker.host, broker.port, KEEPALIVE_S)
+            return
+        # A will's delay ends with the session, so there must be one that lasts as long, and is taken up again.
+        lasting = properties(self._protocol, PacketTypes.CONNECT, SessionExpiryInterval=WILL_DELAY_S)
+        client.connect(broker.host, broker.port, KEEPALIVE_S, clean_start=False, properties=lasting)
 
-    Raises OSError when nobody accepts the connection.
-    """
-    answer = None
-    for protocol in (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311):
-        answer = _greet(broker, protocol)
-        if answer is not None and answer.value not in _UNSUPPORTED_VERSION:
-            break
-    return answer
-
-
-def _greet(broker: Broker, protocol: MQTTProtocolVersion) -> ReasonCode | None:
-    answers: list[ReasonCode] = []
-    client = Client(CallbackAPIVersion.VERSION2, protocol=protocol)
-    client.on_connect = lambda client, userdata, flags, reason, properties: answers.append(reason)
-    if broker.username is not None:
-        client.username_pw_set(broker.username, broker.password)
-    client.connect_timeout = CONNACK_S
-    client.connect(broker.host, broker.port)
-    end_s = time.monotonic() + CONNACK_S
-    while not answers and time.monotonic() < end_s and client.loop(0.1) == MQTT_ERR_SUCCESS:
-        pass
-    client.disconnect()
-    return answers[0] if answers else None
-
-
-def _properties(protocol: int, packet: int, **values: int) -> Properties | None:
-    """MQTT 5 properties, or none where the protocol has none."""
-    if protocol != MQTTProtocolVersion.MQTTv5:
-        return None
-    properties = Properties(packet)  # type: ignore[no-untyped-call]
-    for name, value in values.items():
-        setattr(properties, name, value)
-    return properties
+    def _publish(self, client: Client, topic: Topic, payload: bytes) -> MQTTMessageInfo:
+        expiry = None
+        if topic.expiry_s is not None:
+            expiry = properties(client.protocol, PacketTypes.PUBLISH, MessageExpiryInterval=topic.expiry_s)
+        return client.publish(topic.name(self._device), payload, topic.qos, topic.retain, expiry)

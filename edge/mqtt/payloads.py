@@ -1,4 +1,4 @@
-"""The payloads as structs; `schemas/*.schema.json` says the same to everyone else.
+"""The payloads as structs; `python -m edge.mqtt.schemas` writes from them what `schemas/` says to everyone else.
 
 A payload that would call an unusable or missing heart rate valid cannot be built. `t` is for people and JavaScript,
 `t_ns` the same instant exactly; both are the arrival of the last packet of the newest frame behind the payload.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from edge.frames import QualityState
-from edge.spec import INTENDED_USE
+from edge.mqtt import fields as f
+from edge.spec import INTENDED_USE, NOT_A_DEVICE, RCG_RATE_HZ
 
 State = Literal["online", "offline"]
 Reason = Literal["started", "stopped", "connection_lost"]
@@ -22,9 +24,11 @@ Reason = Literal["started", "stopped", "connection_lost"]
 class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Common to all: which device, which run of it, and that it is not for diagnosis."""
 
-    device: str
-    boot: str
-    intended_use: Literal["research"] = INTENDED_USE
+    device: Annotated[str, Meta(pattern=f.DEVICE_PATTERN, description="A serial number, never a person's name")]
+    boot: Annotated[
+        str, Meta(pattern="^[0-9a-f]{8}$", description="Random id of one run of the device; (boot, seq) is unique")
+    ]
+    intended_use: Annotated[Literal["research"], Meta(description=NOT_A_DEVICE)] = INTENDED_USE
 
 
 class Clock(msgspec.Struct, frozen=True):
@@ -32,7 +36,7 @@ class Clock(msgspec.Struct, frozen=True):
 
     source: Literal["ptp", "ntp", "rtc", "none"]
     synced: bool
-    err_ns: int | None = None
+    err_ns: f.Count | None = None
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -56,64 +60,83 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("a rate is a number")
 
 
-class HeartRate(Rate, frozen=True, kw_only=True):
-    """`age_ms`: from the newest frame behind the value to its publication."""
+class BreathingRate(Rate, frozen=True, kw_only=True):
+    """Breaths per minute: valid with a value, or not valid and null."""
 
+    value: Annotated[float, Meta(ge=3, le=90)] | None
+
+
+class HeartRate(Rate, frozen=True, kw_only=True):
+    """Beats per minute: valid with a value, or not valid and null. `age_ms`: from the newest frame to publication."""
+
+    value: Annotated[float, Meta(ge=20, le=300)] | None
     ci95: tuple[float, float] | None = None
-    n_beats: int | None = None
-    age_ms: int
+    n_beats: f.Count | None = None
+    age_ms: f.Count
 
 
 class QualityReport(msgspec.Struct, frozen=True):
-    """See `edge.vitals.quality`."""
+    """The verdict on the last window, an index 0..1, and the reasons."""
 
     state: QualityState
-    sqi: float
-    flags: tuple[str, ...] = ()
+    sqi: f.Share
+    flags: f.Flags = ()
 
 
 class Frames(msgspec.Struct, frozen=True):
     """Radar frames since the boot."""
 
-    received: int
-    lost: int
+    received: f.Count
+    lost: f.Count
+
+
+class SpoolReport(msgspec.Struct, frozen=True):
+    """Messages that wait for the broker and their bytes on disk; since the boot: evicted, and refused by the disk."""
+
+    messages: f.Count
+    bytes: f.Count
+    evicted: f.Count
+    unstored: f.Count
 
 
 class Status(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.status/1"):
-    """Retained; also the will, so a device that vanishes is said to be offline."""
+    """Whether the device is there. Retained; also its will, so one that vanishes is said to be offline."""
 
     state: State
     reason: Reason
 
 
 class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.info/1"):
-    """Retained; what this device is. `radar_sha256` is that of the chirp file, `network` what makes the ECG, if any."""
+    """What the device is. Retained; `radar_sha256` is that of the chirp file, `network` what makes the ECG, if any."""
 
     version: str
     model: Model
     network: Model | None
-    radar_sha256: str
-    frame_rate_hz: float
-    wavelength_mm: float
-    range_bin_m: float
+    radar_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    frame_rate_hz: f.Positive
+    wavelength_mm: f.Positive
+    range_bin_m: f.Positive
     waveform_fs: int
-    waveform_unit: str
+    waveform_unit: Literal["mm/s2"] = "mm/s2"
     clock: Clock
     schemas: tuple[str, ...]
     notice: str
 
 
 class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.vitals/1"):
-    """Once a second, valid or not."""
+    """Heart rate, breathing rate and quality, once a second, valid or not. `window_s`: history behind the heart rate.
 
-    seq: int
-    t: str
-    t_ns: int
+    `t` is the arrival of the last packet of the newest radar frame behind it.
+    """
+
+    seq: f.Seq
+    t: f.Instant
+    t_ns: f.InstantNs
     clock: Clock
     window_s: float
-    hr: HeartRate
-    breathing: Rate
-    chest_range_m: float | None
+    hr: Annotated[HeartRate, Meta(extra_json_schema=f.VALID_OR_NULL)]
+    breathing: Annotated[BreathingRate, Meta(extra_json_schema=f.VALID_OR_NULL)]
+    chest_range_m: Annotated[float, Meta(ge=0)] | None
     quality: QualityReport
     frames: Frames
     model: Model
@@ -124,46 +147,79 @@ class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
 
 
 class WaveformPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.waveform/1"):
-    """The heart waveform in blocks: sample k is `samples[k] * scale` mm/s2, number `sample0 + k` at `fs`."""
+    """The heart waveform in blocks: envelope of the chest's vibration, a large bump a beat.
 
-    seq: int
-    t: str
-    t_ns: int
-    sample0: int
+    Sample k is `samples[k] * scale` mm/s2, number `sample0 + k` at `fs`. `coverage`: share of the radar frames behind
+    the block that came; the rest is interpolated.
+    """
+
+    seq: f.Seq
+    t: f.Instant
+    t_ns: f.InstantNs
+    sample0: f.Sample
     fs: int
-    n: int
+    n: Annotated[int, Meta(ge=1)]
     unit: Literal["mm/s2"] = "mm/s2"
-    scale: float
+    scale: f.Positive
     samples: list[int]
-    coverage: float
-    continues: bool
+    coverage: f.Share
+    continues: f.Continues
 
 
 class EcgPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.ecg/1"):
     """The reconstructed ECG in blocks: sample k is `samples[k] * scale` uV, number `sample0 + k`, at `t0` + k / `fs`.
 
     Null: not known. The amplitude is not calibrated: a radar cannot tell it, so the QRS complex is made 1 mV high.
-    `r_peaks` are numbers of samples, fractions count; `confidence` is that of each.
+    `r_peaks` are numbers of samples, fractions count; `confidence` is that of each. `latency_ms`: from the last
+    sample's time to its publication.
     """
 
-    seq: int
-    sample0: int
-    t0: str
-    t0_ns: int
+    seq: f.Seq
+    sample0: f.Sample
+    t0: f.Instant
+    t0_ns: f.InstantNs
     clock: Clock
-    fs: int
-    n: int
+    fs: Annotated[int, Meta(extra_json_schema={"const": RCG_RATE_HZ})]
+    n: Annotated[int, Meta(ge=1)]
     unit: Literal["uV"] = "uV"
-    scale: float = 1.0
-    lead: Literal["reconstructed"] = "reconstructed"
-    amplitude_calibrated: Literal[False] = False
-    latency_ms: int
+    scale: f.Positive = 1.0
+    lead: Annotated[Literal["reconstructed"], Meta(description="No lead of an electrocardiograph")] = "reconstructed"
+    amplitude_calibrated: Annotated[bool, Meta(extra_json_schema={"const": False})] = False
+    latency_ms: f.Count
     samples: list[int | None]
     r_peaks: list[float]
-    confidence: list[float]
-    continues: bool
+    confidence: list[f.Share]
+    continues: f.Continues
     quality: QualityReport
     model: Model
+
+
+class EventPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.event/1"):
+    """When the quality's state or flags change: what began, what ended, what now holds; `previous` is the state before.
+
+    A body movement lasts from the event where `body_movement` is in `began` to the one where it is in `ended`.
+    """
+
+    seq: f.Seq
+    t: f.Instant
+    t_ns: f.InstantNs
+    clock: Clock
+    began: f.Flags
+    ended: f.Flags
+    previous: QualityState
+    quality: QualityReport
+
+
+class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.health/1"):
+    """Twice a minute, retained: counters since the boot. `dropped`: messages neither confirmed nor kept."""
+
+    t: f.Instant
+    t_ns: f.InstantNs
+    uptime_s: f.Count
+    frames: Frames
+    connections: f.Count
+    dropped: f.Count
+    spool: SpoolReport
 
 
 def iso_utc(t_ns: int) -> str:
@@ -174,3 +230,8 @@ def iso_utc(t_ns: int) -> str:
 
 
 encode = msgspec.json.Encoder().encode
+
+
+def schema_of(payload: type[Payload]) -> str:
+    """Its name and version, as in radarecg.vitals/1."""
+    return str(payload.__struct_config__.tag)

@@ -9,32 +9,53 @@ import numpy as np
 
 from edge import __version__
 from edge.chirp import ChirpConfig
-from edge.frames import EcgBlock, Quality, Vitals, Waveform
+from edge.frames import EcgBlock, FrameCount, Quality, Vitals, Waveform
 from edge.mqtt import payloads as p
-from edge.mqtt.client import Broker, MqttClient
-from edge.mqtt.topics import ECG, INFO, STATUS, VITALS, WAVEFORM
+from edge.mqtt.broker import Broker
+from edge.mqtt.client import MqttClient
+from edge.mqtt.homeassistant import discovery
+from edge.mqtt.outbox import BACKFILL_PER_S, Outbox
+from edge.mqtt.spool import Spool
+from edge.mqtt.topics import DISCOVERY, ECG, EVENT, HEALTH, INFO, LIVE, STATUS, VITALS, WAVEFORM
 from edge.spec import NOT_A_DEVICE, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
 from edge.timing import clock_state
 
 CLASSICAL = p.Model("classical-1")
 _WAVEFORM_STEPS = 1000  # counts for the largest sample of a block: finer than the eye, short in JSON
 _WAVEFORM_BLOCK_S = 0.2
+HEALTH_PERIOD_S = 30.0
 
 
 class Publisher:
-    """One device, one run (`boot`); numbers in `seq` never repeat within it."""
+    """One device, one run (`boot`); numbers in `seq` never repeat within it. Closing it closes the spool."""
 
-    def __init__(self, broker: Broker, device: str, chirp: ChirpConfig, network: p.Model | None = None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        device: str,
+        chirp: ChirpConfig,
+        spool: Spool,
+        network: p.Model | None = None,
+        backfill_per_s: float = BACKFILL_PER_S,
+        home_assistant: bool = False,
+    ) -> None:
         self._device, self._boot = device, secrets.token_hex(4)
         self._network = network
         self._seq = 0
         self._waves: list[Waveform] = []
+        self._quality = Quality("unusable", 0.0, ("warming_up",))
+        self._start_s = self._health_due_s = time.monotonic()
         self.client = MqttClient(
             broker,
             device,
             will=(STATUS, self._status("offline", "connection_lost")),
-            birth=[(STATUS, self._status("online", "started")), (INFO, p.encode(self._info(chirp)))],
+            birth=[
+                (STATUS, self._status("online", "started")),
+                (INFO, p.encode(self._info(chirp))),
+                *([(DISCOVERY, discovery(device, f"{chirp.band} radar"))] if home_assistant else []),
+            ],
         )
+        self.outbox = Outbox(self.client, spool, backfill_per_s)
 
     def waveform(self, wave: Waveform) -> None:
         """Publishes the heart waveform in blocks of about 0.2 s."""
@@ -60,7 +81,7 @@ class Publisher:
             continues=self._waves[0].continues,
         )
         self._waves = []
-        self.client.publish(WAVEFORM, p.encode(payload))
+        self.outbox.publish(WAVEFORM, p.encode(payload))
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
         """Publishes a stretch of the ECG."""
@@ -86,10 +107,10 @@ class Publisher:
             quality=p.QualityReport(quality.state, quality.sqi, quality.flags),
             model=self._network,
         )
-        self.client.publish(ECG, p.encode(payload))
+        self.outbox.publish(ECG, p.encode(payload))
 
     def vitals(self, vitals: Vitals) -> None:
-        """Publishes one second's vitals."""
+        """Publishes one second's vitals; with them the event of a changed quality, and at times the health."""
         q = vitals.quality
         payload = p.VitalsPayload(
             device=self._device,
@@ -104,17 +125,67 @@ class Publisher:
                 value=_rounded(vitals.heart_rate_bpm, 1),
                 age_ms=max(0, time.time_ns() - vitals.t_ns) // 1_000_000,
             ),
-            breathing=p.Rate(valid=vitals.breathing_rate_bpm is not None, value=_rounded(vitals.breathing_rate_bpm, 1)),
+            breathing=p.BreathingRate(
+                valid=vitals.breathing_rate_bpm is not None, value=_rounded(vitals.breathing_rate_bpm, 1)
+            ),
             chest_range_m=_rounded(vitals.chest_range_m, 3),
             quality=p.QualityReport(q.state, q.sqi, q.flags),
             frames=p.Frames(vitals.frames.received, vitals.frames.lost),
             model=CLASSICAL,
         )
-        self.client.publish(VITALS, p.encode(payload))
+        self.outbox.publish(VITALS, p.encode(payload))
+        self._tell_change(vitals)
+        if time.monotonic() >= self._health_due_s:
+            self._health_due_s = time.monotonic() + HEALTH_PERIOD_S
+            self.outbox.publish(HEALTH, p.encode(self.health(vitals.frames)))
+
+    def health(self, frames: FrameCount) -> p.HealthPayload:
+        """The counters, now."""
+        now_ns, count = time.time_ns(), self.outbox.count()
+        return p.HealthPayload(
+            device=self._device,
+            boot=self._boot,
+            t=p.iso_utc(now_ns),
+            t_ns=now_ns,
+            uptime_s=int(time.monotonic() - self._start_s),
+            frames=p.Frames(frames.received, frames.lost),
+            connections=self.client.connections,
+            dropped=count.dropped,
+            spool=p.SpoolReport(*count.spool),
+        )
+
+    def gauges(self) -> dict[str, float]:
+        """How the broker is served, by the names of metrics."""
+        dropped, spool = self.outbox.count()
+        return {
+            "mqtt_connected": int(self.client.connected.is_set()),
+            "mqtt_messages_dropped_total": dropped,
+            "mqtt_messages_spooled": spool.messages,
+            "mqtt_messages_evicted_total": spool.evicted,
+        }
 
     def close(self) -> None:
-        """Says offline and leaves."""
-        self.client.close((STATUS, self._status("offline", "stopped")))
+        """Says offline and leaves; what was not delivered stays in the spool."""
+        self.outbox.close((STATUS, self._status("offline", "stopped")))
+
+    def _tell_change(self, vitals: Vitals) -> None:
+        before, now = self._quality, vitals.quality
+        self._quality = now
+        if (before.state, set(before.flags)) == (now.state, set(now.flags)):
+            return
+        payload = p.EventPayload(
+            device=self._device,
+            boot=self._boot,
+            seq=self._next_seq(),
+            t=p.iso_utc(vitals.t_ns),
+            t_ns=vitals.t_ns,
+            clock=_clock(),
+            began=tuple(flag for flag in now.flags if flag not in before.flags),
+            ended=tuple(flag for flag in before.flags if flag not in now.flags),
+            previous=before.state,
+            quality=p.QualityReport(now.state, now.sqi, now.flags),
+        )
+        self.outbox.publish(EVENT, p.encode(payload))
 
     def _next_seq(self) -> int:
         self._seq += 1
@@ -134,10 +205,9 @@ class Publisher:
             wavelength_mm=round(chirp.wavelength_m * 1e3, 4),
             range_bin_m=round(chirp.range_bin_m, 4),
             waveform_fs=WAVEFORM_RATE_HZ,
-            waveform_unit="mm/s2",
             clock=_clock(),
             network=self._network,
-            schemas=("radarecg.vitals/1", "radarecg.waveform/1", *(["radarecg.ecg/1"] if self._network else [])),
+            schemas=tuple(f"radarecg.{topic.suffix}/1" for topic in LIVE if topic is not ECG or self._network),
             notice=NOT_A_DEVICE,
         )
 

@@ -1,6 +1,6 @@
 """Every topic, once: suffix under radarecg/v1/{device}/, quality of service, retained or not, life in the broker.
 
-Adding one: a row here, a struct in `payloads.py`, a schema in `schemas/`, a row in `tests/test_mqtt_payloads.py`.
+Adding one: a row here, a struct in `payloads.py` and its line in `schemas.py`, then `python -m edge.mqtt.schemas`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,29 @@ class Topic:
     qos: int
     retain: bool
     expiry_s: int | None
+    root: str = ROOT
 
     def name(self, device: str) -> str:
         """The full topic of one device."""
-        return f"{ROOT}/{device}/{self.suffix}"
+        return f"{self.root}/{device}/{self.suffix}"
 
 
 STATUS = Topic("status", qos=1, retain=True, expiry_s=None)
 INFO = Topic("info", qos=1, retain=True, expiry_s=None)
+HEALTH = Topic("health", qos=0, retain=True, expiry_s=120)
 VITALS = Topic("vitals", qos=1, retain=False, expiry_s=10)
 WAVEFORM = Topic("waveform", qos=0, retain=False, expiry_s=10)
 ECG = Topic("ecg", qos=1, retain=False, expiry_s=30)
+EVENT = Topic("event", qos=1, retain=False, expiry_s=3600)
+KEPT = (VITALS, ECG, EVENT)
+"""Those whose messages are spooled until the broker has confirmed them."""
 
-TOPICS = (STATUS, INFO, VITALS, WAVEFORM, ECG)
+
+def backfill(suffix: str) -> Topic:
+    """Where messages go later that could not be delivered live on the topic with this suffix."""
+    return Topic(f"backfill/{suffix}", qos=1, retain=False, expiry_s=86_400)
+
+
+LIVE = (STATUS, INFO, HEALTH, VITALS, WAVEFORM, ECG, EVENT)
+TOPICS = (*LIVE, *(backfill(live.suffix) for live in KEPT))
+DISCOVERY = Topic("config", qos=1, retain=True, expiry_s=None, root="homeassistant/device")

@@ -4,7 +4,7 @@ Alone it streams always; with a radar's console and a control port, when both ar
 
 Data: UDP packets of 1456 bytes with sequence and byte count; a packet leaves when it is full, so a frame ends on
 the wire with the first bytes of the next one, as on the card.
-Truth: any datagram to the truth port is answered with JSON; `{"window_s": 10}` sets the window of the mean rates.
+Truth: any datagram to the truth port is answered with JSON; `{"window_s": 10}` sets the window of what it tells.
 """
 
 from __future__ import annotations
@@ -14,15 +14,20 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 from edge.chirp import ChirpConfig
 from edge.radar.decode import encode
+from edge.spec import RCG_RATE_HZ
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from edge.twin.card import EmulatedCard
+from edge.twin.ecg import EcgShape, ecg_mv
 from edge.twin.fmcw import Fmcw
 from edge.twin.scene import Scene
 
 DEFAULT_TRUTH_PORT = 4100
+MOST_ECG_S = 20.0
+"""So much ECG fits into one answer."""
 _FRAMES_AHEAD = 4  # synthesised at once: cheaper per frame, and still a small burst of work
 # A late twin catches up at most twice as fast as real time, or its burst would overflow the receiver's socket.
 _CATCH_UP = 0.5
@@ -53,6 +58,7 @@ class Dca1000Emulator:
         self._truth.setblocking(False)
         self.truth_port: int = self._truth.getsockname()[1]
         self.frames_sent = 0
+        self._sent_ns = time.time_ns()
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Streams until `stopped()`."""
@@ -71,14 +77,23 @@ class Dca1000Emulator:
                     if not self._radar_runs:
                         break
                     self._card.send(data)
+                    self._sent_ns = time.time_ns()
                     self.frames_sent += 1
                     due_s = max(due_s + period_s, time.monotonic() + period_s * _CATCH_UP)
 
-    def truth(self, window_s: float) -> dict[str, float | int | None]:
-        """What is true at the frame last sent, over the window before it."""
-        now_s = self.frames_sent * self._chirp.frame_period_s
+    def truth(self, window_s: float) -> dict[str, object]:
+        """What is true at the frame last sent, which left at `t_ns`, over the window before it: mean rates, the ECG at
+        200 Hz up to then, and how long before then its R peaks were.
+        """
+        now_s = max(0, self.frames_sent - 1) * self._chirp.frame_period_s
+        samples = round(min(window_s, MOST_ECG_S) * RCG_RATE_HZ)
+        start_s = now_s - samples / RCG_RATE_HZ
+        beats = [replace(beat, r_s=beat.r_s - start_s) for beat in self._scene.heart.beats(start_s - 1, now_s + 1)]
+        ecg = ecg_mv(beats, EcgShape(), samples + 1, RCG_RATE_HZ)
         return {
-            "t_ns": time.time_ns(),
+            "t_ns": self._sent_ns,
+            "r_peaks_ago_s": (now_s - self._scene.heart.beats_s(now_s - window_s, now_s)).round(4).tolist(),
+            "ecg_mv": ecg.round(3).tolist(),
             "heart_rate_bpm": self._scene.heart.rate_bpm(now_s, window_s),
             "breathing_rate_bpm": self._scene.body.breathing_rate_bpm,
             "frames_sent": self.frames_sent,

@@ -2,7 +2,7 @@
 
 A reason that makes the heart rate worthless makes the verdict `unusable`; the others degrade it, or, for the clock,
 only say that time stamps are not to be trusted. A heart rate is published only if the verdict is not `unusable`.
-Adding a reason: a row in FLAGS, a line in `assess`, the word in `mqtt/schemas/vitals.schema.json`.
+Adding a reason: a row in FLAGS, a line in `assess`, the word in `mqtt/fields.py`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,16 @@
 """Networks and what they are shown, for tests: fresh weights, but as after some training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 
+from edge.bundle import MODEL
 from train import checkpoint
 from train.config import Data, TrainConfig, Training
 from train.model import NETWORKS, Network
@@ -34,6 +39,13 @@ def save_checkpoint(path: Path) -> Path:
     state = {"network": trained("compact").state_dict(), "history": [{"epoch": 1.0}]}
     checkpoint.save(path, TrainConfig(Data("none"), Training(1, 1)), state, people)
     return path
+
+
+@contextmanager
+def exported_once(bundle: Path) -> Iterator[None]:
+    """The checkpoint's graph is that of its bundle: torch takes ten seconds to export it anew."""
+    with patch("export.bundle.to_onnx", lambda *_: onnx.load(bundle / MODEL)):
+        yield
 
 
 def assert_alike(ours, theirs, atol: float = 1e-4) -> None:

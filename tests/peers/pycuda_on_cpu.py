@@ -1,4 +1,4 @@
-"""As much of PyCUDA as `edge.kernels` uses, on the CPU: memory is numpy's, kernels are g++'s (`cuda_on_cpu.hpp`)."""
+"""As much of PyCUDA as `edge` uses, on the CPU: memory is numpy's, kernels are g++'s (`cuda_on_cpu.hpp`)."""
 
 from __future__ import annotations
 
@@ -38,6 +38,14 @@ def memcpy_dtoh(array: np.ndarray, memory: Memory) -> None:
     array.reshape(-1).view(np.uint8)[:] = memory.bytes
 
 
+def memcpy_htod_async(memory: Memory, array: np.ndarray, stream: SimpleNamespace) -> None:
+    memory.bytes[:] = array.reshape(-1).view(np.uint8)
+
+
+def memcpy_dtoh_async(array: np.ndarray, memory: Memory, stream: SimpleNamespace) -> None:
+    memcpy_dtoh(array, memory)
+
+
 class Function:
     def __init__(self, entry, device: OneDevice) -> None:
         self._entry, self._device = entry, device
@@ -70,20 +78,35 @@ class OneDevice:
 
     def __init__(self, folder: Path, flags: Sequence[str] = (), shared_bytes: int = 166912) -> None:
         self.folder, self.flags, self.shared_bytes, self.order = folder, flags, shared_bytes, ASCENDING
-        device = SimpleNamespace(MAX_SHARED_MEMORY_PER_BLOCK_OPTIN=shared_bytes, name=lambda: "CPU")
+        self.taken = 0
+        """Pieces of memory taken, the device's and the host's."""
+        device = SimpleNamespace(
+            MAX_SHARED_MEMORY_PER_BLOCK_OPTIN=shared_bytes, name=lambda: "CPU", compute_capability=lambda: (8, 7)
+        )
         self.driver = ModuleType("pycuda.driver")
         self.driver.__dict__.update(
             Error=OSError,
             init=lambda: None,
             Context=SimpleNamespace(get_current=lambda: self, get_device=lambda: device),
-            Stream=lambda: SimpleNamespace(synchronize=lambda: None),
+            Stream=lambda: SimpleNamespace(synchronize=lambda: None, handle=1234),
+            get_driver_version=lambda: 12060,
             function_attribute=SimpleNamespace(MAX_DYNAMIC_SHARED_SIZE_BYTES="MAX_DYNAMIC_SHARED_SIZE_BYTES"),
-            mem_alloc=Memory,
+            mem_alloc=self._counted(Memory),
+            pagelocked_empty=self._counted(np.empty),
+            memcpy_htod_async=memcpy_htod_async,
+            memcpy_dtoh_async=memcpy_dtoh_async,
             to_device=to_device,
             memcpy_dtoh=memcpy_dtoh,
         )
         self.compiler = ModuleType("pycuda.compiler")
         self.compiler.__dict__.update(SourceModule=self._compiled)
+
+    def _counted(self, take):
+        def counted(*arguments):
+            self.taken += 1
+            return take(*arguments)
+
+        return counted
 
     def _compiled(self, source: str, no_extern_c: bool, options: list[str], include_dirs: list[str]):
         assert no_extern_c

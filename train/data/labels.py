@@ -64,7 +64,7 @@ def label(trial: Trial, spec: SstSpec = SST_DEFAULT) -> Labels:
     """The labels of a trial's windows, those that `spec` makes of it."""
     samples = trial.rcg.shape[1]
     beats = find_beats(trial)
-    verdicts = [_verdict(beats, window_samples(w), samples) for w in range(count_windows(samples, spec))]
+    verdicts = [_verdict(beats, window_samples(w)) for w in range(count_windows(samples, spec))]
     window = np.array([w for w, verdict in enumerate(verdicts) if not verdict], np.int64)
     start = np.array([window_samples(int(w)).start for w in window], np.int64)
     r = beats.r_peaks
@@ -94,25 +94,31 @@ def clean_ecg(ecg: Float32, beats: Beats) -> Float32:
     return np.asarray(clean / height, np.float32)
 
 
-def _verdict(beats: Beats, shown: slice, samples: int) -> str:
+def _verdict(beats: Beats, shown: slice) -> str:
     """Why a window cannot be used; empty when it can.
 
     beats: fewer than two R peaks. edge: it reaches to where, before the first R peak or after the last, one more is
     due. implausible: a cycle in it cannot be believed. length: its middle cycle has no class.
     """
-    r, good = beats.r_peaks, beats.good
+    r = beats.r_peaks
+    if found := doubt(beats, shown):
+        return found
+    middle = _middle(r, shown.start)
+    if middle == len(r) - 1:
+        return "edge"
+    if not beats.good[middle]:
+        return "implausible"
+    return "" if 0 <= _cycle(r[middle + 1] - r[middle]) < CYCLE_CLASSES else "length"
+
+
+def doubt(beats: Beats, shown: slice) -> str:
+    """Why the R peaks of these samples, any number of them, are not all known: see `_verdict`. Empty when they are."""
+    r = beats.r_peaks
     if len(r) < 2:
         return "beats"
     if shown.start < r[0] - (r[1] - r[0]) or shown.stop > r[-1] + (r[-1] - r[-2]):
         return "edge"
-    middle = _middle(r, shown.start)
-    if middle == len(r) - 1:
-        return "edge"
-    inside = (r[:-1] < shown.stop) & (r[1:] > shown.start)
-    inside[middle] = True
-    if not good[inside].all():
-        return "implausible"
-    return "" if 0 <= _cycle(r[middle + 1] - r[middle]) < CYCLE_CLASSES else "length"
+    return "" if beats.good[(r[:-1] < shown.stop) & (r[1:] > shown.start)].all() else "implausible"
 
 
 def _middle(r_peaks: Float64, start: int) -> int:

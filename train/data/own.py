@@ -12,7 +12,6 @@ on either side.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,7 @@ import msgspec
 import numpy as np
 from scipy import interpolate, signal, stats
 
-from edge.dsp.phase import Resampler, SecondDerivative
-from edge.dsp.rcg import RcgExtractor
+from edge.dsp.rcg import RcgExtractor, delay_s
 from edge.frames import Bool, Float32, Float64, RcgBlock
 from edge.pipeline import first_problem
 from edge.recording import Recording, open_recording
@@ -140,7 +138,7 @@ def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Iterator[Stretch]:
     last = np.cumsum([len(block.covered) for block in blocks]) - 1
     if not blocks or last[-1] + 1 < SHORTEST_S * RCG_RATE_HZ:
         return
-    t_s = np.array([block.t_ns for block in blocks]) / 1e9 - _delay_s(recording)
+    t_s = np.array([block.t_ns for block in blocks]) / 1e9 - delay_s(recording.chirp.frame_rate_hz)
     few = np.linspace(0, len(last) - 1, min(len(last), 500)).astype(int)
     line = stats.theilslopes(t_s[few] - last[few] / RCG_RATE_HZ, last[few])
     times = np.arange(last[-1] + 1) * (1 / RCG_RATE_HZ + line[0]) + line[1]
@@ -148,16 +146,6 @@ def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Iterator[Stretch]:
         raise TrialError(f"{recording.adc.parent}: the host's clock was set while it recorded; its times say nothing")
     rcg = np.concatenate([block.rcg_mm_s2.astype(np.float32) for block in blocks], axis=1)
     yield Stretch(times, rcg, np.concatenate([block.covered for block in blocks]), blocks[-1].points_m)
-
-
-def _delay_s(recording: Recording) -> float:
-    """How much older a block's last sample is than its last frame; with resampling, on average."""
-    rate_hz = recording.chirp.frame_rate_hz
-    derivative_s = SecondDerivative.DELAY / RCG_RATE_HZ
-    if math.isclose(rate_hz, RCG_RATE_HZ):
-        return derivative_s
-    waiting = math.ceil(Resampler.HALF_WIDTH * max(1.0, rate_hz / RCG_RATE_HZ)) - 1
-    return derivative_s + waiting / rate_hz + 0.5 / RCG_RATE_HZ
 
 
 def _within(times_s: Float64, ecg_s: Float64) -> Bool:

@@ -1,0 +1,26 @@
+"""PyCUDA, with a current context. It is loaded here and nowhere above: only a machine with a GPU has it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from edge.errors import InputError
+
+
+def cuda_driver() -> Any:
+    """`pycuda.driver` on the current CUDA device, or on the first when none is current.
+
+    Raises InputError without PyCUDA and without a device.
+    """
+    try:
+        driver = import_module("pycuda.driver")
+    except ImportError as error:
+        raise InputError(f"no PyCUDA ({error}): on a machine with CUDA, pip install 'radarecg[jetson]'") from error
+    try:
+        driver.init()
+        if driver.Context.get_current() is None:
+            import_module("pycuda.autoprimaryctx")
+    except (driver.Error, RuntimeError) as error:
+        raise InputError(f"no CUDA device ({error}): look at what nvidia-smi says, or compute on the CPU") from error
+    return driver

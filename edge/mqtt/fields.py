@@ -1,0 +1,31 @@
+"""Kinds of fields that several payloads have: their limits and meanings, for decoding and for the schemas."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+FLAGS = (
+    *("radar_fault", "stale", "no_subject", "out_of_range", "multiple_subjects", "body_movement", "warming_up"),
+    *("low_snr", "model_uncertain", "frame_loss", "clock_unsynced"),
+)
+DEVICE_PATTERN = "^[a-z0-9-]{1,64}$"
+
+Count = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Seq = Annotated[int, Meta(ge=0, description="Rising within a boot, over all topics; gaps mean nothing")]
+Sample = Annotated[int, Meta(ge=0, description="Number of the first sample since the boot")]
+Continues = Annotated[
+    bool, Meta(description="False: what came before is of another stretch of time or another place of the chest")
+]
+Instant = Annotated[str, Meta(pattern="Z$", extra_json_schema={"format": "date-time"})]
+InstantNs = Annotated[int, Meta(description="In ns since 1970: beyond 2^53, so JavaScript should read the text")]
+Flag = Annotated[str, Meta(extra_json_schema={"enum": list(FLAGS)})]
+Flags = Annotated[tuple[Flag, ...], Meta(extra_json_schema={"uniqueItems": True})]
+VALID_OR_NULL = {
+    "if": {"properties": {"valid": {"const": True}}},
+    "then": {"properties": {"value": {"type": "number"}}},
+    "else": {"properties": {"value": {"type": "null"}}},
+}

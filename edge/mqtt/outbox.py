@@ -1,0 +1,137 @@
+"""Live first, and nothing lost: what cannot be delivered live waits in the spool and follows on its own topics.
+
+A message of a topic that is `KEPT` is spooled before it is sent, and forgotten once the broker has confirmed it. Live
+it is sent at once or not at all. What the broker never confirmed goes to the backfill topic, oldest first, so many a
+second, whenever there is a connection. So a consumer gets every message at least once, live in order and backfilled in
+order; `boot` and `seq` in the payload tell which it has already.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import NamedTuple
+
+from edge.mqtt.client import MqttClient, Ticket
+from edge.mqtt.spool import Spool, SpoolCount
+from edge.mqtt.topics import KEPT, Topic, backfill
+
+BACKFILL_PER_S = 50.0  # a broker keeps few messages for a subscriber that falls behind; some, a thousand
+MAX_UNDER_WAY = 12  # about two seconds of live messages
+TICK_S = 0.1
+SYNC_PERIOD_S = 1.0
+REFUSED_PAUSE_S = 10.0  # what a broker refuses is kept, and tried again after this
+
+
+class OutboxCount(NamedTuple):
+    """`dropped`: messages since the start that were neither confirmed nor kept."""
+
+    dropped: int
+    spool: SpoolCount
+
+
+class Outbox:
+    """Publishes through `client`, spools in `spool`; backfills at most `backfill_per_s` messages a second."""
+
+    def __init__(self, client: MqttClient, spool: Spool, backfill_per_s: float) -> None:
+        self._client, self._spool = client, spool
+        self._per_tick = backfill_per_s * TICK_S
+        self._allowance = 0.0
+        self._live: dict[Ticket, int | None] = {}  # under way, with their numbers in the spool
+        self._filling: dict[Ticket, int] = {}
+        self._delivered: set[int] = set()  # still in the spool
+        self._passed = 0  # backfill has come this far in the spool
+        self._resume_s = 0.0
+        self._dropped = 0
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="backfill", daemon=True)
+        self._thread.start()
+
+    def publish(self, topic: Topic, payload: bytes) -> None:
+        """Sends now, or keeps it for later, or counts it as dropped if its topic is not one of those kept."""
+        with self._lock:
+            self._settle()
+            number = self._spool.append(topic.suffix, payload) if topic in KEPT else None
+            ticket = self._client.send(topic, payload) if len(self._live) < MAX_UNDER_WAY else None
+            if ticket is not None:
+                self._live[ticket] = number
+            elif number is None:
+                self._dropped += 1
+
+    def count(self) -> OutboxCount:
+        """What was lost, and what waits."""
+        with self._lock:
+            return OutboxCount(self._dropped, self._spool.count())
+
+    def close(self, farewell: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
+        """Waits briefly for what is under way, says farewell, and leaves the rest in the spool."""
+        self._closing.set()
+        self._thread.join()
+        deadline = time.monotonic() + timeout_s
+        while (self._live or self._filling) and time.monotonic() < deadline:
+            time.sleep(0.01)
+            self._settle()
+        self._client.close(farewell)
+        self._spool.delete(self._delivered)
+        self._spool.close()
+
+    def _work(self) -> None:
+        next_sync_s = time.monotonic()
+        while not self._closing.wait(TICK_S):
+            with self._lock:
+                self._settle()
+                self._backfill()
+                delivered = list(self._delivered)
+            if time.monotonic() >= next_sync_s:
+                next_sync_s = time.monotonic() + SYNC_PERIOD_S
+                if delivered and self._spool.delete(delivered):
+                    with self._lock:
+                        self._delivered.difference_update(delivered)
+                self._spool.sync()
+
+    def _settle(self) -> None:
+        """Takes in the receipts, and takes back what a lost connection left without one."""
+        while True:
+            try:
+                ticket, refused = self._client.receipts.get_nowait()
+            except queue.Empty:
+                break
+            known = ticket in self._live or ticket in self._filling
+            number = self._live.pop(ticket, None) or self._filling.pop(ticket, None)
+            if number is not None and not refused:
+                self._delivered.add(number)
+            elif number is not None:
+                self._resume_s = time.monotonic() + REFUSED_PAUSE_S
+                self._take_back(number)
+            elif known and refused:
+                self._dropped += 1
+        connection = self._client.connection
+        for tickets in (self._live, self._filling):
+            for ticket in [ticket for ticket in tickets if ticket.connection != connection]:
+                self._take_back(tickets.pop(ticket))
+
+    def _take_back(self, number: int | None) -> None:
+        if number is None:
+            self._dropped += 1
+        else:
+            self._passed = min(self._passed, number - 1)
+
+    def _backfill(self) -> None:
+        self._allowance = min(self._allowance + self._per_tick, max(1.0, self._per_tick))
+        room = int(self._allowance) - len(self._filling)
+        if room < 1 or not self._client.connection or time.monotonic() < self._resume_s:
+            return
+        busy = self._delivered.union(self._live.values(), self._filling.values())
+        for stored in self._spool.oldest(self._passed, room + len(busy)):
+            if stored.number not in busy:
+                ticket = self._client.send(backfill(stored.suffix), stored.payload)
+                if ticket is None:
+                    return
+                self._filling[ticket] = stored.number
+                self._allowance -= 1
+                room -= 1
+            self._passed = stored.number
+            if not room:
+                return

@@ -1,0 +1,121 @@
+"""What the device says, for everyone else: a JSON Schema for each payload and one AsyncAPI document of the topics.
+
+`python -m edge.mqtt.schemas` writes `schemas/` from the structs and the table of topics; a test finds it out of date.
+"""
+
+from __future__ import annotations
+
+import json
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.mqtt import payloads as p
+from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, ROOT, STATUS, TOPICS, VITALS, WAVEFORM, Topic
+from edge.spec import NOT_A_DEVICE
+
+FOLDER = Path(__file__).with_name("schemas")
+
+PAYLOADS: dict[Topic, type[p.Payload]] = {
+    STATUS: p.Status,
+    INFO: p.Info,
+    HEALTH: p.HealthPayload,
+    VITALS: p.VitalsPayload,
+    WAVEFORM: p.WaveformPayload,
+    ECG: p.EcgPayload,
+    EVENT: p.EventPayload,
+}
+# What structs check when they are built, and no type says.
+RULES: dict[type[p.Payload], dict[str, Any]] = {
+    p.VitalsPayload: {
+        "if": {"properties": {"quality": {"properties": {"state": {"const": "unusable"}}}}},
+        "then": {"properties": {"hr": {"properties": {"valid": {"const": False}}}}},
+    }
+}
+
+
+def documents() -> dict[str, Any]:
+    """Name of each file in `schemas/`, and what belongs in it."""
+    schemas = {f"{topic.suffix}.schema.json": json_schema(payload) for topic, payload in PAYLOADS.items()}
+    return {**schemas, "asyncapi.json": asyncapi()}
+
+
+def json_schema(payload: type[p.Payload]) -> dict[str, Any]:
+    """Strict: the device sends every field, null or not, and no others."""
+    schema = msgspec.json.schema(payload)
+    definitions = schema["$defs"]
+    for definition in definitions.values():
+        definition["description"] = cleandoc(definition["description"])
+        definition["required"] = list(definition["properties"])
+        definition["additionalProperties"] = False
+        for field in definition["properties"].values():
+            field.pop("default", None)
+    whole = definitions.pop(payload.__name__)
+    name = p.schema_of(payload)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:{name.replace('.', ':').replace('/', ':')}",
+        **whole,
+        **RULES.get(payload, {}),
+        **({"$defs": definitions} if definitions else {}),
+    }
+
+
+def asyncapi() -> dict[str, Any]:
+    """The topics as an AsyncAPI 3.0 document, from the device's side: it sends on all of them, and receives nothing."""
+    channels, operations = {}, {}
+    for topic in TOPICS:
+        live = topic.suffix.removeprefix("backfill/")
+        name = topic.suffix.replace("/", "-")
+        channels[name] = {
+            "address": topic.name("{device}"),
+            "description": _about(topic),
+            "parameters": {"device": {"description": "The device's id; with mutual TLS, its certificate's name"}},
+            "messages": {live: {"$ref": f"#/components/messages/{live}"}},
+        }
+        binding = {"qos": topic.qos, "retain": topic.retain, "bindingVersion": "0.2.0"}
+        if topic.expiry_s is not None:
+            binding["messageExpiryInterval"] = topic.expiry_s
+        operations[f"send-{name}"] = {
+            "action": "send",
+            "channel": {"$ref": f"#/channels/{name}"},
+            "bindings": {"mqtt": binding},
+        }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "radarecg", "version": "1.0.0", "description": NOT_A_DEVICE},
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {
+            "messages": {
+                topic.suffix: {
+                    "name": p.schema_of(payload),
+                    "contentType": "application/json",
+                    "payload": {
+                        "schemaFormat": "application/schema+json;version=draft-2020-12",
+                        "schema": {"$ref": f"./{topic.suffix}.schema.json"},
+                    },
+                }
+                for topic, payload in PAYLOADS.items()
+            }
+        },
+    }
+
+
+def _about(topic: Topic) -> str:
+    if topic in PAYLOADS:
+        return (PAYLOADS[topic].__doc__ or "").splitlines()[0]
+    return f"What could not be delivered on {ROOT}/{{device}}/{topic.suffix.removeprefix('backfill/')} when it was made"
+
+
+def main() -> None:
+    """Writes them all."""
+    for name, document in documents().items():
+        (FOLDER / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

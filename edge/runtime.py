@@ -1,0 +1,73 @@
+"""`radarecg run`: settings to boards, chain and sinks, joined and taken apart in the right order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from edge import __version__
+from edge.config import Config, broker_of, calibration_of, card_of, load_config, network_of, spool_of, token_of
+from edge.logs import use_json_logs
+from edge.mqtt.payloads import Model
+from edge.mqtt.publisher import Publisher
+from edge.network import Network
+from edge.pipeline import FanOut, Pipeline, Sink, run
+from edge.radar.boards import boards
+from edge.radar.firmware import load_chirp
+from edge.sources.live import LiveSource
+from edge.spec import NOT_A_DEVICE
+from edge.systemd import Systemd
+from edge.timing import clock_state
+from edge.web.messages import Hello
+from edge.web.page import LivePage
+
+log = logging.getLogger("edge.run")
+
+
+def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
+    """Runs as the settings file at `path` says until what `on_stop` was given is called. Raises InputError, OSError."""
+    config = load_config(path)
+    if config.log == "json":
+        use_json_logs()
+    chirp = load_chirp(path.parent / config.radar.cfg)
+    card, broker, network = card_of(config, path), broker_of(config, path), network_of(config, path)
+    calibration = calibration_of(config, path, chirp)
+    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration, network.predict if network else None)
+    with boards(chirp, config.radar.serial, card) as start_boards, ExitStack() as stack:
+        source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
+        on_stop(source.close)
+        log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
+        publisher = Publisher(
+            broker,
+            config.device,
+            chirp,
+            spool_of(config, path),
+            Model(network.name, network.sha256) if network else None,
+            config.spool.backfill_per_s,
+            config.mqtt.home_assistant,
+        )
+        stack.callback(publisher.close)
+        systemd = Systemd()
+        sinks: list[Sink] = [publisher, systemd]
+        if config.web:
+            sinks.append(_page(config, path, network, publisher, stack))
+        stack.callback(systemd.stopping)
+        start_boards()
+        run(source, pipeline, FanOut(*sinks))
+        sent = publisher.health(pipeline.frames)
+    log.info(
+        "stopped: %d frames, %d lost; %d messages dropped, %d evicted, %d wait for the next start",
+        *(pipeline.frames.received, pipeline.frames.lost, sent.dropped, sent.spool.evicted, sent.spool.messages),
+    )
+
+
+def _page(config: Config, path: Path, network: Network | None, publisher: Publisher, stack: ExitStack) -> LivePage:
+    assert config.web
+    token = token_of(config.web, path)
+    hello = Hello(config.device, __version__, network is not None)
+    page = LivePage(config.web.host, config.web.port, token, hello, publisher.gauges)
+    stack.callback(page.close)
+    log.info("live page: http://%s:%d", config.web.host, page.port)
+    return page

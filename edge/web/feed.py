@@ -1,0 +1,63 @@
+"""One message to every open page. Who sends never waits: a page that does not keep up loses its oldest messages."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+BEHIND = 64
+"""Messages a page may be behind: about six seconds."""
+
+
+class Feed:
+    """`send` to whoever is in `listen`, from any thread."""
+
+    def __init__(self) -> None:
+        self._inboxes: list[deque[bytes]] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self.dropped = 0
+        """Messages that a page did not take in time."""
+
+    @property
+    def listeners(self) -> int:
+        """Open pages."""
+        return len(self._inboxes)
+
+    def send(self, event: bytes) -> None:
+        """To everyone who listens now."""
+        with self._changed:
+            for inbox in self._inboxes:
+                self.dropped += len(inbox) == BEHIND
+                inbox.append(event)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Ends every `listen`, also those to come."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @contextmanager
+    def listen(self) -> Iterator[Iterator[bytes]]:
+        """What is sent from now on, until the feed is closed."""
+        inbox: deque[bytes] = deque(maxlen=BEHIND)
+        with self._changed:
+            self._inboxes.append(inbox)
+        try:
+            yield self._take(inbox)
+        finally:
+            with self._changed:
+                # By identity: deques with the same messages are equal.
+                self._inboxes = [other for other in self._inboxes if other is not inbox]
+
+    def _take(self, inbox: deque[bytes]) -> Iterator[bytes]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: inbox or self._closed)
+                if self._closed:
+                    return
+                event = inbox.popleft()
+            yield event

@@ -1,0 +1,123 @@
+"""What the page is told, as server-sent events; `static/live.js` is the only reader. Times are Unix milliseconds."""
+
+from __future__ import annotations
+
+import base64
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from edge.frames import EcgBlock, SstWindow, Vitals, Waveform
+from edge.spec import RCG_RATE_HZ, SST_COLUMN_RATE_HZ, SST_COLUMNS
+
+
+class Hello(msgspec.Struct, frozen=True, tag_field="event", tag="hello"):
+    """First on every connection: whose page this is."""
+
+    device: str
+    version: str
+    has_ecg: bool
+
+
+class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
+    """A stretch of the trace from sample `sample0`, taken at `t_ms`, on; null is not known.
+
+    `r_peaks` are numbers of samples, `confidence` that of each; `delay_ms`: from the stretch's end to its sending.
+    Not `continues`: what came before is of another time or place, whatever the numbers say.
+    """
+
+    of: Literal["ecg", "waveform"]
+    t_ms: float
+    sample0: int
+    rate_hz: int
+    samples: list[int | float | None]
+    r_peaks: list[float]
+    confidence: list[float]
+    continues: bool
+    delay_ms: int
+
+
+class Spectrogram(msgspec.Struct, frozen=True, tag_field="event", tag="spectrogram"):
+    """A second of the SST, the points' mean: a byte a cell, column after column, each from the lowest row up.
+
+    It ends before the trace's sample number `end_sample`.
+    """
+
+    end_sample: int
+    rows: int
+    columns_per_s: int
+    cells: str
+
+
+class VitalsMessage(msgspec.Struct, frozen=True, tag_field="event", tag="vitals"):
+    """Once a second, valid or not; a rate that is not valid is null. `delay_ms`: since the newest frame came."""
+
+    heart_rate_bpm: float | None
+    breathing_rate_bpm: float | None
+    chest_range_m: float | None
+    state: str
+    sqi: float
+    flags: tuple[str, ...]
+    frames: int
+    lost: int
+    delay_ms: int
+
+
+Message = Hello | Trace | Spectrogram | VitalsMessage
+
+
+def event(message: Message) -> bytes:
+    """The message as a server-sent event."""
+    return b"data: " + msgspec.json.encode(message) + b"\n\n"
+
+
+def of_waveform(wave: Waveform, now_ns: int) -> Trace:
+    """The heart waveform, where there is no ECG. `t_ns` is that of the newest frame, and so of the last sample."""
+    t_ms = wave.t_ns / 1e6 - (len(wave.samples) - 1) * 1e3 / wave.rate_hz
+    samples = np.round(wave.samples, 3).tolist()
+    return Trace(
+        "waveform", t_ms, wave.sample0, wave.rate_hz, samples, [], [], wave.continues, _delay_ms(now_ns, wave.t_ns)
+    )
+
+
+def of_ecg(ecg: EcgBlock, now_ns: int) -> Trace:
+    """A stretch of the ECG in thousandths of the QRS complex's height."""
+    e = ecg.estimate
+    end_ns = ecg.t_ns + len(e.ecg) * 1_000_000_000 // RCG_RATE_HZ
+    samples = [round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.known, strict=True)]
+    r_peaks = np.round(e.r_peaks + (ecg.sample0 - e.sample0), 2).tolist()
+    confidence = np.round(e.confidence, 2).tolist()
+    delay_ms = _delay_ms(now_ns, end_ns)
+    return Trace("ecg", ecg.t_ns / 1e6, ecg.sample0, RCG_RATE_HZ, samples, r_peaks, confidence, ecg.continues, delay_ms)
+
+
+def of_window(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
+    """The last but one second of the window behind a stretch of ECG: the last lacks what comes after it."""
+    second = window.values[:, :, SST_COLUMNS - 2 * SST_COLUMN_RATE_HZ : -SST_COLUMN_RATE_HZ].mean(axis=0)
+    cells = base64.b64encode(np.rint(255 * second.T).astype(np.uint8).tobytes()).decode()
+    return Spectrogram(ecg.window_end - RCG_RATE_HZ, len(second), SST_COLUMN_RATE_HZ, cells)
+
+
+def of_vitals(vitals: Vitals, now_ns: int) -> VitalsMessage:
+    """One second's vitals."""
+    q = vitals.quality
+    return VitalsMessage(
+        _rounded(vitals.heart_rate_bpm, 1),
+        _rounded(vitals.breathing_rate_bpm, 1),
+        _rounded(vitals.chest_range_m, 2),
+        q.state,
+        q.sqi,
+        q.flags,
+        vitals.frames.received,
+        vitals.frames.lost,
+        _delay_ms(now_ns, vitals.t_ns),
+    )
+
+
+def _delay_ms(now_ns: int, then_ns: int) -> int:
+    return max(0, now_ns - then_ns) // 1_000_000
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,0 +1,55 @@
+"""The live page as a `Sink` of the pipeline."""
+
+from __future__ import annotations
+
+import time
+
+from edge.frames import EcgBlock, Quality, Vitals, Waveform
+from edge.web.access import Access
+from edge.web.feed import Feed
+from edge.web.messages import Hello, Message, event, of_ecg, of_vitals, of_waveform, of_window
+from edge.web.metrics import Gauges, Metrics
+from edge.web.server import WebServer
+
+
+class LivePage:
+    """Tells every open browser what the pipeline says, and never keeps it waiting.
+
+    `port` 0 takes a free one; `gauges` is what others count, for /metrics. Raises AccessError where others could see
+    the page without a token, OSError when the port cannot be had.
+    """
+
+    def __init__(self, host: str, port: int, token: str | None, hello: Hello, gauges: Gauges = dict) -> None:
+        self._has_ecg = hello.has_ecg
+        self._feed = Feed()
+        self._metrics = Metrics(lambda: {**gauges(), **self._gauges()})
+        self._server = WebServer(host, port, Access(host, token), self._feed, self._metrics, hello)
+        self.port = self._server.port
+
+    def waveform(self, wave: Waveform) -> None:
+        """Shows the heart waveform where there is no ECG."""
+        now_ns = time.time_ns()
+        self._metrics.latency(max(0, now_ns - wave.t_ns) / 1e9)
+        if not self._has_ecg:
+            self._tell(of_waveform(wave, now_ns))
+
+    def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
+        """Shows a stretch of the ECG and the second of the SST that came with it."""
+        self._tell(of_ecg(ecg, time.time_ns()))
+        if ecg.window:
+            self._tell(of_window(ecg, ecg.window))
+
+    def vitals(self, vitals: Vitals) -> None:
+        """Shows one second's vitals."""
+        self._metrics.vitals(vitals)
+        self._tell(of_vitals(vitals, time.time_ns()))
+
+    def close(self) -> None:
+        """Lets every browser go."""
+        self._server.close()
+
+    def _tell(self, message: Message) -> None:
+        self._feed.send(event(message))
+
+    def _gauges(self) -> dict[str, float]:
+        return {"pages": self._feed.listeners, "page_messages_dropped_total": self._feed.dropped}

@@ -1,0 +1,158 @@
+"""HTTP for the page, its events, /healthz and /metrics: a thread a connection, and none of them the runtime's."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from socket import AF_INET, AF_INET6, SO_SNDBUF, SOL_SOCKET
+from socketserver import TCPServer
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from edge.web.access import Access
+from edge.web.feed import Feed
+from edge.web.messages import Hello, event
+from edge.web.metrics import Metrics
+
+MAX_CONNECTIONS = 32
+STALLED_S = 10.0
+"""A browser that takes nothing for so long is let go; it connects again when it wakes."""
+SEND_BUFFER_BYTES = 1 << 15  # what waits here is no longer live when it arrives
+
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_SAFETY = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",  # an address may hold the token
+    "Cache-Control": "no-store",
+}
+
+log = logging.getLogger(__name__)
+
+
+class WebServer(ThreadingHTTPServer):
+    """Serves until closed. Raises OSError when the port cannot be had."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, host: str, port: int, access: Access, feed: Feed, metrics: Metrics, hello: Hello) -> None:
+        self.access, self.feed, self.metrics = access, feed, metrics
+        self.hello = event(hello)
+        self.files = _static_files()
+        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self.address_family = AF_INET6 if ":" in host else AF_INET
+        super().__init__((host, port), Handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="web", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.server_address[1])
+
+    def close(self) -> None:
+        """Ends every stream, then stops listening."""
+        self.feed.close()
+        self.shutdown()
+        self.server_close()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Refuses one connection too many."""
+        return self._free.acquire(blocking=False)
+
+    def server_bind(self) -> None:
+        """Without asking who we are: a name server that does not answer would hold up the start."""
+        self.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)  # connections inherit it
+        TCPServer.server_bind(self)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """One connection, start to end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away or stalled is no error."""
+        level = logging.DEBUG if isinstance(sys.exc_info()[1], OSError) else logging.ERROR
+        log.log(level, "a request failed", exc_info=True)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: WebServer
+    server_version, sys_version = "radarecg", ""
+    timeout = STALLED_S
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        """Pages and figures; nothing here can be changed."""
+        address = urlsplit(self.path)
+        if address.path == "/healthz":  # says nothing of a person, and whoever asks it has no token
+            self._healthz()
+        elif cookie := self.server.access.cookie(address.query):
+            self._answer(HTTPStatus.SEE_OTHER, b"", headers={"Set-Cookie": cookie, "Location": "/"})
+        elif not self.server.access.admits(cast("dict[str, str]", self.headers)):
+            self._answer(
+                HTTPStatus.UNAUTHORIZED,
+                b"This page needs its token: add ?token=... to the address.\n",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        elif address.path == "/events":
+            self._events()
+        elif address.path == "/metrics":
+            text = self.server.metrics.text().encode()
+            self._answer(HTTPStatus.OK, text, "text/plain; version=0.0.4; charset=utf-8")
+        elif file := self.server.files.get(address.path):
+            self._answer(HTTPStatus.OK, *file)
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, b"There is no such page.\n")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Requests are not logged: an address may hold the token."""
+
+    def _healthz(self) -> None:
+        fault = self.server.metrics.fault()
+        if fault is None:
+            self._answer(HTTPStatus.OK, b"ok\n")
+        else:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, f"stale: {fault}\n".encode())
+
+    def _events(self) -> None:
+        self._head(HTTPStatus.OK, "text/event-stream", {})
+        with self.server.feed.listen() as events:
+            self.wfile.write(b"retry: 1000\n" + self.server.hello)
+            for message in events:
+                self.wfile.write(message)
+
+    def _answer(
+        self,
+        status: HTTPStatus,
+        content: bytes,
+        kind: str = "text/plain; charset=utf-8",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self._head(status, kind, {"Content-Length": str(len(content)), **(headers or {})})
+        self.wfile.write(content)
+
+    def _head(self, status: HTTPStatus, kind: str, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, **_SAFETY, **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+def _static_files() -> dict[str, tuple[bytes, str]]:
+    """Content and type of every file of the page, by its path; read once, so no path can lead elsewhere."""
+    files = {}
+    for file in resources.files("edge.web").joinpath("static").iterdir():
+        kind = _TYPES.get(file.name[file.name.rfind(".") :], "text/plain")
+        files[f"/{file.name}"] = (file.read_bytes(), f"{kind}; charset=utf-8")
+    files["/"] = files.pop("/index.html")
+    return files

@@ -1,0 +1,57 @@
+// The SST beneath the trace, over the same eight seconds: a column of the canvas a column of the transform.
+
+import { Sweep } from "./sweep.js";
+
+export class Picture {
+  #canvas;
+  #sweep = null;
+  #image = null;
+  #colours = [];
+
+  constructor(canvas) {
+    this.#canvas = canvas;
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const paint = () => (this.#colours = ramp());
+    dark.addEventListener("change", paint);
+    paint();
+  }
+
+  put({ end_sample, rows, columns_per_s, cells }, timeline) {
+    if (!this.#sweep) this.#build(rows, columns_per_s);
+    const bytes = Uint8Array.from(atob(cells), (character) => character.charCodeAt(0));
+    const columns = bytes.length / rows;
+    const first = this.#sweep.place(timeline.at(end_sample)) - columns;
+    for (let k = 0; k < columns; k++) this.#sweep.put(first + k, bytes.subarray(k * rows, (k + 1) * rows));
+  }
+
+  advance(t_ms) {
+    if (!this.#sweep?.advance(t_ms)) return;
+    const { width, height, data } = this.#image;
+    const pixels = new Uint32Array(data.buffer);
+    this.#sweep.shown.forEach((column, x) => {
+      for (let y = 0; y < height; y++) pixels[y * width + x] = column ? this.#colours[column[height - 1 - y]] : 0;
+    });
+    this.#canvas.getContext("2d").putImageData(this.#image, 0, 0);
+  }
+
+  #build(rows, columns_per_s) {
+    this.#sweep = new Sweep(columns_per_s);
+    this.#canvas.width = this.#sweep.shown.length;
+    this.#canvas.height = rows;
+    this.#image = new ImageData(this.#canvas.width, rows);
+  }
+}
+
+// 256 colours as the canvas has them in memory (ABGR), from the panel's to the trace's by the theme.
+function ramp() {
+  const style = getComputedStyle(document.documentElement);
+  const stops = ["--sst-0", "--sst-1", "--sst-2"].map((name) =>
+    style.getPropertyValue(name).trim().match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16)),
+  );
+  return Array.from({ length: 256 }, (_, value) => {
+    const along = (Math.sqrt(value / 255) * (stops.length - 1)); // the root shows the faint beside the strong
+    const k = Math.min(Math.floor(along), stops.length - 2);
+    const [r, g, b] = stops[k].map((low, c) => Math.round(low + (along - k) * (stops[k + 1][c] - low)));
+    return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  });
+}

@@ -1,0 +1,159 @@
+"""The TensorRT backend's buffers and checks, on a stand-in for CUDA and TensorRT's runtime: no GPU has run this."""
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+
+from edge import bundle
+from edge.backends import engine
+from edge.backends.base import BackendError
+from edge.backends.onnxrt import OnnxRuntime
+from edge.backends.tensorrt import TensorRt, TensorRtFromSegments
+from edge.dsp.sst import Sst
+from edge.errors import InputError
+from edge.kernels.sst_cuda import CudaSst
+from edge.spec import SST_DEFAULT
+from export.operators import fixed
+from tests.peers import tensorrt_on_cpu
+from tests.peers.networks import assert_alike, spectrograms
+from tests.peers.pycuda_on_cpu import OneDevice
+
+POINTS = 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture
+def device(folder, monkeypatch) -> OneDevice:
+    device = OneDevice(folder)
+    monkeypatch.setitem(sys.modules, "pycuda.driver", device.driver)
+    monkeypatch.setitem(sys.modules, "pycuda.compiler", device.compiler)
+    monkeypatch.setitem(sys.modules, "tensorrt", tensorrt_on_cpu.module())
+    return device
+
+
+@pytest.fixture
+def built(compact_bundle, device, tmp_path) -> Path:
+    """The bundle's engine on this 'machine'."""
+    made = bundle.load(compact_bundle)
+    content = fixed(onnx.load_from_string(made.model), POINTS).SerializeToString()
+    about = engine.About(
+        bundle=engine.digest_of(made),
+        name="compact",
+        points=POINTS,
+        precision="fp32",
+        machine=engine.Machine(tensorrt_on_cpu.VERSION, "12.6", "CPU", "8.7"),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    engine.write(tmp_path / "x.engine", content, about)
+    return tmp_path / "x.engine"
+
+
+def test_it_says_what_onnx_runtime_says(compact_bundle, built, device):
+    loaded = bundle.load(compact_bundle)
+    network, values = TensorRt(loaded, built), spectrograms(3, POINTS)
+    taken = device.taken
+    said = network(values)
+    assert_alike(said, OnnxRuntime(loaded)(values), 1e-5)
+    assert_alike(network(values[::-1]), said[::-1], 1e-6)
+    assert device.taken == taken
+    with pytest.raises(BackendError, match="4 points for an engine of 3"):
+        network(spectrograms(1, 4))
+
+
+def test_segments_go_in_and_answers_come_out(compact_bundle, built, device):
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    loaded = bundle.load(compact_bundle)
+    network = TensorRt(loaded, built)
+    read = TensorRtFromSegments(network, CudaSst(POINTS), SST_DEFAULT.segment)
+    taken = device.taken
+    segment = np.random.default_rng(0).standard_normal((POINTS, SST_DEFAULT.segment)).astype(np.float32)
+    on_cpu = OnnxRuntime(loaded)
+    for window in (segment, segment[:, ::-1]):
+        values = Sst(POINTS)(window).values
+        assert_alike([read(window)], on_cpu(values[None]), 2e-3)  # the two SSTs differ by rounding
+    assert_alike([read(segment)], [read(segment)], 0)
+    assert device.taken == taken
+    with pytest.raises(ValueError, match=r"segment is \(3, 7\), not \(3, 1200\)"):
+        read(segment[:, :7])
+
+
+def edited(path: Path, **changes) -> None:
+    place = engine.about_path(path)
+    about = msgspec.json.decode(place.read_bytes())
+    about["machine"] |= changes.pop("machine", {})
+    place.write_bytes(msgspec.json.encode(about | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"machine": {"tensorrt": "10.13.3"}}, "TensorRT 10.13.3, this is 10.3.0"),
+        ({"machine": {"gpu": "Orin"}}, "GPU Orin, this is CPU"),
+        ({"machine": {"compute_capability": "11.0"}}, "compute capability 11.0, this is 8.7"),
+        ({"bundle": "0" * 64}, "bundle 0000"),
+        ({"format": "radarecg.engine/9"}, "format radarecg.engine/9"),
+        ({"precision": "fp4"}, "x.engine.json: .*fp4"),
+    ],
+)
+def test_an_engine_of_something_else_is_refused_with_the_command_to_build_it(compact_bundle, built, changes, said):
+    edited(built, **changes)
+    with pytest.raises(BackendError, match=rf"{said}.*python -m export.build_engine {compact_bundle} --out {built}"):
+        TensorRt(bundle.load(compact_bundle), built)
+
+
+def test_another_cuda_alone_is_no_reason_to_refuse(compact_bundle, built):
+    edited(built, machine={"cuda": "12.9"})
+    assert TensorRt(bundle.load(compact_bundle), built).points == POINTS
+
+
+@pytest.mark.parametrize("gone", ["x.engine", "x.engine.json"])
+def test_half_an_engine_is_refused(compact_bundle, built, gone):
+    (built.parent / gone).unlink()
+    with pytest.raises(BackendError, match=rf"{gone}: cannot be read .*export.build_engine"):
+        TensorRt(bundle.load(compact_bundle), built)
+
+
+def test_one_changed_byte_is_found(compact_bundle, built):
+    content = bytearray(built.read_bytes())
+    content[5000] ^= 1
+    built.write_bytes(content)
+    with pytest.raises(BackendError, match="built for content"):
+        TensorRt(bundle.load(compact_bundle), built)
+
+
+def test_what_tensorrt_refuses_is_told(compact_bundle, built, monkeypatch):
+    loaded = bundle.load(compact_bundle)
+    network = TensorRt(loaded, built)
+    monkeypatch.setattr(tensorrt_on_cpu.IExecutionContext, "execute_async_v3", lambda *_: False)
+    with pytest.raises(BackendError, match="could not start the network"):
+        network(spectrograms(1, POINTS))
+    monkeypatch.setattr(tensorrt_on_cpu.IExecutionContext, "set_tensor_address", lambda *_: False)
+    with pytest.raises(BackendError, match="takes no memory for spectrograms"):
+        TensorRt(loaded, built)
+    monkeypatch.setattr(tensorrt_on_cpu.ICudaEngine, "create_execution_context", lambda _: None)
+    with pytest.raises(BackendError, match="no memory on the GPU"):
+        TensorRt(loaded, built)
+    monkeypatch.setattr(tensorrt_on_cpu.Runtime, "deserialize_cuda_engine", lambda *_: None)
+    with pytest.raises(BackendError, match=r"TensorRT 10.3.0 cannot load it"):
+        TensorRt(loaded, built)
+
+
+def test_without_tensorrt_or_pycuda_it_says_what_to_install(compact_bundle, built, monkeypatch):
+    loaded = bundle.load(compact_bundle)
+    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    with pytest.raises(InputError, match=r"pip install 'radarecg\[jetson\]'"):
+        TensorRt(loaded, built)
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(BackendError, match=r"no TensorRT .*JetPack"):
+        TensorRt(loaded, built)

@@ -1,0 +1,31 @@
+"""The example subscriber beside a real device and broker."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from edge.frames import Quality
+from tests.peers.network import Link
+from tests.peers.publishing import GOOD, connected
+
+SUBSCRIBER = Path(__file__).parents[1] / "examples/subscriber.py"
+
+
+def test_the_subscriber_tells_live_and_late_seconds_once_each(mosquitto_port, tmp_path, mmecg):
+    moving = replace(GOOD, heart_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",)))
+    command = [sys.executable, SUBSCRIBER, "127.0.0.1", str(mosquitto_port)]
+    with Link(mosquitto_port) as link, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
+        publisher = connected(link.port, tmp_path, mmecg)
+        assert hub.stdout.readline() == "radar-0001 online started\n"
+        link.bytes_per_s = 10.0  # nothing comes through any more
+        publisher.vitals(moving)
+        link.cut()
+        link.bytes_per_s = float("inf")
+        assert hub.stdout.readline() == "radar-0001 online started\n"
+        assert hub.stdout.readline() == "radar-0001 2026-11-20T17:40:00.000000Z body_movement late\n"
+        publisher.vitals(GOOD)
+        assert hub.stdout.readline() == "radar-0001 2026-11-20T17:40:00.000000Z 64 /min live\n"
+        publisher.close()
+        assert hub.stdout.readline() == "radar-0001 offline stopped\n"
+        hub.kill()

@@ -1,0 +1,199 @@
+"""Engines from every precision, built for real by TensorRT-RTX, which needs no GPU; and what TensorRT's names are."""
+
+import hashlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto
+
+from edge import bundle
+from edge.backends import engine
+from edge.errors import InputError
+from export import build_engine
+from export.half import in_half
+from export.operators import ExportError, check_operators, fixed
+from export.precision import in_precision
+from tests.peers import tensorrt_on_cpu
+from tests.peers.networks import exported_once, spectrograms
+from tests.peers.pycuda_on_cpu import OneDevice
+from tests.peers.tensorrt_bindings import VERSIONS, members
+from tests.peers.tensorrt_watched import watched
+
+rtx = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed; it is for x86-64 Linux")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_every_precision_parses_builds_and_says_what_float32_says(compact_bundle, precision):
+    loaded = bundle.load(compact_bundle)
+    made = in_precision(loaded, precision, list(spectrograms(4, 50)[:, None]))
+    assert made.about.precision == precision
+    graph = fixed(onnx.load_from_string(made.model), 50)
+    check_operators(graph)
+    onnx.checker.check_model(graph, full_check=True)
+    assert {tensor.type.tensor_type.elem_type for tensor in (*graph.graph.input, *graph.graph.output)} == {
+        TensorProto.FLOAT
+    }
+    plan = build_engine.build(rtx, graph, 256, None, build_engine.CLOSEST_TO_ORIN)
+    assert len(plan) > 1e6
+    x = spectrograms(1, 50)
+    expected, said = (
+        onnxruntime.InferenceSession(model).run(None, {"spectrograms": x})
+        for model in (loaded.model, graph.SerializeToString())
+    )
+    for ours, theirs in zip(said, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol={"fp32": 1e-5, "fp16": 0.03, "int8": 0.8}[precision])
+
+
+def test_half_precision_is_where_the_work_is_and_nowhere_it_hurts(compact_bundle):
+    model = in_half(onnx.load_from_string(bundle.load(compact_bundle).model))
+    known = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    types = {value.name: value.type.tensor_type.elem_type for value in (*known.value_info, *known.output)}
+    types |= {tensor.name: tensor.data_type for tensor in known.initializer}
+    shown = {
+        kind: {types[node.input[-1]] for node in known.node if node.op_type == kind} for kind in ("Conv", "Softmax")
+    }
+    assert shown == {"Conv": {TensorProto.FLOAT16}, "Softmax": {TensorProto.FLOAT}}
+
+
+def test_a_network_that_tensorrt_cannot_parse_is_told_in_its_words():
+    values = [onnx.helper.make_tensor_value_info(name, 1, [4]) for name in "xy"]
+    node = onnx.helper.make_node("NoSuchThing", ["x"], ["y"], name="strange")
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", values[:1], values[1:]))
+    with pytest.raises(build_engine.BuildError, match=r"cannot parse the network: .*Plugin not found"):
+        build_engine.build(rtx, model, 256, None, build_engine.CLOSEST_TO_ORIN)
+
+
+def test_a_dry_run_says_that_it_is_one_and_writes_nothing(compact_bundle, capsys):
+    before = sorted(compact_bundle.parent.iterdir())
+    assert build_engine.main([os.fspath(compact_bundle), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "fp16, 50 points: TensorRT-RTX" in said
+    assert "nothing was written, nothing has run" in said
+    assert sorted(compact_bundle.parent.iterdir()) == before
+
+
+def test_a_dry_run_of_a_checkpoint_leaves_nothing_beside_it(trained_checkpoint, compact_bundle, capsys):
+    before = sorted(trained_checkpoint.parent.iterdir())
+    with exported_once(compact_bundle):
+        assert build_engine.main([os.fspath(trained_checkpoint), "--dry-run", "--precision", "fp32"]) == 0
+    assert "fp32, 50 points" in capsys.readouterr().out
+    assert sorted(trained_checkpoint.parent.iterdir()) == before
+
+
+@pytest.fixture
+def used(tmp_path, monkeypatch) -> set[tuple[str, str]]:
+    """A 'Jetson': TensorRT-RTX as TensorRT, and the names that were used of it."""
+    names: set[tuple[str, str]] = set()
+    monkeypatch.setitem(sys.modules, "tensorrt", watched(rtx, names))
+    monkeypatch.setitem(sys.modules, "pycuda.driver", OneDevice(tmp_path).driver)
+    return names
+
+
+@pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
+def test_an_engine_is_written_with_what_it_was_built_for(compact_bundle, tmp_path, used, capsys):
+    out = tmp_path / "x.engine"
+    assert build_engine.main([os.fspath(compact_bundle), "--precision", "fp32", "--out", os.fspath(out)]) == 0
+    assert "x.engine: fp32, 50 points, TensorRT 10.3.0 on CPU" in capsys.readouterr().out
+    loaded, here = bundle.load(compact_bundle), engine.Machine("10.3.0", "12.6", "CPU", "8.7")
+    content, about = engine.read(out, loaded, here)
+    assert (about.points, about.precision, about.machine, about.name) == (50, "fp32", here, "compact")
+    assert {path.name for path in tmp_path.iterdir()} == {"x.engine", "x.engine.json", "x.timing"}
+    with pytest.raises(
+        InputError, match=r"built for TensorRT 10.3.0, this is 10.16.2; build it here: python -m export"
+    ):
+        engine.read(out, loaded, msgspec.structs.replace(here, tensorrt="10.16.2"))
+    assert hashlib.sha256(content).hexdigest() == about.sha256
+    (tmp_path / "x.timing").write_bytes(b"damaged")
+    assert build_engine.main([os.fspath(compact_bundle), "--precision", "fp32", "--out", os.fspath(out)]) == 0
+
+
+@pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
+def test_an_interrupted_build_leaves_the_engine_before_as_it_was(compact_bundle, tmp_path, used, monkeypatch, capsys):
+    out = tmp_path / "x.engine"
+    out.write_bytes(b"before")
+    add_task = build_engine.Progress.add_task
+
+    def interrupted(self, *arguments, **named):
+        signal.raise_signal(signal.SIGINT)
+        return add_task(self, *arguments, **named)
+
+    monkeypatch.setattr(build_engine.Progress, "add_task", interrupted)
+    assert build_engine.main([os.fspath(compact_bundle), "--out", os.fspath(out)]) == 130
+    assert "interrupted; no engine was written" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["x.engine"]
+    assert out.read_bytes() == b"before"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_name_used_is_in_every_jetpacks_tensorrt(compact_bundle, tmp_path, used, request, version):
+    try:
+        known = members(version, request.config.cache.mkdir("tensorrt-bindings"))
+    except OSError as error:
+        pytest.skip(str(error))
+    assert build_engine.main([os.fspath(compact_bundle), "--out", os.fspath(tmp_path / "x.engine")]) == 0
+    wanted = {(kind, name) for kind, names in tensorrt_on_cpu.OFFERED.items() for name in names} | used
+    assert ("Builder", "build_serialized_network") in wanted
+    assert {"IProgressMonitor", "ILogger", "NetworkDefinitionCreationFlag", "MemoryPoolType"} <= set(known)
+    assert "STRONGLY_TYPED" in known["NetworkDefinitionCreationFlag"]
+    assert "WORKSPACE" in known["MemoryPoolType"]
+    assert {"phase_start", "step_complete", "phase_finish"} <= set(known["IProgressMonitor"])
+    assert {"log", "ERROR", "INTERNAL_ERROR"} <= set(known["ILogger"])
+    assert {(kind, name) for kind, name in wanted if name not in known[kind]} == set()
+
+
+@pytest.mark.parametrize("module", ["tensorrt", "tensorrt_rtx"])
+def test_a_missing_tensorrt_is_told_in_one_line(compact_bundle, tmp_path, monkeypatch, capsys, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    words = ["--dry-run"] if module == "tensorrt_rtx" else []
+    assert build_engine.main([os.fspath(compact_bundle), *words]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "no TensorRT" in error
+
+
+def wrong_inputs(folder: Path) -> dict[str, tuple[Path, list[str], str]]:
+    (folder / "text.pt").write_text("not a checkpoint")
+    return {
+        "nothing there": (folder / "none", [], "no such checkpoint"),
+        "text": (folder / "text.pt", [], "not a checkpoint"),
+        "int8 without data": (folder / "compact", ["--precision", "int8"], "--data TOML"),
+    }
+
+
+@pytest.mark.parametrize("case", ["nothing there", "text", "int8 without data"])
+def test_bad_input_is_one_line_and_status_2(bundle_copy, tmp_path, capsys, case):
+    path, words, said = wrong_inputs(tmp_path)[case]
+    assert build_engine.main([os.fspath(path), "--dry-run", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_bundle_with_one_byte_changed_is_not_built(bundle_copy, capsys):
+    model = bytearray((bundle_copy / bundle.MODEL).read_bytes())
+    model[len(model) // 2] ^= 1
+    (bundle_copy / bundle.MODEL).write_bytes(model)
+    assert build_engine.main([os.fspath(bundle_copy), "--dry-run"]) == 2
+    assert "sha256" in capsys.readouterr().err
+
+
+def test_what_has_left_float32_goes_nowhere_else(half_bundle):
+    loaded = bundle.load(half_bundle)
+    assert in_precision(loaded, "fp16") is loaded
+    with pytest.raises(ExportError, match="is fp16, and only fp32 becomes int8"):
+        in_precision(loaded, "int8")
+
+
+def test_a_network_of_some_points_is_not_built_for_others(compact_bundle):
+    nine = fixed(onnx.load_from_string(bundle.load(compact_bundle).model), 9)
+    with pytest.raises(ExportError, match="9 points cannot be built for 50"):
+        fixed(nine, 50)

@@ -1,0 +1,53 @@
+"""What leaving torch costs is measured, precision by precision, and told as it is."""
+
+import json
+import os
+
+import pytest
+
+from export import verify
+from tests.peers.networks import exported_once
+from train.simulate import simulate_set
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("people")
+    simulate_set(folder, 3, seed=7, trials_per_subject=1, samples=2400)
+    return os.fspath(folder / "dataset.toml")
+
+
+def test_every_precision_stands_beside_torch(trained_checkpoint, compact_bundle, people, capsys):
+    with exported_once(compact_bundle):
+        assert verify.main([os.fspath(trained_checkpoint), "--data", people]) == 0
+    out = capsys.readouterr().out
+    rows = json.loads(out.splitlines()[-1])
+    assert list(rows) == ["torch", "ONNX Runtime fp32", "ONNX Runtime fp16", "ONNX Runtime int8"]
+    for head in ("ecg", "anchor", "cycle"):
+        apart = [row[f"apart_{head}"] for row in rows.values()]
+        assert apart[0] == 0 < apart[1] < 1e-4
+        assert apart[1] < apart[2] < apart[3] < 0.2
+    assert rows["torch"]["windows"] > 5
+    assert all(f"| {name} |" in out for name in rows)
+    assert rows["ONNX Runtime fp32"]["loss_percent"] <= 0.1
+
+
+def test_a_loss_is_the_worst_figures_and_its_sign_that_of_the_task():
+    before = {"r_timing_ms_median": 20.0, "ppi_error_ms": 10.0, "pcc": 0.8}
+    assert verify.loss_percent({**before, "pcc": 0.9, "ppi_error_ms": 9.0}, before) == 0
+    assert verify.loss_percent({**before, "pcc": 0.76, "r_timing_ms_median": 20.2}, before) == 5
+    assert verify.loss_percent({**before, "r_timing_ms_median": None}, before) == 100
+
+
+def test_a_bundle_that_has_left_float32_is_not_verified(half_bundle, people, capsys):
+    assert verify.main([os.fspath(half_bundle), "--data", people]) == 2
+    assert "only fp32 becomes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "text"])
+def test_what_is_no_network_is_told_in_one_line(tmp_path, people, capsys, wrong):
+    (tmp_path / "text").write_text("not a checkpoint")
+    assert verify.main([os.fspath(tmp_path / wrong), "--data", people]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "checkpoint" in error

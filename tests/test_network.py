@@ -1,0 +1,45 @@
+"""The runtime's network: from the settings to something that answers."""
+
+import pytest
+
+from edge.backends.base import BackendError
+from edge.bundle import BundleError
+from edge.config import Config, NetworkConfig, RadarConfig, load_config, network_of
+from edge.network import BACKENDS, load_network
+from tests.peers.networks import spectrograms
+
+
+def config(**network):
+    return Config(device="radar-1", radar=RadarConfig(cfg="x.cfg"), network=NetworkConfig(**network))
+
+
+def test_a_bundle_of_ones_own_answers_and_has_a_name(compact_bundle):
+    network = network_of(config(bundle=compact_bundle.name), compact_bundle.parent / "radarecg.toml")
+    assert network.name.startswith("compact-")
+    assert network.name.endswith(network.sha256[:8])
+    assert len(network.predict(spectrograms(2, 5))) == 2
+
+
+def test_the_shipped_bundle_runs():
+    assert load_network().predict(spectrograms(1, 50))[0].ecg.shape == (200,)
+
+
+def test_none_is_none(tmp_path):
+    assert network_of(config(backend="none"), tmp_path / "radarecg.toml") is None
+
+
+def test_tensorrt_asks_for_an_engine(compact_bundle):
+    with pytest.raises(BackendError, match="build_engine"):
+        load_network(compact_bundle, "tensorrt")
+
+
+def test_a_folder_that_is_none_is_named(tmp_path):
+    with pytest.raises((BundleError, FileNotFoundError), match="nowhere"):
+        network_of(config(bundle="nowhere"), tmp_path / "radarecg.toml")
+
+
+@pytest.mark.parametrize("backend", [*BACKENDS, "none"])
+def test_every_backend_can_be_set(tmp_path, backend):
+    path = tmp_path / "radarecg.toml"
+    path.write_text(f'device = "r"\n[radar]\ncfg = "x.cfg"\n[network]\nbackend = "{backend}"\n')
+    assert load_config(path).network.backend == backend

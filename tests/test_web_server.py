@@ -1,0 +1,243 @@
+"""The page's server over real sockets: who may see what, and that no browser holds up the runtime."""
+
+import base64
+import http.client
+import re
+import socket
+import time
+
+import numpy as np
+import pytest
+
+from edge.frames import SstWindow
+from edge.web.access import AccessError, read_token
+from edge.web.feed import BEHIND, Feed
+from edge.web.metrics import STALE_S, Metrics
+from edge.web.server import MAX_CONNECTIONS
+from tests.peers.web import GOOD, MOVING, Events, ecg, get, live_page, vitals, wave
+
+TOKEN = "a-token-nobody-could-guess"
+T_NS = 1_795_196_400_000_000_000
+
+
+@pytest.fixture
+def page():
+    with live_page() as page:
+        yield page
+
+
+@pytest.fixture
+def guarded():
+    with live_page(TOKEN) as page:
+        yield page
+
+
+@pytest.fixture
+def events(page):
+    events = Events(page.port)
+    yield events
+    events.close()
+
+
+def test_a_browser_hears_what_the_pipeline_says(page, events):
+    page.vitals(vitals(MOVING))
+    heard = events.next()
+    assert heard["heart_rate_bpm"] is None
+    assert heard["flags"] == ["body_movement", "frame_loss"]
+    page.waveform(wave(T_NS, 100, 0.2))
+    heard = events.next()
+    assert (heard["of"], heard["sample0"], len(heard["samples"])) == ("waveform", 100, 10)
+    assert heard["t_ms"] == T_NS / 1e6 - 180
+
+
+def test_with_a_network_it_hears_the_ecg_and_its_spectrogram_and_no_waveform():
+    values = np.zeros((2, 71, 120), np.float32)
+    values[0, 3, 60] = 1
+    with live_page(has_ecg=True) as page:
+        events = Events(page.port)
+        page.waveform(wave(T_NS, 0, 0.2))
+        page.ecg(ecg(T_NS, 1000, window=SstWindow(values, np.ones(2, np.float32))), GOOD)
+        trace, picture = events.next(), events.next()
+        events.close()
+    assert trace["samples"][:50] == [None] * 50
+    assert trace["samples"][80] == 1000
+    assert trace["r_peaks"] == [1080]
+    assert picture["end_sample"] == 1000
+    assert picture["rows"] * picture["columns_per_s"] == 71 * 30
+    cells = np.frombuffer(base64.b64decode(picture["cells"]), np.uint8).reshape(30, 71)
+    assert cells[0, 3] == 128  # the mean of two points
+    assert cells.sum() == 128
+
+
+def test_a_stopped_browser_keeps_nobody_waiting(page):
+    stopped = socket.create_connection(("127.0.0.1", page.port))
+    stopped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stopped.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"hello" in stopped.recv(1024) + stopped.recv(1024)
+    awake = Events(page.port)
+    big = wave(T_NS, 0, 200)
+    for k in range(4 * BEHIND):
+        page.waveform(big)
+        page.vitals(vitals(bpm=float(k)))
+        while (heard := awake.next())["event"] != "vitals":
+            pass
+        assert heard["heart_rate_bpm"] == k  # nothing lost, nothing late
+    dropped = int(re.search(r"page_messages_dropped_total (\d+)", page_text(page)).group(1))
+    assert dropped > BEHIND
+    awake.close()
+    stopped.close()
+
+
+def page_text(page) -> str:
+    return get(page.port, "/metrics")[2]
+
+
+def test_too_many_connections_are_refused_and_others_go_on(page):
+    held = [Events(page.port) for _ in range(MAX_CONNECTIONS)]
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        get(page.port, "/")
+    page.vitals(vitals())
+    assert all(events.next()["event"] == "vitals" for events in held)
+    for events in held:
+        events.close()
+    deadline = time.monotonic() + 10
+    while True:  # a connection that was closed is noticed at the next message
+        page.vitals(vitals())
+        try:
+            assert get(page.port, "/")[0] == 200
+            return
+        except (http.client.RemoteDisconnected, ConnectionResetError):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_closing_ends_every_stream():
+    with live_page() as page:
+        events = Events(page.port)
+    assert events.next() is None
+    events.close()
+
+
+def test_every_file_of_the_page_comes_from_here(page):
+    status, headers, html = get(page.port, "/")
+    assert status == 200
+    assert "Research use only. Not a medical device." in html
+    assert headers["Content-Security-Policy"].startswith("default-src 'self'")
+    for name in re.findall(r'(?:src|href)="([^#"]+)"', html):
+        assert get(page.port, f"/{name}")[0] == 200, name
+    assert get(page.port, "/uPlot.LICENSE")[2].startswith("The MIT License")
+    for path in ("/../server.py", "/static/page.js", "/%2e%2e/config.py"):
+        assert get(page.port, path)[0] == 404
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "radar.example"])
+def test_a_network_is_not_served_without_a_token(host):
+    with pytest.raises(AccessError, match="token_file"), live_page(host=host):
+        pass
+
+
+def test_a_name_of_somebody_else_for_this_machine_is_refused(page):
+    for host in ("localhost", f"127.0.0.1:{page.port}", f"[::1]:{page.port}"):
+        assert get(page.port, "/", Host=host)[0] == 200
+    for host in ("evil.example", "127.0.0.1.evil.example", ""):
+        assert get(page.port, "/", Host=host)[0] == 401
+
+
+def test_the_token_opens_the_page_once_and_a_cookie_afterwards(guarded):
+    for path in ("/", "/events", "/metrics", "/page.js", "/?token=wrong", "/?token="):
+        assert get(guarded.port, path)[0] == 401, path
+    status, headers, _ = get(guarded.port, f"/?token={TOKEN}")
+    assert (status, headers["Location"]) == (303, "/")
+    assert "HttpOnly" in headers["Set-Cookie"]
+    assert TOKEN not in headers["Set-Cookie"]
+    cookie = headers["Set-Cookie"].partition(";")[0]
+    assert get(guarded.port, "/", Cookie=cookie)[0] == 200
+    assert get(guarded.port, "/", Cookie=f"other=1; {cookie}")[0] == 200
+    assert get(guarded.port, "/", Cookie="radarecg=" + "0" * 64)[0] == 401
+    assert get(guarded.port, "/", Cookie="radarecg=\x80; bad cookie")[0] == 401
+
+
+def test_programs_bring_the_token_in_a_header(guarded):
+    assert get(guarded.port, "/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
+    for header in (f"Basic {TOKEN}", "Bearer", f"Bearer {TOKEN}x", TOKEN):
+        assert get(guarded.port, "/metrics", Authorization=header)[0] == 401
+
+
+def test_a_token_file_that_cannot_be_used(tmp_path):
+    path = tmp_path / "token"
+    for content, reason in ((None, "cannot read"), (b"", "cannot read"), (b"short\n", "shorter"), (b"\xff", "cannot")):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(AccessError, match=reason):
+            read_token(path)
+    path.write_text(f"  {TOKEN} \nmore\n")
+    assert read_token(path) == TOKEN
+
+
+def test_health_is_open_to_whoever_watches_and_tells_nothing_else(guarded):
+    status, _, text = get(guarded.port, "/healthz")
+    assert status == 503
+    assert "no radar frame" in text
+    guarded.vitals(vitals())
+    assert get(guarded.port, "/healthz")[::2] == (200, "ok\n")
+
+
+def test_without_whole_frames_the_runtime_is_stale():
+    now_s = [0.0]
+    metrics = Metrics(dict, lambda: now_s[0])
+    assert "since the start" in metrics.fault()
+    metrics.vitals(vitals(received=200))
+    assert metrics.fault() is None
+    now_s[0] = STALE_S + 1
+    metrics.vitals(vitals(MOVING, received=200))  # seconds go on, frames do not
+    assert metrics.fault() == "no radar frame for 6 s"
+    metrics.vitals(vitals(received=201))
+    assert metrics.fault() is None
+    now_s[0] += STALE_S + 1  # the pipeline itself hangs
+    assert metrics.fault() is not None
+
+
+def test_metrics_are_what_prometheus_reads_and_nothing_of_a_person():
+    metrics = Metrics(lambda: {"mqtt_connected": 1, "mqtt_messages_dropped_total": 7})
+    for quality in (GOOD, GOOD, MOVING):
+        metrics.vitals(vitals(quality, bpm=68.4))
+    for seconds in (0.001, 0.002, 0.03, 4.0):
+        metrics.latency(seconds)
+    lines = metrics.text().splitlines()
+    for line in lines:
+        assert re.fullmatch(r'# TYPE \w+ (gauge|counter|histogram)|\w+(\{\w+="[^"]*"\})? [0-9.]+', line), line
+    assert len(lines) == len(set(lines))
+    for line in (
+        "radarecg_frames_received_total 2598",
+        "radarecg_frames_lost_total 2",
+        'radarecg_vitals_total{valid="true"} 2',
+        'radarecg_vitals_total{valid="false"} 1',
+        'radarecg_quality_state{state="unusable"} 1',
+        'radarecg_quality_state{state="good"} 0',
+        'radarecg_latency_seconds_bucket{le="0.002"} 2',
+        'radarecg_latency_seconds_bucket{le="0.05"} 3',
+        'radarecg_latency_seconds_bucket{le="1.0"} 3',
+        'radarecg_latency_seconds_bucket{le="+Inf"} 4',
+        "radarecg_latency_seconds_count 4",
+        "radarecg_mqtt_connected 1",
+        "radarecg_mqtt_messages_dropped_total 7",
+    ):
+        assert line in lines
+    for word in ("68", "heart", "movement", "breathing", "0.463"):
+        assert word not in metrics.text()
+
+
+def test_a_feed_drops_the_oldest_and_says_so():
+    feed = Feed()
+    feed.send(b"nobody listens")
+    with feed.listen() as heard:
+        assert feed.listeners == 1
+        for k in range(BEHIND + 3):
+            feed.send(b"%d" % k)
+        assert next(heard) == b"3"
+        assert feed.dropped == 3
+        feed.close()
+        assert list(heard) == []
+    assert feed.listeners == 0
+    with feed.listen() as heard:
+        assert list(heard) == []
