@@ -118,7 +118,7 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
 
 
 def test_what_cannot_be_compared_is_said(preset, tmp_path):
-    with pytest.raises(InputError, match="no preset 'huge'; there are compact, .*tiny, or name a settings file"):
+    with pytest.raises(InputError, match=r"no preset 'huge'; there are compact, .*tiny, or name a settings file"):
         compare.compare("huge", [], 1, tmp_path)
     with pytest.raises(InputError, match="no strategy 'best' in the table; there are stl, ew"):
         compare.compare(preset, ["ew", "best"], 1, tmp_path)
