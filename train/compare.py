@@ -160,7 +160,7 @@ def _prepared(preset: str, rows: Collection[str], seeds: int, out: Path) -> tupl
 def _about(config: TrainConfig, data: DataSet) -> str:
     fold, training = data.folds[config.data.fold], config.training
     return (
-        f"{data.name}: {len(fold.train)} subjects to train on, tested on {len(fold.test)} others. "
+        f"{data.name}, subjects: {len(fold.train)} to train on, {len(fold.test)} to test on. "
         f"{training.epochs * training.steps} steps of {training.batch} windows of {config.data.points} points. "
         "Mean ± standard deviation over seeds; figures of single windows; Delta_m against the mean of stl."
     )

@@ -77,7 +77,8 @@ class Run:
         with _progress(self.place.rank) as progress:
             bar = progress.add_task("epoch", total=training.epochs * training.steps, said="")
             progress.update(bar, completed=len(self.history) * training.steps)
-            progress.console.print("losses, in training / in validation:")
+            if writer:
+                progress.console.print("losses, in training / in validation:")
             while len(self.history) < training.epochs and not self._stalled():
                 for losses in self._epoch():
                     progress.update(bar, advance=1, said=" ".join(f"{loss:.3f}" for loss in losses))
@@ -152,10 +153,8 @@ class Run:
             "strategy": self.strategy.state_dict(),
             "history": self.history,
         }
-        names = ["last.pt"]
-        if epoch["score"] == min(past["score"] for past in self.history):
-            names.insert(0, "best.pt")  # first: killed between the two, the epoch is made again
-        for name in names:
+        is_best = epoch["score"] == min(past["score"] for past in self.history)
+        for name in ("best.pt", "last.pt") if is_best else ("last.pt",):  # killed between them, it makes both again
             checkpoint.save(self.folder / name, self.config, state, self.provenance)
 
     def _resume(self) -> None:
