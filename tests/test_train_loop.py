@@ -170,7 +170,7 @@ def test_two_processes_train_together(tmp_path):
     config.write_text(
         f'[data]\nset = "{people}"\npoints = 3\n[training]\nepochs = 3\nsteps = 2\nbatch = 4\npatience = 1\n'
     )
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [*torchrun, "-m", "train", "--config", config, "--out", tmp_path / "run"],
         cwd=ROOT,
