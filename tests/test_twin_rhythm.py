@@ -20,7 +20,11 @@ def cycles(rhythm, count: int = 400, seed: int = 1) -> np.ndarray:
     return np.diff([beat.r_s for beat in itertools.islice(rhythm.beats(seed), count)])
 
 
-@pytest.mark.parametrize("rhythm", [steady(70), Fibrillation(lambda _: 90), WithEctopics(steady(70))], ids=repr)
+@pytest.mark.parametrize(
+    "rhythm",
+    [steady(70), Fibrillation(lambda _: 90), WithEctopics(steady(70))],
+    ids=lambda rhythm: type(rhythm).__name__,
+)
 def test_the_same_seed_beats_alike_and_a_beat_knows_the_cycle_before_it(rhythm):
     beats = list(itertools.islice(rhythm.beats(5), 300))
     assert beats == list(itertools.islice(rhythm.beats(5), 300))
