@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run on every core; threads of torch would wait for each other
 
 import pytest
 from hypothesis import settings
@@ -11,6 +14,9 @@ from edge.radar.firmware import load_chirp
 from tests.peers.brokers import nobody_let_in, running_broker
 
 ROOT = Path(__file__).parents[1]
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("unhurried", deadline=None)  # by default an example that takes 0.2 s fails: a timed assertion
 settings.load_profile("unhurried")

@@ -149,7 +149,7 @@ def test_the_demo_stands(tmp_path):
     assert summary["ecg_pcc"] > 0.3
     assert summary["mdr"] < 0.5
     assert summary["frames_lost"] == 0
-    assert summary["frames"] > 3500
+    assert summary["frames"] > 2000
     assert summary["messages"] > 80
     assert 0 < summary["latency_ms_p50"] <= summary["latency_ms_p99"]
     picture = (tmp_path / "demo.svg").read_text()

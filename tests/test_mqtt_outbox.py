@@ -113,9 +113,10 @@ def test_a_stalled_broker_is_not_sent_a_backlog_live(tmp_path, mmecg):
         broker.send_signal(signal.SIGSTOP)
         sent = vitals(publisher, 60)
         broker.send_signal(signal.SIGCONT)
-        assert arrived(listener, BACKFILL, 60 - MAX_UNDER_WAY) == sent[MAX_UNDER_WAY:]
-        assert listener.seqs(VITALS) == sent[:MAX_UNDER_WAY]
         wait(lambda: emptied(publisher))
+        live = listener.seqs(VITALS)
+        assert MAX_UNDER_WAY - 2 <= len(live) <= MAX_UNDER_WAY  # what came before may still be under way
+        assert live + arrived(listener, BACKFILL, 60 - len(live)) == sent
         publisher.close()
         listener.close()
 

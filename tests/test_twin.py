@@ -220,9 +220,9 @@ def test_the_process_streams_in_real_time_and_tells_the_truth(mmecg):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
         asker.settimeout(5)
         asker.sendto(b'{"window_s": 20}', ("127.0.0.1", truth_port))
-        truth = json.loads(asker.recv(2048))
+        truth = json.loads(asker.recv(65536))
         asker.sendto(b"what?", ("127.0.0.1", truth_port))
-        assert json.loads(asker.recv(2048)).keys() == truth.keys()
+        assert json.loads(asker.recv(65536)).keys() == truth.keys()
     twin.send_signal(signal.SIGTERM)
     assert twin.wait(timeout=5) == 0
     port.close()

@@ -39,7 +39,7 @@ class Terminal:
     def until_prompt(self):
         heard = b""
         while not heard.endswith(b"mmwDemo:/>"):
-            assert select.select([self.fd], [], [], 2)[0], heard
+            assert select.select([self.fd], [], [], 20)[0], heard
             heard += os.read(self.fd, 4096)
         return heard
 
