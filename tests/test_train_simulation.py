@@ -9,7 +9,6 @@ from scipy import signal
 from edge.errors import InputError
 from edge.spec import RCG_RATE_HZ
 from edge.twin.body import Body, Movement
-from train import simulate
 from train.data import dataset
 from train.data import mmecg as mmecg_format
 from train.data.trial import Trial
@@ -152,7 +151,7 @@ def test_a_folder_with_another_set_is_left_alone(tmp_path, monkeypatch):
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match="another set"):
         simulate_set(tmp_path, 1, 2, 1, SAMPLES, processes=1)
-    monkeypatch.setattr(simulate, "_digest_of_people", lambda: "others")
+    monkeypatch.setattr("train.simulate._digest_of_people", lambda: "others")
     with pytest.raises(InputError, match="another set"):
         simulate_set(tmp_path, 1, 1, 1, SAMPLES, processes=1)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
