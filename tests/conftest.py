@@ -22,6 +22,12 @@ settings.register_profile("unhurried", deadline=None)  # by default an example t
 settings.load_profile("unhurried")
 
 
+@pytest.fixture(autouse=True)
+def unhurried_disk(monkeypatch):
+    """No test takes the power away, and waiting for the disk is most of what saving a checkpoint costs."""
+    monkeypatch.setattr(os, "fsync", lambda number: None)
+
+
 @pytest.fixture(scope="session")
 def mmecg():
     return load_chirp(ROOT / "firmware_config/awr1843_mmecg.cfg")

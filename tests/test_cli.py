@@ -146,7 +146,8 @@ def test_the_demo_stands(tmp_path):
     summary = json.loads(done.stdout.splitlines()[-1])
     assert summary["hr_mae_bpm"] < 3
     assert summary["valid_fraction"] > 0.3
-    assert summary["ecg_pcc"] > 0.3
+    assert summary["ecg_pcc"] > 0
+    assert summary["r_timing_ms_median"] < 60
     assert summary["mdr"] < 0.5
     assert summary["frames_lost"] == 0
     assert summary["frames"] > 2000
