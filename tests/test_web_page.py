@@ -116,6 +116,7 @@ def test_every_flag_has_words_and_every_verdict_a_shape(page, opened):
 
 DRAWN = """() => {
   const canvas = document.querySelector("#trace canvas");
+  if (!canvas) return [];  // nothing has come yet
   const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   const drawn = (x) => Array.from({ length: height }, (_, y) => (y * width + x) * 4)
     .some((k) => data[k + 3] > 0 && data[k] < 90);  // the trace is dark, the lines are not

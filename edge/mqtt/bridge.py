@@ -99,13 +99,16 @@ def _subscriber(broker: Broker, spool: Spool) -> Client:
         if reason.is_failure:
             log.error("the broker at %s refused us: %s", broker.place, reason)
         else:
-            log.info("connected to the broker at %s", broker.place)
             client.subscribe([(topic, 1) for topic in TOPICS])
+
+    def on_subscribe(client: Client, userdata: Any, number: int, reasons: Any, properties: Any) -> None:
+        log.info("connected to the broker at %s", broker.place)
 
     def on_message(client: Client, userdata: Any, message: MQTTMessage) -> None:
         spool.append(message.topic, bytes(message.payload))  # once this returns, paho confirms it
 
     client.on_connect = on_connect
+    client.on_subscribe = on_subscribe
     client.on_connect_fail = lambda *_: log.warning("cannot reach the broker at %s; trying again", broker.place)
     client.on_message = on_message
     client.reconnect_delay_set(1, round(LONGEST_WAIT_S))
