@@ -35,11 +35,9 @@ from train import checkpoint
 from train.checkpoint import Checkpoint
 from train.data.dataset import load
 from train.evaluate import part_of
-from train.model.reference import POINTS as REFERENCE_POINTS
+from train.model import POINTS
 from train.predict import TorchPredictor
 
-POINTS: dict[str, Points] = {"compact": "any", "reference": REFERENCE_POINTS}
-"""How many points each of `train.model.NETWORKS` takes."""
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
 """What torch and ONNX Runtime may differ by, in any output; pieces are about 1 high."""
 
@@ -82,7 +80,7 @@ def write(
 
 def in_memory(source: Checkpoint, folder: Path, metrics: Metrics | None = None) -> Bundle:
     """The bundle in float32 that would be in `folder`; nothing is written. Raises ExportError."""
-    provenance, points = _provenance(source), POINTS[source.config.model]
+    provenance, points = _provenance(source), _points(source)
     model = to_onnx(source.network(), points).SerializeToString()
     about = Description(
         name=source.config.model,
@@ -122,13 +120,17 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         metrics = read_metrics(args.metrics) if args.metrics else None
         source = checkpoint.load(args.checkpoint)
-        windows = windows_of(part_of(load(args.data), "train"), POINTS[source.config.model]) if args.data else ()
+        windows = windows_of(part_of(load(args.data), "train"), _points(source)) if args.data else ()
         made = write(source, args.out, metrics, args.precision, windows)
     except (InputError, OSError) as error:
         print(f"export.bundle: error: {error}", file=sys.stderr)
         return 2
     print(f"{made.folder}: {made.about.name}, {made.about.precision}, {len(made.model) / 1e6:.1f} MB")
     return 0
+
+
+def _points(source: Checkpoint) -> Points:
+    return POINTS[source.config.model] or "any"
 
 
 def _provenance(source: Checkpoint) -> Provenance:

@@ -24,7 +24,7 @@ from train.config import TrainConfig, TrainConfigError, load_train_config
 from train.data.dataset import DataSet, load, with_windows
 from train.evaluate import part_of, report
 from train.loop import Run
-from train.model.reference import POINTS as REFERENCE_POINTS
+from train.model import POINTS
 from train.place import Place
 from train.predict import TorchPredictor
 from train.simulate import simulate_set
@@ -75,8 +75,8 @@ def data_of(config: TrainConfig, folder: Path) -> DataSet:
 
 def run_of(config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | None = None) -> Run:
     """A run on the training and validation subjects of a data set's fold, from the weights of `start` where given."""
-    if config.model == "reference" and config.data.points != REFERENCE_POINTS:
-        raise TrainConfigError(f"the network reference takes {REFERENCE_POINTS} points, not {config.data.points}")
+    if (needed := POINTS.get(config.model)) and needed != config.data.points:
+        raise TrainConfigError(f"the network {config.model} takes {needed} points, not {config.data.points}")
     out.mkdir(parents=True, exist_ok=True)
     size, points, seed = config.training.batch, config.data.points, config.seed
     learn = Batches(part_of(data, "train", config.data.fold), size, points, config.data.augment, seed, SST_DEFAULT)

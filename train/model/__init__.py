@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 from train.model.compact import compact
 from train.model.network import Network, Outputs
+from train.model.reference import POINTS as REFERENCE_POINTS
 from train.model.reference import reference
 
-__all__ = ["NETWORKS", "Network", "Outputs"]
+__all__ = ["NETWORKS", "POINTS", "Network", "Outputs"]
 
 NETWORKS: dict[str, Callable[[], Network]] = {"reference": reference, "compact": compact}
+POINTS: dict[str, int | None] = {"reference": REFERENCE_POINTS, "compact": None}
+"""How many points each of them takes; None: any number."""
