@@ -20,6 +20,7 @@ class Link:
         return self
 
     def __exit__(self, *_):
+        self._server.shutdown(socket.SHUT_RDWR)  # closed alone, an accept that waits would take one connection more
         self._server.close()
         self.cut()
 
