@@ -20,7 +20,12 @@ class Link:
         return self
 
     def __exit__(self, *_):
-        self._server.shutdown(socket.SHUT_RDWR)  # closed alone, an accept that waits would take one connection more
+        self.end()
+
+    def end(self) -> None:
+        """Breaks what goes through, for good."""
+        with contextlib.suppress(OSError):  # ended before
+            self._server.shutdown(socket.SHUT_RDWR)  # closed alone, it would take the one that it waits for
         self._server.close()
         self.cut()
 
