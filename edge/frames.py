@@ -160,6 +160,25 @@ class RateEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class BeatRate:
+    """A heart rate from single beats: its 95 % interval, the beats behind it, and their mean confidence 0..1."""
+
+    bpm: float
+    ci95_bpm: tuple[float, float]
+    n_beats: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How the cycles vary: RMSSD and SDNN; `irregular` is a hint, no diagnosis: as in atrial fibrillation."""
+
+    rmssd_ms: float
+    sdnn_ms: float
+    irregular: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """The verdict on the last window. `sqi` 0..1; `flags` from the list in `edge.vitals.quality`."""
 
