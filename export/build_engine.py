@@ -26,12 +26,13 @@ import onnx
 from rich.progress import Progress
 
 from edge import bundle
-from edge.backends.engine import About, digest_of, this_machine, write, write_whole
+from edge.backends.engine import About, digest_of, this_machine, write
 from edge.backends.tensorrt import tensorrt
 from edge.bundle import Bundle, Precision
 from edge.cuda import cuda_driver
 from edge.dsp.points import POINTS
 from edge.errors import InputError
+from edge.files import write_whole
 from edge.frames import Float32
 from export.operators import check_operators, fixed
 from export.precision import in_precision

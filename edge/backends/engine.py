@@ -7,14 +7,14 @@ built on the device (`export.build_engine`), and checked before it is loaded.
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from edge.backends.base import BackendError
-from edge.bundle import DESCRIPTION, Bundle, Precision
+from edge.bundle import Bundle, Precision
+from edge.files import write_whole
 
 FORMAT = "radarecg.engine/1"
 
@@ -48,8 +48,8 @@ def this_machine(tensorrt: Any, cuda: Any) -> Machine:
 
 
 def digest_of(bundle: Bundle) -> str:
-    """Of its bundle.json, which has the digests of the rest. Raises OSError."""
-    return hashlib.sha256((bundle.folder / DESCRIPTION).read_bytes()).hexdigest()
+    """Of its bundle.json, which has the digests of the rest."""
+    return hashlib.sha256(bundle.description).hexdigest()
 
 
 def about_path(path: Path) -> Path:
@@ -61,19 +61,6 @@ def write(path: Path, content: bytes, about: About) -> None:
     """Writes an engine and what is said of it; one without the other is refused by `read`. Raises OSError."""
     write_whole(path, content)
     write_whole(about_path(path), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all. Raises OSError."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:

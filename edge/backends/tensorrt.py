@@ -17,7 +17,8 @@ from edge.backends.base import BackendError, task_outputs
 from edge.backends.engine import read, this_machine
 from edge.bundle import Bundle, Tensor, inputs, outputs
 from edge.cuda import cuda_driver
-from edge.frames import Float32, TaskOutputs
+from edge.frames import Float32, SstWindow, TaskOutputs
+from edge.spec import SST_BINS, SST_COLUMNS
 
 WARM_UP = 3
 """Windows before the first one: the first takes long."""
@@ -64,9 +65,9 @@ class TensorRt:
             self._window()
 
     @property
-    def spectrograms(self) -> int:
-        """Where on the GPU the engine reads its window [P, 71, 120]."""
-        return int(self._device["spectrograms"])
+    def spectrograms(self) -> Any:
+        """The GPU's memory in which the engine reads its window [P, 71, 120]."""
+        return self._device["spectrograms"]
 
     def __call__(self, values: Float32) -> list[TaskOutputs]:
         """Spectrograms [B, P, 71, 120] to what the network says of each."""
@@ -97,27 +98,47 @@ class TensorRt:
 
 
 class TensorRtFromSegments:
-    """SST and engine in a row as a `SegmentPredictor`: only samples go to the GPU, only answers come back.
+    """SST and engine in a row: samples go to the GPU, and the SST writes where the engine reads.
 
-    `sst` is made for as many channels as the engine has points, and as the bundle's `sst` says.
+    The spectrograms come back with the answers, to be shown. `sst` is made for as many channels as the engine has
+    points, and as the bundle's `sst` says.
     """
 
     def __init__(self, network: TensorRt, sst: EnqueuedSst, samples: int) -> None:
         self._network, self._sst, cuda = network, sst, network.cuda
         self._host = cuda.pagelocked_empty((network.points, samples), np.float32)
+        self._window = SstWindow(
+            cuda.pagelocked_empty((network.points, SST_BINS, SST_COLUMNS), np.float32),
+            cuda.pagelocked_empty((network.points,), np.float32),
+        )
         self._segment = cuda.mem_alloc(self._host.nbytes)
-        self._scale = cuda.mem_alloc(network.points * self._host.itemsize)
+        self._scale = cuda.mem_alloc(self._window.scale.nbytes)
         self(np.zeros(self._host.shape, np.float32))
 
-    def __call__(self, segment: Float32) -> TaskOutputs:
-        """One window. Raises BackendError; ValueError for another shape."""
+    def begin(self, channels: int) -> TensorRtFromSegments:
+        """Itself, for another stretch of RCG: it keeps nothing from window to window. Raises BackendError."""
+        if channels != self._network.points:
+            raise BackendError(
+                f"{channels} channels for an engine of {self._network.points} points: this radar's channels are not "
+                'points of a chest; set backend = "onnxruntime" under [network]'
+            )
+        return self
+
+    def __call__(self, segment: Float32) -> tuple[SstWindow, TaskOutputs]:
+        """High-passed samples [P, spec.segment] to their window and what the network says of it.
+
+        Raises BackendError; ValueError for another shape.
+        """
         if segment.shape != self._host.shape:
             raise ValueError(f"segment is {segment.shape}, not {self._host.shape}")
-        network = self._network
+        network, cuda, seen = self._network, self._network.cuda, self._window
         self._host[:] = segment
-        network.cuda.memcpy_htod_async(self._segment, self._host, network.stream)
+        cuda.memcpy_htod_async(self._segment, self._host, network.stream)
         self._sst.enqueue(self._segment, network.spectrograms, self._scale, network.stream)
-        return network.run()
+        cuda.memcpy_dtoh_async(seen.values, network.spectrograms, network.stream)
+        cuda.memcpy_dtoh_async(seen.scale, self._scale, network.stream)
+        said = network.run()
+        return SstWindow(seen.values.copy(), seen.scale.copy()), said
 
 
 def tensorrt() -> Any:
