@@ -107,10 +107,9 @@ def load(folder: Path, public_key: Path | None = None) -> Bundle:
         signature.check(description, folder / signature.SIGNATURE, public_key)
     about = _described(folder / DESCRIPTION, description)
     _check_meaning(folder / DESCRIPTION, about)
-    if MODEL not in about.sha256:
-        raise BundleError(f"{folder / DESCRIPTION}: no sha256 of {MODEL}; export the bundle again")
-    files = {name: _checked(folder / name, digest) for name, digest in about.sha256.items()}
-    return Bundle(folder, about, files[MODEL], description)
+    if set(about.sha256) != {MODEL}:
+        raise BundleError(f"{folder / DESCRIPTION}: no sha256 of {MODEL} alone; export the bundle again")
+    return Bundle(folder, about, _checked(folder / MODEL, about.sha256[MODEL]), description)
 
 
 def inputs(points: Points) -> tuple[Tensor, ...]:

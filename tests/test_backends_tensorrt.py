@@ -55,7 +55,7 @@ def built(compact_bundle, device, tmp_path) -> Path:
         points=POINTS,
         precision="fp32",
         machine=engine.Machine(tensorrt_on_cpu.VERSION, "12.6", "CPU", "8.7"),
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256(content),
     )
     engine.write(tmp_path / "x.engine", content, about)
     return tmp_path / "x.engine"
@@ -123,6 +123,10 @@ def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, 
         np.testing.assert_allclose(ours.estimate.ecg, theirs.estimate.ecg, atol=0.01)
 
 
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def edited(path: Path, **changes) -> None:
     place = engine.about_path(path)
     about = msgspec.json.decode(place.read_bytes())
@@ -182,6 +186,35 @@ def test_what_tensorrt_refuses_is_told(compact_bundle, built, monkeypatch):
     monkeypatch.setattr(tensorrt_on_cpu.Runtime, "deserialize_cuda_engine", lambda *_: None)
     with pytest.raises(BackendError, match=r"TensorRT 10.3.0 cannot load it"):
         TensorRt(loaded, built)
+
+
+def test_what_cuda_reports_is_told(compact_bundle, built, device, monkeypatch):
+    loaded = bundle.load(compact_bundle)
+    network = TensorRt(loaded, built)
+
+    def failing(*_):
+        raise device.driver.Error("cuMemcpyHtoDAsync failed:\n illegal address")
+
+    monkeypatch.setattr(device.driver, "memcpy_htod_async", failing)
+    with pytest.raises(InputError, match="the GPU reports: cuMemcpyHtoDAsync failed: illegal address; look"):
+        network(spectrograms(1, POINTS))
+    monkeypatch.setattr(device.driver, "mem_alloc", failing)
+    for make in (lambda: TensorRt(loaded, built), lambda: CudaSst(POINTS)):
+        with pytest.raises(InputError, match="the GPU reports"):
+            make()
+
+
+def test_a_bundle_that_is_replaced_meanwhile_does_not_pass_for_another(bundle_copy, tmp_path):
+    loaded, here = bundle.load(bundle_copy), engine.Machine("10.3.0", "12.6", "CPU", "8.7")
+    about = engine.About(
+        bundle=engine.digest_of(loaded), name="x", points=3, precision="int8", machine=here, sha256=sha256(b"plan")
+    )
+    engine.write(tmp_path / "x.engine", b"plan", about)
+    description = bundle_copy / bundle.DESCRIPTION
+    description.write_bytes(description.read_bytes().replace(b'"made up"', b'"another"'))
+    assert engine.read(tmp_path / "x.engine", loaded, here) == (b"plan", about)
+    with pytest.raises(BackendError, match=r"built for bundle .*build_engine .* --precision int8"):
+        engine.read(tmp_path / "x.engine", bundle.load(bundle_copy), here)
 
 
 def test_without_tensorrt_or_pycuda_it_says_what_to_install(compact_bundle, built, monkeypatch):

@@ -7,6 +7,7 @@ built on the device (`export.build_engine`), and checked before it is loaded.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def write(path: Path, content: bytes, about: About) -> None:
 
 def read(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:
     """An engine for this bundle on this machine. Raises BackendError with the command that builds one."""
-    rebuild = f"build it here: python -m export.build_engine {bundle.folder} --out {path}"
+    command = ["python", "-m", "export.build_engine", str(bundle.folder), "--out", str(path)]
+    rebuild = f"build it here: {shlex.join(command)}"
     try:
         content, about = path.read_bytes(), msgspec.json.decode(about_path(path).read_bytes(), type=About)
     except OSError as error:
@@ -81,5 +83,7 @@ def read(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:
         ("content", about.sha256, hashlib.sha256(content).hexdigest()),
     ):
         if built != found:
-            raise BackendError(f"{path}: built for {what} {built}, this is {found}; {rebuild}")
+            raise BackendError(
+                f"{path}: built for {what} {built}, this is {found}; {rebuild} --precision {about.precision}"
+            )
     return content, about
