@@ -6,24 +6,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.backends.base import BackendError
+from edge.backends.base import BackendError, Predictor
 from edge.backends.onnxrt import OnnxRuntime
 from edge.backends.tensorrt import TensorRt, TensorRtFromSegments
 from edge.bundle import MODEL, SHIPPED, Bundle, load
 from edge.kernels.sst_cuda import CudaSst
-from edge.reconstruction import Begin, on_cpu
+from edge.reconstruction import Read, on_cpu
 
-Backend = Callable[[Bundle, Path | None, int], Begin]
-"""A bundle, its engine where there is one, and the cores that it may use, to what reads a stretch of RCG."""
+Backend = Callable[[Bundle, Path | None, int], tuple[Predictor, Read | None]]
+"""A bundle, its engine where there is one, and the cores it may use, to `predict` and `read` of a Network."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """What makes the ECG: `begin` reads a stretch of RCG, `name` and `sha256` (of model.onnx) say who said it."""
+    """What makes the ECG: `predict` says it, `name` and `sha256` (of model.onnx) say who said it.
+
+    `read`: where the SST runs beside it on the GPU, both in one step.
+    """
 
     name: str
     sha256: str
-    begin: Begin
+    predict: Predictor
+    read: Read | None = None
+
+    def begin(self, channels: int) -> Read:
+        """SST and network for a new stretch of RCG of so many channels."""
+        return self.read or on_cpu(self.predict, channels)
 
 
 def load_network(
@@ -40,21 +48,21 @@ def load_network(
     """
     bundle = load(folder or SHIPPED, public_key)
     sha256 = bundle.about.sha256[MODEL]
-    return Network(f"{bundle.about.name}-{sha256[:8]}", sha256, BACKENDS[backend](bundle, engine, threads))
+    return Network(f"{bundle.about.name}-{sha256[:8]}", sha256, *BACKENDS[backend](bundle, engine, threads))
 
 
-def _onnxruntime(bundle: Bundle, engine: Path | None, threads: int) -> Begin:
-    return on_cpu(OnnxRuntime(bundle, threads))
+def _onnxruntime(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predictor, None]:
+    return OnnxRuntime(bundle, threads), None
 
 
-def _tensorrt(bundle: Bundle, engine: Path | None, threads: int) -> Begin:
+def _tensorrt(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predictor, Read]:
     if engine is None:
         raise BackendError(
             f"the backend tensorrt needs an engine: python -m export.build_engine {bundle.folder} makes one; "
             "name it as engine under [network]"
         )
     network, sst = TensorRt(bundle, engine), bundle.about.sst
-    return TensorRtFromSegments(network, CudaSst(network.points, sst), sst.segment).begin
+    return network, TensorRtFromSegments(network, CudaSst(network.points, sst), sst.segment)
 
 
 BACKENDS: dict[str, Backend] = {"onnxruntime": _onnxruntime, "tensorrt": _tensorrt}

@@ -23,20 +23,16 @@ LEAST_COVERAGE = 0.9
 _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
 
 
-def on_cpu(predict: Predict) -> Begin:
-    """A network behind the SST on the CPU, which goes on from window to window."""
+def on_cpu(predict: Predict, channels: int) -> Read:
+    """A network behind the SST on the CPU, for one stretch: the SST goes on from window to window."""
+    sst = Sst(channels, SST_DEFAULT, HOP)
 
-    def begin(channels: int) -> Read:
-        sst = Sst(channels, SST_DEFAULT, HOP)
+    def read(segment: Float32) -> tuple[SstWindow, TaskOutputs]:
+        window = sst(segment)  # the next call writes over it
+        window = SstWindow(window.values.copy(), window.scale.copy())
+        return window, predict(window.values[None])[0]
 
-        def read(segment: Float32) -> tuple[SstWindow, TaskOutputs]:
-            window = sst(segment)  # the next call writes over it
-            window = SstWindow(window.values.copy(), window.scale.copy())
-            return window, predict(window.values[None])[0]
-
-        return read
-
-    return begin
+    return read
 
 
 class EcgReconstructor:

@@ -13,7 +13,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -68,7 +68,7 @@ def loss_percent(row: Row, before: Row) -> float:
 
 
 def table(
-    ways: dict[str, Predictor], recordings: Sequence[Recording], shown: dict[str, Sequence[Float32]]
+    ways: dict[str, Predictor], recordings: Sequence[Recording], shown: Mapping[str, Sequence[Float32]]
 ) -> dict[str, Row]:
     """A row a way: HEAD_apart_WHERE, the largest difference to the first way on the windows `shown`; figures; loss."""
     rows: dict[str, Row] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from edge.backends.base import Predictor
@@ -31,7 +32,7 @@ def windows_of(recordings: Sequence[Recording], points: Points, count: int = CAL
 def replayed(folder: Path, predict: Predictor) -> list[Float32]:
     """The windows [1, P, 71, 120] of a recording of `radarecg record`, as the device made them. Raises InputError."""
     recording = open_recording(folder)
-    chain = Pipeline(recording.chirp, lambda: True, recording.calibration, on_cpu(predict))
+    chain = Pipeline(recording.chirp, lambda: True, recording.calibration, partial(on_cpu, predict))
     told = [ecg for frame in ReplaySource(recording).frames() for ecg in chain.push(frame)[1]]
     windows = [ecg.window.values[None] for ecg in told if ecg.window]
     if not windows:

@@ -39,7 +39,7 @@ def test_every_precision_stands_beside_torch(trained_checkpoint, compact_bundle,
     out = capsys.readouterr().out
     rows = json.loads(out.splitlines()[-1])
     assert list(rows) == ["torch", "ONNX Runtime fp32", "ONNX Runtime fp16", "ONNX Runtime int8"]
-    assert re.search(r"[5-9]\d* windows of the data, [1-5] windows of the replay", out)
+    assert re.search(r"\d+ windows of the data, [1-9] windows of the replay", out)
     for kind in itertools.product(("ecg", "anchor", "cycle"), ("data", "replay")):
         apart = [row["_apart_".join(kind)] for row in rows.values()]
         assert apart[0] == 0 < apart[1] < 1e-4

@@ -1,5 +1,7 @@
 """Blocks of RCG to a numbered, timed ECG; the network is one that hears every shake of the chest."""
 
+from functools import partial
+
 import numpy as np
 
 from edge.dsp.phase import SecondDerivative
@@ -39,7 +41,7 @@ def blocks(count, uncovered=(), restarts=(0,)):
 
 
 def reconstructed(*args, **how):
-    chain = EcgReconstructor(on_cpu(hearing), 200.0)
+    chain = EcgReconstructor(partial(on_cpu, hearing), 200.0)
     return [ecg for block in blocks(*args, **how) for ecg in chain.push(block)]
 
 

@@ -116,22 +116,13 @@ class TensorRtFromSegments:
             self._scale = cuda.mem_alloc(self._window.scale.nbytes)
         self(np.zeros(self._host.shape, np.float32))
 
-    def begin(self, channels: int) -> TensorRtFromSegments:
-        """Itself, for another stretch of RCG: it keeps nothing from window to window. Raises BackendError."""
-        if channels != self._network.points:
-            raise BackendError(
-                f"{channels} channels for an engine of {self._network.points} points: this radar's channels are not "
-                'points of a chest; set backend = "onnxruntime" under [network]'
-            )
-        return self
-
     def __call__(self, segment: Float32) -> tuple[SstWindow, TaskOutputs]:
-        """High-passed samples [P, spec.segment] to their window and what the network says of it.
-
-        Raises BackendError; ValueError for another shape.
-        """
+        """High-passed samples [P, spec.segment] to their window and what the network says of it. Raises InputError."""
         if segment.shape != self._host.shape:
-            raise ValueError(f"segment is {segment.shape}, not {self._host.shape}")
+            raise BackendError(
+                f"{len(segment)} channels for an engine of {self._network.points} points: this radar's channels are "
+                'not points of a chest; set backend = "onnxruntime" under [network]'
+            )
         network, cuda, seen = self._network, self._network.cuda, self._window
         self._host[:] = segment
         with gpu_errors_told(cuda):
