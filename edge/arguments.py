@@ -13,6 +13,13 @@ def positive(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """A whole number above 0."""
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than one")
+    return value
+
+
 def port(text: str) -> int:
     """A port number."""
     if not 1 <= (value := int(text)) <= 65535:

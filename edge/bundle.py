@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edge import signature
 from edge.errors import InputError
 from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_BINS, SST_COLUMNS, SST_DEFAULT, SstSpec, fingerprint
 
@@ -82,27 +83,33 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle: its folder, its description, and `model.onnx` as it was checked."""
+    """A checked bundle: its folder, what bundle.json says, and `model.onnx` and bundle.json as they were checked."""
 
     folder: Path
     about: Description
     model: bytes
+    description: bytes
 
 
 class _Format(msgspec.Struct):
     format: str
 
 
-def load(folder: Path) -> Bundle:
-    """Reads and checks a bundle. Raises BundleError, FileNotFoundError."""
+def load(folder: Path, public_key: Path | None = None) -> Bundle:
+    """Reads and checks a bundle, and where a public key is named, that its owner has signed it.
+
+    Raises BundleError, SignatureError, FileNotFoundError.
+    """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such bundle; python -m export.bundle makes one from a checkpoint")
-    about = _described(folder / DESCRIPTION)
+    description = _read(folder / DESCRIPTION)
+    if public_key:
+        signature.check(description, folder / signature.SIGNATURE, public_key)
+    about = _described(folder / DESCRIPTION, description)
     _check_meaning(folder / DESCRIPTION, about)
-    if MODEL not in about.sha256:
-        raise BundleError(f"{folder / DESCRIPTION}: no sha256 of {MODEL}; export the bundle again")
-    files = {name: _checked(folder / name, digest) for name, digest in about.sha256.items()}
-    return Bundle(folder, about, files[MODEL])
+    if set(about.sha256) != {MODEL}:
+        raise BundleError(f"{folder / DESCRIPTION}: no sha256 of {MODEL} alone; export the bundle again")
+    return Bundle(folder, about, _checked(folder / MODEL, about.sha256[MODEL]), description)
 
 
 def inputs(points: Points) -> tuple[Tensor, ...]:
@@ -116,8 +123,7 @@ def outputs() -> tuple[Tensor, ...]:
     return tuple(Tensor(name, ("batch", length)) for name, length in lengths.items())
 
 
-def _described(path: Path) -> Description:
-    content = _read(path)
+def _described(path: Path, content: bytes) -> Description:
     try:
         # The format first: another one may have any other keys.
         if (found := msgspec.json.decode(content, type=_Format).format) != FORMAT:

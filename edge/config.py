@@ -86,12 +86,15 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What makes the ECG: a bundle on a backend; "none": there is no ECG.
 
     `bundle` is a folder, without it the one that comes with radarecg; `engine`, for the backend "tensorrt", is what
-    `export.build_engine` made of it. Both are relative to the settings file.
+    `export.build_engine` made of it; with `public_key` (ed25519, PEM) its owner must have signed the bundle. All three
+    are relative to the settings file. `threads`: cores for the backend "onnxruntime".
     """
 
     bundle: str | None = None
     backend: Literal["onnxruntime", "tensorrt", "none"] = "onnxruntime"
     engine: str | None = None
+    public_key: str | None = None
+    threads: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -185,12 +188,13 @@ def calibration_of(config: Config, path: Path, chirp: ChirpConfig) -> Calibratio
 
 
 def network_of(config: Config, path: Path) -> Network | None:
-    """The network of the settings at `path`, ready; None: none is wanted. Raises BundleError, BackendError, OSError."""
+    """The network of the settings at `path`, ready; None: none is wanted. Raises InputError, OSError."""
     wanted = config.network
     if wanted.backend == "none":
         return None
-    folder, engine = (path.parent / name if name is not None else None for name in (wanted.bundle, wanted.engine))
-    return load_network(folder, wanted.backend, engine)
+    files = (wanted.bundle, wanted.engine, wanted.public_key)
+    folder, engine, public_key = (path.parent / name if name is not None else None for name in files)
+    return load_network(folder, wanted.backend, engine, wanted.threads, public_key)
 
 
 def token_of(web: WebConfig, path: Path) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -24,3 +26,14 @@ def cuda_driver() -> Any:
     except (driver.Error, RuntimeError) as error:
         raise InputError(f"no CUDA device ({error}): look at what nvidia-smi says, or compute on the CPU") from error
     return driver
+
+
+@contextmanager
+def gpu_errors_told(driver: Any) -> Iterator[None]:
+    """Raises InputError for what CUDA reports inside."""
+    try:
+        yield
+    except driver.Error as error:
+        raise InputError(
+            f"the GPU reports: {' '.join(str(error).split())}; look at what else uses it, and start again"
+        ) from error

@@ -19,7 +19,7 @@ from edge.dsp.breathing import BreathingEstimator
 from edge.dsp.classical import HeartRateEstimator
 from edge.dsp.rcg import RcgExtractor
 from edge.frames import EcgBlock, FrameCount, Quality, RadarFrame, RateEstimate, RcgBlock, Vitals, Waveform
-from edge.reconstruction import EcgReconstructor, Predict
+from edge.reconstruction import Begin, EcgReconstructor
 from edge.sources import Source
 from edge.spec import VITALS_PERIOD_S, WINDOW_S
 from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, StillnessWatch, assess
@@ -74,7 +74,7 @@ class Pipeline:
         chirp: ChirpConfig,
         clock_synced: Callable[[], bool],
         calibration: Calibration = UNCALIBRATED,
-        network: Predict | None = None,
+        network: Begin | None = None,
     ) -> None:
         self._clock_synced = clock_synced
         self._rcg = RcgExtractor(chirp, calibration)

@@ -3,47 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from edge.dsp.rcg import delay_s
-from edge.dsp.sst import HOP, SstStream
+from edge.dsp.sst import HOP, Segments, Sst
 from edge.frames import EcgBlock, Float32, RcgBlock, SstWindow, TaskOutputs
 from edge.spec import RCG_RATE_HZ, SST_DEFAULT, SST_PAST, SST_WINDOW
 from edge.vitals.stitch import Stitcher
 
 Predict = Callable[[Float32], Sequence[TaskOutputs]]
 """A network: spectrograms [B, P, 71, 120] to what it says of each window."""
+Read = Callable[[Float32], tuple[SstWindow, TaskOutputs]]
+"""SST and network: high-passed samples [P, spec.segment], HOP after those before, to their window and what is said."""
+Begin = Callable[[int], Read]
+"""SST and network for a new stretch of RCG of so many channels."""
 
 LEAST_COVERAGE = 0.9
-"""A window of which less was measured is not shown to the network: the rest of it is a straight line."""
+"""Of a window of which less was measured nothing is believed: the rest of it is a straight line."""
 _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
+
+
+def on_cpu(predict: Predict, channels: int) -> Read:
+    """A network behind the SST on the CPU, for one stretch: the SST goes on from window to window."""
+    sst = Sst(channels, SST_DEFAULT, HOP)
+
+    def read(segment: Float32) -> tuple[SstWindow, TaskOutputs]:
+        window = sst(segment)  # the next call writes over it
+        window = SstWindow(window.values.copy(), window.scale.copy())
+        return window, predict(window.values[None])[0]
+
+    return read
 
 
 class EcgReconstructor:
     """Streaming: blocks of RCG in, once a second the stretch of ECG that has become ripe out."""
 
-    def __init__(self, predict: Predict, frame_rate_hz: float) -> None:
-        self._predict, self._delay_ns = predict, round(delay_s(frame_rate_hz) * 1e9)
-        self._sst: SstStream | None = None
+    def __init__(self, begin: Begin, frame_rate_hz: float) -> None:
+        self._begin, self._delay_ns = begin, round(delay_s(frame_rate_hz) * 1e9)
+        self._segments: Segments | None = None
         self._before = self._samples = 0  # samples since the boot before this stretch of RCG, and in it
 
     def push(self, block: RcgBlock) -> list[EcgBlock]:
         """The stretches that the block completes; after a restart, ones that do not continue those before."""
-        if self._sst is None or block.restarted:
+        if self._segments is None or block.restarted:
             self._before += self._samples
             self._samples = 0
-            self._sst, self._stitcher = SstStream(len(block.rcg_mm_s2), SST_DEFAULT), Stitcher()
+            channels = len(block.rcg_mm_s2)
+            self._segments, self._read, self._stitcher = Segments(channels), self._begin(channels), Stitcher()
             self._end, self._told = SST_PAST + SST_WINDOW, -1
         self._samples += len(block.covered)
         return [
-            ecg for window in self._sst.push(block.rcg_mm_s2, block.covered) for ecg in self._reconstruct(window, block)
+            ecg
+            for segment, coverage in self._segments.push(block.rcg_mm_s2, block.covered)
+            for ecg in self._reconstruct(segment, coverage, block)
         ]
 
-    def _reconstruct(self, window: SstWindow, block: RcgBlock) -> list[EcgBlock]:
+    def _reconstruct(self, segment: Float32, coverage: float, block: RcgBlock) -> list[EcgBlock]:
         end, self._end = self._end, self._end + HOP
-        if window.coverage < LEAST_COVERAGE:
+        window, said = self._read(segment)  # believed or not: the SST goes on from this window to the next
+        if coverage < LEAST_COVERAGE:
             return []
-        estimate = self._stitcher.push(self._predict(window.values[None])[0], end)
+        estimate = self._stitcher.push(said, end)
         continues, self._told = estimate.sample0 == self._told, estimate.sample0 + len(estimate.ecg)
         age = self._samples - 1 - estimate.sample0
         t_ns = block.t_ns - self._delay_ns - age * _SAMPLE_NS
-        return [EcgBlock(t_ns, self._before + estimate.sample0, estimate, continues, window, self._before + end)]
+        shown = replace(window, coverage=coverage)
+        return [EcgBlock(t_ns, self._before + estimate.sample0, estimate, continues, shown, self._before + end)]

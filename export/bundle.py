@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from edge import bundle
 from edge.backends.onnxrt import OnnxRuntime
 from edge.bundle import DESCRIPTION, MODEL, Bundle, Description, Metrics, Points, Precision, Provenance
 from edge.errors import InputError
+from edge.files import write_whole
 from edge.frames import Float32
 from edge.spec import SST_DEFAULT, fingerprint
 from export.card import model_card
@@ -62,9 +62,9 @@ def write(
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        _write(part / MODEL, made.model)
-        _write(part / DESCRIPTION, msgspec.json.format(msgspec.json.encode(made.about), indent=1) + b"\n")
-        _write(part / "README.md", model_card(made.about).encode())
+        write_whole(part / MODEL, made.model)
+        write_whole(part / DESCRIPTION, _encoded(made.about))
+        write_whole(part / "README.md", model_card(made.about).encode())
         shown = windows if precision == "int8" else made_up(made.about.points)
         apart = differences(OnnxRuntime(bundle.load(part)), TorchPredictor(source.network()), shown)
         for head, difference in apart.items():
@@ -94,7 +94,7 @@ def in_memory(source: Checkpoint, folder: Path, metrics: Metrics | None = None) 
         metrics=metrics,
         sha256={MODEL: hashlib.sha256(model).hexdigest()},
     )
-    return Bundle(folder, about, model)
+    return Bundle(folder, about, model, _encoded(about))
 
 
 def read_metrics(path: Path) -> Metrics:
@@ -152,11 +152,8 @@ def _provenance(source: Checkpoint) -> Provenance:
         raise ExportError(f"the checkpoint does not say its {error.args[0]}: train it with this version") from error
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _encoded(about: Description) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n"
 
 
 def _put(part: Path, folder: Path) -> None:

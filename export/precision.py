@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import onnx
@@ -16,6 +17,8 @@ from export.operators import ExportError, check_operators
 
 def in_precision(made: Bundle, precision: Precision, windows: Sequence[Float32] = ()) -> Bundle:
     """A float32 bundle in `precision`; int8 finds its scales on `windows` [1, P, 71, 120]. Nothing is written.
+
+    Its `description` stays that of the bundle it was made from.
 
     Raises ExportError for int8 without windows, and for a bundle that has left float32 already.
     """
@@ -36,4 +39,5 @@ def in_precision(made: Bundle, precision: Precision, windows: Sequence[Float32] 
     check_operators(model)
     content = model.SerializeToString()
     digest = {MODEL: hashlib.sha256(content).hexdigest()}
-    return Bundle(made.folder, msgspec.structs.replace(made.about, precision=precision, sha256=digest), content)
+    about = msgspec.structs.replace(made.about, precision=precision, sha256=digest)
+    return replace(made, about=about, model=content)

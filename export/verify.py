@@ -1,10 +1,10 @@
 """What leaving torch costs: a network in every precision beside itself in float32, on a data set's test part.
 
-python -m export.verify runs/compact/best.pt --data recordings/simulated/dataset.toml
+python -m export.verify runs/compact/best.pt --data recordings/simulated/dataset.toml --replay recordings/trial
 
-Two tables in one: how far each head's answers lie apart at most, and the figures of the task, which are what matters.
-The first row is torch (of a bundle: ONNX Runtime in float32); what follows runs in ONNX Runtime on the CPU, and an
-engine, if one is named, where it was built.
+Two tables in one: how far each head's answers lie apart at most, on windows of the set and on those of a recording that
+is replayed, and the figures of the task, which are what matters. The first row is torch (of a bundle: ONNX Runtime in
+float32); what follows runs in ONNX Runtime on the CPU, and an engine, if one is named, where it was built.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -26,7 +26,7 @@ from edge.frames import Float32
 from export.bundle import in_memory
 from export.difference import HEADS, differences
 from export.precision import in_precision
-from export.windows import windows_of
+from export.windows import replayed, windows_of
 from train import checkpoint
 from train.data.dataset import Recording, load
 from train.evaluate import evaluate, part_of
@@ -67,25 +67,27 @@ def loss_percent(row: Row, before: Row) -> float:
     return round(max(losses), 2)
 
 
-def table(ways: dict[str, Predictor], recordings: Sequence[Recording], shown: Sequence[Float32]) -> dict[str, Row]:
-    """A row a way: `apart_*`, the largest difference of each head to the first way on `shown`; figures; loss."""
+def table(
+    ways: dict[str, Predictor], recordings: Sequence[Recording], shown: Mapping[str, Sequence[Float32]]
+) -> dict[str, Row]:
+    """A row a way: HEAD_apart_WHERE, the largest difference to the first way on the windows `shown`; figures; loss."""
     rows: dict[str, Row] = {}
     first = next(iter(ways.values()))
     for name, predict in ways.items():
         figures = summarise(evaluate(predict, recordings)[0])
-        apart = differences(first, predict, shown)
-        rows[name] = {
-            **{f"apart_{head}": apart[head] for head in HEADS},
-            **{figure: figures[figure] for figure in ("windows", *FIGURES, "mdr")},
-        }
+        rows[name] = {figure: figures[figure] for figure in ("windows", *FIGURES, "mdr")}
+        for where, windows in shown.items():
+            apart = differences(first, predict, windows)
+            rows[name] |= {f"{head}_apart_{where}": apart[head] for head in HEADS}
         rows[name]["loss_percent"] = loss_percent(rows[name], next(iter(rows.values())))
     return rows
 
 
 def markdown(rows: dict[str, Row]) -> str:
     """The rows as a table."""
+    first = next(iter(rows.values()))
     forms = {
-        **{f"apart_{head}": (f"{head} apart", ".1e") for head in HEADS},
+        **{key: (key.replace("_", " "), ".1e") for key in first if "_apart_" in key},
         "r_timing_ms_median": ("R ms", ".2f"),
         "ppi_error_ms": ("PPI ms", ".2f"),
         "pcc": ("PCC", ".4f"),
@@ -105,6 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("network", type=Path, help="a checkpoint, or a float32 bundle's folder")
     parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="tested on its test part")
     parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--replay", type=Path, metavar="FOLDER", help="a recording of radarecg record")
     parser.add_argument("--engine", type=Path, help="one built from this bundle on this machine")
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
@@ -117,11 +120,15 @@ def main(arguments: list[str] | None = None) -> int:
             from edge.backends.tensorrt import TensorRt
 
             ways["TensorRT engine"] = TensorRt(made, args.engine)
-        rows = table(ways, test, windows_of(test, made.about.points, COMPARED))
+        shown = {"data": windows_of(test, made.about.points, COMPARED)}
+        if args.replay:
+            shown["replay"] = replayed(args.replay, next(iter(ways.values())))
+        rows = table(ways, test, shown)
     except (InputError, OSError) as error:
         print(f"export.verify: error: {error}", file=sys.stderr)
         return 2
-    print(f"{data.name}, test part, fold {args.fold}: {len(test)} recordings\n")
+    print(f"{data.name}, test part, fold {args.fold}: {len(test)} recordings; largest differences on ", end="")
+    print(", ".join(f"{len(windows)} windows of the {where}" for where, windows in shown.items()), end="\n\n")
     print(markdown(rows))
     dear = [name for name, row in rows.items() if (row["loss_percent"] or 0) > LOSS_PERCENT]
     print(f"\n{'; '.join(dear) or 'nothing'} loses more than {LOSS_PERCENT:g} % of a figure")

@@ -1,12 +1,20 @@
-"""Windows of a data set, as a network is shown them: to calibrate on, to compare on."""
+"""Windows of a data set or of a recording, as a network is shown them: to calibrate on, to compare on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
+from edge.backends.base import Predictor
 from edge.bundle import Points
 from edge.dsp.points import POINTS
+from edge.errors import InputError
 from edge.frames import Float32
+from edge.pipeline import Pipeline, first_problem
+from edge.reconstruction import on_cpu
+from edge.recording import open_recording
+from edge.sources.replay import ReplaySource
 from edge.spec import SST_DEFAULT
 from train.batches import Batches
 from train.data.dataset import Recording
@@ -19,3 +27,15 @@ def windows_of(recordings: Sequence[Recording], points: Points, count: int = CAL
     """At most `count` windows [1, P, 71, 120], spread over the recordings. Raises InputError where there is none."""
     batches = Batches(recordings, 1, POINTS if points == "any" else points, augment=False, seed=0, spec=SST_DEFAULT)
     return [batch.x for batch in batches.spread(count)]
+
+
+def replayed(folder: Path, predict: Predictor) -> list[Float32]:
+    """The windows [1, P, 71, 120] of a recording of `radarecg record`, as the device made them. Raises InputError."""
+    recording = open_recording(folder)
+    chain = Pipeline(recording.chirp, lambda: True, recording.calibration, partial(on_cpu, predict))
+    told = [ecg for frame in ReplaySource(recording).frames() for ecg in chain.push(frame)[1]]
+    windows = [ecg.window.values[None] for ecg in told if ecg.window]
+    if not windows:
+        problem = first_problem(ReplaySource(recording)) or "no chest in view for the six seconds of a window"
+        raise InputError(f"{folder}: {problem}")
+    return windows

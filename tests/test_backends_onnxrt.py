@@ -1,6 +1,7 @@
 """ONNX Runtime says what torch says, or why it cannot."""
 
 import sys
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -37,11 +38,11 @@ def test_neither_the_points_order_nor_silent_ones_nor_the_batch_nor_threads_matt
 
 def test_a_model_that_is_not_what_its_description_says_is_refused(compact_bundle):
     fixed = msgspec.structs.replace(bundle.load(compact_bundle).about, points=50, inputs=bundle.inputs(50))
-    loaded = bundle.Bundle(compact_bundle, fixed, bundle.load(compact_bundle).model)
+    loaded = replace(bundle.load(compact_bundle), about=fixed)
     with pytest.raises(BackendError, match=r"not those of bundle.json"):
         OnnxRuntime(loaded)
     with pytest.raises(BackendError, match="cannot load it"):
-        OnnxRuntime(bundle.Bundle(compact_bundle, fixed, loaded.model[:1000]))
+        OnnxRuntime(replace(loaded, model=loaded.model[:1000]))
 
 
 def test_a_network_of_a_fixed_number_of_points_takes_no_other(compact_bundle):
@@ -49,7 +50,7 @@ def test_a_network_of_a_fixed_number_of_points_takes_no_other(compact_bundle):
     model = onnx.load_from_string(loaded.model)
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 9
     about = msgspec.structs.replace(loaded.about, points=9, inputs=bundle.inputs(9))
-    run = OnnxRuntime(bundle.Bundle(compact_bundle, about, model.SerializeToString()))
+    run = OnnxRuntime(replace(loaded, about=about, model=model.SerializeToString()))
     assert len(run(spectrograms(2, 9))) == 2
     with pytest.raises(BackendError, match="8 points for a network of 9"):
         run(spectrograms(2, 8))

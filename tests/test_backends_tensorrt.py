@@ -17,7 +17,10 @@ from edge.backends.onnxrt import OnnxRuntime
 from edge.backends.tensorrt import TensorRt, TensorRtFromSegments
 from edge.dsp.sst import Sst
 from edge.errors import InputError
+from edge.frames import Chest, EcgBlock, RcgBlock
 from edge.kernels.sst_cuda import CudaSst
+from edge.network import Network, load_network
+from edge.reconstruction import EcgReconstructor
 from edge.spec import SST_DEFAULT
 from export.operators import fixed
 from tests.peers import tensorrt_on_cpu
@@ -52,7 +55,7 @@ def built(compact_bundle, device, tmp_path) -> Path:
         points=POINTS,
         precision="fp32",
         machine=engine.Machine(tensorrt_on_cpu.VERSION, "12.6", "CPU", "8.7"),
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256(content),
     )
     engine.write(tmp_path / "x.engine", content, about)
     return tmp_path / "x.engine"
@@ -80,12 +83,46 @@ def test_segments_go_in_and_answers_come_out(compact_bundle, built, device):
     segment = np.random.default_rng(0).standard_normal((POINTS, SST_DEFAULT.segment)).astype(np.float32)
     on_cpu = OnnxRuntime(loaded)
     for window in (segment, segment[:, ::-1]):
-        values = Sst(POINTS)(window).values
-        assert_alike([read(window)], on_cpu(values[None]), 2e-3)  # the two SSTs differ by rounding
-    assert_alike([read(segment)], [read(segment)], 0)
+        expected, (seen, said) = Sst(POINTS)(window), read(window)
+        np.testing.assert_allclose(seen.values, expected.values, atol=2e-3)  # the two SSTs differ by rounding
+        np.testing.assert_allclose(seen.scale, expected.scale, rtol=1e-3)
+        assert_alike([said], on_cpu(expected.values[None]), 2e-3)
+    assert_alike([read(segment)[1]], [said], 1)
     assert device.taken == taken
-    with pytest.raises(ValueError, match=r"segment is \(3, 7\), not \(3, 1200\)"):
-        read(segment[:, :7])
+    with pytest.raises(BackendError, match=r"2 channels for an engine of 3 points: .*onnxruntime"):
+        read(segment[:2])
+
+
+def ecg_of(network: Network) -> list[EcgBlock]:
+    """Nine seconds of three chests that shake, as the runtime would reconstruct them."""
+    t, chain, told = np.arange(1800), EcgReconstructor(network.begin, 200.0), []
+    shake = sum(np.exp(-0.5 * ((t - beat) / 4) ** 2) * np.cos((t - beat) * 0.6) for beat in range(90, 1800, 170))
+    rcg = shake + 1e-3 * np.random.default_rng(1).standard_normal((POINTS, len(t)))
+    for k in range(0, len(t), 20):
+        part = rcg[:, k : k + 20]
+        told += chain.push(
+            RcgBlock(k, part, part, np.ones(POINTS), np.ones(20, bool), 0.0, Chest(0.5, 30, True), k == 0)
+        )
+    return told
+
+
+def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, built, device):
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    on_gpu = load_network(compact_bundle, "tensorrt", built)
+    on_cpu = load_network(compact_bundle)
+    assert (on_gpu.name, on_gpu.sha256) == (on_cpu.name, on_cpu.sha256)
+    blocks = list(zip(ecg_of(on_gpu), ecg_of(on_cpu), strict=True))
+    assert len(blocks) == 4
+    assert on_gpu.read
+    for ours, theirs in blocks:
+        assert (ours.t_ns, ours.sample0, ours.window_end) == (theirs.t_ns, theirs.sample0, theirs.window_end)
+        np.testing.assert_allclose(ours.window.values, theirs.window.values, atol=2e-3)
+        np.testing.assert_allclose(ours.estimate.ecg, theirs.estimate.ecg, atol=0.01)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def edited(path: Path, **changes) -> None:
@@ -147,6 +184,35 @@ def test_what_tensorrt_refuses_is_told(compact_bundle, built, monkeypatch):
     monkeypatch.setattr(tensorrt_on_cpu.Runtime, "deserialize_cuda_engine", lambda *_: None)
     with pytest.raises(BackendError, match=r"TensorRT 10.3.0 cannot load it"):
         TensorRt(loaded, built)
+
+
+def test_what_cuda_reports_is_told(compact_bundle, built, device, monkeypatch):
+    loaded = bundle.load(compact_bundle)
+    network = TensorRt(loaded, built)
+
+    def failing(*_):
+        raise device.driver.Error("cuMemcpyHtoDAsync failed:\n illegal address")
+
+    monkeypatch.setattr(device.driver, "memcpy_htod_async", failing)
+    with pytest.raises(InputError, match="the GPU reports: cuMemcpyHtoDAsync failed: illegal address; look"):
+        network(spectrograms(1, POINTS))
+    monkeypatch.setattr(device.driver, "mem_alloc", failing)
+    for make in (lambda: TensorRt(loaded, built), lambda: CudaSst(POINTS)):
+        with pytest.raises(InputError, match="the GPU reports"):
+            make()
+
+
+def test_a_bundle_that_is_replaced_meanwhile_does_not_pass_for_another(bundle_copy, tmp_path):
+    loaded, here = bundle.load(bundle_copy), engine.Machine("10.3.0", "12.6", "CPU", "8.7")
+    about = engine.About(
+        bundle=engine.digest_of(loaded), name="x", points=3, precision="int8", machine=here, sha256=sha256(b"plan")
+    )
+    engine.write(tmp_path / "x.engine", b"plan", about)
+    description = bundle_copy / bundle.DESCRIPTION
+    description.write_bytes(description.read_bytes().replace(b'"made up"', b'"another"'))
+    assert engine.read(tmp_path / "x.engine", loaded, here) == (b"plan", about)
+    with pytest.raises(BackendError, match=r"built for bundle .*build_engine .* --precision int8"):
+        engine.read(tmp_path / "x.engine", bundle.load(bundle_copy), here)
 
 
 def test_without_tensorrt_or_pycuda_it_says_what_to_install(compact_bundle, built, monkeypatch):

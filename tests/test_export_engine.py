@@ -13,10 +13,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
+import export
 from edge import bundle
 from edge.backends import engine
 from edge.errors import InputError
-from export import build_engine
+from export import build_engine, builder
 from export.half import in_half
 from export.operators import ExportError, check_operators, fixed
 from export.precision import in_precision
@@ -40,7 +41,7 @@ def test_every_precision_parses_builds_and_says_what_float32_says(compact_bundle
     assert {tensor.type.tensor_type.elem_type for tensor in (*graph.graph.input, *graph.graph.output)} == {
         TensorProto.FLOAT
     }
-    plan = build_engine.build(rtx, graph, 256, None, build_engine.CLOSEST_TO_ORIN)
+    plan = builder.build(rtx, graph, 256, None, build_engine.CLOSEST_TO_ORIN)
     assert len(plan) > 1e6
     x = spectrograms(1, 50)
     expected, said = (
@@ -66,8 +67,8 @@ def test_a_network_that_tensorrt_cannot_parse_is_told_in_its_words():
     values = [onnx.helper.make_tensor_value_info(name, 1, [4]) for name in "xy"]
     node = onnx.helper.make_node("NoSuchThing", ["x"], ["y"], name="strange")
     model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", values[:1], values[1:]))
-    with pytest.raises(build_engine.BuildError, match=r"cannot parse the network: .*Plugin not found"):
-        build_engine.build(rtx, model, 256, None, build_engine.CLOSEST_TO_ORIN)
+    with pytest.raises(builder.BuildError, match=r"cannot parse the network: .*Plugin not found"):
+        builder.build(rtx, model, 256, None, build_engine.CLOSEST_TO_ORIN)
 
 
 def test_a_dry_run_says_that_it_is_one_and_writes_nothing(compact_bundle, capsys):
@@ -118,13 +119,13 @@ def test_an_engine_is_written_with_what_it_was_built_for(compact_bundle, tmp_pat
 def test_an_interrupted_build_leaves_the_engine_before_as_it_was(compact_bundle, tmp_path, used, monkeypatch, capsys):
     out = tmp_path / "x.engine"
     out.write_bytes(b"before")
-    add_task = build_engine.Progress.add_task
+    add_task = builder.Progress.add_task
 
     def interrupted(self, *arguments, **named):
         signal.raise_signal(signal.SIGINT)
         return add_task(self, *arguments, **named)
 
-    monkeypatch.setattr(build_engine.Progress, "add_task", interrupted)
+    monkeypatch.setattr(builder.Progress, "add_task", interrupted)
     assert build_engine.main([os.fspath(compact_bundle), "--out", os.fspath(out)]) == 130
     assert "interrupted; no engine was written" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["x.engine"]
@@ -160,16 +161,50 @@ def test_a_missing_tensorrt_is_told_in_one_line(compact_bundle, tmp_path, monkey
     assert "no TensorRT" in error
 
 
+def test_a_checkpoint_without_torch_is_told_in_one_line(trained_checkpoint, monkeypatch, capsys):
+    monkeypatch.delattr(export, "bundle")
+    monkeypatch.setitem(sys.modules, "export.bundle", None)  # as where one of its imports fails
+    assert build_engine.main([os.fspath(trained_checkpoint), "--dry-run"]) == 2
+    error = capsys.readouterr().err
+    assert "pip install 'radarecg[export]', or begin from a bundle" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("out", ["none/x.engine", "file/x.engine", "."])
+def test_a_place_that_cannot_be_written_to_is_told_before_the_build(
+    compact_bundle, tmp_path, used, monkeypatch, capsys, out
+):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(build_engine, "build", None)
+    assert build_engine.main([os.fspath(compact_bundle), "--out", os.fspath(tmp_path / out)]) == 2
+    error = capsys.readouterr().err
+    assert "nothing can be written there" in error
+    assert error.count("\n") == 1
+
+
+def test_a_bundle_may_be_the_current_folder(bundle_copy, tmp_path, used, monkeypatch, capsys):
+    monkeypatch.chdir(bundle_copy)
+    monkeypatch.setattr(build_engine, "build", lambda *_: b"plan")
+    assert build_engine.main(["."]) == 0
+    assert f'engine = "{tmp_path}/compact-fp16.engine"' in capsys.readouterr().out
+    assert (tmp_path / "compact-fp16.engine").read_bytes() == b"plan"
+
+
 def wrong_inputs(folder: Path) -> dict[str, tuple[Path, list[str], str]]:
     (folder / "text.pt").write_text("not a checkpoint")
     return {
         "nothing there": (folder / "none", [], "no such checkpoint"),
         "text": (folder / "text.pt", [], "not a checkpoint"),
+        "another folder": (folder, [], "bundle.json: a bundle needs this file"),
+        "the model alone": (folder / "compact" / "model.onnx", [], "not a checkpoint"),
         "int8 without data": (folder / "compact", ["--precision", "int8"], "--data TOML"),
+        "no such data": (folder / "compact", ["--precision", "int8", "--data", "none.toml"], "none.toml"),
     }
 
 
-@pytest.mark.parametrize("case", ["nothing there", "text", "int8 without data"])
+@pytest.mark.parametrize(
+    "case", ["nothing there", "text", "another folder", "the model alone", "int8 without data", "no such data"]
+)
 def test_bad_input_is_one_line_and_status_2(bundle_copy, tmp_path, capsys, case):
     path, words, said = wrong_inputs(tmp_path)[case]
     assert build_engine.main([os.fspath(path), "--dry-run", *words]) == 2

@@ -1,11 +1,18 @@
 """What leaving torch costs is measured, precision by precision, and told as it is."""
 
+import itertools
 import json
 import os
+import re
 
 import pytest
 
+from edge.frames import RawFrame
+from edge.radar.decode import encode
+from edge.recording import Recorder
+from edge.twin.heart import Heart
 from export import verify
+from tests.peers.chest import frames
 from tests.peers.networks import exported_once
 from train.simulate import simulate_set
 
@@ -17,14 +24,24 @@ def people(tmp_path_factory) -> str:
     return os.fspath(folder / "dataset.toml")
 
 
-def test_every_precision_stands_beside_torch(trained_checkpoint, compact_bundle, people, capsys):
+def record(folder, chirp, seconds: float) -> str:
+    with Recorder(folder, chirp, "sdk") as recorder:
+        for frame in frames(chirp, Heart(), seconds=seconds):
+            data = encode(frame.iq, "sdk")
+            recorder.write(RawFrame(frame.seq, frame.t_ns, data, len(data)))
+    return os.fspath(folder)
+
+
+def test_every_precision_stands_beside_torch(trained_checkpoint, compact_bundle, people, iwr6843, tmp_path, capsys):
+    recording = record(tmp_path / "trial", iwr6843, 13)
     with exported_once(compact_bundle):
-        assert verify.main([os.fspath(trained_checkpoint), "--data", people]) == 0
+        assert verify.main([os.fspath(trained_checkpoint), "--data", people, "--replay", recording]) == 0
     out = capsys.readouterr().out
     rows = json.loads(out.splitlines()[-1])
     assert list(rows) == ["torch", "ONNX Runtime fp32", "ONNX Runtime fp16", "ONNX Runtime int8"]
-    for head in ("ecg", "anchor", "cycle"):
-        apart = [row[f"apart_{head}"] for row in rows.values()]
+    assert re.search(r"\d+ windows of the data, [1-9] windows of the replay", out)
+    for kind in itertools.product(("ecg", "anchor", "cycle"), ("data", "replay")):
+        apart = [row["_apart_".join(kind)] for row in rows.values()]
         assert apart[0] == 0 < apart[1] < 1e-4
         assert apart[1] < apart[2] < apart[3] < 0.2
     assert rows["torch"]["windows"] > 5
@@ -37,6 +54,13 @@ def test_a_loss_is_the_worst_figures_and_its_sign_that_of_the_task():
     assert verify.loss_percent({**before, "pcc": 0.9, "ppi_error_ms": 9.0}, before) == 0
     assert verify.loss_percent({**before, "pcc": 0.76, "r_timing_ms_median": 20.2}, before) == 5
     assert verify.loss_percent({**before, "r_timing_ms_median": None}, before) == 100
+
+
+def test_a_recording_without_a_window_is_told(trained_checkpoint, compact_bundle, people, iwr6843, tmp_path, capsys):
+    recording = record(tmp_path / "short", iwr6843, 5)
+    with exported_once(compact_bundle):
+        assert verify.main([os.fspath(trained_checkpoint), "--data", people, "--replay", recording]) == 2
+    assert "short: no chest in view" in capsys.readouterr().err
 
 
 def test_a_bundle_that_has_left_float32_is_not_verified(half_bundle, people, capsys):

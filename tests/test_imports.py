@@ -11,11 +11,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("edge", "train", "export")
 MAY_IMPORT = {"edge": {"edge"}, "train": {"edge", "train"}, "export": {"edge", "train", "export"}}
 
-BASE = {"spec", "errors", "frames", "chirp", "antennas", "calibration", "timing"}
+BASE = {"spec", "errors", "files", "frames", "chirp", "antennas", "calibration", "timing"}
 # What each room inside edge may use beside BASE and itself.
 ROOMS = {
     "spec": set(),
     "errors": set(),
+    "files": set(),
     "frames": {"spec"},
     "chirp": {"spec", "errors"},
     "antennas": {"spec", "frames", "chirp"},
@@ -30,7 +31,8 @@ ROOMS = {
     "web": set(),
     "systemd": set(),
     "logs": set(),
-    "bundle": set(),
+    "signature": set(),
+    "bundle": {"signature"},
     "backends": {"bundle", "cuda"},
     "twin": {"radar"},
     "recording": {"radar"},
@@ -40,7 +42,7 @@ ROOMS = {
     "report": set(),
     "calibrate": {"dsp", "radar", "recording", "sources"},
     "plot": {"dsp", "recording", "sources"},
-    "network": {"backends", "bundle"},
+    "network": {"backends", "bundle", "kernels", "reconstruction"},
     "environment": set(),
     "config": {"environment", "mqtt", "network", "radar", "web"},
     "arguments": set(),

@@ -13,6 +13,7 @@ import torch
 from edge.errors import InputError
 from edge.spec import SST_DEFAULT
 from tests.conftest import ROOT
+from tests.peers.disk import full_disk
 from tests.peers.people import write_people
 from train import checkpoint
 from train.batches import Batches
@@ -127,17 +128,11 @@ def test_settings_are_checked(tmp_path):
         load_train_config(path)
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(recordings, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_checkpoint_before(recordings, tmp_path):
     run(recordings, tmp_path / "run").train()
     path = tmp_path / "run" / "last.pt"
     before = path.read_bytes()
-
-    def full(content, file):
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match=r"last.pt.*No space left.*untouched"):
+    with full_disk(), pytest.raises(OSError, match=r"last.pt.*File too large.*untouched"):
         checkpoint.save(path, CONFIG, {}, {})
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.glob("*.part")] == []

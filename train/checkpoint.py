@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 
 from edge import __version__
 from edge.errors import InputError
+from edge.files import write_whole
 from edge.spec import SST_DEFAULT, fingerprint
 from train.config import TrainConfig
 from train.model import NETWORKS
@@ -68,8 +69,7 @@ class Checkpoint:
 
 
 def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Mapping[str, object]) -> None:
-    """Writes a checkpoint whole or not at all: a full disk leaves the one before as it was. Raises OSError."""
-    part = path.with_name(path.name + ".part")
+    """Writes a checkpoint whole or not at all. Raises OSError."""
     content = {
         "format": FORMAT,
         "spec": fingerprint(SST_DEFAULT),
@@ -83,15 +83,9 @@ def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Map
             **provenance,
         },
     }
-    try:
-        with part.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
-        part.unlink(missing_ok=True)
-        raise OSError(f"{path}: the checkpoint cannot be written ({error}); the one before is untouched") from error
-    part.replace(path)
+    file = BytesIO()
+    torch.save(content, file)
+    write_whole(path, file.getvalue())
 
 
 def load(path: Path, model: str | None = None) -> Checkpoint:

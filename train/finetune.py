@@ -29,6 +29,7 @@ import msgspec
 import torch
 
 from edge import bundle
+from edge.arguments import count
 from edge.errors import InputError
 from edge.spec import SST_BINS, SST_COLUMNS
 from train import checkpoint
@@ -163,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="the data set; see docs/training.md")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--folds", choices=("leave-subject-out", "k-fold", "holdout"), help="other than the [split]")
-    parser.add_argument("--first", type=_positive, metavar="N", help="the first N folds only")
+    parser.add_argument("--first", type=count, metavar="N", help="the first N folds only")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--steps", type=int, default=STEPS, help="in an epoch")
     parser.add_argument("--rate", type=float, default=RATE, help="learning rate")
@@ -197,12 +198,6 @@ def folded(data: DataSet, kind: str) -> DataSet:
 def _digest(base: Checkpoint) -> str:
     weights = b"".join(value.numpy().tobytes() for value in base.state["network"].values())
     return hashlib.blake2b(weights, digest_size=8).hexdigest()
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than one")
-    return number
 
 
 if __name__ == "__main__":

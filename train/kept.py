@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import InputError
+from edge.files import write_whole
 
 
 class OtherWorkError(InputError):
@@ -22,7 +23,7 @@ def keep_to(settings: Mapping[str, object], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path, now = folder / "settings.json", json.dumps(settings, indent=1)
     if not path.exists():
-        _write(path, now)
+        write_whole(path, now.encode())
     if (before := path.read_text()) != now:
         old, new = json.loads(before), json.loads(now)
         changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
@@ -34,13 +35,6 @@ def keep_to(settings: Mapping[str, object], folder: Path) -> None:
 def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What the JSON file holds; made and written, whole or not at all, where it is not there yet."""
     if not path.exists():
-        _write(path, json.dumps(make(), indent=1))
+        write_whole(path, json.dumps(make(), indent=1).encode())
     found: dict[str, Any] = json.loads(path.read_text())
     return found
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(text)
-    part.replace(path)

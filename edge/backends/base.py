@@ -21,13 +21,6 @@ class Predictor(Protocol):
         """One TaskOutputs a window, in order."""
 
 
-class SegmentPredictor(Protocol):
-    """A network with the SST in front of it, both where they run: no spectrogram need leave a GPU."""
-
-    def __call__(self, segment: Float32) -> TaskOutputs:
-        """One window's high-passed samples [P, spec.segment] to what the network says of it."""
-
-
 def task_outputs(ecg: Float32, anchor: Float32, cycle: Float32) -> list[TaskOutputs]:
     """A network's outputs for B windows: pieces [B, 200] as they are, logits [B, 800] and [B, 260] to probabilities."""
     return [TaskOutputs(*row) for row in zip(ecg, softmax(anchor, axis=-1), softmax(cycle, axis=-1), strict=True)]

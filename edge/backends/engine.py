@@ -7,14 +7,15 @@ built on the device (`export.build_engine`), and checked before it is loaded.
 from __future__ import annotations
 
 import hashlib
-import os
+import shlex
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from edge.backends.base import BackendError
-from edge.bundle import DESCRIPTION, Bundle, Precision
+from edge.bundle import Bundle, Precision
+from edge.files import write_whole
 
 FORMAT = "radarecg.engine/1"
 
@@ -48,8 +49,8 @@ def this_machine(tensorrt: Any, cuda: Any) -> Machine:
 
 
 def digest_of(bundle: Bundle) -> str:
-    """Of its bundle.json, which has the digests of the rest. Raises OSError."""
-    return hashlib.sha256((bundle.folder / DESCRIPTION).read_bytes()).hexdigest()
+    """Of its bundle.json, which has the digests of the rest."""
+    return hashlib.sha256(bundle.description).hexdigest()
 
 
 def about_path(path: Path) -> Path:
@@ -63,22 +64,10 @@ def write(path: Path, content: bytes, about: About) -> None:
     write_whole(about_path(path), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all. Raises OSError."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def read(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:
     """An engine for this bundle on this machine. Raises BackendError with the command that builds one."""
-    rebuild = f"build it here: python -m export.build_engine {bundle.folder} --out {path}"
+    command = ["python", "-m", "export.build_engine", str(bundle.folder), "--out", str(path)]
+    rebuild = f"build it here: {shlex.join(command)}"
     try:
         content, about = path.read_bytes(), msgspec.json.decode(about_path(path).read_bytes(), type=About)
     except OSError as error:
@@ -94,5 +83,7 @@ def read(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:
         ("content", about.sha256, hashlib.sha256(content).hexdigest()),
     ):
         if built != found:
-            raise BackendError(f"{path}: built for {what} {built}, this is {found}; {rebuild}")
+            raise BackendError(
+                f"{path}: built for {what} {built}, this is {found}; {rebuild} --precision {about.precision}"
+            )
     return content, about

@@ -16,8 +16,9 @@ import numpy as np
 from edge.backends.base import BackendError, task_outputs
 from edge.backends.engine import read, this_machine
 from edge.bundle import Bundle, Tensor, inputs, outputs
-from edge.cuda import cuda_driver
-from edge.frames import Float32, TaskOutputs
+from edge.cuda import cuda_driver, gpu_errors_told
+from edge.frames import Float32, SstWindow, TaskOutputs
+from edge.spec import SST_BINS, SST_COLUMNS
 
 WARM_UP = 3
 """Windows before the first one: the first takes long."""
@@ -33,8 +34,8 @@ class EnqueuedSst(Protocol):
 class TensorRt:
     """An engine as a `Predictor`, for the number of points it was built for.
 
-    Raises BackendError without TensorRT, for an engine of another TensorRT, GPU or bundle, and for what CUDA reports;
-    InputError without PyCUDA or a GPU.
+    Raises BackendError without TensorRT and for an engine of another TensorRT, GPU or bundle; InputError without
+    PyCUDA or a GPU, and for what CUDA reports.
     """
 
     def __init__(self, bundle: Bundle, engine: Path) -> None:
@@ -53,9 +54,10 @@ class TensorRt:
         found = {name: tuple(self._engine.get_tensor_shape(name)) for name in names}
         if found != expected:
             raise BackendError(f"{engine}: it has {found}, not {expected}; build it again from its bundle")
-        self.stream = self.cuda.Stream()
-        self._host = {name: self.cuda.pagelocked_empty(shape, np.float32) for name, shape in expected.items()}
-        self._device = {name: self.cuda.mem_alloc(array.nbytes) for name, array in self._host.items()}
+        with gpu_errors_told(self.cuda):
+            self.stream = self.cuda.Stream()
+            self._host = {name: self.cuda.pagelocked_empty(shape, np.float32) for name, shape in expected.items()}
+            self._device = {name: self.cuda.mem_alloc(array.nbytes) for name, array in self._host.items()}
         for name, memory in self._device.items():
             if not self._context.set_tensor_address(name, int(memory)):
                 raise BackendError(f"{engine}: TensorRT takes no memory for {name}; see its message above")
@@ -64,14 +66,14 @@ class TensorRt:
             self._window()
 
     @property
-    def spectrograms(self) -> int:
-        """Where on the GPU the engine reads its window [P, 71, 120]."""
-        return int(self._device["spectrograms"])
+    def spectrograms(self) -> Any:
+        """The GPU's memory in which the engine reads its window [P, 71, 120]."""
+        return self._device["spectrograms"]
 
     def __call__(self, values: Float32) -> list[TaskOutputs]:
         """Spectrograms [B, P, 71, 120] to what the network says of each."""
         if values.shape[1] != self.points:
-            raise BackendError(f"{values.shape[1]} points for an engine of {self.points}; build one for so many")
+            raise BackendError(f"{values.shape[1]} points for an engine of {self.points}; use ONNX Runtime for these")
         said = []
         for window in values:
             self._host["spectrograms"][0] = window
@@ -82,42 +84,54 @@ class TensorRt:
         """What the network says of the window that is, or will be by what is on the stream, at `spectrograms`."""
         if not self._context.execute_async_v3(self.stream.handle):
             raise BackendError("TensorRT could not start the network; see its message above")
-        for tensor in outputs():
-            self.cuda.memcpy_dtoh_async(self._host[tensor.name], self._device[tensor.name], self.stream)
-        try:
+        with gpu_errors_told(self.cuda):
+            for tensor in outputs():
+                self.cuda.memcpy_dtoh_async(self._host[tensor.name], self._device[tensor.name], self.stream)
             self.stream.synchronize()
-        except self.cuda.Error as error:
-            raise BackendError(f"the GPU stopped in the middle of a window ({error}); start again") from error
         ecg, anchor, cycle = (self._host[tensor.name] for tensor in outputs())
         return task_outputs(ecg.copy(), anchor, cycle)[0]
 
     def _window(self) -> TaskOutputs:
-        self.cuda.memcpy_htod_async(self._device["spectrograms"], self._host["spectrograms"], self.stream)
+        with gpu_errors_told(self.cuda):
+            self.cuda.memcpy_htod_async(self._device["spectrograms"], self._host["spectrograms"], self.stream)
         return self.run()
 
 
 class TensorRtFromSegments:
-    """SST and engine in a row as a `SegmentPredictor`: only samples go to the GPU, only answers come back.
+    """SST and engine in a row: samples go to the GPU, and the SST writes where the engine reads.
 
-    `sst` is made for as many channels as the engine has points, and as the bundle's `sst` says.
+    The spectrograms come back with the answers, to be shown. `sst` is made for as many channels as the engine has
+    points, and as the bundle's `sst` says.
     """
 
     def __init__(self, network: TensorRt, sst: EnqueuedSst, samples: int) -> None:
         self._network, self._sst, cuda = network, sst, network.cuda
-        self._host = cuda.pagelocked_empty((network.points, samples), np.float32)
-        self._segment = cuda.mem_alloc(self._host.nbytes)
-        self._scale = cuda.mem_alloc(network.points * self._host.itemsize)
+        with gpu_errors_told(cuda):
+            self._host = cuda.pagelocked_empty((network.points, samples), np.float32)
+            self._window = SstWindow(
+                cuda.pagelocked_empty((network.points, SST_BINS, SST_COLUMNS), np.float32),
+                cuda.pagelocked_empty((network.points,), np.float32),
+            )
+            self._segment = cuda.mem_alloc(self._host.nbytes)
+            self._scale = cuda.mem_alloc(self._window.scale.nbytes)
         self(np.zeros(self._host.shape, np.float32))
 
-    def __call__(self, segment: Float32) -> TaskOutputs:
-        """One window. Raises BackendError; ValueError for another shape."""
+    def __call__(self, segment: Float32) -> tuple[SstWindow, TaskOutputs]:
+        """High-passed samples [P, spec.segment] to their window and what the network says of it. Raises InputError."""
         if segment.shape != self._host.shape:
-            raise ValueError(f"segment is {segment.shape}, not {self._host.shape}")
-        network = self._network
+            raise BackendError(
+                f"{len(segment)} channels for an engine of {self._network.points} points: this radar's channels are "
+                'not points of a chest; set backend = "onnxruntime" under [network]'
+            )
+        network, cuda, seen = self._network, self._network.cuda, self._window
         self._host[:] = segment
-        network.cuda.memcpy_htod_async(self._segment, self._host, network.stream)
-        self._sst.enqueue(self._segment, network.spectrograms, self._scale, network.stream)
-        return network.run()
+        with gpu_errors_told(cuda):
+            cuda.memcpy_htod_async(self._segment, self._host, network.stream)
+            self._sst.enqueue(self._segment, network.spectrograms, self._scale, network.stream)
+            cuda.memcpy_dtoh_async(seen.values, network.spectrograms, network.stream)
+            cuda.memcpy_dtoh_async(seen.scale, self._scale, network.stream)
+        said = network.run()
+        return SstWindow(seen.values.copy(), seen.scale.copy()), said
 
 
 def tensorrt() -> Any:

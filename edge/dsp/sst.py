@@ -127,11 +127,10 @@ class HighPass:
         return np.take_along_axis(np.concatenate([before, x], axis=1), place, axis=1)
 
 
-class SstStream:
-    """The transform of a live stream of P channels: a window every HOP, from 6 s (and the look-ahead) on."""
+class Segments:
+    """A live stream of P channels, cut to what the transform takes: every HOP, from 6 s (and the look-ahead) on."""
 
-    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, threads: int = 1) -> None:
-        self._sst = Sst(channels, spec, HOP, threads)
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT) -> None:
         self._high_pass = HighPass()
         self._segment = spec.segment
         # Twice as long as needed, so that the latest samples move to the front only now and then.
@@ -139,17 +138,17 @@ class SstStream:
         self._covered = np.zeros(2 * spec.segment, bool)
         self._end = spec.segment
         self._missing = spec.segment
-        """Samples still to come before the next window."""
+        """Samples still to come before the next segment."""
 
-    def push(self, rcg_mm_s2: Float64, covered: Bool) -> list[SstWindow]:
-        """RCG [P, n] and covered [n] to the windows that they complete.
+    def push(self, rcg_mm_s2: Float64, covered: Bool) -> list[tuple[Float32, float]]:
+        """RCG [P, n] and covered [n] to the high-passed segments [P, spec.segment] that they complete.
 
-        `coverage` is the share of a window's own 4 s that was measured, not interpolated.
+        Beside each its coverage: the share of its window's 4 s that was measured, not interpolated.
         Raises ValueError for shapes that do not belong together.
         """
         if rcg_mm_s2.shape != (len(self._samples), len(covered)):
             raise ValueError(f"RCG is {rcg_mm_s2.shape} with {len(covered)} covered, not {len(self._samples)} channels")
-        windows = []
+        segments = []
         x = self._high_pass.push(rcg_mm_s2) if len(covered) else rcg_mm_s2
         done = 0
         while done < len(covered):
@@ -158,9 +157,8 @@ class SstStream:
             done = part.stop
             if self._missing == 0:
                 self._missing = HOP
-                window = self._sst(self._samples[:, self._end - self._segment : self._end])
-                windows.append(SstWindow(window.values.copy(), window.scale.copy(), self._coverage()))
-        return windows
+                segments.append((self._samples[:, self._end - self._segment : self._end].copy(), self._coverage()))
+        return segments
 
     def _append(self, x: Float64, covered: Bool) -> None:
         n = len(covered)
@@ -177,6 +175,21 @@ class SstStream:
     def _coverage(self) -> float:
         start = self._end - self._segment + SST_PAST
         return float(self._covered[start : start + SST_WINDOW].mean())
+
+
+class SstStream:
+    """The transform of a live stream of P channels: a window a segment."""
+
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, threads: int = 1) -> None:
+        self._segments, self._sst = Segments(channels, spec), Sst(channels, spec, HOP, threads)
+
+    def push(self, rcg_mm_s2: Float64, covered: Bool) -> list[SstWindow]:
+        """RCG [P, n] and covered [n] to the windows that they complete. Raises ValueError as `Segments` does."""
+        return [self._window(*segment) for segment in self._segments.push(rcg_mm_s2, covered)]
+
+    def _window(self, segment: Float32, coverage: float) -> SstWindow:
+        window = self._sst(segment)
+        return SstWindow(window.values.copy(), window.scale.copy(), coverage)
 
 
 def spectrograms(rcg_mm_s2: Float64, spec: SstSpec = SST_DEFAULT) -> Iterator[tuple[int, SstWindow]]:

@@ -9,7 +9,7 @@ from typing import Any, SupportsInt
 
 import numpy as np
 
-from edge.cuda import cuda_driver
+from edge.cuda import cuda_driver, gpu_errors_told
 from edge.dsp.sst_tables import Band, Int32, SstTables, sst_tables
 from edge.errors import InputError
 from edge.frames import Float32, SstWindow
@@ -124,16 +124,17 @@ class CudaSst:
                 f"bytes a block has on {device.name()}: set frame_rate_hz to 30 or compute it on the CPU"
             )
         self._build, self._channels = build, channels
-        module = _compiled(build)
-        self._spectrum, self._squeeze = module.get_function("sst_spectrum"), module.get_function("sst_squeeze")
-        self._spectrum.prepare("PPPP")
-        self._squeeze.prepare("PPPPPP")
-        self._squeeze.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, build.shared_bytes)
-        self._taper = cuda.to_device(build.tables.taper)
-        self._band = cuda.to_device(build.band)
-        self._gain = cuda.to_device(build.gain)
-        self._bins = cuda.mem_alloc(channels * SST_PERIOD // 2 * _COMPLEX_BYTES)
-        self._peak = cuda.mem_alloc(channels * _FLOAT_BYTES)
+        with gpu_errors_told(cuda):
+            module = _compiled(build)
+            self._spectrum, self._squeeze = module.get_function("sst_spectrum"), module.get_function("sst_squeeze")
+            self._spectrum.prepare("PPPP")
+            self._squeeze.prepare("PPPPPP")
+            self._squeeze.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, build.shared_bytes)
+            self._taper = cuda.to_device(build.tables.taper)
+            self._band = cuda.to_device(build.band)
+            self._gain = cuda.to_device(build.gain)
+            self._bins = cuda.mem_alloc(channels * SST_PERIOD // 2 * _COMPLEX_BYTES)
+            self._peak = cuda.mem_alloc(channels * _FLOAT_BYTES)
 
     def enqueue(self, segment: SupportsInt, values: SupportsInt, scale: SupportsInt, stream: Any) -> None:
         """Puts one window on a PyCUDA stream and returns. The pointers are the device's, to float32 in C order.

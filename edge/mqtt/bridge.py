@@ -9,7 +9,6 @@ the server ignores.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import urllib.error
 import urllib.request
@@ -22,6 +21,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.errors import InputError
+from edge.files import write_whole
 from edge.mqtt.broker import Broker
 from edge.mqtt.fhir import MESSAGE_SYSTEM, Resource, Version, observation
 from edge.mqtt.payloads import EcgPayload, VitalsPayload, encode
@@ -122,12 +122,7 @@ def _write(folder: Path, resource: Resource) -> None:
     device, boot, seq = resource["identifier"][0]["value"].split("/")
     path = folder / device / f"{boot}-{seq}.json"
     path.parent.mkdir(exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        file.write(encode(resource))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    write_whole(path, encode(resource))
 
 
 def _post(url: str, resource: Resource) -> None:

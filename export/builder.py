@@ -1,0 +1,108 @@
+"""A graph to an engine, by TensorRT or a module like it: strongly typed, with progress, and Ctrl-C ends it.
+
+Uses only what TensorRT has had from 10.3 (JetPack 6.2) to 11.4 on.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import onnx
+from rich.progress import Progress
+
+from edge.errors import InputError
+from edge.files import write_whole
+
+
+class BuildError(InputError):
+    """TensorRT does not take the network; the message is its own."""
+
+
+def build(trt: Any, model: onnx.ModelProto, workspace_mb: int, cache: Path | None, target: str | None = None) -> bytes:
+    """The engine of a graph of one shape, by the module `trt`; shows its progress, and Ctrl-C ends it.
+
+    `cache`: the file that keeps what was timed. `target`: a compute capability, for a module that builds without a GPU.
+    Raises BuildError, KeyboardInterrupt, OSError.
+    """
+    log = _log(trt)
+    try:
+        builder = trt.Builder(log)
+    except (TypeError, RuntimeError) as error:  # TypeError: what it becomes in Python that there was none
+        raise BuildError(f"TensorRT cannot begin: {_line(log.errors)}; look at what nvidia-smi says") from error
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse(model.SerializeToString()):
+        errors = [parser.get_error(k).desc() for k in range(parser.num_errors)]
+        raise BuildError(f"TensorRT cannot parse the network: {_line(errors)}")
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_mb << 20)
+    if target:
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(getattr(trt.ComputeCapability, target), 0)
+    if cache:
+        known = config.create_timing_cache(cache.read_bytes() if cache.exists() else b"")
+        if not known or not config.set_timing_cache(known, False):  # of another TensorRT or GPU, or damaged
+            config.set_timing_cache(config.create_timing_cache(b""), False)
+    with _progress(trt) as (monitor, stopped):
+        config.progress_monitor = monitor
+        plan = builder.build_serialized_network(network, config)
+    if stopped.is_set():
+        raise KeyboardInterrupt
+    if plan is None:
+        raise BuildError(f"TensorRT cannot build the network: {_line(log.errors)}")
+    if cache:
+        write_whole(cache, bytes(config.get_timing_cache().serialize()))
+    return bytes(plan)
+
+
+def _line(errors: Sequence[str]) -> str:
+    return " ".join("; ".join(errors).split()) or "it does not say why"
+
+
+def _log(trt: Any) -> Any:
+    """TensorRT's log: its errors are kept, for the message."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.errors.append(message)
+
+    return Log()
+
+
+@contextmanager
+def _progress(trt: Any) -> Iterator[tuple[Any, threading.Event]]:
+    """TensorRT's phases as bars, and whether Ctrl-C was pressed: an exception must not cross TensorRT."""
+    stopped = threading.Event()
+    bars = Progress(transient=True)
+    tasks: dict[str, Any] = {}
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+
+        def phase_start(self, name: str, parent: str | None, steps: int) -> None:
+            tasks[name] = bars.add_task(name, total=steps)
+
+        def step_complete(self, name: str, step: int) -> bool:
+            bars.update(tasks[name], completed=step + 1)
+            return not stopped.is_set()
+
+        def phase_finish(self, name: str) -> None:
+            bars.remove_task(tasks.pop(name))
+
+    before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    try:
+        with bars:
+            yield Monitor(), stopped
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,37 @@
+"""Signs a bundle, so that a device can tell whose it is.
+
+openssl genpkey -algorithm ed25519 -out maker.key     # once; keep it to yourself
+openssl pkey -in maker.key -pubout -out maker.pem     # for the devices: public_key = "maker.pem" under [network]
+python -m export.sign compact --key maker.key
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from edge import bundle
+from edge.errors import InputError
+from edge.files import write_whole
+from edge.signature import SIGNATURE, load_key
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m export.sign", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("bundle", type=Path, help="its folder")
+    parser.add_argument("--key", type=Path, required=True, metavar="PEM", help="a private ed25519 key")
+    args = parser.parse_args(arguments)
+    try:
+        signed = load_key(args.key, "private").sign(bundle.load(args.bundle).description)
+        write_whole(args.bundle / SIGNATURE, signed)
+    except (InputError, OSError) as error:
+        print(f"export.sign: error: {error}", file=sys.stderr)
+        return 2
+    print(f"{args.bundle / SIGNATURE}: signed, as it is now; export it again and it must be signed again")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

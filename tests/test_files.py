@@ -1,0 +1,26 @@
+"""Files that are there whole or not at all."""
+
+import pytest
+
+from edge.files import write_whole
+from tests.peers.disk import full_disk
+
+
+def test_what_is_written_replaces_what_was_there(tmp_path):
+    for content in (b"before", b"after"):
+        write_whole(tmp_path / "x", content)
+        assert (tmp_path / "x").read_bytes() == content
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_a_full_disk_leaves_the_file_before_and_nothing_else(tmp_path):
+    write_whole(tmp_path / "x", b"before")
+    with full_disk(), pytest.raises(OSError, match=r"x: cannot be written \(File too large\); what was there is unt"):
+        write_whole(tmp_path / "x", b"after " * 100)
+    assert (tmp_path / "x").read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(OSError, match=r"none/x: cannot be written \(No such file or directory\)"):
+        write_whole(tmp_path / "none" / "x", b"")
