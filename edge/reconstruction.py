@@ -18,8 +18,9 @@ Read = Callable[[Float32], tuple[SstWindow, TaskOutputs]]
 Begin = Callable[[int], Read]
 """SST and network for a new stretch of RCG of so many channels."""
 
-LEAST_COVERAGE = 0.9
-"""Of a window of which less was measured nothing is believed: the rest of it is a straight line."""
+LEAST_COVERAGE = 0.6
+"""Of a window of which less was measured nothing is believed. A third of the frames may be lost here and there before
+the rate is less often right (docs/quality.md); longer gaps begin a new stretch (`edge.dsp.rcg`)."""
 _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
 
 
@@ -68,4 +69,4 @@ class EcgReconstructor:
         age = self._samples - 1 - estimate.sample0
         t_ns = block.t_ns - self._delay_ns - age * _SAMPLE_NS
         shown = replace(window, coverage=coverage)
-        return [EcgBlock(t_ns, self._before + estimate.sample0, estimate, continues, shown, self._before + end)]
+        return [EcgBlock(t_ns, self._before + estimate.sample0, estimate, continues, said, shown, self._before + end)]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edge.frames import TaskOutputs
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, SST_WINDOW
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, RCG_RATE_HZ, SST_WINDOW
 from edge.vitals.stitch import DELAY_S, Stitcher
 
 HOP = 200
