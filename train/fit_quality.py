@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from io import BytesIO
@@ -27,7 +27,7 @@ from scipy import optimize, special
 
 from edge.dsp.rcg import RcgExtractor
 from edge.files import write_whole
-from edge.frames import Bool, Chest, Float64, RcgBlock
+from edge.frames import Bool, Float64
 from edge.network import load_network
 from edge.pipeline import Pipeline
 from edge.radar.firmware import load_chirp
@@ -36,7 +36,7 @@ from edge.vitals.fitted import FILE, Fitted, Logistic, MovementFit, TrustFit
 from edge.vitals.movement import MovementWatch
 from edge.vitals.quality import tolerance_bpm, trust_signs
 from train.data.motion import integrated
-from train.scenarios import SECONDS, draw_scenario, frames, true_bpm
+from train.scenarios import SECONDS, draw_scenario, frames, true_bpm, watch_rcg
 from train.simulation.session import draw_session
 from train.simulation.subject import draw_subject
 from train.simulation.trial import simulate
@@ -101,7 +101,7 @@ def trust_rows(person: int) -> Rows:
     names, signs, wanted = [], [], []
     pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
     rcg = trial.rcg.astype(np.float64)
-    for now_s in chest_blocks(pipeline, rcg, integrated(rcg)):
+    for now_s in watch_rcg(pipeline, rcg, integrated(rcg)):
         pipeline.vitals(round(now_s * 1e9))
         assert pipeline.evidence
         beats, true = pipeline.evidence.beats, true_bpm(trial.r_peaks_s, now_s)
@@ -111,20 +111,6 @@ def trust_rows(person: int) -> Rows:
             signs.append(list(found.values()))
             wanted.append(float(abs(beats.bpm - true) <= tolerance_bpm(true)))
     return Rows(names, np.reshape(signs, (len(wanted), -1)), np.array(wanted), np.full(len(wanted), float(person)))
-
-
-def chest_blocks(pipeline: Pipeline, rcg: Float64, displacement: Float64) -> Iterable[float]:
-    """Gives the pipeline RCG and displacement [P, n] of a chest that is there; yields every full second."""
-    step = round(BLOCK_S * RCG_RATE_HZ)
-    weights, chest, covered = np.full(len(rcg), 1 / len(rcg)), Chest(0.5, 30.0, True), np.ones(step, bool)
-    for start in range(0, rcg.shape[1] - step + 1, step):
-        part = slice(start, start + step)
-        t_ns = round(part.stop / RCG_RATE_HZ * 1e9)
-        pipeline.take(
-            RcgBlock(t_ns, displacement[:, part], rcg[:, part], weights, covered, 0.0, chest, restarted=start == 0)
-        )
-        if part.stop % RCG_RATE_HZ == 0:
-            yield part.stop / RCG_RATE_HZ
 
 
 def fit_movement(rows: Rows) -> MovementFit:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge.chirp import ChirpConfig
-from edge.frames import Bool, Float64, RadarFrame
-from edge.spec import WINDOW_S
+from edge.frames import Bool, Chest, Float64, RadarFrame, RcgBlock
+from edge.pipeline import Pipeline
+from edge.spec import BLOCK_S, RCG_RATE_HZ, WINDOW_S
 from edge.twin.body import Movement
 from edge.twin.fmcw import Fmcw
 from edge.twin.scene import Absence
@@ -75,6 +76,20 @@ def frames(scenario: Scenario, chirp: ChirpConfig) -> Iterator[RadarFrame]:
     for first in range(0, len(scenario.lost), _FRAMES_AT_ONCE):
         for seq, iq in enumerate(radar.frames(first, _FRAMES_AT_ONCE), first):
             yield RadarFrame(seq, round(seq * chirp.frame_period_s * 1e9), iq, complete=not scenario.lost[seq])
+
+
+def watch_rcg(pipeline: Pipeline, rcg: Float64, displacement: Float64) -> Iterator[float]:
+    """Gives the pipeline RCG and displacement [P, n] of a chest that is there; yields the time at every full second."""
+    step = round(BLOCK_S * RCG_RATE_HZ)
+    weights, chest, covered = np.full(len(rcg), 1 / len(rcg)), Chest(0.5, 30.0, True), np.ones(step, bool)
+    for start in range(0, rcg.shape[1] - step + 1, step):
+        part = slice(start, start + step)
+        t_ns = round(part.stop / RCG_RATE_HZ * 1e9)
+        pipeline.take(
+            RcgBlock(t_ns, displacement[:, part], rcg[:, part], weights, covered, 0.0, chest, restarted=start == 0)
+        )
+        if part.stop % RCG_RATE_HZ == 0:
+            yield part.stop / RCG_RATE_HZ
 
 
 def true_bpm(beats_s: Float64, now_s: float) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from scipy import special
 
 FILE = Path(__file__).with_name("fitted.json")
 
@@ -22,8 +22,8 @@ class Logistic(msgspec.Struct, frozen=True, kw_only=True):
         return self.offset + sum(weight * signs[name] for name, weight in self.weights.items())
 
     def probability(self, signs: Mapping[str, float]) -> float:
-        """0..1."""
-        return 1 / (1 + math.exp(-max(-50.0, min(50.0, self.score(signs)))))
+        """0..1; NaN where a sign is."""
+        return float(special.expit(self.score(signs)))
 
 
 class MovementFit(Logistic, frozen=True, kw_only=True):

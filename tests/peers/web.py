@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from edge.frames import EcgBlock, EcgEstimate, FrameCount, Quality, SstWindow, Vitals, Waveform
+from edge.frames import EcgBlock, EcgEstimate, FrameCount, Quality, SstWindow, TaskOutputs, Vitals, Waveform
 from edge.web.messages import Hello
 from edge.web.page import LivePage
 
@@ -73,7 +73,8 @@ def ecg(t_ns: int, sample0: int, seconds: int = 1, window: SstWindow | None = No
     beats = np.exp(-0.5 * ((k % 200 - 80) / 3) ** 2)
     r_peaks = 80.0 + 200 * np.arange(seconds)
     estimate = EcgEstimate(sample0, beats, k >= 50, r_peaks + sample0, np.full(seconds, 0.9))
-    return EcgBlock(t_ns, sample0, estimate, True, window, sample0 + 200 * seconds)
+    said = TaskOutputs(np.zeros(200), np.full(800, 1 / 800), np.full(260, 1 / 260))
+    return EcgBlock(t_ns, sample0, estimate, True, said, window, sample0 + 200 * seconds)
 
 
 def get(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
