@@ -25,6 +25,7 @@ from edge.spec import VITALS_PERIOD_S, WINDOW_S
 from edge.vitals.heart_rate import BeatList
 from edge.vitals.movement import MovementWatch
 from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, assess
+from edge.vitals.stitch import DELAY_S
 
 FIRST_SECONDS_S = 5.0  # the chest is first looked for after four
 
@@ -68,7 +69,7 @@ class Pipeline:
     """Frames in with `push`; once a second `vitals`, whatever came in.
 
     `clock_synced` says whether the frames' times can be trusted: the host's clock, or the recording's. `network` makes
-    the ECG; without one there is none.
+    the ECG, whose beats are decided after `decide_after_s`; without one there is none.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Pipeline:
         clock_synced: Callable[[], bool],
         calibration: Calibration = UNCALIBRATED,
         network: Begin | None = None,
+        decide_after_s: float = DELAY_S,
     ) -> None:
         self._clock_synced = clock_synced
         self._rcg = RcgExtractor(chirp, calibration)
@@ -88,7 +90,7 @@ class Pipeline:
         self._whole: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
         self._last: RadarFrame | None = None
         self._heard_ns: int | None = None
-        self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz) if network else None
+        self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz, decide_after_s) if network else None
         self.frames = FrameCount()
         self.quality = Quality("unusable", 0.0, ("warming_up",))
         """The latest verdict."""

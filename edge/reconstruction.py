@@ -9,7 +9,7 @@ from edge.dsp.rcg import delay_s
 from edge.dsp.sst import HOP, Segments, Sst
 from edge.frames import EcgBlock, Float32, RcgBlock, SstWindow, TaskOutputs
 from edge.spec import RCG_RATE_HZ, SST_DEFAULT, SST_PAST, SST_WINDOW
-from edge.vitals.stitch import Stitcher
+from edge.vitals.stitch import DELAY_S, Stitcher
 
 Predict = Callable[[Float32], Sequence[TaskOutputs]]
 """A network: spectrograms [B, P, 71, 120] to what it says of each window."""
@@ -39,8 +39,9 @@ def on_cpu(predict: Predict, channels: int) -> Read:
 class EcgReconstructor:
     """Streaming: blocks of RCG in, once a second the stretch of ECG that has become ripe out."""
 
-    def __init__(self, begin: Begin, frame_rate_hz: float) -> None:
+    def __init__(self, begin: Begin, frame_rate_hz: float, decide_after_s: float = DELAY_S) -> None:
         self._begin, self._delay_ns = begin, round(delay_s(frame_rate_hz) * 1e9)
+        self._decide_after_s = decide_after_s
         self._segments: Segments | None = None
         self._before = self._samples = 0  # samples since the boot before this stretch of RCG, and in it
 
@@ -50,7 +51,8 @@ class EcgReconstructor:
             self._before += self._samples
             self._samples = 0
             channels = len(block.rcg_mm_s2)
-            self._segments, self._read, self._stitcher = Segments(channels), self._begin(channels), Stitcher()
+            self._segments, self._read = Segments(channels), self._begin(channels)
+            self._stitcher = Stitcher(self._decide_after_s)
             self._end, self._told = SST_PAST + SST_WINDOW, -1
         self._samples += len(block.covered)
         return [

@@ -135,7 +135,7 @@ class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg
 
 
 class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.vitals/1"):
-    """Heart rate, breathing rate and quality, once a second, valid or not. `window_s`: history behind the heart rate."""
+    """Heart rate, breathing rate and quality, once a second, valid or not. `window_s`: behind the heart rate."""
 
     seq: f.Seq
     t: f.Instant

@@ -15,8 +15,8 @@ from scipy import ndimage
 from edge.frames import EcgEstimate, Float64, TaskOutputs
 from edge.spec import CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, RCG_RATE_HZ, SST_WINDOW
 
-DELAY_S = 2.0
-"""A beat is decided this long after it: by then two or three windows have seen it (`bench/latency.py`)."""
+DELAY_S = 1.0
+"""A beat is decided this long after it; to wait longer gains little (`bench/latency.py`, docs/quality.md)."""
 _MEMORY = 10 * RCG_RATE_HZ
 # A window's first quarter of a second knows little of what came before, its last half of what comes after.
 _TRUST = np.minimum(1, np.minimum(np.arange(1, SST_WINDOW + 1) / 50, np.arange(SST_WINDOW, 0, -1) / 100))

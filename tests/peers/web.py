@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from edge.frames import EcgBlock, EcgEstimate, FrameCount, Quality, SstWindow, TaskOutputs, Vitals, Waveform
+from edge.frames import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, SstWindow, TaskOutputs, Vitals, Waveform
 from edge.web.messages import Hello
 from edge.web.page import LivePage
 
@@ -50,14 +50,19 @@ def speaking_page(**options):
             thread.join()
 
 
-def vitals(quality=GOOD, bpm=68.4, received=2598, lost=2) -> Vitals:
+def vitals(quality=GOOD, bpm=68.4, received=2598, lost=2, irregular=None, movement="none") -> Vitals:
+    told = quality.state != "unusable"
     return Vitals(
         time.time_ns(),
-        bpm if quality.state != "unusable" else None,
+        bpm if told else None,
         15.0,
         0.463,
         quality,
         FrameCount(received, lost),
+        (bpm - 3, bpm + 3) if told else None,
+        11 if told else None,
+        None if irregular is None else Rhythm(40.0, 50.0, irregular),
+        movement,
     )
 
 
