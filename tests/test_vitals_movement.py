@@ -9,21 +9,15 @@ from edge.vitals.movement import MovementWatch
 T = np.arange(0, 20, 1 / 200)
 
 
-def levels(displacement_mm, speeds=None, limit_mm_s=190.0, restarts=(), weights=None):
-    """The level of each 0.1 s of a chest [P, n]."""
+def levels(displacement_mm, speeds=(0.0,) * 200, limit_mm_s=190.0, anew_at=None, weights=None):
+    """The level of each 0.1 s of a chest [P, n] whose tracks begin anew, 25 mm farther away, at a block."""
     x = np.atleast_2d(displacement_mm)
-    rcg = np.gradient(np.gradient(x, 1 / 200, axis=1), 1 / 200, axis=1)
     watch, said = MovementWatch(limit_mm_s), []
-    for k in range(x.shape[1] // 20):
-        part = slice(20 * k, 20 * k + 20)
-        speed = speeds[k] if speeds is not None else 0.0
-        w = weights[k] if weights is not None else np.full(len(x), 1 / len(x))
-        chest = Chest(0.5, 30, True)
-        said.append(
-            watch.push(
-                RcgBlock(0, x[:, part], rcg[:, part], w, np.ones(20, bool), speed, chest, k == 0 or k in restarts)
-            )
-        )
+    for k in range(200):
+        moved = x[:, 20 * k : 20 * k + 20] + (25 if anew_at and k >= anew_at else 0)
+        w = weights[k] if weights else np.full(len(x), 1 / len(x))
+        anew, covered, chest = k in (0, anew_at), np.ones(20, bool), Chest(0.5, 30, True)
+        said.append(watch.push(RcgBlock(0, moved, np.zeros_like(moved), w, covered, speeds[k], chest, anew)))
     return said
 
 

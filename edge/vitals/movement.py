@@ -1,24 +1,28 @@
 """Random body movement: whether the chest moves otherwise than by breathing and by the heart, and how much.
 
 Two signs are taken of each block: how fast the chest as a whole moves between 1 and 8 Hz, where breathing has ended
-and the heart moves it by little; and how strongly its points shake. What they mean is fitted (`train.fit_quality`).
+and the heart moves it by little; and how much faster that is than usual, since some people sit less quietly than
+others. What they mean is fitted (`train.fit_quality`).
 """
 
 from __future__ import annotations
+
+from collections import deque
+from statistics import median
 
 import numpy as np
 from scipy import signal
 
 from edge.frames import Float64, MovementLevel, RcgBlock
-from edge.spec import RCG_RATE_HZ
+from edge.spec import BLOCK_S, RCG_RATE_HZ, WINDOW_S
 from edge.vitals.fitted import FITTED
 
 HOLD_S = 1.0  # a body that turns back stands still for a moment on the way
 OF_LIMIT = 0.6  # of the fastest motion the frame rate can follow: above, the phase is not to be trusted
 BAND_HZ = (1.0, 8.0)
+LEAST_MM_S = 1e-3  # less is nothing
 _SOS = signal.butter(2, BAND_HZ, "bandpass", fs=RCG_RATE_HZ, output="sos")
 _LEVELS: tuple[MovementLevel, ...] = ("none", "mild", "extensive")
-_LEAST = 1e-3  # mm/s, mm/s^2: smaller is nothing
 
 
 class MovementWatch:
@@ -29,6 +33,7 @@ class MovementWatch:
         self._held_s = [np.inf, np.inf]  # since it was at least mild, since it was extensive
         self.score = -np.inf
         """ln of the odds that the latest block moved."""
+        self._usual: deque[float] = deque(maxlen=round(WINDOW_S / BLOCK_S))
         self._last_mm: Float64 | None = None
         self._state: Float64 | None = None
 
@@ -47,7 +52,7 @@ class MovementWatch:
         return self.level
 
     def signs(self, block: RcgBlock) -> dict[str, float]:
-        """ln of the block's rms speed in BAND_HZ in mm/s, `sway`, and of its rms acceleration in mm/s^2, `shaking`."""
+        """`sway`: ln of the block's rms speed in BAND_HZ in mm/s; `rise`: beyond its median over WINDOW_S."""
         x = block.displacement_mm
         if block.restarted or self._last_mm is None:
             self._last_mm, self._state = x[:, :1], None
@@ -57,8 +62,6 @@ class MovementWatch:
         if self._state is None:
             self._state = signal.sosfilt_zi(_SOS) * speed_mm_s[0]
         swaying, self._state = signal.sosfilt(_SOS, speed_mm_s, zi=self._state)
-        shaking = np.sqrt((block.weights @ np.square(block.rcg_mm_s2)).mean())
-        return {
-            "sway": float(np.log(np.sqrt(np.square(swaying).mean()) + _LEAST)),
-            "shaking": float(np.log(shaking + _LEAST)),
-        }
+        sway = float(np.log(np.sqrt(np.square(swaying).mean()) + LEAST_MM_S))
+        self._usual.append(sway)
+        return {"sway": sway, "rise": sway - median(self._usual)}
