@@ -47,6 +47,9 @@ def test_every_precision_stands_beside_torch(trained_checkpoint, compact_bundle,
     assert rows["torch"]["windows"] > 5
     assert all(f"| {name} |" in out for name in rows)
     assert rows["ONNX Runtime fp32"]["loss_percent"] <= 0.1
+    assert verify.too_far(rows) == ["ONNX Runtime int8"]
+    rows["ONNX Runtime fp32"]["cycle_apart_replay"] = float("nan")
+    assert verify.too_far(rows) == ["ONNX Runtime fp32", "ONNX Runtime int8"]
 
 
 def test_a_loss_is_the_worst_figures_and_its_sign_that_of_the_task():
