@@ -137,6 +137,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, OSError) as error:
         print(f"export.verify: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("export.verify: interrupted", file=sys.stderr)
+        return 130
     print(f"{data.name}, test part, fold {args.fold}: {len(test)} recordings; largest differences on ", end="")
     print(", ".join(f"{len(windows)} windows of the {where}" for where, windows in shown.items()), end="\n\n")
     print(markdown(rows))

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import numpy as np
@@ -70,6 +71,16 @@ def test_a_network_that_tensorrt_cannot_parse_is_told_in_its_words():
     model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", values[:1], values[1:]))
     with pytest.raises(builder.BuildError, match=r"cannot parse the network: .*Plugin not found"):
         builder.build(rtx, model, 256, None, build_engine.CLOSEST_TO_ORIN)
+
+
+def test_a_tensorrt_that_cannot_begin_is_told():
+    def no_builder(log):
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    broken = ModuleType("tensorrt")
+    broken.__dict__.update(vars(rtx), Builder=no_builder)
+    with pytest.raises(builder.BuildError, match="TensorRT cannot begin: it does not say why; look at"):
+        builder.build(broken, onnx.ModelProto(), 256, None)
 
 
 def test_a_dry_run_says_that_it_is_one_and_writes_nothing(compact_bundle, capsys):
