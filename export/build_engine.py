@@ -109,7 +109,10 @@ def dry_run(args: argparse.Namespace) -> str:
 
 def real_run(args: argparse.Namespace) -> str:
     """Builds the engine for this machine. Raises InputError, OSError."""
-    trt, cuda = tensorrt(), cuda_driver()
+    try:
+        trt, cuda = tensorrt(), cuda_driver()
+    except InputError as error:
+        raise BuildError(f"{error}; elsewhere, --dry-run tells whether it would build") from error
     machine = this_machine(trt, cuda)
     made, points = _wanted(args)
     precision = made.about.precision

@@ -55,6 +55,7 @@ def write(
     Whole or not at all: a bundle that was in `folder` stays until the new one is finished and checked.
     Raises ExportError, OSError.
     """
+    folder = folder.resolve()  # a link stays one, and "." has a name
     if folder.exists() and not (folder / DESCRIPTION).exists():
         raise ExportError(f"{folder} exists and is not a bundle; it would be replaced: choose another folder")
     made = in_precision(in_memory(source, folder, metrics), precision, windows)
@@ -125,6 +126,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, OSError) as error:
         print(f"export.bundle: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("export.bundle: interrupted; nothing was written", file=sys.stderr)
+        return 130
     print(f"{made.folder}: {made.about.name}, {made.about.precision}, {len(made.model) / 1e6:.1f} MB")
     return 0
 

@@ -23,7 +23,7 @@ from edge.backends.onnxrt import OnnxRuntime
 from edge.bundle import Bundle, Precision
 from edge.errors import InputError
 from edge.frames import Float32
-from export.bundle import in_memory
+from export.bundle import TOLERANCE, in_memory
 from export.difference import HEADS, differences
 from export.precision import in_precision
 from export.windows import replayed, windows_of
@@ -83,6 +83,16 @@ def table(
     return rows
 
 
+def too_far(rows: dict[str, Row]) -> list[str]:
+    """The precisions of which a head lies further from the first row than `export.bundle` would let pass."""
+    far = []
+    for precision, limit in TOLERANCE.items():
+        row = rows[f"ONNX Runtime {precision}"]
+        if not all((value or 0) <= limit for key, value in row.items() if "_apart_" in key):
+            far.append(f"ONNX Runtime {precision}")
+    return far
+
+
 def markdown(rows: dict[str, Row]) -> str:
     """The rows as a table."""
     first = next(iter(rows.values()))
@@ -127,11 +137,15 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, OSError) as error:
         print(f"export.verify: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("export.verify: interrupted", file=sys.stderr)
+        return 130
     print(f"{data.name}, test part, fold {args.fold}: {len(test)} recordings; largest differences on ", end="")
     print(", ".join(f"{len(windows)} windows of the {where}" for where, windows in shown.items()), end="\n\n")
     print(markdown(rows))
     dear = [name for name, row in rows.items() if (row["loss_percent"] or 0) > LOSS_PERCENT]
     print(f"\n{'; '.join(dear) or 'nothing'} loses more than {LOSS_PERCENT:g} % of a figure")
+    print(f"{'; '.join(too_far(rows)) or 'nothing'} lies further apart than its precision may")
     print(json.dumps(rows))
     return 0
 

@@ -17,7 +17,7 @@ from edge.spec import SST_DEFAULT, fingerprint
 from export import bundle as exporter
 from export.operators import OPERATORS, ExportError, check_operators
 from export.to_onnx import to_onnx
-from tests.peers.networks import spectrograms, trained
+from tests.peers.networks import exported_once, spectrograms, trained
 from train import checkpoint
 
 
@@ -71,6 +71,15 @@ def test_a_new_bundle_replaces_the_one_before_and_nothing_else(trained_checkpoin
     assert "Not measured yet." in (bundle_copy / "README.md").read_text()
     assert (bundle_copy / MODEL).read_bytes() == (compact_bundle / MODEL).read_bytes()  # same weights, same file
     assert list(bundle_copy.parent.iterdir()) == [bundle_copy]
+
+
+def test_a_link_to_a_bundle_stays_one(trained_checkpoint, compact_bundle, bundle_copy):
+    link = bundle_copy.with_name("current")
+    link.symlink_to(bundle_copy)
+    with exported_once(compact_bundle):
+        assert exporter.write(checkpoint.load(trained_checkpoint), link).folder == bundle_copy
+    assert sorted(link.parent.iterdir()) == [bundle_copy, link]
+    assert link.is_symlink()
 
 
 def test_a_model_that_says_something_else_than_torch_is_never_written(trained_checkpoint, bundle_copy, monkeypatch):

@@ -5,12 +5,14 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from onnx import TensorProto
 
 import export
@@ -69,6 +71,16 @@ def test_a_network_that_tensorrt_cannot_parse_is_told_in_its_words():
     model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", values[:1], values[1:]))
     with pytest.raises(builder.BuildError, match=r"cannot parse the network: .*Plugin not found"):
         builder.build(rtx, model, 256, None, build_engine.CLOSEST_TO_ORIN)
+
+
+def test_a_tensorrt_that_cannot_begin_is_told():
+    def no_builder(log):
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    broken = ModuleType("tensorrt")
+    broken.__dict__.update(vars(rtx), Builder=no_builder)
+    with pytest.raises(builder.BuildError, match="TensorRT cannot begin: it does not say why; look at"):
+        builder.build(broken, onnx.ModelProto(), 256, None)
 
 
 def test_a_dry_run_says_that_it_is_one_and_writes_nothing(compact_bundle, capsys):
@@ -190,24 +202,36 @@ def test_a_bundle_may_be_the_current_folder(bundle_copy, tmp_path, used, monkeyp
     assert (tmp_path / "compact-fp16.engine").read_bytes() == b"plan"
 
 
-def wrong_inputs(folder: Path) -> dict[str, tuple[Path, list[str], str]]:
-    (folder / "text.pt").write_text("not a checkpoint")
-    return {
-        "nothing there": (folder / "none", [], "no such checkpoint"),
-        "text": (folder / "text.pt", [], "not a checkpoint"),
-        "another folder": (folder, [], "bundle.json: a bundle needs this file"),
-        "the model alone": (folder / "compact" / "model.onnx", [], "not a checkpoint"),
-        "int8 without data": (folder / "compact", ["--precision", "int8"], "--data TOML"),
-        "no such data": (folder / "compact", ["--precision", "int8", "--data", "none.toml"], "none.toml"),
-    }
+WRONG = {
+    "nothing there": ("none", [], "no such checkpoint"),
+    "an empty file": ("empty.pt", [], "not a checkpoint"),
+    "text": ("text.pt", [], "not a checkpoint"),
+    "another program's weights": ("other.pt", [], "not a checkpoint that python -m train wrote"),
+    "wrong keys": ("keys.pt", [], "do not fit this version's network 'compact'"),
+    "settings of another version": ("settings.pt", [], "settings of another version"),
+    "another folder": (".", [], "bundle.json: a bundle needs this file"),
+    "the model alone": ("compact/model.onnx", [], "not a checkpoint"),
+    "int8 without data": ("compact", ["--precision", "int8"], "--data TOML"),
+    "no such data": ("compact", ["--precision", "int8", "--data", "none.toml"], "none.toml"),
+}
 
 
-@pytest.mark.parametrize(
-    "case", ["nothing there", "text", "another folder", "the model alone", "int8 without data", "no such data"]
-)
-def test_bad_input_is_one_line_and_status_2(bundle_copy, tmp_path, capsys, case):
-    path, words, said = wrong_inputs(tmp_path)[case]
-    assert build_engine.main([os.fspath(path), "--dry-run", *words]) == 2
+@pytest.fixture
+def wrong(trained_checkpoint, bundle_copy, tmp_path) -> Path:
+    """A folder of what is no network."""
+    (tmp_path / "empty.pt").touch()
+    (tmp_path / "text.pt").write_text("not a checkpoint")
+    torch.save({"weights": 1}, tmp_path / "other.pt")
+    good = torch.load(trained_checkpoint, weights_only=True)
+    torch.save(good | {"state": good["state"] | {"network": {"other": torch.zeros(1)}}}, tmp_path / "keys.pt")
+    torch.save(good | {"config": good["config"] | {"unheard": 1}}, tmp_path / "settings.pt")
+    return tmp_path
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_bad_input_is_one_line_and_status_2(wrong, capsys, case):
+    name, words, said = WRONG[case]
+    assert build_engine.main([os.fspath(wrong / name), "--dry-run", *words]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1

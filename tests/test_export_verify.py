@@ -43,10 +43,13 @@ def test_every_precision_stands_beside_torch(trained_checkpoint, compact_bundle,
     for kind in itertools.product(("ecg", "anchor", "cycle"), ("data", "replay")):
         apart = [row["_apart_".join(kind)] for row in rows.values()]
         assert apart[0] == 0 < apart[1] < 1e-4
-        assert apart[1] < apart[2] < apart[3] < 0.2
+        assert apart[1] < apart[2] < apart[3] < 1  # int8 was calibrated on other people, and the network is no good
     assert rows["torch"]["windows"] > 5
     assert all(f"| {name} |" in out for name in rows)
     assert rows["ONNX Runtime fp32"]["loss_percent"] <= 0.1
+    assert verify.too_far(rows) == ["ONNX Runtime int8"]
+    rows["ONNX Runtime fp32"]["cycle_apart_replay"] = float("nan")
+    assert verify.too_far(rows) == ["ONNX Runtime fp32", "ONNX Runtime int8"]
 
 
 def test_a_loss_is_the_worst_figures_and_its_sign_that_of_the_task():

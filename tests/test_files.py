@@ -1,8 +1,13 @@
 """Files that are there whole or not at all."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from edge.files import write_whole
+from tests.conftest import ROOT
 from tests.peers.disk import full_disk
 
 
@@ -18,6 +23,20 @@ def test_a_full_disk_leaves_the_file_before_and_nothing_else(tmp_path):
     with full_disk(), pytest.raises(OSError, match=r"x: cannot be written \(File too large\); what was there is unt"):
         write_whole(tmp_path / "x", b"after " * 100)
     assert (tmp_path / "x").read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_a_process_that_is_killed_leaves_the_file_before(tmp_path):
+    write_whole(tmp_path / "x", b"before")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from edge.files import write_whole\n"
+        "os.fsync = lambda number: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_whole(Path(sys.argv[1]), b'after')"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "x").read_bytes() == b"before"
+    write_whole(tmp_path / "x", b"after")
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 

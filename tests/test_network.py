@@ -33,6 +33,11 @@ def test_the_shipped_bundle_runs():
     assert said_by(load_network(), 50).anchor.sum() == pytest.approx(1, abs=1e-4)
 
 
+def test_the_settings_say_how_many_cores(compact_bundle):
+    network = network_of(config(bundle=compact_bundle.name, threads=2), compact_bundle.parent / "radarecg.toml")
+    assert network.predict._session.get_session_options().intra_op_num_threads == 2
+
+
 def test_none_is_none(tmp_path):
     assert network_of(config(backend="none"), tmp_path / "radarecg.toml") is None
 

@@ -94,10 +94,9 @@ def load(path: Path, model: str | None = None) -> Checkpoint:
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        found, spec = content["format"], content["spec"]
-        config = msgspec.convert(content["config"], TrainConfig)
-    except Exception as error:  # torch raises whatever the damage leads to
-        raise CheckpointError(f"{path}: not a checkpoint, or a damaged one ({str(error).splitlines()[0]})") from error
+        found, spec, settings = content["format"], content["spec"], content["config"]
+    except Exception as error:  # torch raises whatever the damage leads to, and gives advice that is no good here
+        raise CheckpointError(f"{path}: not a checkpoint that python -m train wrote, or a damaged one") from error
     if found != FORMAT:
         raise CheckpointError(f"{path}: format {found!r} is not {FORMAT}")
     if spec != fingerprint(SST_DEFAULT):
@@ -105,6 +104,10 @@ def load(path: Path, model: str | None = None) -> Checkpoint:
             f"{path}: made for the spec {spec}, this is {fingerprint(SST_DEFAULT)}: its spectrograms or labels meant "
             "something else; train again, or use the version it was made with"
         )
+    try:
+        config = msgspec.convert(settings, TrainConfig)
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"{path}: settings of another version ({error}); use that, or train again") from error
     if config.model not in NETWORKS:
         raise CheckpointError(f"{path}: a network {config.model!r}; there are {', '.join(NETWORKS)}")
     if model is not None and config.model != model:

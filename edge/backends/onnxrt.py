@@ -22,6 +22,8 @@ class OnnxRuntime:
         self._points = bundle.about.points
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
+        # A window a second: threads that spin until the next one would take their core from everything else.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = runtime.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # of many classes, without a common one but this
