@@ -35,7 +35,7 @@ DUBIOUS = replace(BEATS, spread=0.4, off_cycle=0.5, cycle_spread=0.4, entropy=0.
         ({}, "good", ()),
         ({"clock_synced": False}, "good", ("clock_unsynced",)),
         ({"lost_share": 0.05}, "degraded", ("frame_loss",)),
-        ({"lost_share": 0.4}, "unusable", ("low_snr", "frame_loss")),
+        ({"lost_share": 0.5}, "unusable", ("low_snr", "frame_loss")),
         ({"movement": "mild"}, "unusable", ("body_movement",)),
         ({"movement": "extensive"}, "unusable", ("body_movement",)),
         ({"present": False}, "unusable", ("no_subject",)),

@@ -23,12 +23,13 @@ from train.simulation.ranges import Range
 from train.simulation.session import Session, draw_session
 from train.simulation.subject import draw_subject
 
-KINDS = ("undisturbed", "mild", "extensive", "leaving", "weak", "loss")
+KINDS = ("undisturbed", "mild", "extensive", "leaving", "weak", "loss", "heavy loss")
 SECONDS = 60.0
 FIRST_S, SECOND_S = (18.0, 24.0), (42.0, 48.0)  # when people move
 LEAVES_S, RETURNS_S = (20.0, 24.0), (34.0, 38.0)
 NOISE_COUNTS = (40.0, 200.0)  # that bury a heart
-PACKET_LOSS, PACKETS, GAP_FRAMES = 0.01, 9, 20
+PACKET_LOSS = {"loss": 0.01, "heavy loss": 0.04}
+PACKETS, GAP_FRAMES = 9, 20  # of a frame; the gap comes once, in the middle
 _FRAMES_AT_ONCE = 20
 
 
@@ -63,8 +64,8 @@ def draw_scenario(kind: str, seed: int, number: int, chirp: ChirpConfig) -> Scen
     if kind == "weak":
         scene = replace(scene, noise_counts=rng.uniform(*NOISE_COUNTS))
     lost = np.zeros(round(SECONDS * chirp.frame_rate_hz), bool)
-    if kind == "loss":
-        lost = rng.random(len(lost)) > (1 - PACKET_LOSS) ** PACKETS
+    if kind in PACKET_LOSS:
+        lost = rng.random(len(lost)) > (1 - PACKET_LOSS[kind]) ** PACKETS
         lost[len(lost) // 2 :][:GAP_FRAMES] = True
     return Scenario(kind, replace(session, scene=scene, slips=()), lost)
 
