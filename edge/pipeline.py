@@ -111,8 +111,8 @@ class Pipeline:
     def take(self, block: RcgBlock) -> tuple[Waveform | None, list[EcgBlock]]:
         """As `push`, from a block of RCG on: for a recording that is no more than that."""
         self._heard_ns = block.t_ns
-        moves = self.movement.push(block) != "none"
-        if moves or not block.chest.present:
+        # After a mild movement the chest is where it was: what was heard before still counts.
+        if self.movement.push(block) == "extensive" or not block.chest.present:
             self._forget()
         if not block.chest.present:
             self._beats.forget()

@@ -143,10 +143,10 @@ class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     clock: Clock
     window_s: float
     hr: Annotated[HeartRate, Meta(extra_json_schema=f.VALID_OR_NULL)]
-    rhythm: RhythmReport | None
+    rhythm: RhythmReport | None = None
     breathing: Annotated[BreathingRate, Meta(extra_json_schema=f.VALID_OR_NULL)]
     chest_range_m: Annotated[float, Meta(ge=0)] | None
-    movement: MovementLevel
+    movement: MovementLevel = "none"
     quality: QualityReport
     frames: Frames
     model: Model
@@ -217,7 +217,7 @@ class EventPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="
     began: f.Flags
     ended: f.Flags
     previous: QualityState
-    movement: MovementLevel
+    movement: MovementLevel = "none"
     quality: QualityReport
 
 

@@ -36,7 +36,8 @@ CHEST_LOST = frozenset({"radar_fault", "stale", "no_subject", "body_movement"})
 STALE_S = 1.0
 FAULT_S = 5.0
 LOSS_NOTICED = 0.01
-LOSS_UNUSABLE = 0.40  # of the frames: with 31 % lost here and there the network is still right (docs/quality.md)
+LOSS_UNUSABLE = 0.10  # of the frames, for the classical estimator
+LOSS_UNUSABLE_NETWORK = 0.40  # with 31 % lost here and there it is still right (docs/quality.md)
 CONFIDENCE_NEEDED = 0.80  # of the classical rates above it, 95 to 100 % are right, by set (bench/classical.py)
 CONFIDENCE_GOOD = 0.90
 BREATHING_CONFIDENCE_NEEDED = 0.5
@@ -101,7 +102,8 @@ def trust_signs(beats: BeatRate) -> dict[str, float]:
 def _doubt(e: Evidence) -> Doubt | None:
     """Why the heart rate cannot be told, of a chest that is there and still."""
     trusted = _trust(e) >= (FITTED.trust.needed if e.network else CONFIDENCE_NEEDED)
-    if e.lost_share > LOSS_UNUSABLE or (e.network and e.beats is None):
+    most_lost = LOSS_UNUSABLE_NETWORK if e.network else LOSS_UNUSABLE
+    if e.lost_share > most_lost or (e.network and e.beats is None):
         return "low_snr"
     if e.network and e.beats:
         # The classical estimator often cannot tell; where it is sure, it must say the same.
