@@ -18,7 +18,7 @@ Read = Callable[[Float32], tuple[SstWindow, TaskOutputs]]
 Begin = Callable[[int], Read]
 """SST and network for a new stretch of RCG of so many channels."""
 
-LEAST_COVERAGE = 0.6
+LEAST_COVERAGE = 0.4
 """Of a window of which less was measured nothing is believed. A third of the frames may be lost here and there before
 the rate is less often right (docs/quality.md); longer gaps begin a new stretch (`edge.dsp.rcg`)."""
 _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ

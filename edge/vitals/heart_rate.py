@@ -68,7 +68,6 @@ class BeatList:
             ci95_bpm=(60 / (mean_s + error_s), 60 / max(mean_s - error_s, mean_s / 2)),
             n_beats=len(beats_s),
             confidence=float(confidence.mean()),
-            spread=deviation_s / mean_s,
             off_cycle=abs(math.log(mean_s) - float(np.median(ln_cycles))),
             cycle_spread=float(ln_cycles.std()),
             entropy=float(entropies.mean()),

@@ -93,7 +93,6 @@ def trust_signs(beats: BeatRate) -> dict[str, float]:
     return {
         "confidence": beats.confidence,
         "entropy": beats.entropy,
-        "spread": min(beats.spread, SIGN_LIMIT),
         "off_cycle": min(beats.off_cycle, SIGN_LIMIT),
         "cycle_spread": min(beats.cycle_spread, SIGN_LIMIT),
     }
