@@ -168,7 +168,7 @@ class RateEstimate:
 class BeatRate:
     """A heart rate from the network's beats, its 95 % interval, the beats behind it, and signs of whether it is right.
 
-    confidence: the mean of the beats', 0..1. off_cycle: |ln| of the beats' cycle over the one that the windows speak of.
+    confidence: the mean of the beats', 0..1. off_cycle: |ln| of the beats' cycle over the one that the windows tell.
     cycle_spread: standard deviation of its ln from window to window. entropy: mean of the windows' distributions of it,
     0 (certain) to 1.
     """
