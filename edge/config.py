@@ -185,7 +185,10 @@ def calibration_of(config: Config, path: Path, chirp: ChirpConfig) -> Calibratio
 
 
 def network_of(config: Config, path: Path) -> Network | None:
-    """The network of the settings at `path`, ready; None: none is wanted. Raises BundleError, BackendError, OSError."""
+    """The network of the settings at `path`, ready; None: none is wanted.
+
+    Raises BundleError, BackendError, NetworkError, OSError.
+    """
     wanted = config.network
     if wanted.backend == "none":
         return None

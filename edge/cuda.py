@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -24,3 +26,20 @@ def cuda_driver() -> Any:
     except (driver.Error, RuntimeError) as error:
         raise InputError(f"no CUDA device ({error}): look at what nvidia-smi says, or compute on the CPU") from error
     return driver
+
+
+@contextmanager
+def cuda_context() -> Iterator[None]:
+    """A current context on whatever thread this is: the one it has, or for the time being the primary one.
+
+    Raises InputError as `cuda_driver` does.
+    """
+    if cuda_driver().Context.get_current() is not None:
+        yield
+        return
+    context = import_module("pycuda.autoprimaryctx").context  # current on the thread that loaded it first, only
+    context.push()
+    try:
+        yield
+    finally:
+        context.pop()  # PyCUDA aborts the process when a thread ends with one

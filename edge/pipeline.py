@@ -124,7 +124,7 @@ class Pipeline:
                 history_s=self._heart.window_s(),
                 lost_share=self._whole.count(False) / max(1, len(self._whole)),
                 confidence=heart.confidence,
-                doubt=heart.doubt,
+                doubt=heart.doubt if not self._reconstructor or self._reconstructor.sound else "model_uncertain",
                 clock_synced=self._clock_synced(),
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from edge.dsp.rcg import delay_s
@@ -17,6 +18,8 @@ LEAST_COVERAGE = 0.9
 """A window of which less was measured is not shown to the network: the rest of it is a straight line."""
 _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
 
+log = logging.getLogger(__name__)
+
 
 class EcgReconstructor:
     """Streaming: blocks of RCG in, once a second the stretch of ECG that has become ripe out."""
@@ -25,6 +28,8 @@ class EcgReconstructor:
         self._predict, self._delay_ns = predict, round(delay_s(frame_rate_hz) * 1e9)
         self._sst: SstStream | None = None
         self._before = self._samples = 0  # samples since the boot before this stretch of RCG, and in it
+        self.sound = True
+        """What the network last said was numbers throughout; what is not becomes no ECG."""
 
     def push(self, block: RcgBlock) -> list[EcgBlock]:
         """The stretches that the block completes; after a restart, ones that do not continue those before."""
@@ -42,7 +47,13 @@ class EcgReconstructor:
         end, self._end = self._end, self._end + HOP
         if window.coverage < LEAST_COVERAGE:
             return []
-        estimate = self._stitcher.push(self._predict(window.values[None])[0], end)
+        said = self._predict(window.values[None])[0]
+        if self.sound and not said.finite:
+            log.error("what the network says is not finite: there is no ECG until it is")
+        self.sound = said.finite
+        if not self.sound:
+            return []
+        estimate = self._stitcher.push(said, end)
         continues, self._told = estimate.sample0 == self._told, estimate.sample0 + len(estimate.ecg)
         age = self._samples - 1 - estimate.sample0
         t_ns = block.t_ns - self._delay_ns - age * _SAMPLE_NS

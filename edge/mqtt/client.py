@@ -86,6 +86,7 @@ class MqttClient:
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._link: _Link | None = None
         self._closing = threading.Event()
+        self._greeting = threading.Lock()
         self.connected = threading.Event()
         self.connections = 0
         self.receipts: queue.SimpleQueue[Receipt] = queue.SimpleQueue()
@@ -104,6 +105,12 @@ class MqttClient:
             return None
         sent = self._publish(link.client, topic, payload)
         return Ticket(link.number, sent.mid) if sent.rc == MQTT_ERR_SUCCESS else None
+
+    def renew(self, topic: Topic, payload: bytes) -> None:
+        """Has something else said on a topic of the birth: now, and at every connection to come."""
+        with self._greeting:
+            self._birth = [(topic, payload) if known is topic else (known, said) for known, said in self._birth]
+            self.send(topic, payload)
 
     def close(self, farewell: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
         """Publishes the farewell, waits briefly until the broker has it, and disconnects."""
@@ -156,9 +163,10 @@ class MqttClient:
             return False
         log.info("connected to the broker at %s", self._broker.place)
         self.connections = link.number
-        for topic, payload in self._birth:
-            self._publish(link.client, topic, payload)
-        self._link = link
+        with self._greeting:
+            for topic, payload in self._birth:
+                self._publish(link.client, topic, payload)
+            self._link = link
         self.connected.set()
         end = link.said.get()
         self._link = None

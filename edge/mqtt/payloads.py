@@ -107,11 +107,15 @@ class Status(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radare
 
 
 class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.info/1"):
-    """What the device is. Retained; `radar_sha256` is that of the chirp file, `network` what makes the ECG, if any."""
+    """What the device is. Retained; `radar_sha256` is that of the chirp file, `network` what makes the ECG, if any.
+
+    `network_refused`: why the network that was to replace it was not taken, until one is.
+    """
 
     version: str
     model: Model
     network: Model | None
+    network_refused: str | None = None
     radar_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     frame_rate_hz: f.Positive
     wavelength_mm: f.Positive

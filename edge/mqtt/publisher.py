@@ -39,7 +39,7 @@ class Publisher:
         backfill_per_s: float = BACKFILL_PER_S,
         home_assistant: bool = False,
     ) -> None:
-        self._device, self._boot = device, secrets.token_hex(4)
+        self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
         self._network = network
         self._seq = 0
         self._waves: list[Waveform] = []
@@ -51,11 +51,16 @@ class Publisher:
             will=(STATUS, self._status("offline", "connection_lost")),
             birth=[
                 (STATUS, self._status("online", "started")),
-                (INFO, p.encode(self._info(chirp))),
+                (INFO, p.encode(self._info())),
                 *([(DISCOVERY, discovery(device, f"{chirp.band} radar"))] if home_assistant else []),
             ],
         )
         self.outbox = Outbox(self.client, spool, backfill_per_s)
+
+    def network(self, network: p.Model, refused: str | None) -> None:
+        """What makes the ECG from now on, and why another one does not."""
+        self._network = network
+        self.client.renew(INFO, p.encode(self._info(refused)))
 
     def waveform(self, wave: Waveform) -> None:
         """Publishes the heart waveform in blocks of about 0.2 s."""
@@ -194,7 +199,8 @@ class Publisher:
     def _status(self, state: p.State, reason: p.Reason) -> bytes:
         return p.encode(p.Status(device=self._device, boot=self._boot, state=state, reason=reason))
 
-    def _info(self, chirp: ChirpConfig) -> p.Info:
+    def _info(self, refused: str | None = None) -> p.Info:
+        chirp = self._chirp
         return p.Info(
             device=self._device,
             boot=self._boot,
@@ -207,6 +213,7 @@ class Publisher:
             waveform_fs=WAVEFORM_RATE_HZ,
             clock=_clock(),
             network=self._network,
+            network_refused=refused,
             schemas=tuple(f"radarecg.{topic.suffix}/1" for topic in LIVE if topic is not ECG or self._network),
             notice=NOT_A_DEVICE,
         )
