@@ -15,7 +15,7 @@ from tests.peers.network import Link
 from tests.peers.publishing import GOOD, connected, start_publisher, wait
 
 
-def test_a_life(mosquitto_port, mmecg, tmp_path):
+def test_a_life(mosquitto_port, mmecg, tmp_path, caplog):
     listener = Listener(mosquitto_port)
     publisher = connected(mosquitto_port, tmp_path, mmecg)
     assert json.loads(listener.wait_for("/status").payload)["state"] == "online"
@@ -36,6 +36,7 @@ def test_a_life(mosquitto_port, mmecg, tmp_path):
         "reason": "stopped",
     }
     listener.close()
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
 def test_measurements_are_not_retained_status_info_and_health_are(mosquitto_port, mmecg, tmp_path):

@@ -120,7 +120,7 @@ class MqttClient:
             deadline = time.monotonic() + timeout_s
             while sent.rc == MQTT_ERR_SUCCESS and not sent.is_published() and time.monotonic() < deadline:
                 time.sleep(0.01)
-            link.client.disconnect()
+            _end(link.client)
         self._thread.join(timeout_s)
 
     def _keep_connected(self) -> None:
@@ -146,7 +146,7 @@ class MqttClient:
         try:
             return self._serve(link)
         finally:
-            link.client.disconnect()
+            _end(link.client)
             link.client.loop_stop()
 
     def _serve(self, link: _Link) -> bool:
@@ -198,3 +198,8 @@ class MqttClient:
         if topic.expiry_s is not None:
             expiry = properties(client.protocol, PacketTypes.PUBLISH, MessageExpiryInterval=topic.expiry_s)
         return client.publish(topic.name(self._device), payload, topic.qos, topic.retain, expiry)
+
+
+def _end(client: Client) -> None:
+    client.disable_logger()  # paho takes its own end for an error
+    client.disconnect()
