@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 
+import paho.mqtt.client as paho
 import pytest
 
 from edge.mqtt.broker import Broker
-from tests.peers.brokers import Listener, free_port, running_broker
+from tests.peers.brokers import Listener, broker_process, free_port, running_broker
 from tests.peers.network import Link
 from tests.peers.publishing import GOOD, connected, start_publisher, wait
 
@@ -111,6 +112,30 @@ def test_no_broker_yet_then_one_then_none_then_one(tmp_path, mmecg):
         publisher.vitals(GOOD)
         listener.wait_for("/vitals")
         listener.close()
+    publisher.close()
+
+
+def test_a_broker_that_was_only_slow_is_spoken_to_in_mqtt_5_again(tmp_path, mmecg, caplog, monkeypatch):
+    monkeypatch.setattr("edge.mqtt.client.CONNACK_S", 0.2)
+    port = free_port()
+    with broker_process("mosquitto", tmp_path, port) as broker:
+        broker.send_signal(signal.SIGSTOP)
+        publisher = start_publisher(port, tmp_path, mmecg)
+        wait(lambda: "refused us: no answer" in caplog.text)  # in 3.1.1 neither
+        assert "falling back" in caplog.text
+        broker.send_signal(signal.SIGCONT)
+        monkeypatch.setattr("edge.mqtt.client.CONNACK_S", 60.0)
+        assert publisher.client.connected.wait(60)
+        assert publisher.client._link.client.protocol == paho.MQTTv5
+        publisher.close()
+
+
+@pytest.mark.parametrize("host", ["broker..local", "x" * 70, "\udcff"])
+def test_a_name_that_no_broker_can_have_is_said(tmp_path, mmecg, caplog, host):
+    publisher = start_publisher(Broker(host), tmp_path, mmecg)
+    wait(lambda: "cannot reach the broker" in caplog.text)
+    publisher.vitals(GOOD)
+    assert publisher.outbox.count().spool.messages == 2
     publisher.close()
 
 

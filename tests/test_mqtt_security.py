@@ -141,6 +141,35 @@ def test_a_broker_that_is_not_known_is_told_nothing(tmp_path, mutual, authority,
     gc.collect()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_broker_whose_certificate_has_expired_is_told_nothing(tmp_path, authority, caplog, mmecg):
+    certificate, key = authority.issue("broker", hours=-1)
+    settings = f"cafile {authority.certificate}\ncertfile {certificate}\nkeyfile {key}\nallow_anonymous true"
+    with running_broker("mosquitto", tmp_path, settings=settings) as port:
+        broker = Broker(port=port, tls=tls_context(authority.certificate, None, None))
+        publisher = start_publisher(broker, tmp_path, mmecg)
+        publisher.vitals(GOOD)
+        wait(lambda: "certificate has expired" in caplog.text)
+        assert not publisher.client.connected.is_set()
+        assert publisher.outbox.count().spool.messages == 2
+        publisher.close()
+    gc.collect()
+
+
+def test_a_device_whose_certificate_has_expired_is_not_let_in(tmp_path, mutual, authority, mmecg, caplog):
+    own = tls_context(authority.certificate, *authority.issue("radar-0001", hours=-1))
+    publisher = start_publisher(Broker(port=mutual, tls=own), tmp_path, mmecg)
+    wait(lambda: "trying again" in caplog.text or "refused us" in caplog.text)
+    assert not publisher.client.connected.is_set()
+    publisher.close()
+
+
+def test_a_key_with_a_password_is_an_error_and_no_question(tmp_path, authority):
+    authority.issue("radar", password=b"secret")
+    with pytest.raises(ConfigError, match="cannot use ca, cert and key"):
+        settings(tmp_path, 1, 'tls = true\ncert = "radar.crt"\nkey = "radar.key"')
+
+
 def test_a_password_comes_from_a_file(tmp_path, mmecg):
     if (program := shutil.which("mosquitto_passwd")) is None:
         pytest.skip("mosquitto_passwd is not installed")

@@ -130,6 +130,7 @@ class MqttClient:
             if self._live_through_one():
                 wait_s = FIRST_WAIT_S
             if self._protocol == spoken:
+                self._protocol = MQTTProtocolVersion.MQTTv5  # a broker that was only slow is not kept to 3.1.1
                 # Not all at once, should the broker have lost a whole ward.
                 self._closing.wait(wait_s * random.uniform(0.5, 1.0))
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
@@ -139,7 +140,7 @@ class MqttClient:
         link = _Link(self.connections + 1, self._new_client(), self.receipts)
         try:
             self._connect(link.client)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that can be none, as a..b
             log.warning("cannot reach the broker at %s (%s); trying again", self._broker.place, str(error))
             return False
         link.client.loop_start()

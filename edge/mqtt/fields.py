@@ -10,7 +10,10 @@ FLAGS = (
     *("radar_fault", "stale", "no_subject", "out_of_range", "multiple_subjects", "body_movement", "warming_up"),
     *("low_snr", "model_uncertain", "frame_loss", "clock_unsynced"),
 )
-DEVICE_PATTERN = "^[a-z0-9-]{1,64}$"
+TO_ITS_END = r"(?!\n)"
+"""After the $ of a pattern, which in Python lets a newline follow; in other languages it does not."""
+DEVICE_PATTERN = "^[a-z0-9-]{1,64}$" + TO_ITS_END
+BOOT_PATTERN = "^[0-9a-f]{8}$" + TO_ITS_END
 
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]

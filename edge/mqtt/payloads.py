@@ -26,7 +26,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     device: Annotated[str, Meta(pattern=f.DEVICE_PATTERN, description="A serial number, never a person's name")]
     boot: Annotated[
-        str, Meta(pattern="^[0-9a-f]{8}$", description="Random id of one run of the device; (boot, seq) is unique")
+        str, Meta(pattern=f.BOOT_PATTERN, description="Random id of one run of the device; (boot, seq) is unique")
     ]
     intended_use: Annotated[Literal["research"], Meta(description=NOT_A_DEVICE)] = INTENDED_USE
 
