@@ -72,6 +72,12 @@ def look_at_page(port: int) -> None:
         pass
 
 
+def received(subscriber: Subscriber) -> int:
+    """Whole frames, as the latest vitals tell."""
+    vitals = subscriber.watch.vitals
+    return vitals.frames.received if vitals else 0
+
+
 def cpu_s(child: Child) -> float:
     """What the process has taken so far (proc(5): user and system time are fields 14 and 15)."""
     fields = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -96,15 +102,17 @@ def measure(seconds: float) -> dict[str, float | None]:
             subscriber.update(0.1)
         threading.Thread(target=look_at_page, args=(web_port,), daemon=True).start()
         watch.latencies_ms.clear()
-        start_s, before_s = time.monotonic(), cpu_s(runtime)
+        start_s, before_s, frames = time.monotonic(), cpu_s(runtime), received(subscriber)
         while (elapsed_s := time.monotonic() - start_s) < seconds:
             runtime.require_alive()
             subscriber.update(0.1)
             if sys.stderr.isatty():
                 print(f"\r{elapsed_s:.0f} of {seconds:.0f} s", end="", file=sys.stderr)
         taken_s = cpu_s(runtime) - before_s
-        usage, vitals = runtime.stop(), watch.vitals
-        print(f"\n{broker.name}; {watch.messages} messages; frames {vitals and vitals.frames}; load {os.getloadavg()}")
+        frames, usage = received(subscriber) - frames, runtime.stop()
+        lost = watch.vitals.frames.lost if watch.vitals else None
+        print(f"\n{broker.name}; {frames / elapsed_s:.0f} frames/s, {lost} lost; {watch.messages} messages")
+        print(f"load of the machine over 1, 5 and 15 minutes: {os.getloadavg()}")
     return {
         "cpu_share": round(taken_s / elapsed_s, 3),
         "rss_mb": round(usage.peak_rss_mb, 1) if usage else None,

@@ -14,6 +14,7 @@ from edge.web.access import AccessError, read_token
 from edge.web.feed import BEHIND, Feed
 from edge.web.metrics import STALE_S, Metrics
 from edge.web.server import ASKING_BYTES, MAX_CONNECTIONS
+from tests.peers.publishing import wait
 from tests.peers.web import GOOD, MOVING, Events, ecg, get, live_page, vitals, wave
 
 TOKEN = "a-token-nobody-could-guess"
@@ -170,10 +171,8 @@ def test_who_listens_may_do_so_for_longer_than_he_may_ask(page, monkeypatch):
 
 
 def test_a_port_that_is_taken_is_named(page):
-    with (
-        pytest.raises(OSError, match=rf"cannot serve at 127.0.0.1:{page.port} .*another port"),
-        live_page(port=page.port),
-    ):
+    said = rf"cannot serve at 127.0.0.1:{page.port} .*another port"
+    with pytest.raises(OSError, match=said), live_page(port=page.port):
         pass
 
 
