@@ -7,6 +7,7 @@ source -> RadarFrame -> RcgExtractor -> RcgBlock -> HeartRateEstimator  -> asses
 
 from __future__ import annotations
 
+import cmath
 import time
 from collections import deque
 from collections.abc import Callable
@@ -96,7 +97,8 @@ class Pipeline:
 
     def push(self, frame: RadarFrame) -> tuple[Waveform | None, list[EcgBlock]]:
         """One frame; when it completes a block: the next piece of the heart waveform, and the ECG that is ripe."""
-        if not np.isfinite(frame.iq).all():  # one such sample, and no filter after it would ever recover
+        # One sample that is no number, and no filter behind would ever recover; the power shows it at least cost.
+        if not cmath.isfinite(np.vdot(frame.iq, frame.iq)):
             frame = replace(frame, complete=False)
         restarts = self._rcg.restarts
         if self._was_silent(frame):
