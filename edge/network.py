@@ -61,9 +61,7 @@ def _tried(predict: LoadedPredictor, bundle: Bundle) -> Predictor:
         start_s = time.perf_counter()
         said = predict(window[None])
         times_s.append(time.perf_counter() - start_s)
-        if [(len(one.ecg), len(one.anchor), len(one.cycle)) for one in said] != [
-            (PIECE, ANCHOR_CLASSES, CYCLE_CLASSES)
-        ]:
+        if [(len(one.ecg), len(one.anchor), len(one.cycle)) for one in said] != [_LENGTHS]:
             raise NetworkError(f"{bundle.folder / MODEL}: it answers in another shape than it says; export it again")
         if not said[0].finite:
             raise NetworkError(f"{bundle.folder / MODEL}: its answer is not finite; train or export it again")
