@@ -22,6 +22,7 @@ from edge.network import SLOWEST_S, Network, load_network
 
 LOOK_S = 1.0
 PROBATION = 60  # windows, one a second
+CLOSING_S = 2.0
 
 Tell = Callable[[Network, str | None], None]
 """Hears which network is at work and, when another one was refused, why."""
@@ -66,6 +67,7 @@ class ChangingNetwork:
         self._before: Network | None = None  # while the new one is on probation
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="model", daemon=True)
 
     def predict(self, values: Float32) -> list[TaskOutputs]:
         """What the network says; if that is new and fails, what the one before says."""
@@ -83,11 +85,13 @@ class ChangingNetwork:
         """From now on another bundle in that place is taken; `tell` hears of it, from any thread."""
         self._tell = tell
         if self._link:
-            threading.Thread(target=self._watch, name="model", daemon=True).start()
+            self._watcher.start()
 
     def close(self) -> None:
-        """No more watching."""
+        """No more watching; waits briefly for one that is being tried."""
         self._closing.set()
+        if self._watcher.is_alive():
+            self._watcher.join(CLOSING_S)
 
     def _watch(self) -> None:
         seen = self._tried
