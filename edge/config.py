@@ -29,7 +29,8 @@ from edge.web.access import read_token
 
 DeviceId = Annotated[str, msgspec.Meta(pattern=DEVICE_PATTERN)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-Host = Annotated[str, msgspec.Meta(pattern=r"^[^\s\0]+$" + TO_ITS_END)]
+_LABEL = r"[^\s\0.]{1,63}"  # of a name; Python takes no longer one, and no empty one, and says so late
+Host = Annotated[str, msgspec.Meta(pattern=rf"^{_LABEL}(\.{_LABEL})*\.?$" + TO_ITS_END)]
 File = Annotated[str, msgspec.Meta(pattern=r"^[^\0]+$")]
 
 

@@ -130,15 +130,6 @@ def test_a_broker_that_was_only_slow_is_spoken_to_in_mqtt_5_again(tmp_path, mmec
         publisher.close()
 
 
-@pytest.mark.parametrize("host", ["broker..local", "x" * 70, "\udcff"])
-def test_a_name_that_no_broker_can_have_is_said(tmp_path, mmecg, caplog, host):
-    publisher = start_publisher(Broker(host), tmp_path, mmecg)
-    wait(lambda: "cannot reach the broker" in caplog.text)
-    publisher.vitals(GOOD)
-    assert publisher.outbox.count().spool.messages == 2
-    publisher.close()
-
-
 def test_a_refused_password_is_said_and_not_fatal(strict_mosquitto_port, mmecg, tmp_path, caplog):
     broker = Broker(port=strict_mosquitto_port, username="x", password="y")
     publisher = start_publisher(broker, tmp_path, mmecg)

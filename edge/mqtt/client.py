@@ -140,7 +140,7 @@ class MqttClient:
         link = _Link(self.connections + 1, self._new_client(), self.receipts)
         try:
             self._connect(link.client)
-        except (OSError, UnicodeError) as error:  # UnicodeError: a name that can be none, as a..b
+        except OSError as error:
             log.warning("cannot reach the broker at %s (%s); trying again", self._broker.place, str(error))
             return False
         link.client.loop_start()
