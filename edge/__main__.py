@@ -37,6 +37,7 @@ from edge.report import Report
 from edge.runtime import serve
 from edge.sources.replay import ReplaySource
 from edge.spec import WINDOW_S
+from edge.swap import use
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from edge.twin.dca1000_emulator import Dca1000Emulator
 from edge.twin.heart import Heart
@@ -170,6 +171,12 @@ def command_fhir_bridge(args: argparse.Namespace) -> int:
     return 0
 
 
+def command_swap_model(args: argparse.Namespace) -> int:
+    """Another network: tried here, then put in its place; a runtime at work takes it and says so on info."""
+    print(use(args.folder, args.config))
+    return 0
+
+
 def command_check_config(args: argparse.Namespace) -> int:
     """What a chirp file means, or which limits it breaks."""
     for name, value in explain(load_chirp(args.cfg)).items():
@@ -212,6 +219,7 @@ COMMANDS: dict[str, Command] = {
     "plot": command_plot,
     "twin": command_twin,
     "fhir-bridge": command_fhir_bridge,
+    "swap-model": command_swap_model,
     "doctor": command_doctor,
     "diagnostics": command_diagnostics,
     "check-config": command_check_config,

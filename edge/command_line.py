@@ -88,6 +88,10 @@ def parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
     sub.add_argument("--config", type=Path, required=True, metavar="TOML", help="[mqtt] and [spool] as for run")
     sub.add_argument("--fhir", choices=VERSIONS, default="R4B", help="the version of FHIR")
 
+    sub = add("swap-model")
+    sub.add_argument("folder", type=Path, help="the bundle")
+    sub.add_argument("--config", type=Path, required=True, metavar="TOML", help="the settings of run")
+
     sub = add("doctor")
     sub.add_argument("--config", type=Path, metavar="TOML", help="the settings of run; default: the boards' defaults")
 

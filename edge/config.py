@@ -17,7 +17,7 @@ from edge.chirp import ChirpConfig
 from edge.environment import override
 from edge.errors import InputError
 from edge.mqtt.broker import Broker, tls_context
-from edge.mqtt.fields import DEVICE_PATTERN
+from edge.mqtt.fields import DEVICE_PATTERN, TO_ITS_END
 from edge.mqtt.outbox import BACKFILL_PER_S
 from edge.mqtt.spool import Spool
 from edge.network import Network, load_network
@@ -30,7 +30,9 @@ from edge.web.access import read_token
 
 DeviceId = Annotated[str, msgspec.Meta(pattern=DEVICE_PATTERN)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-Host = Annotated[str, msgspec.Meta(min_length=1)]
+_LABEL = r"[^\s\0.]{1,63}"  # of a name; Python takes no longer one, and no empty one, and says so late
+Host = Annotated[str, msgspec.Meta(pattern=rf"^{_LABEL}(\.{_LABEL})*\.?$" + TO_ITS_END)]
+File = Annotated[str, msgspec.Meta(pattern=r"^[^\0]+$")]
 
 
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
@@ -48,10 +50,10 @@ class RadarConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `data_host` this machine's address towards the card.
     """
 
-    cfg: str
-    serial: Annotated[str, msgspec.Meta(min_length=1)] | None = None
-    calibration: str | None = None
-    card: str | None = None
+    cfg: File
+    serial: File | None = None
+    calibration: File | None = None
+    card: File | None = None
     iq_order: IqOrder = "sdk"
     data_host: Host = "0.0.0.0"
     data_port: Port = DEFAULT_DATA_PORT
@@ -67,20 +69,20 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: Host = "127.0.0.1"
     port: Port = 1883
     username: str | None = None
-    password_file: str | None = None
+    password_file: File | None = None
     tls: bool = False
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
+    ca: File | None = None
+    cert: File | None = None
+    key: File | None = None
     home_assistant: bool = False
 
 
 class SpoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where messages wait for the broker: `file` is relative to the settings file; when it is full, the oldest go."""
 
-    file: Annotated[str, msgspec.Meta(min_length=1)] = "radarecg-spool.db"
+    file: File = "radarecg-spool.db"
     max_mb: Annotated[int, msgspec.Meta(ge=1)] = 256
-    backfill_per_s: Annotated[float, msgspec.Meta(gt=0)] = BACKFILL_PER_S
+    backfill_per_s: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = BACKFILL_PER_S
 
 
 class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,11 +94,11 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waits to be seen by more windows before it is told.
     """
 
-    bundle: str | None = None
+    bundle: File | None = None
     backend: Literal["onnxruntime", "tensorrt", "none"] = "onnxruntime"
     decide_after_s: Annotated[float, msgspec.Meta(ge=0.5, le=3)] = DELAY_S
-    engine: str | None = None
-    public_key: str | None = None
+    engine: File | None = None
+    public_key: File | None = None
     threads: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
@@ -108,7 +110,7 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     host: Host = "127.0.0.1"
     port: Port = 8080
-    token_file: str | None = None
+    token_file: File | None = None
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -37,3 +37,20 @@ def gpu_errors_told(driver: Any) -> Iterator[None]:
         raise InputError(
             f"the GPU reports: {' '.join(str(error).split())}; look at what else uses it, and start again"
         ) from error
+
+
+@contextmanager
+def cuda_context() -> Iterator[None]:
+    """A current context on whatever thread this is: the one it has, or for the time being the primary one.
+
+    Raises InputError as `cuda_driver` does.
+    """
+    if cuda_driver().Context.get_current() is not None:
+        yield
+        return
+    context = import_module("pycuda.autoprimaryctx").context  # current on the thread that loaded it first, only
+    context.push()
+    try:
+        yield
+    finally:
+        context.pop()  # PyCUDA aborts the process when a thread ends with one

@@ -104,6 +104,11 @@ class TaskOutputs:
     anchor: Float32
     cycle: Float32
 
+    @property
+    def finite(self) -> bool:
+        """Numbers throughout: what is not must go no further."""
+        return all(bool(np.isfinite(values).all()) for values in (self.ecg, self.anchor, self.cycle))
+
 
 @dataclass(frozen=True, slots=True)
 class EcgEstimate:

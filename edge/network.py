@@ -1,31 +1,49 @@
-"""The network that a runtime uses: a bundle on the backend that runs it, behind the SST."""
+"""The network that a runtime uses: a bundle on the backend that runs it, behind the SST, tried before it is used."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.backends.base import BackendError, Predictor
+import numpy as np
+
+from edge.backends.base import BackendError, LoadedPredictor, Predictor
 from edge.backends.onnxrt import OnnxRuntime
 from edge.backends.tensorrt import TensorRt, TensorRtFromSegments
 from edge.bundle import MODEL, SHIPPED, Bundle, load
+from edge.cuda import cuda_context
+from edge.dsp.points import POINTS
+from edge.errors import InputError
+from edge.frames import Float32
 from edge.kernels.sst_cuda import CudaSst
 from edge.reconstruction import Read, on_cpu
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_BINS, SST_COLUMNS
+
+SLOWEST_S = 0.5
+"""A window comes every second; a network that takes longer than this leaves too little of it to the others."""
+_LENGTHS = (PIECE, ANCHOR_CLASSES, CYCLE_CLASSES)
 
 Backend = Callable[[Bundle, Path | None, int], tuple[Predictor, Read | None]]
 """A bundle, its engine where there is one, and the cores it may use, to `predict` and `read` of a Network."""
+
+
+class NetworkError(InputError):
+    """The network runs, but what it says cannot be used; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class Network:
     """What makes the ECG: `predict` says it, `name` and `sha256` (of model.onnx) say who said it.
 
-    `read`: where the SST runs beside it on the GPU, both in one step.
+    `folder` is where its bundle lies, all links followed. `read`: where the SST runs beside it on the GPU, both in one
+    step.
     """
 
     name: str
     sha256: str
+    folder: Path
     predict: Predictor
     read: Read | None = None
 
@@ -41,18 +59,44 @@ def load_network(
     threads: int = 1,
     public_key: Path | None = None,
 ) -> Network:
-    """The bundle in `folder`, or the one that comes with radarecg, on a row of BACKENDS.
+    """The bundle in `folder`, or the one that comes with radarecg, on a row of BACKENDS; it has been tried.
 
     With a public key the bundle must be signed by its owner. `threads`: cores, for a backend on the CPU.
     Raises InputError, FileNotFoundError.
     """
-    bundle = load(folder or SHIPPED, public_key)
+    folder = (folder or SHIPPED).resolve()
+    bundle = load(folder, public_key)
     sha256 = bundle.about.sha256[MODEL]
-    return Network(f"{bundle.about.name}-{sha256[:8]}", sha256, *BACKENDS[backend](bundle, engine, threads))
+    return Network(f"{bundle.about.name}-{sha256[:8]}", sha256, folder, *BACKENDS[backend](bundle, engine, threads))
+
+
+def _tried(predict: LoadedPredictor, bundle: Bundle) -> Predictor:
+    """The same, if it answers silence, noise and the largest there is as it should. Raises NetworkError."""
+    times_s = []
+    for window in _extremes(POINTS if predict.points == "any" else predict.points):
+        start_s = time.perf_counter()
+        said = predict(window[None])
+        times_s.append(time.perf_counter() - start_s)
+        if [(len(one.ecg), len(one.anchor), len(one.cycle)) for one in said] != [_LENGTHS]:
+            raise NetworkError(f"{bundle.folder / MODEL}: it answers in another shape than it says; export it again")
+        if not said[0].finite:
+            raise NetworkError(f"{bundle.folder / MODEL}: its answer is not finite; train or export it again")
+    if min(times_s) > SLOWEST_S:
+        raise NetworkError(
+            f"{bundle.folder / MODEL}: it takes {min(times_s):.2f} s a window, more than {SLOWEST_S:g}; "
+            "use a smaller one, or an engine of it"
+        )
+    return predict
+
+
+def _extremes(points: int) -> tuple[Float32, ...]:
+    shape = (points, SST_BINS, SST_COLUMNS)
+    noise = np.random.default_rng(0).random(shape, np.float32) ** 4
+    return np.zeros(shape, np.float32), noise, np.ones(shape, np.float32)
 
 
 def _onnxruntime(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predictor, None]:
-    return OnnxRuntime(bundle, threads), None
+    return _tried(OnnxRuntime(bundle, threads), bundle), None
 
 
 def _tensorrt(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predictor, Read]:
@@ -61,8 +105,9 @@ def _tensorrt(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predic
             f"the backend tensorrt needs an engine: python -m export.build_engine {bundle.folder} makes one; "
             "name it as engine under [network]"
         )
-    network, sst = TensorRt(bundle, engine), bundle.about.sst
-    return network, TensorRtFromSegments(network, CudaSst(network.points, sst), sst.segment)
+    with cuda_context():
+        network, sst = TensorRt(bundle, engine), bundle.about.sst
+        return _tried(network, bundle), TensorRtFromSegments(network, CudaSst(network.points, sst), sst.segment)
 
 
 BACKENDS: dict[str, Backend] = {"onnxruntime": _onnxruntime, "tensorrt": _tensorrt}

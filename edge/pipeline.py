@@ -7,17 +7,21 @@ source -> RadarFrame -> RcgExtractor -> RcgBlock -> HeartRateEstimator  -> asses
 
 from __future__ import annotations
 
+import cmath
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Protocol
+
+import numpy as np
 
 from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
 from edge.dsp.breathing import BreathingEstimator
 from edge.dsp.classical import HeartRateEstimator
-from edge.dsp.rcg import RcgExtractor
+from edge.dsp.rcg import MAX_GAP_S, RcgExtractor
 from edge.frames import EcgBlock, FrameCount, Quality, RadarFrame, RateEstimate, RcgBlock, Vitals, Waveform
 from edge.reconstruction import Begin, EcgReconstructor
 from edge.sources import Source
@@ -90,6 +94,7 @@ class Pipeline:
         self._whole: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
         self._last: RadarFrame | None = None
         self._heard_ns: int | None = None
+        self._silences = 0
         self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz, decide_after_s) if network else None
         self.frames = FrameCount()
         self.quality = Quality("unusable", 0.0, ("warming_up",))
@@ -99,8 +104,13 @@ class Pipeline:
 
     def push(self, frame: RadarFrame) -> tuple[Waveform | None, list[EcgBlock]]:
         """One frame; when it completes a block: the next piece of the heart waveform, and the ECG that is ripe."""
-        self._count(frame)
+        # One sample that is no number, and no filter behind would ever recover; the power shows it at least cost.
+        if not cmath.isfinite(np.vdot(frame.iq, frame.iq)):
+            frame = replace(frame, complete=False)
         restarts = self._rcg.restarts
+        if self._was_silent(frame):
+            self._rcg.restart()
+        self._count(frame)
         block = self._rcg.push(frame)
         if self._rcg.restarts != restarts:
             self._block = None
@@ -123,13 +133,19 @@ class Pipeline:
             self._beats.push(stretch)
         return self._heart.push(block), ecg
 
+    def silence(self) -> None:
+        """No frame came for a moment."""
+        self._silences += 1
+
     def vitals(self, now_ns: int) -> Vitals:
         """What may be said at `now_ns` (Unix). Call once every VITALS_PERIOD_S: it advances the heart's tracker."""
         if self._heard_ns is None:
             self._heard_ns = now_ns  # silence counts from when somebody began to listen
         silence_s = abs(now_ns - self._heard_ns) / 1e9  # a clock set back is no proof of life
         breathing = self._breathing.estimate()
-        classical, beats = self._heart.update(breathing.bpm), self._beats.rate()
+        classical = self._heart.update(breathing.bpm)
+        sound = not self._reconstructor or self._reconstructor.sound
+        beats = self._beats.rate() if sound else None
         self.evidence = Evidence(
             silence_s=silence_s,
             problem=self._rcg.problem,
@@ -139,6 +155,7 @@ class Pipeline:
             lost_share=self._whole.count(False) / max(1, len(self._whole)),
             classical=classical,
             network=self._reconstructor is not None,
+            sound=sound,
             beats=beats,
             clock_synced=self._clock_synced(),
         )
@@ -159,6 +176,13 @@ class Pipeline:
             rhythm=self._beats.rhythm() if heart and beats else None,
             movement=self.movement.level if self._block and self._block.chest.present else "none",
         )
+
+    def _was_silent(self, frame: RadarFrame) -> bool:
+        """Whether the radar paused before this frame, though its numbers go on: told from a clock that was set by the
+        silence, and from a receiver that was held up by the time.
+        """
+        silences, self._silences = self._silences, 0
+        return silences > 1 and self._last is not None and abs(frame.t_ns - self._last.t_ns) > MAX_GAP_S * 1e9
 
     def _forget(self) -> None:
         """The chest moved, or what follows is not of the same stretch of time."""
@@ -191,12 +215,16 @@ def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:
     period_ns = round(VITALS_PERIOD_S * 1e9)
     due_ns: int | None = None
     for frame in source.frames():
-        now_ns = frame.t_ns if frame else time.time_ns()
-        wave, ecg = pipeline.push(frame) if frame else (None, [])
-        if wave:
-            sink.waveform(wave)
-        for stretch in ecg:
-            sink.ecg(stretch, pipeline.quality)
+        if frame is None:
+            now_ns = time.time_ns()
+            pipeline.silence()
+        else:
+            now_ns = frame.t_ns
+            wave, ecg = pipeline.push(frame)
+            if wave:
+                sink.waveform(wave)
+            for stretch in ecg:
+                sink.ecg(stretch, pipeline.quality)
         if due_ns is None:
             due_ns = now_ns + period_ns
         elif not 0 < due_ns - now_ns <= period_ns:  # due, or the clock was set back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -22,6 +23,8 @@ LEAST_COVERAGE = 0.4
 """Of a window of which less was measured nothing is believed. A third of the frames may be lost here and there before
 the rate is less often right (docs/quality.md); longer gaps begin a new stretch (`edge.dsp.rcg`)."""
 _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
+
+log = logging.getLogger(__name__)
 
 
 def on_cpu(predict: Predict, channels: int) -> Read:
@@ -44,6 +47,8 @@ class EcgReconstructor:
         self._decide_after_s = decide_after_s
         self._segments: Segments | None = None
         self._before = self._samples = 0  # samples since the boot before this stretch of RCG, and in it
+        self.sound = True
+        """What the network last said was numbers throughout; what is not becomes no ECG."""
 
     def push(self, block: RcgBlock) -> list[EcgBlock]:
         """The stretches that the block completes; after a restart, ones that do not continue those before."""
@@ -65,6 +70,11 @@ class EcgReconstructor:
         end, self._end = self._end, self._end + HOP
         window, said = self._read(segment)  # believed or not: the SST goes on from this window to the next
         if coverage < LEAST_COVERAGE:
+            return []
+        if self.sound and not said.finite:
+            log.error("what the network says is not finite: there is no ECG until it is")
+        self.sound = said.finite
+        if not self.sound:
             return []
         estimate = self._stitcher.push(said, end)
         continues, self._told = estimate.sample0 == self._told, estimate.sample0 + len(estimate.ecg)

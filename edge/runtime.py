@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from edge import __version__
-from edge.config import Config, broker_of, calibration_of, card_of, load_config, network_of, spool_of, token_of
+from edge.config import Config, broker_of, calibration_of, card_of, load_config, spool_of, token_of
 from edge.logs import use_json_logs
 from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
@@ -18,6 +18,7 @@ from edge.radar.boards import boards
 from edge.radar.firmware import load_chirp
 from edge.sources.live import LiveSource
 from edge.spec import NOT_A_DEVICE
+from edge.swap import ChangingNetwork
 from edge.systemd import Systemd
 from edge.timing import clock_state
 from edge.web.messages import Hello
@@ -32,7 +33,8 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     if config.log == "json":
         use_json_logs()
     chirp = load_chirp(path.parent / config.radar.cfg)
-    card, broker, network = card_of(config, path), broker_of(config, path), network_of(config, path)
+    card, broker = card_of(config, path), broker_of(config, path)
+    network = ChangingNetwork(config, path) if config.network.backend != "none" else None
     calibration = calibration_of(config, path, chirp)
     pipeline = Pipeline(
         chirp,
@@ -50,15 +52,18 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.device,
             chirp,
             spool_of(config, path),
-            Model(network.name, network.sha256) if network else None,
+            _model(network.now) if network else None,
             config.spool.backfill_per_s,
             config.mqtt.home_assistant,
         )
         stack.callback(publisher.close)
+        if network:
+            network.watch(lambda now, refused: publisher.network(_model(now), refused))
+            stack.callback(network.close)
         systemd = Systemd()
         sinks: list[Sink] = [publisher, systemd]
         if config.web:
-            sinks.append(_page(config, path, network, publisher, stack))
+            sinks.append(_page(config, path, network is not None, publisher, stack))
         stack.callback(systemd.stopping)
         start_boards(source.silence_s)
         run(source, pipeline, FanOut(*sinks))
@@ -69,10 +74,14 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     )
 
 
-def _page(config: Config, path: Path, network: Network | None, publisher: Publisher, stack: ExitStack) -> LivePage:
+def _model(network: Network) -> Model:
+    return Model(network.name, network.sha256)
+
+
+def _page(config: Config, path: Path, has_ecg: bool, publisher: Publisher, stack: ExitStack) -> LivePage:
     assert config.web
     token = token_of(config.web, path)
-    hello = Hello(config.device, __version__, network is not None)
+    hello = Hello(config.device, __version__, has_ecg)
     page = LivePage(config.web.host, config.web.port, token, hello, publisher.gauges)
     stack.callback(page.close)
     log.info("live page: http://%s:%d", config.web.host, page.port)

@@ -149,6 +149,7 @@ def test_the_demo_stands(tmp_path):
     assert summary["ecg_pcc"] > 0
     assert summary["r_timing_ms_median"] < 60
     assert summary["mdr"] < 0.5
+    assert summary["false_valid_fraction"] == 0
     assert summary["frames_lost"] == 0
     assert summary["frames"] > 2000
     assert summary["messages"] > 80

@@ -42,7 +42,8 @@ ROOMS = {
     "report": set(),
     "calibrate": {"dsp", "radar", "recording", "sources"},
     "plot": {"dsp", "recording", "sources"},
-    "network": {"backends", "bundle", "kernels", "reconstruction"},
+    "network": {"backends", "bundle", "cuda", "dsp", "kernels", "reconstruction"},
+    "swap": {"bundle", "config", "network", "reconstruction", "signature"},
     "environment": set(),
     "config": {"environment", "mqtt", "network", "radar", "vitals", "web"},
     "arguments": set(),
@@ -50,10 +51,10 @@ ROOMS = {
     "doctor": {"config", "dsp", "mqtt", "network", "radar"},
     "diagnostics": {"config", "doctor"},
     "demo": {"mqtt"},
-    "runtime": {"config", "logs", "mqtt", "network", "pipeline", "radar", "sources", "systemd", "web"},
+    "runtime": {"config", "logs", "mqtt", "network", "pipeline", "radar", "sources", "swap", "systemd", "web"},
     "__main__": {
         *{"calibrate", "command_line", "config", "demo", "diagnostics", "doctor", "mqtt", "pipeline", "plot", "radar"},
-        *{"recording", "report", "runtime", "sources", "twin"},
+        *{"recording", "report", "runtime", "sources", "swap", "twin"},
     },
 }
 

@@ -7,15 +7,16 @@ import subprocess
 import sys
 import time
 
+import paho.mqtt.client as paho
 import pytest
 
 from edge.mqtt.broker import Broker
-from tests.peers.brokers import Listener, free_port, running_broker
+from tests.peers.brokers import Listener, broker_process, free_port, running_broker
 from tests.peers.network import Link
 from tests.peers.publishing import GOOD, connected, start_publisher, wait
 
 
-def test_a_life(mosquitto_port, mmecg, tmp_path):
+def test_a_life(mosquitto_port, mmecg, tmp_path, caplog):
     listener = Listener(mosquitto_port)
     publisher = connected(mosquitto_port, tmp_path, mmecg)
     assert json.loads(listener.wait_for("/status").payload)["state"] == "online"
@@ -36,6 +37,7 @@ def test_a_life(mosquitto_port, mmecg, tmp_path):
         "reason": "stopped",
     }
     listener.close()
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
 def test_measurements_are_not_retained_status_info_and_health_are(mosquitto_port, mmecg, tmp_path):
@@ -111,6 +113,21 @@ def test_no_broker_yet_then_one_then_none_then_one(tmp_path, mmecg):
         listener.wait_for("/vitals")
         listener.close()
     publisher.close()
+
+
+def test_a_broker_that_was_only_slow_is_spoken_to_in_mqtt_5_again(tmp_path, mmecg, caplog, monkeypatch):
+    monkeypatch.setattr("edge.mqtt.client.CONNACK_S", 0.2)
+    port = free_port()
+    with broker_process("mosquitto", tmp_path, port) as broker:
+        broker.send_signal(signal.SIGSTOP)
+        publisher = start_publisher(port, tmp_path, mmecg)
+        wait(lambda: "refused us: no answer" in caplog.text)  # in 3.1.1 neither
+        assert "falling back" in caplog.text
+        broker.send_signal(signal.SIGCONT)
+        monkeypatch.setattr("edge.mqtt.client.CONNACK_S", 60.0)
+        assert publisher.client.connected.wait(60)
+        assert publisher.client._link.client.protocol == paho.MQTTv5
+        publisher.close()
 
 
 def test_a_refused_password_is_said_and_not_fatal(strict_mosquitto_port, mmecg, tmp_path, caplog):

@@ -20,6 +20,7 @@ from fhir.resources.R4B import observation as r4b
 from edge.frames import Quality
 from edge.mqtt import payloads as p
 from edge.mqtt.fhir import VERSIONS, observation
+from edge.mqtt.fields import iso_utc
 from tests.peers.network import Link
 from tests.peers.publishing import GOOD, connected, wait
 
@@ -29,7 +30,7 @@ COMMON = {"device": "radar-0001", "boot": "5f0c6a9e", "clock": p.Clock("ptp", Tr
 VALID = p.VitalsPayload(
     **COMMON,
     seq=7,
-    t=p.iso_utc(T_NS),
+    t=iso_utc(T_NS),
     t_ns=T_NS,
     window_s=10.0,
     hr=p.HeartRate(valid=True, value=64.2, age_ms=8),
@@ -47,7 +48,7 @@ ECG = p.EcgPayload(
     **COMMON,
     seq=8,
     sample0=0,
-    t0=p.iso_utc(T_NS),
+    t0=iso_utc(T_NS),
     t0_ns=T_NS,
     fs=200,
     n=6,
@@ -148,11 +149,19 @@ def test_a_message_that_is_none_of_ours_is_said_and_passed_over(mosquitto_port, 
         stranger.connect("127.0.0.1", mosquitto_port)
         stranger.loop_start()
         evil = p.encode(msgspec.structs.replace(VALID, boot="../../x"))
-        for payload in (b"\x00", b"{}", evil):
-            stranger.publish("radarecg/v1/radar-0002/vitals", payload, qos=1)
-        stranger.publish("radarecg/v1/radar-0002/vitals", p.encode(VALID), qos=1).wait_for_publish()
+        bad_boot = p.encode(msgspec.structs.replace(VALID, boot="5f0c6a9e\n"))
+        late = p.encode(msgspec.structs.replace(VALID, t_ns=10**30))
+        endless = p.encode(ECG).replace(b'"fs":200', b'"fs":0')
+        own = VALID.device
+        bad = (b"\x00", b"{}", evil, b'{"schema":"radarecg.vitals/1","device":"\xff"}', bad_boot, late, endless)
+        for payload in bad:
+            stranger.publish(f"radarecg/v1/{own}/vitals", payload, qos=1)
+        stranger.publish("radarecg/v1/radar-0002/vitals", p.encode(VALID), qos=1)  # it speaks for another
+        stranger.publish(f"radarecg/v1/{own}/vitals", p.encode(VALID), qos=1).wait_for_publish()
         wait(lambda: list(tmp_path.glob("out/*/*.json")))
-        assert all("no Observation of a message" in said.get(timeout=30) for _ in range(3))
+        heard = [said.get(timeout=30) for _ in range(len(bad) + 1)]
+        assert all("no Observation of a message" in line for line in heard)
+        assert f"it says it is of {own}" in heard[-1]
         stranger.disconnect()
         stranger.loop_stop()
     assert [path.name for path in tmp_path.rglob("*.json")] == ["5f0c6a9e-7.json"]

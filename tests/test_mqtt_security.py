@@ -1,6 +1,7 @@
 """Mutual TLS, access lists and passwords, as a hospital's broker has them: settings files against a real mosquitto."""
 
 import gc
+import json
 import queue
 import shutil
 import ssl
@@ -12,16 +13,17 @@ from edge.config import ConfigError, broker_of, load_config
 from edge.mqtt.broker import Broker, greet, tls_context
 from edge.mqtt.client import MqttClient
 from edge.mqtt.topics import STATUS, VITALS
+from tests.conftest import ROOT
 from tests.peers.brokers import Listener, free_port, running_broker
 from tests.peers.certificates import Authority
 from tests.peers.publishing import GOOD, connected, start_publisher, wait
 
-ACCESS = """# a device writes below its own name only, and reads only what is commanded to it
-pattern write radarecg/v1/%u/#
-pattern read radarecg/v1/%u/cmd/#
-user hub
-topic read radarecg/v1/+/#
-"""
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+
+
+def given(kind: str) -> str:
+    """What docs/operations.md tells the broker."""
+    return OPERATIONS.split(f"```{kind}\n")[1].split("```")[0]
 
 
 @pytest.fixture
@@ -32,13 +34,9 @@ def authority(tmp_path):
 @pytest.fixture
 def mutual(tmp_path, authority):
     """The port of a broker that lets in whom the authority knows, under the name in the certificate."""
-    certificate, key = authority.issue("broker")
-    (tmp_path / "acl").write_text(ACCESS)
-    settings = (
-        f"cafile {authority.certificate}\ncertfile {certificate}\nkeyfile {key}\ntls_version tlsv1.2\n"
-        "require_certificate true\nuse_identity_as_username true\nallow_anonymous false\n"
-        f"acl_file {tmp_path / 'acl'}"
-    )
+    authority.issue("broker")
+    (tmp_path / "acl").write_text(given("acl"))
+    settings = given("conf").replace("listener 8883\n", "").replace("/etc/mosquitto", str(tmp_path))
     with running_broker("mosquitto", tmp_path, settings=settings) as port:
         yield port
 
@@ -50,8 +48,8 @@ def settings(folder, port: int, mqtt: str) -> Broker:
     return broker_of(load_config(path), path)
 
 
-def hub(port: int, authority: Authority) -> Listener:
-    return Listener(port, tls=tls_context(authority.certificate, *authority.issue("hub")))
+def hub(port: int, authority: Authority, name: str = "hub", topics: str = "radarecg/#") -> Listener:
+    return Listener(port, topics, tls=tls_context(authority.certificate, *authority.issue(name)))
 
 
 def test_a_device_with_its_certificate_is_let_in_and_heard(tmp_path, mutual, authority, mmecg):
@@ -64,6 +62,33 @@ def test_a_device_with_its_certificate_is_let_in_and_heard(tmp_path, mutual, aut
     assert listener.wait_for("radarecg/v1/radar-0001/vitals")
     publisher.close()
     listener.close()
+
+
+def test_home_assistant_finds_a_device_and_is_heard(tmp_path, mutual, authority, mmecg, caplog):
+    own = tls_context(authority.certificate, *authority.issue("radar-0001"))
+    publisher = connected(Broker(port=mutual, tls=own), tmp_path, mmecg, home_assistant=True)
+    publisher.vitals(GOOD)
+    wait(lambda: publisher.outbox.count().spool.messages == 0)
+    home = hub(mutual, authority, "homeassistant", "#")  # later: it is retained
+    found = json.loads(home.wait_for("homeassistant/device/radar-0001/config").payload)
+    assert found["state_topic"] == "radarecg/v1/radar-0001/vitals"
+    publisher.vitals(GOOD)
+    home._client.publish("homeassistant/status", "online", qos=1)
+    wanted = {found["state_topic"], found["availability"][0]["topic"], "homeassistant/status"}
+    wait(lambda: wanted <= {message.topic for message in home.received})
+    assert "refuses" not in caplog.text
+    publisher.close()
+    home.close()
+
+
+def test_a_device_cannot_announce_another(tmp_path, mutual, authority, mmecg, caplog):
+    home = hub(mutual, authority, "homeassistant", "homeassistant/#")
+    other = Broker(port=mutual, tls=tls_context(authority.certificate, *authority.issue("radar-0002")))
+    publisher = connected(other, tmp_path, mmecg, home_assistant=True)  # as radar-0001
+    wait(lambda: "refuses messages of ours: Not authorized" in caplog.text)
+    publisher.close()
+    assert home.received == []
+    home.close()
 
 
 def test_a_device_cannot_speak_for_another(tmp_path, mutual, authority, mmecg, caplog):
@@ -114,6 +139,35 @@ def test_a_broker_that_is_not_known_is_told_nothing(tmp_path, mutual, authority,
     assert not publisher.client.connected.is_set()
     publisher.close()
     gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_broker_whose_certificate_has_expired_is_told_nothing(tmp_path, authority, caplog, mmecg):
+    certificate, key = authority.issue("broker", hours=-1)
+    settings = f"cafile {authority.certificate}\ncertfile {certificate}\nkeyfile {key}\nallow_anonymous true"
+    with running_broker("mosquitto", tmp_path, settings=settings) as port:
+        broker = Broker(port=port, tls=tls_context(authority.certificate, None, None))
+        publisher = start_publisher(broker, tmp_path, mmecg)
+        publisher.vitals(GOOD)
+        wait(lambda: "certificate has expired" in caplog.text)
+        assert not publisher.client.connected.is_set()
+        assert publisher.outbox.count().spool.messages == 2
+        publisher.close()
+    gc.collect()
+
+
+def test_a_device_whose_certificate_has_expired_is_not_let_in(tmp_path, mutual, authority, mmecg, caplog):
+    own = tls_context(authority.certificate, *authority.issue("radar-0001", hours=-1))
+    publisher = start_publisher(Broker(port=mutual, tls=own), tmp_path, mmecg)
+    wait(lambda: "trying again" in caplog.text or "refused us" in caplog.text)
+    assert not publisher.client.connected.is_set()
+    publisher.close()
+
+
+def test_a_key_with_a_password_is_an_error_and_no_question(tmp_path, authority):
+    authority.issue("radar", password=b"secret")
+    with pytest.raises(ConfigError, match="cannot use ca, cert and key"):
+        settings(tmp_path, 1, 'tls = true\ncert = "radar.crt"\nkey = "radar.key"')
 
 
 def test_a_password_comes_from_a_file(tmp_path, mmecg):

@@ -133,6 +133,19 @@ def test_the_time_of_a_frame_is_that_of_its_last_packet():
     assert [frame.complete for frame in released[:2]] == [False, True]
 
 
+@given(st.integers(0, 91 * 2), st.sampled_from([3 * 3600, -5 * 3600, 1, -1]))
+def test_a_clock_that_is_set_costs_one_frame_at_most(at, by_s):
+    frames = marked_frames(0, 20)
+    assembler, released = FrameAssembler(FRAME), []
+    for k, packet in enumerate(packets_of(frames)):
+        t_ns = 10**18 + k * 500_000 + (by_s * 10**9 if k >= at else 0)
+        released += assembler.push(Datagram(packet, "card", t_ns))
+    assert_true(released, frames)
+    assert len(released) >= 17  # the last few wait for what comes after them
+    assert sum(not frame.complete for frame in released) <= 1
+    assert assembler.restarts == 0
+
+
 @pytest.mark.parametrize("kind", [OneByOne, Batched])
 def test_both_receivers_take_what_waits(kind):
     with open_socket("127.0.0.1", 0) as source:

@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+import pytest
 
 from edge.dsp.phase import SecondDerivative
 from edge.frames import Chest, RcgBlock, TaskOutputs
@@ -73,6 +74,31 @@ def test_windows_with_much_missing_are_not_believed():
     assert not known[2600:3000].any()
     assert known[1000:1700].mean() > 0.9
     assert known[4500:5500].mean() > 0.9
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("head", ["ecg", "anchor", "cycle"])
+def test_what_the_network_says_that_is_no_number_becomes_no_ecg(head, value, caplog):
+    count = 0
+
+    def sometimes(values):
+        nonlocal count
+        count += 1
+        (said,) = hearing(values)
+        if count in (6, 7, 8, 12):
+            getattr(said, head)[17] = value
+        return [said]
+
+    chain = EcgReconstructor(partial(on_cpu, sometimes), 200.0)
+    ecg, sound = [], []
+    for block in blocks(300):
+        ecg += chain.push(block)
+        sound.append(chain.sound)
+    assert all(np.isfinite(part.estimate.ecg).all() and np.isfinite(part.estimate.r_peaks).all() for part in ecg)
+    assert len(ecg) == count - 4
+    assert [part.continues for part in ecg].count(False) >= 1
+    assert sound.count(False) == 40  # four windows of ten blocks each
+    assert caplog.text.count("is not finite") == 2
 
 
 def test_the_first_ecg_comes_with_the_first_window():

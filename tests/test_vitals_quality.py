@@ -20,6 +20,7 @@ ALONE = Evidence(
     lost_share=0.0,
     classical=CLASSICAL,
     network=False,
+    sound=True,
     beats=None,
     clock_synced=True,
 )
@@ -71,6 +72,8 @@ def test_the_classical_rate_alone_must_be_sure(confidence, doubt, history_s, sta
         ({"history_s": 3.0}, "good", ()),  # beats from before a movement count
         ({"history_s": 3.0, "beats": None}, "unusable", ("warming_up",)),
         ({"beats": None}, "unusable", ("low_snr",)),
+        ({"beats": None, "sound": False}, "unusable", ("model_uncertain",)),
+        ({"beats": None, "sound": False, "history_s": 3.0}, "unusable", ("model_uncertain",)),
         ({"beats": DUBIOUS}, "unusable", ("model_uncertain",)),
         ({"beats": replace(BEATS, entropy=float("nan"))}, "unusable", ("model_uncertain",)),
         ({"classical": OCTAVE}, "unusable", ("model_uncertain",)),

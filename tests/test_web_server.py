@@ -13,7 +13,8 @@ from edge.frames import SstWindow
 from edge.web.access import AccessError, read_token
 from edge.web.feed import BEHIND, Feed
 from edge.web.metrics import STALE_S, Metrics
-from edge.web.server import MAX_CONNECTIONS
+from edge.web.server import ASKING_BYTES, MAX_CONNECTIONS
+from tests.peers.publishing import wait
 from tests.peers.web import GOOD, MOVING, Events, ecg, get, live_page, vitals, wave
 
 TOKEN = "a-token-nobody-could-guess"
@@ -111,6 +112,68 @@ def test_too_many_connections_are_refused_and_others_go_on(page):
         except (http.client.RemoteDisconnected, ConnectionResetError):
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+
+def answer_to(port: int, sent: bytes) -> bytes:
+    """What comes back until the connection ends."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        try:
+            client.sendall(sent)
+            return b"".join(iter(lambda: client.recv(65536), b""))
+        except ConnectionError:  # it was not even read to its end
+            return b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"GET http://[ HTTP/1.0\r\n\r\n", b"400"),
+        (b"GET / HTTP/9.9\r\n\r\n", b"505"),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", b"400"),  # somebody tries TLS
+        (b"POST / HTTP/1.0\r\nContent-Length: 99999999\r\n\r\n", b"501"),
+        (b"GET / HTTP/1.0\r\n" + b"x: y\r\n" * 200 + b"\r\n", b"431"),
+        (b"GET / HTTP/1.0\r\nx: " + b"y" * 2 * ASKING_BYTES, b""),
+        (b"GET /" + b"y" * 2 * ASKING_BYTES, b""),
+        (b"GET / HTTP/1.0\r\nHost: \xff\xfe\r\nCookie: \xff\r\n\r\n", b"401"),
+        (b"GET /healthz HTTP/1.0\r\n", b""),
+    ],
+)
+def test_odd_requests_are_answered_or_left_and_nothing_is_logged(page, sent, answer, caplog, monkeypatch):
+    monkeypatch.setattr("edge.web.server.ASKING_S", 0.3)
+    got = answer_to(page.port, sent)
+    assert answer in got
+    assert bool(got) == bool(answer)
+    assert not caplog.records
+    assert get(page.port, "/")[0] == 200
+
+
+def test_who_asks_a_letter_at_a_time_does_not_keep_the_connection(page, monkeypatch):
+    monkeypatch.setattr("edge.web.server.ASKING_S", 0.3)
+    with socket.create_connection(("127.0.0.1", page.port)) as slow:
+
+        def ended() -> bool:
+            try:
+                slow.sendall(b"x")
+            except ConnectionError:
+                return True
+            return False
+
+        wait(ended)
+
+
+def test_who_listens_may_do_so_for_longer_than_he_may_ask(page, monkeypatch):
+    monkeypatch.setattr("edge.web.server.ASKING_S", 0.3)
+    events = Events(page.port)
+    time.sleep(0.4)
+    page.vitals(vitals())
+    assert events.next()["event"] == "vitals"
+    events.close()
+
+
+def test_a_port_that_is_taken_is_named(page):
+    said = rf"cannot serve at 127.0.0.1:{page.port} .*another port"
+    with pytest.raises(OSError, match=said), live_page(port=page.port):
+        pass
 
 
 def test_closing_ends_every_stream():

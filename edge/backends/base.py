@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
 from scipy.special import softmax
 
+from edge.bundle import Points
 from edge.errors import InputError
 from edge.frames import Float32, TaskOutputs
 
@@ -21,6 +23,15 @@ class Predictor(Protocol):
         """One TaskOutputs a window, in order."""
 
 
+class LoadedPredictor(Predictor, Protocol):
+    """A bundle's network, ready."""
+
+    @property
+    def points(self) -> Points:
+        """How many it takes."""
+
+
 def task_outputs(ecg: Float32, anchor: Float32, cycle: Float32) -> list[TaskOutputs]:
     """A network's outputs for B windows: pieces [B, 200] as they are, logits [B, 800] and [B, 260] to probabilities."""
-    return [TaskOutputs(*row) for row in zip(ecg, softmax(anchor, axis=-1), softmax(cycle, axis=-1), strict=True)]
+    with np.errstate(invalid="ignore"):  # logits that are not finite stay so, and are found by `TaskOutputs.finite`
+        return [TaskOutputs(*row) for row in zip(ecg, softmax(anchor, axis=-1), softmax(cycle, axis=-1), strict=True)]

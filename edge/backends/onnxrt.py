@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from edge.backends.base import BackendError, task_outputs
-from edge.bundle import MODEL, Bundle, Tensor
+from edge.bundle import MODEL, Bundle, Points, Tensor
 from edge.frames import Float32, TaskOutputs
 
 
@@ -19,7 +19,7 @@ class OnnxRuntime:
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         runtime = _onnxruntime()
-        self._points = bundle.about.points
+        self.points: Points = bundle.about.points
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         # A window a second: threads that spin until the next one would take their core from everything else.
@@ -39,12 +39,16 @@ class OnnxRuntime:
             )
 
     def __call__(self, values: Float32) -> list[TaskOutputs]:
-        """Spectrograms [B, P, 71, 120] to what the network says of each."""
-        if self._points not in ("any", values.shape[1]):
+        """Spectrograms [B, P, 71, 120] to what the network says of each. Raises BackendError."""
+        if self.points not in ("any", values.shape[1]):
             raise BackendError(
-                f"{values.shape[1]} points for a network of {self._points}; give it so many, or take one for any number"
+                f"{values.shape[1]} points for a network of {self.points}; give it so many, or take one for any number"
             )
-        return task_outputs(*self._session.run(None, {"spectrograms": values}))
+        try:
+            said = self._session.run(None, {"spectrograms": values})
+        except Exception as error:  # of many classes here too
+            raise BackendError(f"ONNX Runtime cannot run the network: {str(error).splitlines()[0]}") from error
+        return task_outputs(*said)
 
 
 def _onnxruntime() -> Any:

@@ -109,6 +109,7 @@ def _summary(
         "ecg_pcc": watch.ecg_pcc,
         "r_timing_ms_median": round(statistics.median(timing), 1) if timing else None,
         "mdr": round(1 - len(timing) / watch.true_beats, 4) if watch.true_beats else None,
+        "false_valid_fraction": round(watch.wrong / len(errors), 4) if errors else None,
         "frames": watch.vitals.frames.received if watch.vitals else 0,
         "frames_lost": watch.vitals.frames.lost if watch.vitals else None,
         "latency_ms_p50": watch.latency_ms(50),

@@ -23,6 +23,8 @@ TRACE_S = 8.0
 LATEST_S = 15.0
 """An ECG that is older when it arrives has no truth to be compared with."""
 SAME_BEAT_S = 0.15
+WRONG_BPM, WRONG_SHARE = 5.0, 0.10
+"""A rate that is off by more than the larger of the two is wrong."""
 
 
 @dataclass
@@ -34,6 +36,9 @@ class Watch:
     true_bpm: float | None = None
     vitals_count: int = 0
     errors_bpm: list[float] = field(default_factory=list)
+    """Of every second that was said to be valid."""
+    wrong: int = 0
+    """Those among them that were not."""
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=5000))
     trace: deque[float] = field(default_factory=lambda: deque(maxlen=round(TRACE_S * 50)))
     ecg: list[tuple[float, float]] = field(default_factory=list)
@@ -101,7 +106,9 @@ class Subscriber:
             watch.vitals_count += 1
             watch.true_bpm = self._ask_truth(vitals.window_s).get("heart_rate_bpm")
             if vitals.hr.value is not None and watch.true_bpm is not None:
-                watch.errors_bpm.append(abs(vitals.hr.value - watch.true_bpm))
+                error_bpm = abs(vitals.hr.value - watch.true_bpm)
+                watch.errors_bpm.append(error_bpm)
+                watch.wrong += error_bpm > max(WRONG_BPM, WRONG_SHARE * watch.true_bpm)
             if "stale" not in vitals.quality.flags:
                 watch.latencies_ms.append((at_ns - vitals.t_ns) / 1e6)
             return vitals

@@ -50,9 +50,10 @@ class RcgExtractor:
         self._blocks_between_looks = round(LOOK_EVERY_S / BLOCK_S)
         self.restarts = -1
         """How often everything known was thrown away: after a long gap, or when the card began again."""
-        self._restart()
+        self.restart()
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
+        """Throws away everything known."""
         self.restarts += 1
         self._frames: list[RadarFrame] = []
         self._last_seq: int | None = None
@@ -81,7 +82,7 @@ class RcgExtractor:
         if self._last_seq is not None:
             step = frame.seq - self._last_seq
             if step <= 0 or step * self._chirp.frame_period_s > MAX_GAP_S:
-                self._restart()
+                self.restart()
             elif step * self._chirp.frame_period_s > BRIDGE_S:
                 self._frames, self._waiting = [], []
                 self._restart_tracks()

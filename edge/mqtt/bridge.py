@@ -8,6 +8,7 @@ the server ignores.
 
 from __future__ import annotations
 
+import http.client
 import logging
 import threading
 import urllib.error
@@ -25,10 +26,10 @@ from edge.files import write_whole
 from edge.mqtt.broker import Broker
 from edge.mqtt.fhir import MESSAGE_SYSTEM, Resource, Version, observation
 from edge.mqtt.payloads import EcgPayload, VitalsPayload, encode
-from edge.mqtt.spool import Spool
+from edge.mqtt.spool import Spool, Stored
 from edge.mqtt.topics import ECG, VITALS, backfill
 
-TOPICS = [topic.name("+") for live in (VITALS, ECG) for topic in (live, backfill(live.suffix))]
+TOPICS = [topic for live in (VITALS, ECG) for topic in (live, backfill(live.suffix))]
 PERIOD_S = 0.5
 AT_ONCE = 100
 LONGEST_WAIT_S = 30.0
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
-    """The server will not take this Observation, however often it is asked."""
+    """This message becomes no Observation, or none that the server takes, however often it is tried."""
 
 
 def store_in(target: str) -> Store:
@@ -72,14 +73,27 @@ def _pass_on(spool: Spool, store: Store, version: Version) -> bool:
     """The next few messages; False when one could not be stored now."""
     for stored in spool.oldest(0, AT_ONCE):
         try:
-            store(observation(msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload), version))
-        except (msgspec.DecodeError, RefusedError) as error:
+            store(_observation(stored, version))
+        except RefusedError as error:
             log.error("no Observation of a message on %s: %s", stored.suffix, error)
         except OSError as error:
             log.warning("cannot store an Observation (%s); trying again", error)
             return False
         spool.delete([stored.number])
     return True
+
+
+def _observation(stored: Stored, version: Version) -> Resource:
+    """Of a message as it came. Raises RefusedError, whatever is wrong with it: it would be so the next time, too."""
+    try:
+        payload = msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload)
+        made = observation(payload, version)
+    except (ValueError, ArithmeticError, OSError) as error:  # OSError: a time that no clock can show
+        raise RefusedError(str(error)) from error
+    # A broker's access list lets a device write below its own name, and so only that name is to be believed.
+    if stored.suffix not in {topic.name(payload.device) for topic in TOPICS}:
+        raise RefusedError(f"it says it is of {payload.device}")
+    return made
 
 
 def _subscriber(broker: Broker, spool: Spool) -> Client:
@@ -99,7 +113,7 @@ def _subscriber(broker: Broker, spool: Spool) -> Client:
         if reason.is_failure:
             log.error("the broker at %s refused us: %s", broker.place, reason)
         else:
-            client.subscribe([(topic, 1) for topic in TOPICS])
+            client.subscribe([(topic.name("+"), 1) for topic in TOPICS])
 
     def on_subscribe(client: Client, userdata: Any, number: int, reasons: Any, properties: Any) -> None:
         log.info("connected to the broker at %s", broker.place)
@@ -141,3 +155,5 @@ def _post(url: str, resource: Resource) -> None:
             if 400 <= error.code < 500 and error.code not in (401, 403, 408, 429):
                 raise RefusedError(f"{error.code} {error.reason}") from error
             raise
+    except http.client.HTTPException as error:
+        raise OSError(f"{url} answers what is no HTTP: {error!r}") from error

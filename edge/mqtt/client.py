@@ -86,6 +86,7 @@ class MqttClient:
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._link: _Link | None = None
         self._closing = threading.Event()
+        self._greeting = threading.Lock()
         self.connected = threading.Event()
         self.connections = 0
         self.receipts: queue.SimpleQueue[Receipt] = queue.SimpleQueue()
@@ -105,6 +106,12 @@ class MqttClient:
         sent = self._publish(link.client, topic, payload)
         return Ticket(link.number, sent.mid) if sent.rc == MQTT_ERR_SUCCESS else None
 
+    def renew(self, topic: Topic, payload: bytes) -> None:
+        """Has something else said on a topic of the birth: now, and at every connection to come."""
+        with self._greeting:
+            self._birth = [(topic, payload) if known is topic else (known, said) for known, said in self._birth]
+            self.send(topic, payload)
+
     def close(self, farewell: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
         """Publishes the farewell, waits briefly until the broker has it, and disconnects."""
         self._closing.set()
@@ -113,7 +120,7 @@ class MqttClient:
             deadline = time.monotonic() + timeout_s
             while sent.rc == MQTT_ERR_SUCCESS and not sent.is_published() and time.monotonic() < deadline:
                 time.sleep(0.01)
-            link.client.disconnect()
+            _end(link.client)
         self._thread.join(timeout_s)
 
     def _keep_connected(self) -> None:
@@ -123,6 +130,7 @@ class MqttClient:
             if self._live_through_one():
                 wait_s = FIRST_WAIT_S
             if self._protocol == spoken:
+                self._protocol = MQTTProtocolVersion.MQTTv5  # a broker that was only slow is not kept to 3.1.1
                 # Not all at once, should the broker have lost a whole ward.
                 self._closing.wait(wait_s * random.uniform(0.5, 1.0))
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
@@ -139,7 +147,7 @@ class MqttClient:
         try:
             return self._serve(link)
         finally:
-            link.client.disconnect()
+            _end(link.client)
             link.client.loop_stop()
 
     def _serve(self, link: _Link) -> bool:
@@ -156,9 +164,10 @@ class MqttClient:
             return False
         log.info("connected to the broker at %s", self._broker.place)
         self.connections = link.number
-        for topic, payload in self._birth:
-            self._publish(link.client, topic, payload)
-        self._link = link
+        with self._greeting:
+            for topic, payload in self._birth:
+                self._publish(link.client, topic, payload)
+            self._link = link
         self.connected.set()
         end = link.said.get()
         self._link = None
@@ -190,3 +199,8 @@ class MqttClient:
         if topic.expiry_s is not None:
             expiry = properties(client.protocol, PacketTypes.PUBLISH, MessageExpiryInterval=topic.expiry_s)
         return client.publish(topic.name(self._device), payload, topic.qos, topic.retain, expiry)
+
+
+def _end(client: Client) -> None:
+    client.disable_logger()  # paho takes its own end for an error
+    client.disconnect()

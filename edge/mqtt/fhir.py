@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from edge.mqtt.payloads import EcgPayload, VitalsPayload, iso_utc
+from edge.mqtt.fields import iso_utc
+from edge.mqtt.payloads import EcgPayload, VitalsPayload
 from edge.spec import NOT_A_DEVICE
 
 Version = Literal["R4B", "R5"]

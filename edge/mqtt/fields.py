@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Annotated
 
 from msgspec import Meta
@@ -10,7 +11,10 @@ FLAGS = (
     *("radar_fault", "stale", "no_subject", "out_of_range", "multiple_subjects", "body_movement", "warming_up"),
     *("low_snr", "model_uncertain", "frame_loss", "clock_unsynced"),
 )
-DEVICE_PATTERN = "^[a-z0-9-]{1,64}$"
+TO_ITS_END = r"(?!\n)"
+"""After the $ of a pattern, which in Python lets a newline follow; in other languages it does not."""
+DEVICE_PATTERN = "^[a-z0-9-]{1,64}$" + TO_ITS_END
+BOOT_PATTERN = "^[0-9a-f]{8}$" + TO_ITS_END
 
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -29,3 +33,10 @@ VALID_OR_NULL = {
     "then": {"properties": {"value": {"type": "number"}}},
     "else": {"properties": {"value": {"type": "null"}}},
 }
+
+
+def iso_utc(t_ns: int) -> str:
+    """RFC 3339 with microseconds, as in 2026-11-20T17:40:00.000000Z."""
+    seconds, rest_ns = divmod(t_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"

@@ -7,7 +7,6 @@ A payload that would call an unusable or missing heart rate valid cannot be buil
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone
 from typing import Annotated, Literal
 
 import msgspec
@@ -26,7 +25,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     device: Annotated[str, Meta(pattern=f.DEVICE_PATTERN, description="A serial number, never a person's name")]
     boot: Annotated[
-        str, Meta(pattern="^[0-9a-f]{8}$", description="Random id of one run of the device; (boot, seq) is unique")
+        str, Meta(pattern=f.BOOT_PATTERN, description="Random id of one run of the device; (boot, seq) is unique")
     ]
     intended_use: Annotated[Literal["research"], Meta(description=NOT_A_DEVICE)] = INTENDED_USE
 
@@ -118,11 +117,15 @@ class Status(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radare
 
 
 class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.info/1"):
-    """What the device is. Retained; `radar_sha256` is that of the chirp file, `network` what makes the ECG, if any."""
+    """What the device is. Retained; `radar_sha256` is that of the chirp file, `network` what makes the ECG, if any.
+
+    `network_refused`: why the network that was to replace it was not taken, until one is.
+    """
 
     version: str
     model: Model
     network: Model | None
+    network_refused: str | None = None
     radar_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     frame_rate_hz: f.Positive
     wavelength_mm: f.Positive
@@ -231,13 +234,6 @@ class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     connections: f.Count
     dropped: f.Count
     spool: SpoolReport
-
-
-def iso_utc(t_ns: int) -> str:
-    """RFC 3339 with microseconds, as in 2026-11-20T17:40:00.000000Z."""
-    seconds, rest_ns = divmod(t_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
 
 
 encode = msgspec.json.Encoder().encode

@@ -13,6 +13,7 @@ from edge.frames import EcgBlock, FrameCount, Quality, Rhythm, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.client import MqttClient
+from edge.mqtt.fields import iso_utc
 from edge.mqtt.homeassistant import discovery
 from edge.mqtt.outbox import BACKFILL_PER_S, Outbox
 from edge.mqtt.spool import Spool
@@ -39,7 +40,7 @@ class Publisher:
         backfill_per_s: float = BACKFILL_PER_S,
         home_assistant: bool = False,
     ) -> None:
-        self._device, self._boot = device, secrets.token_hex(4)
+        self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
         self._network = network
         self._seq = 0
         self._waves: list[Waveform] = []
@@ -51,11 +52,16 @@ class Publisher:
             will=(STATUS, self._status("offline", "connection_lost")),
             birth=[
                 (STATUS, self._status("online", "started")),
-                (INFO, p.encode(self._info(chirp))),
+                (INFO, p.encode(self._info())),
                 *([(DISCOVERY, discovery(device, f"{chirp.band} radar"))] if home_assistant else []),
             ],
         )
         self.outbox = Outbox(self.client, spool, backfill_per_s)
+
+    def network(self, network: p.Model, refused: str | None) -> None:
+        """What makes the ECG from now on, and why another one does not."""
+        self._network = network
+        self.client.renew(INFO, p.encode(self._info(refused)))
 
     def waveform(self, wave: Waveform) -> None:
         """Publishes the heart waveform in blocks of about 0.2 s."""
@@ -70,7 +76,7 @@ class Publisher:
             device=self._device,
             boot=self._boot,
             seq=self._next_seq(),
-            t=p.iso_utc(wave.t_ns),
+            t=iso_utc(wave.t_ns),
             t_ns=wave.t_ns,
             sample0=self._waves[0].sample0,
             fs=wave.rate_hz,
@@ -94,7 +100,7 @@ class Publisher:
             boot=self._boot,
             seq=self._next_seq(),
             sample0=ecg.sample0,
-            t0=p.iso_utc(ecg.t_ns),
+            t0=iso_utc(ecg.t_ns),
             t0_ns=ecg.t_ns,
             clock=_clock(),
             fs=RCG_RATE_HZ,
@@ -116,7 +122,7 @@ class Publisher:
             device=self._device,
             boot=self._boot,
             seq=self._next_seq(),
-            t=p.iso_utc(vitals.t_ns),
+            t=iso_utc(vitals.t_ns),
             t_ns=vitals.t_ns,
             clock=_clock(),
             window_s=WINDOW_S,
@@ -149,7 +155,7 @@ class Publisher:
         return p.HealthPayload(
             device=self._device,
             boot=self._boot,
-            t=p.iso_utc(now_ns),
+            t=iso_utc(now_ns),
             t_ns=now_ns,
             uptime_s=int(time.monotonic() - self._start_s),
             frames=p.Frames(frames.received, frames.lost),
@@ -181,7 +187,7 @@ class Publisher:
             device=self._device,
             boot=self._boot,
             seq=self._next_seq(),
-            t=p.iso_utc(vitals.t_ns),
+            t=iso_utc(vitals.t_ns),
             t_ns=vitals.t_ns,
             clock=_clock(),
             began=tuple(flag for flag in now.flags if flag not in before.flags),
@@ -199,7 +205,8 @@ class Publisher:
     def _status(self, state: p.State, reason: p.Reason) -> bytes:
         return p.encode(p.Status(device=self._device, boot=self._boot, state=state, reason=reason))
 
-    def _info(self, chirp: ChirpConfig) -> p.Info:
+    def _info(self, refused: str | None = None) -> p.Info:
+        chirp = self._chirp
         return p.Info(
             device=self._device,
             boot=self._boot,
@@ -212,6 +219,7 @@ class Publisher:
             waveform_fs=WAVEFORM_RATE_HZ,
             clock=_clock(),
             network=self._network,
+            network_refused=refused,
             schemas=tuple(f"radarecg.{topic.suffix}/1" for topic in LIVE if topic is not ECG or self._network),
             notice=NOT_A_DEVICE,
         )

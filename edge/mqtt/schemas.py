@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from edge.mqtt import payloads as p
+from edge.mqtt.fields import TO_ITS_END
 from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, ROOT, STATUS, TOPICS, VITALS, WAVEFORM, Topic
 from edge.spec import NOT_A_DEVICE
 
@@ -52,6 +53,8 @@ def json_schema(payload: type[p.Payload]) -> dict[str, Any]:
         definition["additionalProperties"] = False
         for field in definition["properties"].values():
             field.pop("default", None)
+            if "pattern" in field:
+                field["pattern"] = field["pattern"].removesuffix(TO_ITS_END)
     whole = definitions.pop(payload.__name__)
     name = p.schema_of(payload)
     return {

@@ -47,7 +47,8 @@ SIGN_LIMIT = 0.5  # of the signs that are unlimited: farther off is as bad
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the verdict rests on. Times in s; `history_s`, since the chest was last lost or moved; `lost_share` of the
-    window's frames. `classical`, and where there is a `network` its `beats`, once there are enough.
+    window's frames. `classical`, and where there is a `network` its `beats`, once there are enough; not `sound`: it said
+    what is no number.
     """
 
     silence_s: float
@@ -58,6 +59,7 @@ class Evidence:
     lost_share: float
     classical: RateEstimate
     network: bool
+    sound: bool
     beats: BeatRate | None
     clock_synced: bool
 
@@ -73,6 +75,8 @@ def assess(e: Evidence) -> Quality:
         flags.append("no_subject")
     elif e.movement != "none":
         flags.append("body_movement")
+    elif not e.sound:
+        flags.append("model_uncertain")
     elif e.history_s < WINDOW_S and (e.beats is None or not e.network):
         flags.append("warming_up")
     elif doubt := _doubt(e):

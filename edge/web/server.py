@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import socket
 import sys
 import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
-from socket import AF_INET, AF_INET6, SO_SNDBUF, SOL_SOCKET
 from socketserver import TCPServer
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -21,6 +23,8 @@ from edge.web.metrics import Metrics
 MAX_CONNECTIONS = 32
 STALLED_S = 10.0
 """A browser that takes nothing for so long is let go; it connects again when it wakes."""
+ASKING_S, ASKING_BYTES = 10.0, 1 << 15
+"""So long and so much a request may be, all in all: more is somebody who wants the connection, not the page."""
 SEND_BUFFER_BYTES = 1 << 15  # what waits here is no longer live when it arrives
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -45,8 +49,11 @@ class WebServer(ThreadingHTTPServer):
         self.hello = event(hello)
         self.files = _static_files()
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self.address_family = AF_INET6 if ":" in host else AF_INET
-        super().__init__((host, port), Handler)
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            super().__init__((host, port), Handler)
+        except OSError as error:
+            raise OSError(f"web: cannot serve at {host}:{port} ({error.strerror}); choose another port") from error
         self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="web", daemon=True)
         self._thread.start()
 
@@ -67,7 +74,7 @@ class WebServer(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Without asking who we are: a name server that does not answer would hold up the start."""
-        self.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)  # connections inherit it
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # connections inherit it
         TCPServer.server_bind(self)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -83,17 +90,45 @@ class WebServer(ThreadingHTTPServer):
         log.log(level, "a request failed", exc_info=True)
 
 
+class _Request(io.RawIOBase):
+    """What a client sends, as long as it keeps to its time and its size. Raises TimeoutError, ConnectionError."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection, self._end_s, self._left = connection, time.monotonic() + ASKING_S, ASKING_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left_s = self._end_s - time.monotonic()
+        if left_s <= 0 or self._left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)
+        count = self._connection.recv_into(buffer, min(len(buffer), self._left))
+        self._left -= count
+        return count
+
+
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 
     server: WebServer
     server_version, sys_version = "radarecg", ""
-    timeout = STALLED_S
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        """The request is read within limits of its own."""
+        super().setup()
+        self.rfile = io.BufferedReader(_Request(self.connection))
 
     def do_GET(self) -> None:
         """Pages and figures; nothing here can be changed."""
-        address = urlsplit(self.path)
+        self.connection.settimeout(STALLED_S)
+        try:
+            address = urlsplit(self.path)
+        except ValueError:
+            self._answer(HTTPStatus.BAD_REQUEST, b"This is no address.\n")
+            return
         if address.path == "/healthz":  # says nothing of a person, and whoever asks it has no token
             self._healthz()
         elif cookie := self.server.access.cookie(address.query):

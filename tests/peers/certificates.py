@@ -20,21 +20,22 @@ class Authority:
         own = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), critical=True)
         self._write(self.certificate, own)
 
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """Certificate and key of this common name; good for 127.0.0.1 too."""
+    def issue(self, name: str, hours: int = 1, password: bytes | None = None) -> tuple[Path, Path]:
+        """Certificate and key of this common name; good for 127.0.0.1 too, and from two hours before its end on."""
         key = ec.generate_private_key(ec.SECP256R1())
         address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
         certificate, file = self._folder / f"{name}.crt", self._folder / f"{name}.key"
-        self._write(certificate, self._builder(_name(name), key).add_extension(address, critical=False))
+        self._write(certificate, self._builder(_name(name), key, hours).add_extension(address, critical=False))
         pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-        file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+        secret = serialization.BestAvailableEncryption(password) if password else plain
+        file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, secret))
         return certificate, file
 
-    def _builder(self, name: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.timezone.utc)
-        hour = datetime.timedelta(hours=1)
+    def _builder(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, hours: int = 1) -> x509.CertificateBuilder:
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)
+        start = end - datetime.timedelta(hours=2)
         number = x509.random_serial_number()
-        return x509.CertificateBuilder(self._name, name, key.public_key(), number, now - hour, now + hour)
+        return x509.CertificateBuilder(self._name, name, key.public_key(), number, start, end)
 
     def _write(self, path: Path, builder: x509.CertificateBuilder) -> None:
         certificate = builder.sign(self._key, hashes.SHA256())
