@@ -25,6 +25,7 @@ from edge.radar.calibration import load_calibration
 from edge.radar.dca1000 import DEFAULT_DATA_PORT
 from edge.radar.dca1000_control import CardConfig, load_card
 from edge.radar.decode import IqOrder
+from edge.vitals.stitch import DELAY_S
 from edge.web.access import read_token
 
 DeviceId = Annotated[str, msgspec.Meta(pattern=DEVICE_PATTERN)]
@@ -87,11 +88,13 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `bundle` is a folder, without it the one that comes with radarecg; `engine`, for the backend "tensorrt", is what
     `export.build_engine` made of it; with `public_key` (ed25519, PEM) its owner must have signed the bundle. All three
-    are relative to the settings file. `threads`: cores for the backend "onnxruntime".
+    are relative to the settings file. `threads`: cores for the backend "onnxruntime". `decide_after_s`: how long a beat
+    waits to be seen by more windows before it is told.
     """
 
     bundle: str | None = None
     backend: Literal["onnxruntime", "tensorrt", "none"] = "onnxruntime"
+    decide_after_s: Annotated[float, msgspec.Meta(ge=0.5, le=3)] = DELAY_S
     engine: str | None = None
     public_key: str | None = None
     threads: Annotated[int, msgspec.Meta(ge=1)] = 1

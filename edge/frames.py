@@ -15,6 +15,7 @@ Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
 Doubt = Literal["low_snr", "model_uncertain"]
+MovementLevel = Literal["none", "mild", "extensive"]
 QualityState = Literal["good", "degraded", "unusable"]
 
 
@@ -124,13 +125,14 @@ class EcgEstimate:
 class EcgBlock:
     """A stretch of the ECG as the device tells it: `t_ns` is the time of its first sample, which is number `sample0`
     since the boot. Not `continues`: what came before is of another stretch of time or place of the chest.
-    `window` is the latest that the network saw; it ends before sample number `window_end`.
+    `window` is the latest that the network saw, it ends before sample number `window_end`; `said`, what it said of it.
     """
 
     t_ns: int
     sample0: int
     estimate: EcgEstimate
     continues: bool
+    said: TaskOutputs
     window: SstWindow | None = None
     window_end: int = 0
 
@@ -152,11 +154,41 @@ class Waveform:
 
 @dataclass(frozen=True, slots=True)
 class RateEstimate:
-    """A rate per minute, how sure it is (0..1), and a reason to doubt it all the same; no rate yet: None."""
+    """A rate per minute, how sure it is (0..1), a reason to doubt it all the same, and where it lies for 95 %;
+    no rate yet: None.
+    """
 
     bpm: float | None = None
     confidence: float = 0.0
     doubt: Doubt | None = None
+    ci95_bpm: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BeatRate:
+    """A heart rate from the network's beats, its 95 % interval, the beats behind it, and signs of whether it is right.
+
+    confidence: the mean of the beats', 0..1. off_cycle: |ln| of the beats' cycle over the one that the windows tell.
+    cycle_spread: standard deviation of its ln from window to window. entropy: mean of the windows' distributions of it,
+    0 (certain) to 1.
+    """
+
+    bpm: float
+    ci95_bpm: tuple[float, float]
+    n_beats: int
+    confidence: float
+    off_cycle: float
+    cycle_spread: float
+    entropy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How the cycles vary: RMSSD and SDNN. `irregular`: as in atrial fibrillation; a hint, no diagnosis."""
+
+    rmssd_ms: float
+    sdnn_ms: float
+    irregular: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +210,10 @@ class FrameCount:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What is known once a second. A rate that is not valid is None: it is never held over."""
+    """What is known once a second. A rate that is not valid is None, and so is all about it: it is never held over.
+
+    n_beats: behind the heart rate; None where it comes from no single beats.
+    """
 
     t_ns: int
     heart_rate_bpm: float | None
@@ -186,3 +221,7 @@ class Vitals:
     chest_range_m: float | None
     quality: Quality
     frames: FrameCount = field(default_factory=FrameCount)
+    ci95_bpm: tuple[float, float] | None = None
+    n_beats: int | None = None
+    rhythm: Rhythm | None = None
+    movement: MovementLevel = "none"

@@ -22,7 +22,10 @@ from edge.frames import EcgBlock, FrameCount, Quality, RadarFrame, RateEstimate,
 from edge.reconstruction import Begin, EcgReconstructor
 from edge.sources import Source
 from edge.spec import VITALS_PERIOD_S, WINDOW_S
-from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, StillnessWatch, assess
+from edge.vitals.heart_rate import BeatList
+from edge.vitals.movement import MovementWatch
+from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, assess
+from edge.vitals.stitch import DELAY_S
 
 FIRST_SECONDS_S = 5.0  # the chest is first looked for after four
 
@@ -66,7 +69,7 @@ class Pipeline:
     """Frames in with `push`; once a second `vitals`, whatever came in.
 
     `clock_synced` says whether the frames' times can be trusted: the host's clock, or the recording's. `network` makes
-    the ECG; without one there is none.
+    the ECG, whose beats are decided after `decide_after_s`; without one there is none.
     """
 
     def __init__(
@@ -75,20 +78,24 @@ class Pipeline:
         clock_synced: Callable[[], bool],
         calibration: Calibration = UNCALIBRATED,
         network: Begin | None = None,
+        decide_after_s: float = DELAY_S,
     ) -> None:
         self._clock_synced = clock_synced
         self._rcg = RcgExtractor(chirp, calibration)
         self._heart = HeartRateEstimator()
         self._breathing = BreathingEstimator()
-        self._stillness = StillnessWatch(chirp.max_speed_m_s * 1e3)
+        self._beats = BeatList()
+        self.movement = MovementWatch(chirp.max_speed_m_s * 1e3)
         self._block: RcgBlock | None = None
         self._whole: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
         self._last: RadarFrame | None = None
         self._heard_ns: int | None = None
-        self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz) if network else None
+        self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz, decide_after_s) if network else None
         self.frames = FrameCount()
         self.quality = Quality("unusable", 0.0, ("warming_up",))
         """The latest verdict."""
+        self.evidence: Evidence | None = None
+        """What it rests on."""
 
     def push(self, frame: RadarFrame) -> tuple[Waveform | None, list[EcgBlock]]:
         """One frame; when it completes a block: the next piece of the heart waveform, and the ECG that is ripe."""
@@ -98,14 +105,22 @@ class Pipeline:
         if self._rcg.restarts != restarts:
             self._block = None
             self._forget()
-        if block is None:
-            return None, []
-        still = self._stillness.push(block)
-        if not (still and block.chest.present):
+            self._beats.forget()
+        return self.take(block) if block else (None, [])
+
+    def take(self, block: RcgBlock) -> tuple[Waveform | None, list[EcgBlock]]:
+        """As `push`, from a block of RCG on: for a recording that is no more than that."""
+        self._heard_ns = block.t_ns
+        # After a mild movement the chest is where it was: what was heard before still counts.
+        if self.movement.push(block) == "extensive" or not block.chest.present:
             self._forget()
+        if not block.chest.present:
+            self._beats.forget()
         self._breathing.push(block)
         self._block = block
         ecg = self._reconstructor.push(block) if self._reconstructor and block.chest.present else []
+        for stretch in ecg:
+            self._beats.push(stretch)
         return self._heart.push(block), ecg
 
     def vitals(self, now_ns: int) -> Vitals:
@@ -114,30 +129,35 @@ class Pipeline:
             self._heard_ns = now_ns  # silence counts from when somebody began to listen
         silence_s = abs(now_ns - self._heard_ns) / 1e9  # a clock set back is no proof of life
         breathing = self._breathing.estimate()
-        heart = self._heart.update(breathing.bpm)
-        quality = self.quality = assess(
-            Evidence(
-                silence_s=silence_s,
-                problem=self._rcg.problem,
-                present=self._block is None or self._block.chest.present,
-                still=self._stillness.still,
-                history_s=self._heart.window_s(),
-                lost_share=self._whole.count(False) / max(1, len(self._whole)),
-                confidence=heart.confidence,
-                doubt=heart.doubt,
-                clock_synced=self._clock_synced(),
-            )
+        classical, beats = self._heart.update(breathing.bpm), self._beats.rate()
+        self.evidence = Evidence(
+            silence_s=silence_s,
+            problem=self._rcg.problem,
+            present=self._block is None or self._block.chest.present,
+            movement=self.movement.level,
+            history_s=self._heart.window_s(),
+            lost_share=self._whole.count(False) / max(1, len(self._whole)),
+            classical=classical,
+            network=self._reconstructor is not None,
+            beats=beats,
+            clock_synced=self._clock_synced(),
         )
+        quality = self.quality = assess(self.evidence)
         chest_seen = CHEST_LOST.isdisjoint(quality.flags)
         if not chest_seen or breathing.confidence < BREATHING_CONFIDENCE_NEEDED:
             breathing = RateEstimate()
+        heart = None if quality.state == "unusable" else beats or classical
         return Vitals(
             t_ns=self._heard_ns,
-            heart_rate_bpm=heart.bpm if quality.state != "unusable" else None,
+            heart_rate_bpm=heart.bpm if heart else None,
             breathing_rate_bpm=breathing.bpm,
             chest_range_m=self._block.chest.range_m if chest_seen and self._block else None,
             quality=quality,
             frames=self.frames,
+            ci95_bpm=heart.ci95_bpm if heart else None,
+            n_beats=beats.n_beats if heart and beats else None,
+            rhythm=self._beats.rhythm() if heart and beats else None,
+            movement=self.movement.level if self._block and self._block.chest.present else "none",
         )
 
     def _forget(self) -> None:

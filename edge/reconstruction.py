@@ -9,7 +9,7 @@ from edge.dsp.rcg import delay_s
 from edge.dsp.sst import HOP, Segments, Sst
 from edge.frames import EcgBlock, Float32, RcgBlock, SstWindow, TaskOutputs
 from edge.spec import RCG_RATE_HZ, SST_DEFAULT, SST_PAST, SST_WINDOW
-from edge.vitals.stitch import Stitcher
+from edge.vitals.stitch import DELAY_S, Stitcher
 
 Predict = Callable[[Float32], Sequence[TaskOutputs]]
 """A network: spectrograms [B, P, 71, 120] to what it says of each window."""
@@ -18,8 +18,9 @@ Read = Callable[[Float32], tuple[SstWindow, TaskOutputs]]
 Begin = Callable[[int], Read]
 """SST and network for a new stretch of RCG of so many channels."""
 
-LEAST_COVERAGE = 0.9
-"""Of a window of which less was measured nothing is believed: the rest of it is a straight line."""
+LEAST_COVERAGE = 0.4
+"""Of a window of which less was measured nothing is believed. A third of the frames may be lost here and there before
+the rate is less often right (docs/quality.md); longer gaps begin a new stretch (`edge.dsp.rcg`)."""
 _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
 
 
@@ -38,8 +39,9 @@ def on_cpu(predict: Predict, channels: int) -> Read:
 class EcgReconstructor:
     """Streaming: blocks of RCG in, once a second the stretch of ECG that has become ripe out."""
 
-    def __init__(self, begin: Begin, frame_rate_hz: float) -> None:
+    def __init__(self, begin: Begin, frame_rate_hz: float, decide_after_s: float = DELAY_S) -> None:
         self._begin, self._delay_ns = begin, round(delay_s(frame_rate_hz) * 1e9)
+        self._decide_after_s = decide_after_s
         self._segments: Segments | None = None
         self._before = self._samples = 0  # samples since the boot before this stretch of RCG, and in it
 
@@ -49,7 +51,8 @@ class EcgReconstructor:
             self._before += self._samples
             self._samples = 0
             channels = len(block.rcg_mm_s2)
-            self._segments, self._read, self._stitcher = Segments(channels), self._begin(channels), Stitcher()
+            self._segments, self._read = Segments(channels), self._begin(channels)
+            self._stitcher = Stitcher(self._decide_after_s)
             self._end, self._told = SST_PAST + SST_WINDOW, -1
         self._samples += len(block.covered)
         return [
@@ -68,4 +71,4 @@ class EcgReconstructor:
         age = self._samples - 1 - estimate.sample0
         t_ns = block.t_ns - self._delay_ns - age * _SAMPLE_NS
         shown = replace(window, coverage=coverage)
-        return [EcgBlock(t_ns, self._before + estimate.sample0, estimate, continues, shown, self._before + end)]
+        return [EcgBlock(t_ns, self._before + estimate.sample0, estimate, continues, said, shown, self._before + end)]

@@ -34,7 +34,13 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     chirp = load_chirp(path.parent / config.radar.cfg)
     card, broker, network = card_of(config, path), broker_of(config, path), network_of(config, path)
     calibration = calibration_of(config, path, chirp)
-    pipeline = Pipeline(chirp, lambda: clock_state().synced, calibration, network.begin if network else None)
+    pipeline = Pipeline(
+        chirp,
+        lambda: clock_state().synced,
+        calibration,
+        network.begin if network else None,
+        config.network.decide_after_s,
+    )
     with boards(chirp, config.radar.serial, card) as start_boards, ExitStack() as stack:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         on_stop(source.close)

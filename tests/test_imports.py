@@ -44,7 +44,7 @@ ROOMS = {
     "plot": {"dsp", "recording", "sources"},
     "network": {"backends", "bundle", "kernels", "reconstruction"},
     "environment": set(),
-    "config": {"environment", "mqtt", "network", "radar", "web"},
+    "config": {"environment", "mqtt", "network", "radar", "vitals", "web"},
     "arguments": set(),
     "command_line": {"arguments", "mqtt", "radar", "twin"},
     "doctor": {"config", "dsp", "mqtt", "network", "radar"},

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.frames import EcgBlock, EcgEstimate, FrameCount, Quality, Vitals, Waveform
+from edge.frames import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, TaskOutputs, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.outbox import OutboxCount
@@ -58,15 +58,29 @@ class Sent(Publisher):
 
 VITALS = {
     "good": Vitals(T_NS, 64.23, 14.9, 0.463, Quality("good", 0.93), FrameCount(2000, 0)),
-    "unusable": Vitals(T_NS, None, None, None, Quality("unusable", 0.11, ("body_movement", "frame_loss"))),
+    "beats": Vitals(
+        T_NS,
+        64.23,
+        14.9,
+        0.463,
+        Quality("good", 0.93),
+        ci95_bpm=(62.04, 66.57),
+        n_beats=11,
+        rhythm=Rhythm(31.4, 42.8, irregular=False),
+    ),
+    "unusable": Vitals(
+        T_NS, None, None, None, Quality("unusable", 0.11, ("body_movement", "frame_loss")), movement="mild"
+    ),
 }
 
 
+SAID = TaskOutputs(np.zeros(200, np.float32), np.full(800, 1 / 800, np.float32), np.full(260, 1 / 260, np.float32))
 STRETCH = EcgBlock(
     T_NS,
     1200,
     EcgEstimate(200, np.array([0.0, 1.0, -0.25]), np.array([False, True, True]), np.array([201.25]), np.array([0.9])),
     continues=True,
+    said=SAID,
 )
 
 
@@ -95,8 +109,18 @@ def test_vitals_say_what_was_found(sent):
     assert payload["hr"]["valid"] is True
     assert payload["t"] == "2026-11-20T17:40:00.123456Z"
     assert payload["t_ns"] == T_NS
+    assert payload["rhythm"] is None
+    sent.vitals(VITALS["beats"])
+    payload = sent.last("vitals")
+    assert payload["hr"]["ci95"] == [62.0, 66.6]
+    assert payload["hr"]["n_beats"] == 11
+    assert payload["rhythm"] == {"rmssd_ms": 31, "sdnn_ms": 43, "irregular": False}
+    assert payload["model"]["id"] == "compact"
     sent.vitals(VITALS["unusable"])
     payload = sent.last("vitals")
+    assert payload["movement"] == "mild"
+    assert payload["rhythm"] is None
+    assert payload["model"]["id"] == "classical-1"
     assert payload["hr"] | {"age_ms": 0} == {
         "valid": False,
         "value": None,

@@ -4,49 +4,88 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from edge.frames import Chest, RcgBlock
-from edge.vitals.quality import FLAGS, Evidence, StillnessWatch, assess
+from edge.frames import BeatRate, RateEstimate
+from edge.vitals.quality import FLAGS, Evidence, assess
 
-FINE = Evidence(
+BEATS = BeatRate(70.0, (68.0, 72.0), 11, confidence=0.97, off_cycle=0.01, cycle_spread=0.01, entropy=0.35)
+CLASSICAL = RateEstimate(71.0, 0.97)
+ALONE = Evidence(
     silence_s=0.0,
     problem=None,
     present=True,
-    still=True,
+    movement="none",
     history_s=10.0,
     lost_share=0.0,
-    confidence=0.97,
-    doubt=None,
+    classical=CLASSICAL,
+    network=False,
+    beats=None,
     clock_synced=True,
 )
+FINE = replace(ALONE, network=True, beats=BEATS)
+OCTAVE = RateEstimate(35.0, 0.95)
+DUBIOUS = replace(BEATS, off_cycle=0.5, cycle_spread=0.4, entropy=0.7, confidence=0.4)
 
 
+@pytest.mark.parametrize("base", [ALONE, FINE], ids=["classical", "network"])
 @pytest.mark.parametrize(
     ("change", "state", "flags"),
     [
         ({}, "good", ()),
         ({"clock_synced": False}, "good", ("clock_unsynced",)),
-        ({"confidence": 0.85}, "degraded", ()),
         ({"lost_share": 0.05}, "degraded", ("frame_loss",)),
-        ({"lost_share": 0.2}, "unusable", ("low_snr", "frame_loss")),
-        ({"confidence": 0.5}, "unusable", ("low_snr",)),
-        ({"confidence": 0.5, "history_s": 7.0}, "unusable", ("warming_up",)),
-        ({"confidence": float("nan")}, "unusable", ("low_snr",)),
-        ({"doubt": "model_uncertain"}, "unusable", ("model_uncertain",)),
-        ({"history_s": 9.0}, "unusable", ("warming_up",)),
-        ({"still": False}, "unusable", ("body_movement",)),
+        ({"lost_share": 0.5}, "unusable", ("low_snr", "frame_loss")),
+        ({"movement": "mild"}, "unusable", ("body_movement",)),
+        ({"movement": "extensive"}, "unusable", ("body_movement",)),
         ({"present": False}, "unusable", ("no_subject",)),
-        ({"present": False, "still": False, "confidence": 0.1}, "unusable", ("no_subject",)),
+        ({"present": False, "movement": "mild"}, "unusable", ("no_subject",)),
         ({"silence_s": 2.0}, "unusable", ("stale",)),
         ({"silence_s": 9.0}, "unusable", ("radar_fault", "stale")),
         ({"problem": "the IQ order looks wrong"}, "unusable", ("radar_fault",)),
-        ({"silence_s": 2.0, "still": False, "present": False}, "unusable", ("stale",)),
+        ({"silence_s": 2.0, "movement": "mild", "present": False}, "unusable", ("stale",)),
     ],
 )
-def test_verdicts(change, state, flags):
-    quality = assess(replace(FINE, **change))
+def test_verdicts_with_and_without_a_network(base, change, state, flags):
+    check(replace(base, **change), state, flags)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "doubt", "history_s", "state", "flags"),
+    [
+        (0.85, None, 10.0, "degraded", ()),
+        (0.5, None, 10.0, "unusable", ("low_snr",)),
+        (0.5, None, 7.0, "unusable", ("warming_up",)),
+        (0.97, None, 9.0, "unusable", ("warming_up",)),
+        (float("nan"), None, 10.0, "unusable", ("low_snr",)),
+        (0.97, "model_uncertain", 10.0, "unusable", ("model_uncertain",)),
+    ],
+)
+def test_the_classical_rate_alone_must_be_sure(confidence, doubt, history_s, state, flags):
+    check(replace(ALONE, classical=RateEstimate(70.0, confidence, doubt), history_s=history_s), state, flags)
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "flags"),
+    [
+        ({"history_s": 3.0}, "good", ()),  # beats from before a movement count
+        ({"history_s": 3.0, "beats": None}, "unusable", ("warming_up",)),
+        ({"beats": None}, "unusable", ("low_snr",)),
+        ({"beats": DUBIOUS}, "unusable", ("model_uncertain",)),
+        ({"beats": replace(BEATS, entropy=float("nan"))}, "unusable", ("model_uncertain",)),
+        ({"classical": OCTAVE}, "unusable", ("model_uncertain",)),
+        ({"classical": replace(OCTAVE, confidence=0.5)}, "degraded", ()),
+        ({"classical": replace(OCTAVE, doubt="model_uncertain")}, "degraded", ()),
+        ({"classical": RateEstimate()}, "degraded", ()),
+        ({"classical": replace(CLASSICAL, bpm=76.9)}, "good", ()),
+    ],
+)
+def test_the_network_must_agree_with_itself_and_with_a_classical_rate_that_is_sure(change, state, flags):
+    check(replace(FINE, **change), state, flags)
+
+
+def check(evidence, state, flags):
+    quality = assess(evidence)
     assert (quality.state, quality.flags) == (state, flags)
     assert 0 <= quality.sqi <= 1
     assert quality.sqi < 0.6 or state != "unusable"
@@ -55,17 +94,3 @@ def test_verdicts(change, state, flags):
 def test_flags_are_those_of_the_schema():
     schema = json.loads((Path(__file__).parents[1] / "edge/mqtt/schemas/vitals.schema.json").read_text())
     assert set(schema["$defs"]["QualityReport"]["properties"]["flags"]["items"]["enum"]) == set(FLAGS)
-
-
-def block(speed_mm_s: float) -> RcgBlock:
-    zeros = np.zeros((1, 20))
-    return RcgBlock(0, zeros, zeros, np.ones(1), np.ones(20, bool), speed_mm_s, Chest(0.5, 30, True), False)
-
-
-@pytest.mark.parametrize(("max_speed_mm_s", "still_at", "moved_at"), [(190, 25, 35), (24, 10, 20)])
-def test_movement_is_noticed_and_held_for_a_second(max_speed_mm_s, still_at, moved_at):
-    watch = StillnessWatch(max_speed_mm_s)
-    assert watch.push(block(still_at))
-    assert not watch.push(block(moved_at))
-    assert [watch.push(block(still_at)) for _ in range(11)].count(False) in (9, 10)
-    assert watch.still

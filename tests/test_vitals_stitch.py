@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from edge.frames import TaskOutputs
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, SST_WINDOW
-from edge.vitals.stitch import DELAY, Stitcher
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, RCG_RATE_HZ, SST_WINDOW
+from edge.vitals.stitch import DELAY_S, Stitcher
 
 HOP = 200
 
@@ -43,7 +43,7 @@ def regular(rate_bpm, seconds=40):
 
 
 def expected(beats, seconds=30):
-    last = max(range(SST_WINDOW, seconds * 200, HOP)) - DELAY
+    last = max(range(SST_WINDOW, seconds * 200, HOP)) - round(DELAY_S * RCG_RATE_HZ)
     return beats[beats < last]
 
 

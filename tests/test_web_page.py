@@ -81,8 +81,10 @@ def test_a_rate_is_shown_while_it_is_valid_and_blanked_when_not(page, opened):
 def test_a_movement_is_seen_across_the_room(page, opened):
     tab = opened(page)
     tell(page, tab, vitals(), "Good signal")
+    assert tab.text_content("#interval") == "65 to 71"
     calm = tab.locator(".verdict").screenshot()
-    tell(page, tab, vitals(MOVING), "Moving")
+    tell(page, tab, vitals(MOVING, movement="extensive"), "Moving a lot")
+    assert tab.text_content("#interval") == ""
     assert tab.text_content("#rate") == "--"
     assert "Radar frames are lost." in tab.text_content("#reason")
     assert tab.get_attribute("#shape", "href") == "#moving"
@@ -96,6 +98,12 @@ def test_a_movement_is_seen_across_the_room(page, opened):
 STYLE = "([selector, name]) => getComputedStyle(document.querySelector(selector))[name]"
 
 
+def test_an_irregular_rhythm_is_a_hint(page, opened):
+    tab = opened(page)
+    tell(page, tab, vitals(irregular=True), "Good signal")
+    assert "a hint, no diagnosis" in tab.text_content("#reason")
+
+
 def test_every_flag_has_words_and_every_verdict_a_shape(page, opened):
     tab = opened(page)
     words = tab.evaluate("import('/words.js').then(({ FLAGS }) => FLAGS)")
@@ -104,10 +112,10 @@ def test_every_flag_has_words_and_every_verdict_a_shape(page, opened):
         assert words[flag]["reason"], flag
         assert bool(words[flag]["look"]) == (severity != "note")
     explained = tab.evaluate(
-        "([state, flags]) => import('/words.js').then(({ explain }) => explain(state, flags))",
-        ["unusable", ["frame_loss", "clock_unsynced", "body_movement"]],
+        "(vitals) => import('/words.js').then(({ explain }) => explain(vitals))",
+        {"state": "unusable", "flags": ["frame_loss", "clock_unsynced", "body_movement"], "movement": "mild"},
     )
-    assert (explained["look"], explained["title"]) == ("moving", "Moving")
+    assert (explained["look"], explained["title"]) == ("moving", "Moving a little")
     assert explained["reason"].count(".") == 3
     looks = {word["look"] for word in words.values() if word["look"]} | {"good", "degraded", "unusable"}
     shapes = {look: tab.inner_html(f"symbol#{look}") for look in looks}

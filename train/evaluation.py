@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import signal
 
 from edge.backends.base import Predictor
 from edge.dsp.classical import HeartRateEstimator
@@ -18,6 +17,7 @@ from edge.frames import Chest, Float32, Float64, RcgBlock, TaskOutputs
 from edge.spec import CYCLE_CLASSES, CYCLE_MIN, RCG_RATE_HZ, SST_WINDOW, WINDOW_S
 from edge.vitals.stitch import Stitcher
 from train.data.labels import Labels, clean_ecg
+from train.data.motion import integrated
 from train.data.peaks import Beats
 from train.data.trial import Trial
 from train.metrics import LAG_MS, MS, BeatMatch, lag_adjusted_pcc, match_beats, pcc, rates_bpm, rmse, wave_timing_ms
@@ -164,11 +164,7 @@ def classical_bpm(rcg: Float32, ends: Float64) -> Float64:
 
     It takes acceleration and displacement; the latter is integrated back, of which its pulse band remains.
     """
-    x = rcg.astype(np.float64)
-    drift = signal.butter(2, 0.4, "highpass", fs=RCG_RATE_HZ, output="sos")
-    for _ in range(2):
-        x = np.cumsum(signal.sosfilt(drift, x, axis=1), axis=1) / RCG_RATE_HZ
-    displacement = signal.sosfilt(drift, x, axis=1)
+    displacement = integrated(rcg.astype(np.float64))
     weights, estimator = np.full(len(rcg), 1 / len(rcg)), HeartRateEstimator()
     rates = {}
     for start in range(0, rcg.shape[1] - RCG_RATE_HZ + 1, RCG_RATE_HZ):

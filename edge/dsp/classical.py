@@ -137,7 +137,9 @@ class HeartRateEstimator:
             doubt = "low_snr"
         elif SPEED_HARMONIC in harmonics or (harmonics and envelope[index] < ENVELOPE_NEEDED):
             doubt = "model_uncertain"
-        return RateEstimate(bpm, confidence, doubt)
+        below = np.cumsum(self._belief)
+        interval = np.interp((0.025, 0.975), below - self._belief / 2, _RATES_BPM)
+        return RateEstimate(bpm, confidence, doubt, (float(interval[0]), float(interval[1])))
 
     def score(self) -> tuple[Float64, Float64]:
         """For every whole rate in HEART_RATE_RANGE_BPM: its score on the present window, the envelope's correlation."""

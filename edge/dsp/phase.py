@@ -119,10 +119,13 @@ class SecondDerivative:
     """Noise-robust second derivative of displacement (Chen et al. 2022, seven points), streaming.
 
     s'' = [(s-3 + s+3) + 2(s-2 + s+2) - (s-1 + s+1) - 4 s0] / (16 h^2); delay DELAY samples. What was before the first
-    sample is not known: until seven have come the derivative is 0 and not covered.
+    sample is not known: until seven have come the derivative is 0 and not covered. A lost frame or two beside a sample
+    do little to it (a straight line over 5 ms is nearly the chest's own), so it is covered if it came itself and most
+    of the seven did.
     """
 
     DELAY = 3
+    _MOST = 5
     _TAPS = np.array([1.0, 2.0, -1.0, -4.0, -1.0, 2.0, 1.0]) / 16
 
     def __init__(self, rate_hz: float) -> None:
@@ -132,7 +135,7 @@ class SecondDerivative:
         self._begun = False  # seven samples in a row were covered
 
     def push(self, x: Float64, covered: Bool) -> tuple[Float64, Float64, Bool]:
-        """x [P, n], covered [n] to (x delayed by three samples, its second derivative, covered by all seven taps)."""
+        """x [P, n], covered [n] to (x delayed by three samples, its second derivative, covered)."""
         if self._tail is None:
             self._tail = np.repeat(x[:, :1], 6, axis=1)
         n = x.shape[1]
@@ -140,11 +143,14 @@ class SecondDerivative:
         buffer_covered = np.concatenate([self._tail_covered, covered])
         self._tail, self._tail_covered = buffer[:, -6:], buffer_covered[-6:]
         curved = np.zeros_like(x)
-        all_covered = np.ones(n, bool)
+        came = np.zeros(n, int)
         for k, tap in enumerate(self._TAPS):
             curved += tap * buffer[:, k : k + n]
-            all_covered &= buffer_covered[k : k + n]
+            came += buffer_covered[k : k + n]
+        known = buffer_covered[3 : 3 + n] & (came >= self._MOST)
         if not self._begun:
-            self._begun = bool(all_covered.any())
-            curved[:, : all_covered.argmax() if self._begun else n] = 0
-        return buffer[:, 3 : 3 + n], curved * self._gain, all_covered
+            whole = came == len(self._TAPS)
+            self._begun = bool(whole.any())
+            start = int(whole.argmax()) if self._begun else n
+            curved[:, :start], known[:start] = 0, False
+        return buffer[:, 3 : 3 + n], curved * self._gain, known

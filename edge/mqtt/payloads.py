@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.frames import QualityState
+from edge.frames import MovementLevel, QualityState
 from edge.mqtt import fields as f
 from edge.spec import INTENDED_USE, NOT_A_DEVICE, RCG_RATE_HZ
 
@@ -67,12 +67,23 @@ class BreathingRate(Rate, frozen=True, kw_only=True):
 
 
 class HeartRate(Rate, frozen=True, kw_only=True):
-    """Beats per minute: valid with a value, or not valid and null. `age_ms`: from the newest frame to publication."""
+    """Beats per minute: valid with a value, or not valid and null. `age_ms`: from the newest frame to publication.
+
+    `ci95`: where the rate lies for 95 %. `n_beats`: behind it; null where it comes from no single beats.
+    """
 
     value: Annotated[float, Meta(ge=20, le=300)] | None
     ci95: tuple[float, float] | None = None
     n_beats: f.Count | None = None
     age_ms: f.Count
+
+
+class RhythmReport(msgspec.Struct, frozen=True):
+    """How the cycles of the last minute vary. `irregular`, as in atrial fibrillation, is a hint and no diagnosis."""
+
+    rmssd_ms: Annotated[float, Meta(ge=0)]
+    sdnn_ms: Annotated[float, Meta(ge=0)]
+    irregular: bool
 
 
 class QualityReport(msgspec.Struct, frozen=True):
@@ -124,10 +135,7 @@ class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg
 
 
 class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.vitals/1"):
-    """Heart rate, breathing rate and quality, once a second, valid or not. `window_s`: history behind the heart rate.
-
-    `t` is the arrival of the last packet of the newest radar frame behind it.
-    """
+    """Heart rate, breathing rate and quality, once a second, valid or not. `window_s`: behind the heart rate."""
 
     seq: f.Seq
     t: f.Instant
@@ -135,8 +143,10 @@ class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     clock: Clock
     window_s: float
     hr: Annotated[HeartRate, Meta(extra_json_schema=f.VALID_OR_NULL)]
+    rhythm: RhythmReport | None = None
     breathing: Annotated[BreathingRate, Meta(extra_json_schema=f.VALID_OR_NULL)]
     chest_range_m: Annotated[float, Meta(ge=0)] | None
+    movement: MovementLevel = "none"
     quality: QualityReport
     frames: Frames
     model: Model
@@ -207,6 +217,7 @@ class EventPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="
     began: f.Flags
     ended: f.Flags
     previous: QualityState
+    movement: MovementLevel = "none"
     quality: QualityReport
 
 

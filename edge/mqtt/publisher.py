@@ -9,7 +9,7 @@ import numpy as np
 
 from edge import __version__
 from edge.chirp import ChirpConfig
-from edge.frames import EcgBlock, FrameCount, Quality, Vitals, Waveform
+from edge.frames import EcgBlock, FrameCount, Quality, Rhythm, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.client import MqttClient
@@ -123,15 +123,19 @@ class Publisher:
             hr=p.HeartRate(
                 valid=vitals.heart_rate_bpm is not None,
                 value=_rounded(vitals.heart_rate_bpm, 1),
+                ci95=_interval(vitals.ci95_bpm),
+                n_beats=vitals.n_beats,
                 age_ms=max(0, time.time_ns() - vitals.t_ns) // 1_000_000,
             ),
+            rhythm=_rhythm(vitals.rhythm),
             breathing=p.BreathingRate(
                 valid=vitals.breathing_rate_bpm is not None, value=_rounded(vitals.breathing_rate_bpm, 1)
             ),
             chest_range_m=_rounded(vitals.chest_range_m, 3),
+            movement=vitals.movement,
             quality=p.QualityReport(q.state, q.sqi, q.flags),
             frames=p.Frames(vitals.frames.received, vitals.frames.lost),
-            model=CLASSICAL,
+            model=self._network if vitals.n_beats and self._network else CLASSICAL,
         )
         self.outbox.publish(VITALS, p.encode(payload))
         self._tell_change(vitals)
@@ -183,6 +187,7 @@ class Publisher:
             began=tuple(flag for flag in now.flags if flag not in before.flags),
             ended=tuple(flag for flag in before.flags if flag not in now.flags),
             previous=before.state,
+            movement=vitals.movement,
             quality=p.QualityReport(now.state, now.sqi, now.flags),
         )
         self.outbox.publish(EVENT, p.encode(payload))
@@ -215,6 +220,14 @@ class Publisher:
 def _clock() -> p.Clock:
     state = clock_state()
     return p.Clock(state.source, state.synced, state.err_ns)
+
+
+def _interval(ci95_bpm: tuple[float, float] | None) -> tuple[float, float] | None:
+    return ci95_bpm and (round(ci95_bpm[0], 1), round(ci95_bpm[1], 1))
+
+
+def _rhythm(rhythm: Rhythm | None) -> p.RhythmReport | None:
+    return p.RhythmReport(round(rhythm.rmssd_ms), round(rhythm.sdnn_ms), rhythm.irregular) if rhythm else None
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

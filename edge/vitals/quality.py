@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.frames import Doubt, Quality, RcgBlock
-from edge.spec import RCG_RATE_HZ, WINDOW_S
+from edge.frames import BeatRate, Doubt, MovementLevel, Quality, RateEstimate
+from edge.spec import WINDOW_S
+from edge.vitals.fitted import FITTED
 
 Severity = Literal["unusable", "degraded", "note"]
 
@@ -34,48 +35,30 @@ CHEST_LOST = frozenset({"radar_fault", "stale", "no_subject", "body_movement"})
 
 STALE_S = 1.0
 FAULT_S = 5.0
-MOVEMENT_MM_S = 30.0  # breathing at 12 mm and 20 a minute reaches 13 mm/s, the heart less
-MOVEMENT_HOLD_S = 1.0  # a body that turns back stands still for a moment on the way
-MOVEMENT_OF_LIMIT = 0.6  # of the fastest motion the frame rate can follow: above, the phase is not to be trusted
 LOSS_NOTICED = 0.01
-LOSS_UNUSABLE = 0.10
-CONFIDENCE_NEEDED = 0.80  # of the rates above it, 95 to 100 % are right, by set (bench/classical.py)
+LOSS_UNUSABLE = 0.10  # of the frames, for the classical estimator
+LOSS_UNUSABLE_NETWORK = 0.40  # with 31 % lost here and there it is still right (docs/quality.md)
+CONFIDENCE_NEEDED = 0.80  # of the classical rates above it, 95 to 100 % are right, by set (bench/classical.py)
 CONFIDENCE_GOOD = 0.90
 BREATHING_CONFIDENCE_NEEDED = 0.5
-
-
-class StillnessWatch:
-    """Random body movement: the chest as a whole moves faster than breathing can."""
-
-    def __init__(self, max_speed_mm_s: float) -> None:
-        self._limit_mm_s = min(MOVEMENT_MM_S, MOVEMENT_OF_LIMIT * max_speed_mm_s)
-        self._still_s = MOVEMENT_HOLD_S
-
-    @property
-    def still(self) -> bool:
-        """No movement for MOVEMENT_HOLD_S."""
-        return self._still_s >= MOVEMENT_HOLD_S
-
-    def push(self, block: RcgBlock) -> bool:
-        """Adds a block and returns `still`."""
-        moved = block.speed_mm_s > self._limit_mm_s
-        self._still_s = 0.0 if moved else self._still_s + len(block.covered) / RCG_RATE_HZ
-        return self.still
+SIGN_LIMIT = 0.5  # of the signs that are unlimited: farther off is as bad
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the verdict rests on. Times in s; `history_s`, since the chest was last lost or moved;
-    `lost_share` of the window's samples; confidence 0..1."""
+    """What the verdict rests on. Times in s; `history_s`, since the chest was last lost or moved; `lost_share` of the
+    window's frames. `classical`, and where there is a `network` its `beats`, once there are enough.
+    """
 
     silence_s: float
     problem: str | None
     present: bool
-    still: bool
+    movement: MovementLevel
     history_s: float
     lost_share: float
-    confidence: float
-    doubt: Doubt | None
+    classical: RateEstimate
+    network: bool
+    beats: BeatRate | None
     clock_synced: bool
 
 
@@ -88,24 +71,68 @@ def assess(e: Evidence) -> Quality:
         flags.append("stale")
     elif not e.present:
         flags.append("no_subject")
-    elif not e.still:
+    elif e.movement != "none":
         flags.append("body_movement")
-    elif e.history_s < WINDOW_S:
+    elif e.history_s < WINDOW_S and (e.beats is None or not e.network):
         flags.append("warming_up")
-    elif e.doubt is not None:
-        flags.append(e.doubt)
-    elif not (e.confidence >= CONFIDENCE_NEEDED and e.lost_share <= LOSS_UNUSABLE):
-        flags.append("low_snr")
+    elif doubt := _doubt(e):
+        flags.append(doubt)
     if e.lost_share > LOSS_NOTICED:
         flags.append("frame_loss")
     if not e.clock_synced:
         flags.append("clock_unsynced")
     severities = {FLAGS[flag] for flag in flags}
+    index = round(_trust(e) * (1 - e.lost_share), 3)
     if "unusable" in severities:
-        return Quality("unusable", 0.0 if e.silence_s > STALE_S else _index(e) * 0.5, tuple(flags))
-    degraded = "degraded" in severities or e.confidence < CONFIDENCE_GOOD
-    return Quality("degraded" if degraded else "good", _index(e), tuple(flags))
+        return Quality("unusable", 0.0 if e.silence_s > STALE_S else index * 0.5, tuple(flags))
+    return Quality("degraded" if "degraded" in severities or not _good(e) else "good", index, tuple(flags))
 
 
-def _index(e: Evidence) -> float:
-    return round(min(1.0, e.confidence * (1 - e.lost_share)), 3)
+def trust_signs(beats: BeatRate) -> dict[str, float]:
+    """What tells a right rate from a wrong one, as `fitted.json` weighs it."""
+    return {
+        "confidence": beats.confidence,
+        "entropy": beats.entropy,
+        "off_cycle": min(beats.off_cycle, SIGN_LIMIT),
+        "cycle_spread": min(beats.cycle_spread, SIGN_LIMIT),
+    }
+
+
+def _doubt(e: Evidence) -> Doubt | None:
+    """Why the heart rate cannot be told, of a chest that is there and still."""
+    trusted = _trust(e) >= (FITTED.trust.needed if e.network else CONFIDENCE_NEEDED)
+    most_lost = LOSS_UNUSABLE_NETWORK if e.network else LOSS_UNUSABLE
+    if e.lost_share > most_lost or (e.network and e.beats is None):
+        return "low_snr"
+    if e.network and e.beats:
+        # The classical estimator often cannot tell; where it is sure, it must say the same.
+        contradicted = _sure(e.classical) and not _agree(e.classical, e.beats)
+        return None if trusted and not contradicted else "model_uncertain"
+    return e.classical.doubt or (None if trusted else "low_snr")
+
+
+def _good(e: Evidence) -> bool:
+    if e.network and e.beats:
+        return _trust(e) >= FITTED.trust.good and _agree(e.classical, e.beats)
+    return e.classical.confidence >= CONFIDENCE_GOOD
+
+
+def _trust(e: Evidence) -> float:
+    """0..1; 0 where a sign is not finite."""
+    if not e.network:
+        return e.classical.confidence if e.classical.confidence > 0 else 0.0
+    trust = FITTED.trust.probability(trust_signs(e.beats)) if e.beats else 0.0
+    return trust if trust > 0 else 0.0
+
+
+def _sure(classical: RateEstimate) -> bool:
+    return classical.doubt is None and classical.confidence >= CONFIDENCE_NEEDED
+
+
+def _agree(classical: RateEstimate, beats: BeatRate) -> bool:
+    return classical.bpm is not None and abs(classical.bpm - beats.bpm) <= tolerance_bpm(beats.bpm)
+
+
+def tolerance_bpm(bpm: float) -> float:
+    """Two heart rates that differ by no more are the same."""
+    return max(5.0, 0.1 * bpm)

@@ -15,8 +15,8 @@ from scipy import ndimage
 from edge.frames import EcgEstimate, Float64, TaskOutputs
 from edge.spec import CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, RCG_RATE_HZ, SST_WINDOW
 
-DELAY = 2 * RCG_RATE_HZ
-"""A beat is decided this long after it: by then two or three windows have seen it away from their end."""
+DELAY_S = 1.0
+"""A beat is decided this long after it; to wait longer gains little (`bench/latency.py`, docs/quality.md)."""
 _MEMORY = 10 * RCG_RATE_HZ
 # A window's first quarter of a second knows little of what came before, its last half of what comes after.
 _TRUST = np.minimum(1, np.minimum(np.arange(1, SST_WINDOW + 1) / 50, np.arange(SST_WINDOW, 0, -1) / 100))
@@ -36,9 +36,10 @@ _LONGEST = 1.25 * (CYCLE_MIN + CYCLE_CLASSES)  # a longer way from beat to beat 
 
 
 class Stitcher:
-    """Streaming: the outputs of a window in, the stretch of ECG that has become ripe out."""
+    """Streaming: the outputs of a window in, the stretch of ECG that has become ripe out, `delay_s` behind its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay_s: float = DELAY_S) -> None:
+        self._delay = round(delay_s * RCG_RATE_HZ)
         self._end = 0  # the stream's sample after the buffers' last
         self._density: Float64 = np.zeros(_MEMORY)
         self._trust: Float64 = np.zeros(_MEMORY)
@@ -62,7 +63,7 @@ class Stitcher:
         self._density[-SST_WINDOW:] += _TRUST * outputs.anchor * (SST_WINDOW / cycle)
         self._trust[-SST_WINDOW:] += _TRUST
         self._pieces.append((end - SST_WINDOW / 2, cycle, np.asarray(outputs.ecg, np.float64)))
-        start, self._ripe = max(self._ripe, end - _MEMORY), end - DELAY
+        start, self._ripe = max(self._ripe, end - _MEMORY), end - self._delay
         return self._stretch(start, max(start, self._ripe))
 
     def finish(self) -> EcgEstimate:

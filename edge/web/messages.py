@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from edge.frames import EcgBlock, SstWindow, Vitals, Waveform
+from edge.frames import EcgBlock, MovementLevel, SstWindow, Vitals, Waveform
 from edge.spec import RCG_RATE_HZ, SST_COLUMN_RATE_HZ, SST_COLUMNS
 
 
@@ -51,9 +51,15 @@ class Spectrogram(msgspec.Struct, frozen=True, tag_field="event", tag="spectrogr
 
 
 class VitalsMessage(msgspec.Struct, frozen=True, tag_field="event", tag="vitals"):
-    """Once a second, valid or not; a rate that is not valid is null. `delay_ms`: since the newest frame came."""
+    """Once a second, valid or not; a rate that is not valid is null. `delay_ms`: since the newest frame came.
+
+    `irregular`: a hint, null where nothing can be said.
+    """
 
     heart_rate_bpm: float | None
+    ci95_bpm: tuple[float, float] | None
+    irregular: bool | None
+    movement: MovementLevel
     breathing_rate_bpm: float | None
     chest_range_m: float | None
     state: str
@@ -104,6 +110,9 @@ def of_vitals(vitals: Vitals, now_ns: int) -> VitalsMessage:
     q = vitals.quality
     return VitalsMessage(
         _rounded(vitals.heart_rate_bpm, 1),
+        vitals.ci95_bpm and (round(vitals.ci95_bpm[0], 1), round(vitals.ci95_bpm[1], 1)),
+        vitals.rhythm.irregular if vitals.rhythm else None,
+        vitals.movement,
         _rounded(vitals.breathing_rate_bpm, 1),
         _rounded(vitals.chest_range_m, 2),
         q.state,

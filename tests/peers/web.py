@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from edge.frames import EcgBlock, EcgEstimate, FrameCount, Quality, SstWindow, Vitals, Waveform
+from edge.frames import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, SstWindow, TaskOutputs, Vitals, Waveform
 from edge.web.messages import Hello
 from edge.web.page import LivePage
 
@@ -50,14 +50,19 @@ def speaking_page(**options):
             thread.join()
 
 
-def vitals(quality=GOOD, bpm=68.4, received=2598, lost=2) -> Vitals:
+def vitals(quality=GOOD, bpm=68.4, received=2598, lost=2, irregular=None, movement="none") -> Vitals:
+    told = quality.state != "unusable"
     return Vitals(
         time.time_ns(),
-        bpm if quality.state != "unusable" else None,
+        bpm if told else None,
         15.0,
         0.463,
         quality,
         FrameCount(received, lost),
+        (bpm - 3, bpm + 3) if told else None,
+        11 if told else None,
+        None if irregular is None else Rhythm(40.0, 50.0, irregular),
+        movement,
     )
 
 
@@ -73,7 +78,8 @@ def ecg(t_ns: int, sample0: int, seconds: int = 1, window: SstWindow | None = No
     beats = np.exp(-0.5 * ((k % 200 - 80) / 3) ** 2)
     r_peaks = 80.0 + 200 * np.arange(seconds)
     estimate = EcgEstimate(sample0, beats, k >= 50, r_peaks + sample0, np.full(seconds, 0.9))
-    return EcgBlock(t_ns, sample0, estimate, True, window, sample0 + 200 * seconds)
+    said = TaskOutputs(np.zeros(200), np.full(800, 1 / 800), np.full(260, 1 / 260))
+    return EcgBlock(t_ns, sample0, estimate, True, said, window, sample0 + 200 * seconds)
 
 
 def get(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], str]:

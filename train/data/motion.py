@@ -15,11 +15,22 @@ from edge.dsp.phase import Resampler, SecondDerivative
 from edge.frames import Float64
 from edge.spec import RCG_RATE_HZ
 
+DRIFT_HZ = 0.4
+
 
 def acceleration(displacement: Float64, rate_hz: float) -> Float64:
     """Displacement [P, n] at any rate to its second derivative [P, m] at RCG_RATE_HZ, in its unit per s^2."""
     x, covered = Resampler(rate_hz, RCG_RATE_HZ).push(displacement, np.ones(displacement.shape[1], bool))
     return SecondDerivative(RCG_RATE_HZ).push(x, covered)[1][:, SecondDerivative.DELAY :]
+
+
+def integrated(rcg: Float64) -> Float64:
+    """Acceleration [P, n] back to displacement, in its unit times s^2, without what is slower than DRIFT_HZ; causal."""
+    drift = signal.butter(2, DRIFT_HZ, "highpass", fs=RCG_RATE_HZ, output="sos")
+    x = rcg
+    for _ in range(2):
+        x = np.cumsum(signal.sosfilt(drift, x, axis=1), axis=1) / RCG_RATE_HZ
+    return np.asarray(signal.sosfilt(drift, x, axis=1))
 
 
 def resampled(x: Float64, rate_hz: float) -> Float64:

@@ -39,7 +39,8 @@ const handlers = {
   },
 
   vitals(v) {
-    const { look, title, reason } = explain(v.state, v.flags);
+    const { look, title, reason } = explain(v);
+    at("interval").textContent = v.ci95_bpm ? `${number(v.ci95_bpm[0], 0)} to ${number(v.ci95_bpm[1], 0)}` : "";
     show(v.heart_rate_bpm, look, title, reason);
     at("breathing").textContent = number(v.breathing_rate_bpm, 0);
     at("distance").textContent = number(v.chest_range_m, 2);

@@ -7,8 +7,8 @@ export const FLAGS = {
   no_subject: { look: "nobody", title: "Nobody there", reason: "There is no chest in view." },
   out_of_range: { look: "nobody", title: "Out of range", reason: "The chest is too near or too far." },
   multiple_subjects: { look: "nobody", title: "More than one", reason: "More than one person is in view." },
-  body_movement: { look: "moving", title: "Moving", reason: "The body moves; a heart cannot be heard." },
-  warming_up: { look: "waiting", title: "Listening", reason: "A heart rate needs ten still seconds." },
+  body_movement: { look: "moving", title: "Moving", reason: "The body moves; the heart rate is not told." },
+  warming_up: { look: "waiting", title: "Listening", reason: "A heart rate needs some ten still seconds." },
   low_snr: { look: "unusable", title: "Too weak", reason: "The heart does not stand out of the noise." },
   model_uncertain: { look: "unusable", title: "Uncertain", reason: "More than one rate would fit." },
   frame_loss: { look: "degraded", title: "Degraded", reason: "Radar frames are lost." },
@@ -21,10 +21,14 @@ const PLAIN = {
   unusable: { look: "unusable", title: "No signal", reason: "The signal cannot be used." },
 };
 
-// A verdict with its flags to {look, title, reason}.
-export function explain(state, flags) {
+const MOVING = { mild: "Moving a little", extensive: "Moving a lot" };
+const IRREGULAR = "The rhythm seems irregular: a hint, no diagnosis.";
+
+// A second's vitals to {look, title, reason}.
+export function explain({ state, flags, movement, irregular }) {
   const given = Object.keys(FLAGS).filter((flag) => flags.includes(flag)).map((flag) => FLAGS[flag]);
   const main = (state !== "good" && given.find((flag) => flag.look)) || PLAIN[state];
   const others = given.filter((flag) => flag !== main).map((flag) => flag.reason);
-  return { look: main.look, title: main.title, reason: [main.reason, ...others].filter(Boolean).join(" ") };
+  const reasons = [main.reason, ...others, irregular && IRREGULAR].filter(Boolean);
+  return { look: main.look, title: (main.look === "moving" && MOVING[movement]) || main.title, reason: reasons.join(" ") };
 }

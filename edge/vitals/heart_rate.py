@@ -1,0 +1,100 @@
+"""Beats to a heart rate with its interval, to the variability of the cycles, and to a hint of an irregular rhythm.
+
+A cycle, from one decided beat to the next, counts unless it is far from the others: there a beat was missed or
+invented. The rate is that of the mean cycle of the last WINDOW_S; its interval says where the mean lies, as the cycles
+spread. Beside it stands what tells a right rate from a wrong one: whether the network's heads and its windows say the
+same. Variability needs longer: RMSSD and SDNN are of the last RHYTHM_S (Task Force, Circulation 93 (1996) 1043), and
+the radar's own timing error, some 10 ms a beat, is in them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+from edge.frames import BeatRate, Bool, EcgBlock, Float64, Rhythm
+from edge.spec import CYCLE_CLASSES, CYCLE_MIN, RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
+
+RHYTHM_S = 60.0
+FEWEST_CYCLES = 3
+RHYTHM_CYCLES = 20
+RHYTHM_SHARE = 0.8  # of the cycles must count
+ALIKE = math.log(1.6)  # a missed beat makes a cycle twice as long; fibrillation seldom does
+TIMING_S = 0.015  # standard error of one beat's time (docs/results.md): no interval is narrower than it makes
+IRREGULAR = 0.08
+"""Median change from cycle to cycle over the mean cycle: one extrasystole does not move a median."""
+_IDLE = 2  # so many seconds without a stretch, and the rate is not of now
+
+
+class BeatList:
+    """Streaming: stretches of the ECG in, what the latest beats say out."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """What follows is not of the same stretch of time, or not of the same chest."""
+        self._beats: Float64 = np.zeros((2, 0))  # time since the stream's start in s, confidence
+        self._cycles: deque[tuple[float, float]] = deque(maxlen=round(WINDOW_S / VITALS_PERIOD_S))  # ln, entropy
+        self._ripe_s = 0.0
+        self._idle = 0
+
+    def push(self, ecg: EcgBlock) -> None:
+        """Adds a stretch; one that does not continue the last begins a new list."""
+        if not ecg.continues:
+            self.forget()
+        beats = np.stack([ecg.estimate.r_peaks / RCG_RATE_HZ, ecg.estimate.confidence])
+        self._ripe_s = (ecg.estimate.sample0 + len(ecg.estimate.ecg)) / RCG_RATE_HZ
+        self._beats = np.concatenate([self._beats, beats], axis=1)
+        self._beats = self._beats[:, self._beats[0] > self._ripe_s - RHYTHM_S]
+        self._cycles.append(_middle_and_entropy(ecg.said.cycle))
+        self._idle = 0
+
+    def rate(self) -> BeatRate | None:
+        """Of the last WINDOW_S; None with fewer than FEWEST_CYCLES. Ask once every VITALS_PERIOD_S."""
+        self._idle += 1
+        beats_s, confidence = self._beats[:, self._beats[0] > self._ripe_s - WINDOW_S]
+        cycles_s = np.diff(beats_s)
+        cycles_s = cycles_s[_alike(cycles_s)]
+        if self._idle > _IDLE or len(cycles_s) < FEWEST_CYCLES:
+            return None
+        mean_s, deviation_s = float(cycles_s.mean()), float(cycles_s.std(ddof=1))
+        error_s = 1.96 * math.hypot(deviation_s, TIMING_S) / math.sqrt(len(cycles_s))
+        ln_cycles, entropies = np.transpose(self._cycles)
+        return BeatRate(
+            bpm=60 / mean_s,
+            ci95_bpm=(60 / (mean_s + error_s), 60 / max(mean_s - error_s, mean_s / 2)),
+            n_beats=len(beats_s),
+            confidence=float(confidence.mean()),
+            off_cycle=abs(math.log(mean_s) - float(np.median(ln_cycles))),
+            cycle_spread=float(ln_cycles.std()),
+            entropy=float(entropies.mean()),
+        )
+
+    def rhythm(self) -> Rhythm | None:
+        """Of the last RHYTHM_S; None with fewer than RHYTHM_CYCLES, or where too many are doubtful."""
+        cycles_s = np.diff(self._beats[0])
+        alike = _alike(cycles_s)
+        if len(cycles_s) < RHYTHM_CYCLES or alike.mean() < RHYTHM_SHARE:
+            return None
+        changes_s = np.diff(cycles_s)[alike[1:] & alike[:-1]]
+        return Rhythm(
+            rmssd_ms=1000 * float(np.sqrt(np.square(changes_s).mean())),
+            sdnn_ms=1000 * float(cycles_s[alike].std(ddof=1)),
+            irregular=bool(np.median(np.abs(changes_s)) > IRREGULAR * cycles_s[alike].mean()),
+        )
+
+
+def _alike(cycles_s: Float64) -> Bool:
+    """Which cycles are about as long as the others."""
+    middle = np.median(cycles_s) if len(cycles_s) else 1.0
+    return np.asarray(np.abs(np.log(cycles_s / middle)) < ALIKE)
+
+
+def _middle_and_entropy(cycle: np.ndarray) -> tuple[float, float]:
+    """Of the distribution of the cycle's length: ln of its median in s, and its entropy over the largest possible."""
+    middle = CYCLE_MIN + int(np.searchsorted(np.cumsum(cycle, dtype=np.float64), 0.5))
+    share = cycle[cycle > 0].astype(np.float64)
+    return math.log(middle / RCG_RATE_HZ), -float(share @ np.log(share)) / math.log(CYCLE_CLASSES)
