@@ -47,8 +47,8 @@ SIGN_LIMIT = 0.5  # of the signs that are unlimited: farther off is as bad
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the verdict rests on. Times in s; `history_s`, since the chest was last lost or moved; `lost_share` of the
-    window's frames. `classical`, and where there is a `network` its `beats`, once there are enough; not `sound`: it said
-    what is no number.
+    window's frames. `classical`, and where there is a `network` its `beats`, once there are enough; not `sound`: what it
+    said is no number.
     """
 
     silence_s: float
@@ -77,7 +77,7 @@ def assess(e: Evidence) -> Quality:
         flags.append("body_movement")
     elif not e.sound:
         flags.append("model_uncertain")
-    elif e.history_s < WINDOW_S and (e.beats is None or not e.network):
+    elif e.history_s < WINDOW_S and e.beats is None:
         flags.append("warming_up")
     elif doubt := _doubt(e):
         flags.append(doubt)
@@ -104,19 +104,18 @@ def trust_signs(beats: BeatRate) -> dict[str, float]:
 
 def _doubt(e: Evidence) -> Doubt | None:
     """Why the heart rate cannot be told, of a chest that is there and still."""
-    trusted = _trust(e) >= (FITTED.trust.needed if e.network else CONFIDENCE_NEEDED)
-    most_lost = LOSS_UNUSABLE_NETWORK if e.network else LOSS_UNUSABLE
-    if e.lost_share > most_lost or (e.network and e.beats is None):
+    if not e.network:
+        heard = e.lost_share <= LOSS_UNUSABLE and _trust(e) >= CONFIDENCE_NEEDED
+        return e.classical.doubt or (None if heard else "low_snr")
+    if e.beats is None or e.lost_share > LOSS_UNUSABLE_NETWORK:
         return "low_snr"
-    if e.network and e.beats:
-        # The classical estimator often cannot tell; where it is sure, it must say the same.
-        contradicted = _sure(e.classical) and not _agree(e.classical, e.beats)
-        return None if trusted and not contradicted else "model_uncertain"
-    return e.classical.doubt or (None if trusted else "low_snr")
+    # The classical estimator often cannot tell; where it is sure, it must say the same.
+    contradicted = _sure(e.classical) and not _agree(e.classical, e.beats)
+    return "model_uncertain" if contradicted or _trust(e) < FITTED.trust.needed else None
 
 
 def _good(e: Evidence) -> bool:
-    if e.network and e.beats:
+    if e.beats:
         return _trust(e) >= FITTED.trust.good and _agree(e.classical, e.beats)
     return e.classical.confidence >= CONFIDENCE_GOOD
 
