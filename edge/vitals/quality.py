@@ -46,8 +46,8 @@ SIGN_LIMIT = 0.5  # of the signs that are unlimited: farther off is as bad
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the verdict rests on. Times in s; `history_s`, since the chest was last lost or moved; `lost_share` of the
-    window's frames. `classical`, and where there is a `network` its `beats`, once there are enough; not `sound`: it said
-    what is no number.
+    window's frames. `classical`, and where there is a `network` its `beats`, once there are enough; not `sound`: what
+    it said is no number.
     """
 
     silence_s: float
