@@ -46,7 +46,7 @@ class Receipt(NamedTuple):
 
 
 class _Link:
-    """One connection: the paho client, and what it hears. Its methods run on paho's thread."""
+    """One connection: the paho client, and what it hears on paho's thread."""
 
     def __init__(self, number: int, client: Client, receipts: queue.SimpleQueue[Receipt]) -> None:
         self.number, self.client, self._receipts = number, client, receipts
@@ -57,6 +57,15 @@ class _Link:
             self._on_disconnect,
             self._on_publish,
         )
+
+    def end(self) -> None:
+        """Says goodbye. Any thread may."""
+        self.client.disable_logger()  # paho takes its own end for an error
+        self.client.disconnect()
+
+    def let_go(self) -> None:
+        """Without them the client is not held any more, and closes all its sockets."""
+        self.client.on_connect = self.client.on_disconnect = self.client.on_publish = None
 
     def _on_connect(
         self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, said: Properties | None
@@ -120,7 +129,7 @@ class MqttClient:
             deadline = time.monotonic() + timeout_s
             while sent.rc == MQTT_ERR_SUCCESS and not sent.is_published() and time.monotonic() < deadline:
                 time.sleep(0.01)
-            _end(link.client)
+            link.end()
         self._thread.join(timeout_s)
 
     def _keep_connected(self) -> None:
@@ -140,15 +149,15 @@ class MqttClient:
         link = _Link(self.connections + 1, self._new_client(), self.receipts)
         try:
             self._connect(link.client)
+            link.client.loop_start()
+            return self._serve(link)
         except OSError as error:
             log.warning("cannot reach the broker at %s (%s); trying again", self._broker.place, str(error))
             return False
-        link.client.loop_start()
-        try:
-            return self._serve(link)
         finally:
-            _end(link.client)
+            link.end()
             link.client.loop_stop()
+            link.let_go()
 
     def _serve(self, link: _Link) -> bool:
         try:
@@ -199,8 +208,3 @@ class MqttClient:
         if topic.expiry_s is not None:
             expiry = properties(client.protocol, PacketTypes.PUBLISH, MessageExpiryInterval=topic.expiry_s)
         return client.publish(topic.name(self._device), payload, topic.qos, topic.retain, expiry)
-
-
-def _end(client: Client) -> None:
-    client.disable_logger()  # paho takes its own end for an error
-    client.disconnect()
