@@ -130,6 +130,8 @@ def test_the_emulated_firmware_speaks_byte_for_byte(terminal, dialogue):
 def test_the_emulated_board_greets_and_cuts_long_lines(board, terminal):
     board.reboot()
     assert terminal.until_prompt() == BANNER
-    terminal.say("x" * 255)  # the 256th byte, the newline, is a line of its own
-    assert terminal.until_prompt() == b"\nmmwDemo:/>"
+    heard = terminal.say("x" * 255)  # the 256th byte, the newline, is a line of its own
+    if heard.count("mmwDemo:/>") == 1:  # the second answer may come with the first
+        heard += terminal.until_prompt().decode()
+    assert heard.endswith("mmwDemo:/>\nmmwDemo:/>")
     assert board.received[-2:] == ["x" * 255, ""]
