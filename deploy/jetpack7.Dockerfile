@@ -15,3 +15,5 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
         cuda-cudart-dev-13-2 cuda-driver-dev-13-2 cuda-nvcc-13-2 python3-libnvinfer tensorrt-libs \
     && rm -rf /var/lib/apt/lists/*
+# What NVIDIA's own images say, so that the NVIDIA runtime brings GPU and driver.
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=all
