@@ -23,7 +23,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RADAR_FILES = ("awr1843_mmecg.cfg", "dca1000.toml")
-RUNTIME_ID, BROKER_ID = 8710, 1883
+RUNTIME_ID, BROKER_ID = 871, 1883
 """Users of the two containers: radarecg's in Dockerfile.jetson, mosquitto's in its image."""
 NAME = re.compile(r"[a-z0-9-]{1,64}")  # what a topic may hold: edge/mqtt/fields.py
 DAYS = 3650

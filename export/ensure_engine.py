@@ -19,7 +19,6 @@ from edge.backends.tensorrt import tensorrt
 from edge.config import ConfigError, load_config
 from edge.cuda import cuda_driver
 from edge.errors import InputError
-from export import build_engine
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if found is None:
         return 0
+    from export import build_engine  # needs onnx, which a device without TensorRT does not have
+
     print(f"{found}\nbuilding it now; this takes some minutes", file=sys.stderr, flush=True)
     return build_engine.main([str(folder), "--out", str(out)])
 

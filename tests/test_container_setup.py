@@ -101,7 +101,7 @@ def test_secrets_are_for_those_who_use_them(device):
         assert status.st_mode & 0o077 == 0
         return status.st_uid, status.st_gid
 
-    assert may_read("password") == (8710, 8710)
+    assert may_read("password") == (871, 871)
     assert may_read("broker/broker.key") == may_read("broker/passwords") == (1883, 1883)
     assert may_read("authority") == may_read("authority/ca.key") == (0, 0)
     password = (device / "password").read_text().strip()

@@ -79,4 +79,4 @@ emulator
 base
 build
 say "running it"
-.venv/bin/python tests/container/check.py "$WORK" $IMAGE
+.venv/bin/python -m tests.container.check "$WORK" $IMAGE
