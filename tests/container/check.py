@@ -21,7 +21,7 @@ from tests.container.slow_twin import SLOWER
 
 LOCK = ROOT / "deploy" / "lock" / "onnxruntime.txt"
 WATCHED_S = 60.0
-START_S, RATE_S = 300.0, 600.0
+START_S, RATE_S = 600.0, 600.0
 """Emulated, so long until the first vitals, and then until the first heart rate: it takes 20 s of the slow twin's."""
 
 
@@ -79,7 +79,9 @@ def wait_for(hub: Hub, podman: Podman, within_s: float, valid: bool) -> float | 
         for kind, message in hub.listen(5):
             if kind == "vitals" and (message["hr"]["valid"] or not valid):
                 return waited_s
-        if podman.json("inspect", NAME)[0]["State"]["Status"] != "running":
+        state = podman.json("container", "inspect", NAME)[0]["State"]
+        if not state["Running"]:
+            print(f"      the container has ended: {state['Status']}, status {state['ExitCode']}")
             return None
     return None
 
@@ -106,16 +108,19 @@ def watch(hub: Hub, podman: Podman) -> None:
     ask("no frame is lost", lost == 0, f"{received} received, {lost} lost: {received / WATCHED_S:.0f} a second")
 
 
-def healthy(podman: Podman) -> bool:
-    """By the image's own health check."""
-    return podman("healthcheck", "run", NAME, check=False).returncode == 0
+def healthy(podman: Podman, image: str) -> bool:
+    """By the image's own health check, which may take longer here than an engine would let it."""
+    command = podman.json("image", "inspect", image)[0]["Healthcheck"]["Test"][1:]
+    done = inside(podman, *command)
+    print(f"      the health check says {done.stdout.strip() or done.stderr.strip().splitlines()[-1:]}")
+    return done.returncode == 0
 
 
-def becomes(podman: Podman, wanted: bool, within_s: float) -> bool:
+def falls_ill(podman: Podman, image: str, within_s: float) -> bool:
     """Whether the health check says so in time."""
     end_s = time.monotonic() + within_s
     while time.monotonic() < end_s:
-        if healthy(podman) == wanted:
+        if not healthy(podman, image):
             return True
         time.sleep(1)
     return False
@@ -136,14 +141,14 @@ def main() -> None:
         twin, port = start_twin(stack, folder)
         stack.enter_context(running(podman, args.image, folder, port))
         watch(hub, podman)
-        ask("healthy while frames come", healthy(podman))
+        ask("healthy while frames come", healthy(podman, args.image))
         stats = podman.json("stats", "--no-stream", "--format", "json", NAME)[0]
         print(f"      memory {stats['mem_usage'].split('/')[0].strip()}, CPU {stats['avg_cpu']}, emulated")
         check_inside(podman)
         twin.stop()
-        ask("not healthy when frames stop", becomes(podman, False, 60))
+        ask("not healthy when frames stop", falls_ill(podman, args.image, 60))
         podman("stop", NAME)
-        ended = podman.json("inspect", NAME)[0]["State"]["ExitCode"]
+        ended = podman.json("container", "inspect", NAME)[0]["State"]["ExitCode"]
         ask("it stops when asked", ended == 0, f"status {ended}")
         said = [message["state"] for kind, message in hub.listen(5) if kind == "status"]
         ask("and says goodbye", said[-1:] == ["offline"], said)

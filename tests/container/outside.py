@@ -124,19 +124,8 @@ def start_broker(stack: ExitStack, folder: Path) -> Child:
 def start_twin(stack: ExitStack, folder: Path) -> tuple[Child, str]:
     """Both boards and the person in front of them; the serial port of the radar."""
     cfg, card = (ROOT / "firmware_config" / name for name in ("awr1843_mmecg.cfg", "dca1000_twin.toml"))
-    command = [
-        sys.executable,
-        "-m",
-        "edge",
-        "twin",
-        "--cfg",
-        str(cfg),
-        "--card",
-        str(card),
-        "--heart-rate-bpm",
-        str(BPM),
-    ]
-    twin = start(stack, "twin", command, folder)
+    words = ["--cfg", str(cfg), "--card", str(card), "--heart-rate-bpm", str(BPM)]
+    twin = start(stack, "twin", [sys.executable, str(Path(__file__).with_name("slow_twin.py")), *words], folder)
     end_s = time.monotonic() + 60
     while not (found := re.search(r"^/dev/pts/\d+$", (folder / "twin.log").read_text(), re.MULTILINE)):
         twin.require_alive()
@@ -151,9 +140,8 @@ def running(podman: Podman, image: str, folder: Path, port: str) -> Iterator[Non
     """The container, with compose.yaml's restrictions; but the radar's port, a pty, is given by name."""
     podman("rm", "--force", "--ignore", NAME)
     podman("volume", "rm", "--force", f"{NAME}-spool")
-    limits = [
-        f"--ulimit={kind}=1024:1024" for kind in ("nofile", "nproc")
-    ]  # podman's own need more rights than root has
+    # podman's own limits may be above those that this machine's root may give
+    limits = [f"--ulimit={kind}=1024:1024" for kind in ("nofile", "nproc")]
     podman(
         *("run", "--detach", "--name", NAME, "--network", "host", "--read-only", "--read-only-tmpfs=false"),
         *("--tmpfs", "/tmp", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--stop-timeout", "60"),
