@@ -7,6 +7,7 @@ import os
 import queue
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from typing import Any
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge.demo.processes import Child, start
+from edge.demo.processes import Child, free_port, start
 
 ROOT = Path(__file__).parents[2]
 NAME, DEVICE = "radarecg-test", "radar-0001"
@@ -146,6 +147,7 @@ def running(podman: Podman, image: str, folder: Path, port: str) -> Iterator[Non
         *("run", "--detach", "--name", NAME, "--network", "host", "--read-only", "--read-only-tmpfs=false"),
         *("--tmpfs", "/tmp", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--stop-timeout", "60"),
         *("--volume", f"{folder}:/etc/radarecg:ro", "--volume", f"{NAME}-spool:/var/lib/radarecg/spool"),
+        *("--env", f"RADARECG_WEB__PORT={free_port(socket.SOCK_STREAM)}"),
         *("--volume", f"{port}:/dev/ttyACM0", "--device-cgroup-rule", "c 136:* rw", *limits, image),
     )
     try:
