@@ -12,7 +12,7 @@ import time
 from edge.__main__ import main
 from edge.twin import dca1000_emulator
 
-SLOWER = 8
+SLOWER = 16
 
 
 class SlowClock:
