@@ -1,12 +1,16 @@
 # make demo   the whole chain on a simulated radar, live in the terminal
 # make test   lint, types, tests
 # Both set up .venv on the first run and reuse it afterwards.
+#
+# make container-test   builds the Jetson's image for arm64 on the CPU and tries it (Debian, as root)
+# make sbom             what is in the image, and under which licences: build/sbom.cdx.json, build/licences.md
+# make lock             anew, which versions go into the image: deploy/lock
 
 PYTHON ?= python3
 DURATION ?= 60
 BIN := .venv/bin
 
-.PHONY: demo test clean
+.PHONY: demo test container-test sbom lock clean
 
 demo: .venv/.demo
 	@$(BIN)/radarecg demo --duration $(DURATION)
@@ -16,6 +20,20 @@ test: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto --dist loadfile
+
+container-test: .venv/.demo
+	tests/container/run.sh
+
+sbom: .venv/.release
+	$(BIN)/python deploy/sbom.py build
+
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --quiet \
+	--custom-compile-command 'make lock' --upgrade
+
+lock: .venv/.release
+	$(LOCK) deploy/lock/build.in --output-file deploy/lock/build.txt
+	$(LOCK) pyproject.toml --extra engine --output-file deploy/lock/tensorrt.txt
+	$(LOCK) pyproject.toml --extra cpu --output-file deploy/lock/onnxruntime.txt
 
 clean:
 	rm -rf .venv

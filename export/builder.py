@@ -6,6 +6,7 @@ Uses only what TensorRT has had from 10.3 (JetPack 6.2) to 11.4 on.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,20 +82,24 @@ def _log(trt: Any) -> Any:
 
 @contextmanager
 def _progress(trt: Any) -> Iterator[tuple[Any, threading.Event]]:
-    """TensorRT's phases as bars, and whether Ctrl-C was pressed: an exception must not cross TensorRT."""
+    """TensorRT's phases as bars, in a log as lines, and whether Ctrl-C was pressed: an exception must not cross TensorRT."""
     stopped = threading.Event()
     bars = Progress(transient=True)
     tasks: dict[str, Any] = {}
+    sizes: dict[str, int] = {}
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
 
         def phase_start(self, name: str, parent: str | None, steps: int) -> None:
-            tasks[name] = bars.add_task(name, total=steps)
+            tasks[name], sizes[name] = bars.add_task(name, total=steps), steps
 
         def step_complete(self, name: str, step: int) -> bool:
             bars.update(tasks[name], completed=step + 1)
+            quarters = [4 * done // sizes[name] for done in (step, step + 1)]
+            if not bars.console.is_terminal and quarters[0] < quarters[1]:
+                print(f"TensorRT: {name}: {step + 1} of {sizes[name]}", file=sys.stderr, flush=True)
             return not stopped.is_set()
 
         def phase_finish(self, name: str) -> None:

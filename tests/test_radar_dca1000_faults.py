@@ -1,6 +1,8 @@
 """Capture on a bad way from the card: what is released is right or says that it is not, whatever happens to packets."""
 
+import errno
 import random
+import socket
 import time
 from collections import Counter
 
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.radar.dca1000 import NEAR_BYTES, PAUSE_NS, DataPort, FrameAssembler, pack_header
-from edge.radar.udp import BATCH, Batched, Datagram, OneByOne, open_socket
+from edge.radar.udp import BATCH, Batched, Datagram, OneByOne, open_socket, receiver
 from edge.twin.card import EmulatedCard, Faults, FaultyLink, Packetizer
 
 FRAME = 12288
@@ -165,6 +167,18 @@ def test_both_receivers_take_what_waits(kind):
     assert [len(batch) for batch in batches] == [BATCH, 5]
     assert packets[: BATCH + 3] == Packetizer().push(bytes(1456 * (BATCH + 3)))
     assert [len(packet) for packet in packets[BATCH + 3 :]] == [0, 1467]  # too long is cut, and can be told
+
+
+class Unstamped(socket.socket):
+    """One of a Linux that is emulated: it stamps no datagrams."""
+
+    def setsockopt(self, level, option, *value):
+        raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+
+
+def test_where_datagrams_are_not_stamped_they_are_taken_all_the_same():
+    with Unstamped(socket.AF_INET, socket.SOCK_DGRAM) as source:
+        assert isinstance(receiver(source, 1466), OneByOne)
 
 
 def test_a_small_buffer_is_said_with_its_remedy(caplog, monkeypatch):

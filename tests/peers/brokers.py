@@ -69,7 +69,7 @@ def answers(port: int) -> bool:
 class Listener:
     """Collects every message of `topics`."""
 
-    def __init__(self, port: int, topics: str = "radarecg/#", tls=None) -> None:
+    def __init__(self, port: int, topics: str = "radarecg/#", tls=None, login: tuple[str, str] | None = None) -> None:
         self.messages: queue.Queue = queue.Queue()
         self.received: list = []
         subscribed = queue.Queue()
@@ -79,6 +79,8 @@ class Listener:
         self._client.on_message = self._on_message
         if tls:
             self._client.tls_set_context(tls)
+        if login:
+            self._client.username_pw_set(*login)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         subscribed.get(timeout=60)

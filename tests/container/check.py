@@ -1,0 +1,159 @@
+"""Runs the image as compose.yaml would, and looks at what a device's owner relies on.
+
+The broker is mosquitto as deploy/setup.py sets it up. Radar, card and person are the twin's, outside: real UDP to the
+card's data port, its control port, the radar's console on a pty; slowed down, see `slow_twin`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from tests.container.outside import BPM, NAME, ROOT, Hub, Podman, running, set_up, start_broker, start_twin
+from tests.container.slow_twin import SLOWER
+
+LOCK = ROOT / "deploy" / "lock" / "onnxruntime.txt"
+WATCHED_S = 60.0
+START_S, RATE_S = 600.0, 600.0
+"""Emulated, so long until the first vitals, and then until the first heart rate: it takes 20 s of the slow twin's."""
+
+
+def ask(what: str, good: bool, found: object = "") -> None:
+    """One line a check; the first that fails ends it."""
+    print(f"{'ok' if good else 'FAIL':>4}  {what}{f': {found}' if found != '' else ''}", flush=True)
+    if not good:
+        raise SystemExit(1)
+
+
+def inside(podman: Podman, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command in the running container."""
+    return podman("exec", NAME, *words, check=False)
+
+
+def locked(python: str) -> dict[str, str]:
+    """Name and version of every package that the lock file has for this Python on arm64."""
+    place = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2]), "sys_platform": "linux"}
+    lines = (line.removesuffix(" \\") for line in LOCK.read_text().splitlines() if re.match(r"[a-z]", line))
+    wanted = map(Requirement, lines)
+    return {each.name: str(each.specifier)[2:] for each in wanted if not each.marker or each.marker.evaluate(place)}
+
+
+def check_image(podman: Podman, image: str) -> None:
+    """What is in the image, before anything runs."""
+    found, base = (podman.json("image", "inspect", name)[0] for name in (image, "localhost/radarecg-test-base"))
+    ask("arm64", found["Architecture"] == "arm64")
+    ask("the user is not root", found["Config"]["User"] not in ("", "0", "root"), found["Config"]["User"])
+    ask("a health check", bool(found["Healthcheck"]))
+    added_mb = (found["Size"] - base["Size"]) / 1e6
+    print(f"      image {found['Size'] / 1e6:.0f} MB, of which base {base['Size'] / 1e6:.0f} MB")
+    ask("added on the base, under 300 MB", added_mb < 300, f"{added_mb:.0f} MB")
+
+
+def check_inside(podman: Podman) -> None:
+    """The running container, from within."""
+    ask("runs as radarecg", inside(podman, "id", "-un").stdout == "radarecg\n")
+    ask("the root is read-only", "Read-only" in inside(podman, "touch", "/opt/radarecg/x").stderr)
+    ask("the spool is not", inside(podman, "touch", "/var/lib/radarecg/spool/x").returncode == 0)
+    secret = inside(podman, "cat", "/etc/radarecg/broker/broker.key", "/etc/radarecg/authority/ca.key")
+    ask("the authority's and the broker's keys cannot be read", secret.stderr.count("Permission denied") == 2)
+    program = (
+        "import json, platform; from importlib.metadata import distributions as all; "
+        "print(json.dumps([platform.python_version(), {d.name.lower(): d.version for d in all()}]))"
+    )
+    python, installed = json.loads(inside(podman, "python", "-c", program).stdout)
+    installed.pop("radarecg")
+    ask(f"Python {python}: exactly the lock file's packages", installed == locked(python), ", ".join(installed))
+
+
+def wait_for(hub: Hub, podman: Podman, within_s: float, valid: bool) -> float | None:
+    """Seconds until vitals came, or valid ones; None when none came in time, or the container ended."""
+    start_s = time.monotonic()
+    while (waited_s := time.monotonic() - start_s) < within_s:
+        for kind, message in hub.listen(5):
+            if kind == "vitals" and (message["hr"]["valid"] or not valid):
+                return waited_s
+        state = podman.json("container", "inspect", NAME)[0]["State"]
+        if not state["Running"]:
+            print(f"      the container has ended: {state['Status']}, status {state['ExitCode']}")
+            return None
+    return None
+
+
+def watch(hub: Hub, podman: Podman) -> None:
+    """The first vitals, the first heart rate, then a minute of what is published."""
+    for what, within_s, valid in (("the first vitals", START_S, False), ("the first heart rate", RATE_S, True)):
+        waited_s = wait_for(hub, podman, within_s, valid)
+        ask(what, waited_s is not None, f"after {waited_s or 0:.0f} s")
+    counts: dict[str, int] = {}
+    vitals = []
+    for kind, message in hub.listen(WATCHED_S):
+        counts[kind] = counts.get(kind, 0) + 1
+        if kind == "vitals":
+            vitals.append(message)
+    print(f"      in {WATCHED_S:.0f} s: {counts}")
+    ask("vitals every second", abs(len(vitals) - WATCHED_S) <= 3, len(vitals))
+    ask("the reconstructed ECG", counts.get("ecg", 0) > WATCHED_S / SLOWER / 3, counts.get("ecg", 0))
+    rates = [each["hr"]["value"] for each in vitals if each["hr"]["valid"]]
+    ask("a heart rate", len(rates) > WATCHED_S / 2, f"in {len(rates)} of {len(vitals)} seconds")
+    worst = max(abs(rate - BPM) for rate in rates)
+    ask("it is the twin's", worst < max(5, 0.1 * BPM), f"at most {worst:.1f} bpm off")
+    received, lost = (vitals[-1]["frames"][key] - vitals[0]["frames"][key] for key in ("received", "lost"))
+    ask("no frame is lost", lost == 0, f"{received} received, {lost} lost: {received / WATCHED_S:.0f} a second")
+
+
+def healthy(podman: Podman, image: str) -> bool:
+    """By the image's own health check, which may take longer here than an engine would let it."""
+    command = podman.json("image", "inspect", image)[0]["Healthcheck"]["Test"][1:]
+    done = inside(podman, *command)
+    print(f"      the health check says {done.stdout.strip() or done.stderr.strip().splitlines()[-1:]}")
+    return done.returncode == 0
+
+
+def falls_ill(podman: Podman, image: str, within_s: float) -> bool:
+    """Whether the health check says so in time."""
+    end_s = time.monotonic() + within_s
+    while time.monotonic() < end_s:
+        if not healthy(podman, image):
+            return True
+        time.sleep(1)
+    return False
+
+
+def main() -> None:
+    """The checks, in order."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("image")
+    args = parser.parse_args()
+    podman = Podman(args.work)
+    check_image(podman, args.image)
+    with ExitStack() as stack:
+        folder = set_up(args.work / "etc")
+        start_broker(stack, folder)
+        hub = Hub(folder)
+        twin, port = start_twin(stack, folder)
+        stack.enter_context(running(podman, args.image, folder, port))
+        watch(hub, podman)
+        ask("healthy while frames come", healthy(podman, args.image))
+        stats = podman.json("stats", "--no-stream", "--format", "json", NAME)[0]
+        print(f"      memory {stats['mem_usage'].split('/')[0].strip()}, CPU {stats['avg_cpu']}, emulated")
+        check_inside(podman)
+        twin.stop()
+        ask("not healthy when frames stop", falls_ill(podman, args.image, 60))
+        podman("stop", NAME)
+        ended = podman.json("container", "inspect", NAME)[0]["State"]["ExitCode"]
+        ask("it stops when asked", ended == 0, f"status {ended}")
+        said = [message["state"] for kind, message in hub.listen(5) if kind == "status"]
+        ask("and says goodbye", said[-1:] == ["offline"], said)
+    print("container-test: passed", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The container's files, as far as they can be tried without building an image; `make container-test` builds one."""
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from packaging.requirements import Requirement
+
+from edge.radar.udp import WANTED_BUFFER_BYTES
+from tests.conftest import ROOT
+
+DOCKERFILES = ("Dockerfile.jetson", "deploy/jetpack7.Dockerfile")
+LOCKS = {"tensorrt": "engine", "onnxruntime": "cpu"}
+"""Lock files, and the extra of pyproject.toml that each is for."""
+
+
+def instructions(path: str) -> list[tuple[str, str]]:
+    """Of a Dockerfile, lines joined: keyword and the rest."""
+    text = re.sub(r"^#.*\n", "", (ROOT / path).read_text(), flags=re.MULTILINE).replace("\\\n", "")
+    return [tuple(line.split(maxsplit=1)) for line in text.splitlines() if line]
+
+
+def tool(name: str) -> str:
+    """A program installed beside this Python, or anywhere."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+@pytest.mark.parametrize("path", DOCKERFILES)
+def test_the_linter_has_nothing_to_say(path):
+    done = subprocess.run([tool("hadolint"), ROOT / path], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("path", DOCKERFILES)
+def test_every_shell_line_fails_fast(path):
+    shell = None
+    for keyword, rest in instructions(path):
+        if keyword == "FROM":
+            shell = None
+        elif keyword == "SHELL":
+            shell = json.loads(rest)
+        elif keyword == "RUN":
+            assert shell == ["/bin/bash", "-euo", "pipefail", "-c"], rest
+
+
+def test_what_is_copied_is_there_and_reaches_the_build():
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = [rest.split()[:-1] for keyword, rest in instructions("Dockerfile.jetson") if keyword == "COPY"]
+    sources = [source for words in copied for source in words if not words[0].startswith("--from")]
+    assert len(sources) == 6
+    for source in sources:
+        assert (ROOT / source).exists()
+        assert f"!{source.rstrip('/')}" in ignored
+
+
+def test_the_image_ends_without_rights_and_asks_for_its_health():
+    keywords = dict(instructions("Dockerfile.jetson"))  # the last of each
+    assert keywords["USER"].isdigit()
+    assert keywords["USER"] != "0"
+    assert "/healthz" in keywords["HEALTHCHECK"]
+    command = json.loads(keywords["HEALTHCHECK"].split("CMD ")[1])
+    ast.parse(command[2])
+    assert f"RUNTIME_ID, BROKER_ID = {keywords['USER']}, " in (ROOT / "deploy/setup.py").read_text()
+
+
+def test_packages_come_by_their_hashes_only():
+    installs = [
+        line
+        for keyword, rest in instructions("Dockerfile.jetson")
+        for line in rest.split("&&")
+        if keyword == "RUN" and re.search(r"pip (install|wheel)|pip .* install", line)
+    ]
+    assert len(installs) == 5
+    for line in installs:
+        assert "--no-deps" in line
+        assert "--require-hashes" in line or line.rstrip().endswith((" .", "*.whl")), line
+
+
+@pytest.mark.parametrize("backend", LOCKS)
+def test_the_lock_file_covers_what_the_project_wants(backend):
+    lines = (ROOT / "deploy/lock" / f"{backend}.txt").read_text()
+    assert "://" not in lines
+    blocks = re.split(r"\n(?=[a-z])", lines.split("\n", 2)[2])
+    assert all("--hash=sha256:" in block for block in blocks)
+    locked = [Requirement(block.splitlines()[0].removesuffix(" \\")) for block in blocks]
+    project = load_project()
+    wanted = [Requirement(text) for text in project["dependencies"] + extra(project, LOCKS[backend])]
+    for python in ("3.10", "3.12"):  # JetPack 6's and 7's
+        place = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+        here = {one.name: str(one.specifier) for one in locked if not one.marker or one.marker.evaluate(place)}
+        for one in wanted:
+            if not one.marker or one.marker.evaluate(place):
+                assert one.specifier.contains(here[one.name].removeprefix("==")), one
+        assert "torch" not in here
+
+
+def load_project() -> dict:
+    return msgspec.toml.decode((ROOT / "pyproject.toml").read_bytes())["project"]
+
+
+def extra(project: dict, name: str) -> list[str]:
+    """What it asks for, other extras of the project resolved."""
+    found = []
+    for text in project["optional-dependencies"][name]:
+        ours = re.fullmatch(r"radarecg\[(.*)\]", text)
+        found += extra(project, ours[1]) if ours else [text]
+    return found
+
+
+def test_compose_is_what_its_schema_says():
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed")
+    done = subprocess.run(
+        [tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_compose_gives_nobody_more_than_it_needs():
+    yaml = pytest.importorskip("ruamel.yaml", reason="check-jsonschema is not installed").YAML(typ="safe")
+    services = yaml.load(ROOT / "compose.yaml")["services"]
+    assert set(services) == {"runtime", "broker"}
+    for service in services.values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["restart"] == "unless-stopped"
+        assert service["stop_grace_period"]
+        assert service["logging"]["options"]["max-size"]
+        assert "privileged" not in service
+    places = [volume.split(":")[1] for volume in services["runtime"]["volumes"]]
+    kept = {f"/var/lib/radarecg/{name}" for name in ("engines", "recordings", "spool")}
+    assert kept < set(places)
+    assert services["runtime"]["network_mode"] == "host"
+
+
+def test_the_unit_is_one_that_systemd_takes(tmp_path):
+    text = (ROOT / "deploy/radarecg.service").read_text()
+    unit = tmp_path / "radarecg.service"
+    unit.write_text(
+        text.replace("/opt/radarecg/.venv/bin/python", "/bin/true").replace(
+            "/opt/radarecg/.venv/bin/radarecg", "/bin/true"
+        )
+    )
+    done = subprocess.run([tool("systemd-analyze"), "verify", unit], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_kernels_buffer_is_large_enough():
+    assert int((ROOT / "deploy/60-radarecg.conf").read_text().split("=")[1]) >= WANTED_BUFFER_BYTES

@@ -1,0 +1,159 @@
+"""What the device's set-up command makes, against a real mosquitto: certificates, passwords, access lists."""
+
+import gc
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.config import broker_of, card_of, load_config
+from edge.demo.processes import mosquitto_command
+from edge.mqtt.broker import Broker, greet, tls_context
+from edge.mqtt.client import MqttClient
+from edge.mqtt.topics import DISCOVERY, STATUS, VITALS
+from edge.radar.firmware import load_chirp
+from tests.conftest import ROOT
+from tests.peers.brokers import Listener, answers, free_port
+
+# paho leaves the socket of a failed handshake to the garbage collector, which complains.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory) -> Path:
+    """What the set-up command makes for radar-0001, and for the hub ward-7."""
+    if os.geteuid() != 0:
+        pytest.skip("the set-up gives files to other users: for root")
+    copy = tmp_path_factory.mktemp("copy")  # it writes compose's .env beside itself
+    for name in ("deploy", "firmware_config"):
+        shutil.copytree(ROOT / name, copy / name)
+    folder = copy / "etc"
+    for words in (["--device", "radar-0001"], ["--hub", "ward-7"]):
+        done = set_up(folder, copy, *words)
+        assert (done.returncode, done.stderr) == (0, "")
+    return folder
+
+
+def set_up(folder: Path, place: Path, *words: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, place / "deploy/setup.py", "--folder", folder, *words]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture
+def ports(device, tmp_path):
+    """The home's and the hubs' of a broker with the settings that were made."""
+    home, hubs = free_port(), free_port()
+    command = mosquitto_command(home, tmp_path)
+    if command is None:
+        pytest.skip("mosquitto is not installed (.ci/run installs it)")
+    text = (device / "broker" / "mosquitto.conf").read_text()
+    for before, after in {
+        "/mosquitto/config": device / "broker",
+        "/mosquitto/data/": f"{tmp_path}/",
+        "listener 8883": f"listener {home} 127.0.0.1",
+        "listener 8884": f"listener {hubs} 127.0.0.1",
+    }.items():
+        assert before in text
+        text = text.replace(before, str(after))
+    Path(command[-1]).write_text(f"user root\n{text}")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 20
+        while not (answers(home) and answers(hubs)):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield home, hubs
+        process.kill()
+
+
+def broker_for(device: Path, port: int) -> Broker:
+    """As the runtime sees it, by the settings that were made."""
+    path = device / "radarecg.toml"
+    return broker_of(load_config(path, {"RADARECG_MQTT__PORT": str(port)}), path)
+
+
+def authority(device: Path, name: str | None = None) -> ssl.SSLContext:
+    """Trusts the device's authority, and shows a certificate of it."""
+    shown = [device / "authority" / f"{name}.{kind}" for kind in ("crt", "key")] if name else [None, None]
+    return tls_context(device / "ca.crt", *shown)
+
+
+def test_the_settings_that_are_made_can_be_used(device):
+    path = device / "radarecg.toml"
+    config = load_config(path, {})
+    assert config.network.backend == "tensorrt"
+    assert card_of(config, path).host_address == config.radar.data_host
+    assert load_chirp(path.parent / config.radar.cfg).frame_rate_hz == 200
+
+
+def test_secrets_are_for_those_who_use_them(device):
+    def may_read(path: str) -> tuple[int, int]:
+        status = (device / path).stat()
+        assert status.st_mode & 0o077 == 0
+        return status.st_uid, status.st_gid
+
+    assert may_read("password") == (871, 871)
+    assert may_read("broker/broker.key") == may_read("broker/passwords") == (1883, 1883)
+    assert may_read("authority") == may_read("authority/ca.key") == (0, 0)
+    password = (device / "password").read_text().strip()
+    assert password not in (device / "broker" / "passwords").read_text()
+
+
+def test_the_device_is_let_in_and_who_is_not_known_is_not(device, ports):
+    known = broker_for(device, ports[0])
+    assert not greet(known).is_failure
+    assert greet(replace(known, password="guessed")).is_failure
+    assert greet(replace(known, username=None, password=None)).is_failure
+    with pytest.raises(ssl.SSLError):
+        greet(replace(known, tls=ssl.create_default_context()))
+    assert greet(replace(known, tls=None)) is None
+    gc.collect()
+
+
+def test_a_hub_hears_by_its_certificate_and_home_assistant_by_its_password(device, ports):
+    password = (device / "authority" / "home-assistant.password").read_text().strip()
+    home = Listener(ports[0], "#", tls=authority(device), login=("home-assistant", password))
+    hub = Listener(ports[1], "radarecg/#", tls=authority(device, "ward-7"))
+    ours = MqttClient(broker_for(device, ports[0]), "radar-0001", (STATUS, b"gone"), [])
+    other = MqttClient(broker_for(device, ports[0]), "radar-0002", (STATUS, b"gone"), [])
+    assert ours.connected.wait(20)
+    assert other.connected.wait(20)
+    other.send(VITALS, b"forged")
+    ours.send(DISCOVERY, b"{}")
+    ours.send(VITALS, b"1")
+    assert home.wait_for("homeassistant/device/radar-0001/config")
+    for listener in (home, hub):
+        assert listener.wait_for("/vitals").topic == "radarecg/v1/radar-0001/vitals"
+        assert b"forged" not in {message.payload for message in listener.received}
+        listener.close()
+    for client in (ours, other):
+        client.close((STATUS, b"bye"))
+    assert greet(Broker(port=ports[1], tls=authority(device))) is None  # without a certificate
+    gc.collect()
+
+
+def test_it_is_done_once(device):
+    before = (device / "password").read_text()
+    done = set_up(device, ROOT, "--device", "radar-0001")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "this is done once" in done.stderr
+    assert "ward-7.crt exists" in set_up(device, ROOT, "--hub", "ward-7").stderr
+    assert (device / "password").read_text() == before
+
+
+@pytest.mark.parametrize("name", ["Jane Doe", "radar/1", "Radar-1", ""])
+def test_a_name_that_no_topic_can_hold_is_refused(tmp_path, name):
+    done = set_up(tmp_path / "etc", ROOT, "--device", name)
+    assert done.returncode == 2
+    assert "is no name" in done.stderr
+    assert not (tmp_path / "etc").exists()
