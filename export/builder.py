@@ -82,7 +82,7 @@ def _log(trt: Any) -> Any:
 
 @contextmanager
 def _progress(trt: Any) -> Iterator[tuple[Any, threading.Event]]:
-    """TensorRT's phases as bars, in a log as lines, and whether Ctrl-C was pressed: an exception must not cross TensorRT."""
+    """TensorRT's phases as bars, in a log as lines, and whether Ctrl-C was pressed: no exception may cross TensorRT."""
     stopped = threading.Event()
     bars = Progress(transient=True)
     tasks: dict[str, Any] = {}
