@@ -25,7 +25,7 @@ from edge.dsp.rcg import MAX_GAP_S, RcgExtractor
 from edge.frames import EcgBlock, FrameCount, Quality, RadarFrame, RateEstimate, RcgBlock, Vitals, Waveform
 from edge.reconstruction import Begin, EcgReconstructor
 from edge.sources import Source
-from edge.spec import VITALS_PERIOD_S, WINDOW_S
+from edge.spec import RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
 from edge.vitals.heart_rate import BeatList
 from edge.vitals.movement import MovementWatch
 from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, assess
@@ -128,6 +128,7 @@ class Pipeline:
             self._beats.forget()
         self._breathing.push(block)
         self._block = block
+        self._beats.advance(len(block.covered) / RCG_RATE_HZ)
         ecg = self._reconstructor.push(block) if self._reconstructor and block.chest.present else []
         for stretch in ecg:
             self._beats.push(stretch)

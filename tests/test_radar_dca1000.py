@@ -180,3 +180,15 @@ def test_a_port_in_use_is_said():
     with pytest.raises(OSError, match=rf"127.0.0.1:{port.port}"):
         DataPort("127.0.0.1", port.port, FRAME)
     port.close()
+
+
+def test_what_ends_the_receiving_is_told(monkeypatch):
+    class Broken:
+        def receive(self):
+            raise OSError(12, "out of memory")
+
+    monkeypatch.setattr("edge.radar.dca1000.receiver", lambda *_: Broken())
+    port = DataPort("127.0.0.1", 0, 64)
+    with pytest.raises(OSError, match="out of memory"):
+        list(port.frames())
+    port.close()

@@ -199,7 +199,7 @@ class DataPort:
 
     def __init__(self, host: str, port: int, frame_bytes: int) -> None:
         self._assembler = FrameAssembler(frame_bytes)
-        self._frames: queue.SimpleQueue[RawFrame] = queue.SimpleQueue()
+        self._frames: queue.SimpleQueue[RawFrame | Exception] = queue.SimpleQueue()
         self._open = True
         self._heard_s = time.monotonic()
         self._socket = open_socket(host, port)
@@ -217,27 +217,33 @@ class DataPort:
         return time.monotonic() - self._heard_s
 
     def frames(self) -> Iterator[RawFrame | None]:
-        """Frames as they come; None after each SILENCE_S without one, so the caller can keep time. Ends on close."""
+        """Frames as they come; None after each SILENCE_S without one. Ends on close. Raises what ended the receiving."""
         while self._open:
             try:
-                yield self._frames.get(timeout=SILENCE_S)
+                frame = self._frames.get(timeout=SILENCE_S)
             except queue.Empty:
-                yield None
+                frame = None  # so that the caller can keep time
+            if isinstance(frame, Exception):
+                raise frame
+            yield frame
 
     def close(self) -> None:
         """Stops receiving; safe to call twice and from a signal handler."""
         self._open = False
 
     def _receive(self) -> None:
-        packets = receiver(self._socket, MAX_PACKET_BYTES)
-        with self._socket:
-            while self._open:
-                batch = packets.receive()
-                if not batch:
-                    select.select([self._socket], [], [], SILENCE_S)
-                    time.sleep(GATHER_S)
-                for packet in batch:
-                    for frame in self._assembler.push(packet):
-                        self._heard_s = time.monotonic()
-                        if self._frames.qsize() < QUEUE_FRAMES:  # beyond: dropped, and seen downstream as lost
-                            self._frames.put(frame)
+        try:
+            packets = receiver(self._socket, MAX_PACKET_BYTES)
+            with self._socket:
+                while self._open:
+                    batch = packets.receive()
+                    if not batch:
+                        select.select([self._socket], [], [], SILENCE_S)
+                        time.sleep(GATHER_S)
+                    for packet in batch:
+                        for frame in self._assembler.push(packet):
+                            self._heard_s = time.monotonic()
+                            if self._frames.qsize() < QUEUE_FRAMES:  # beyond: dropped, and seen downstream as lost
+                                self._frames.put(frame)
+        except Exception as error:  # on this thread nobody would hear of it
+            self._frames.put(error)

@@ -25,7 +25,7 @@ ALIKE = math.log(1.6)  # a missed beat makes a cycle twice as long; fibrillation
 TIMING_S = 0.015  # standard error of one beat's time (docs/results.md): no interval is narrower than it makes
 IRREGULAR = 0.08
 """Median change from cycle to cycle over the mean cycle: one extrasystole does not move a median."""
-_IDLE = 2  # so many seconds without a stretch, and the rate is not of now
+LATE_S = 2.5  # a stretch comes every second; after so long without one the rate is not of now
 
 
 class BeatList:
@@ -39,7 +39,11 @@ class BeatList:
         self._beats: Float64 = np.zeros((2, 0))  # time since the stream's start in s, confidence
         self._cycles: deque[tuple[float, float]] = deque(maxlen=round(WINDOW_S / VITALS_PERIOD_S))  # ln, entropy
         self._ripe_s = 0.0
-        self._idle = 0
+        self._since_s = 0.0
+
+    def advance(self, seconds: float) -> None:
+        """So much more of the stream has come, whatever became of it."""
+        self._since_s += seconds
 
     def push(self, ecg: EcgBlock) -> None:
         """Adds a stretch; one that does not continue the last begins a new list."""
@@ -50,15 +54,14 @@ class BeatList:
         self._beats = np.concatenate([self._beats, beats], axis=1)
         self._beats = self._beats[:, self._beats[0] > self._ripe_s - RHYTHM_S]
         self._cycles.append(_middle_and_entropy(ecg.said.cycle))
-        self._idle = 0
+        self._since_s = 0.0
 
     def rate(self) -> BeatRate | None:
-        """Of the last WINDOW_S; None with fewer than FEWEST_CYCLES. Ask once every VITALS_PERIOD_S."""
-        self._idle += 1
+        """Of the last WINDOW_S; None with fewer than FEWEST_CYCLES, or when no stretch has come for LATE_S."""
         beats_s, confidence = self._beats[:, self._beats[0] > self._ripe_s - WINDOW_S]
         cycles_s = np.diff(beats_s)
         cycles_s = cycles_s[_alike(cycles_s)]
-        if self._idle > _IDLE or len(cycles_s) < FEWEST_CYCLES:
+        if self._since_s > LATE_S or len(cycles_s) < FEWEST_CYCLES:
             return None
         mean_s, deviation_s = float(cycles_s.mean()), float(cycles_s.std(ddof=1))
         error_s = 1.96 * math.hypot(deviation_s, TIMING_S) / math.sqrt(len(cycles_s))
