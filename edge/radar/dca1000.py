@@ -217,7 +217,7 @@ class DataPort:
         return time.monotonic() - self._heard_s
 
     def frames(self) -> Iterator[RawFrame | None]:
-        """Frames as they come; None after each SILENCE_S without one; ends on close. Raises what ended the receiving."""
+        """Frames as they come, None after each SILENCE_S without; ends on close. Raises what ended the receiving."""
         while self._open:
             try:
                 frame = self._frames.get(timeout=SILENCE_S)
