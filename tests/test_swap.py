@@ -12,7 +12,7 @@ from edge.__main__ import main
 from edge.bundle import MODEL
 from edge.config import load_config
 from edge.dsp.sst import HOP, Sst
-from edge.network import NetworkError, load_network
+from edge.network import load_network
 from edge.spec import SST_DEFAULT
 from edge.swap import ChangingNetwork, use
 from tests.conftest import ROOT
@@ -161,10 +161,10 @@ def test_after_a_refusal_a_good_one_is_taken(device, running_network):
     assert running_network.told[1] == ("second", None)
 
 
-def test_a_network_that_takes_too_long_is_not_loaded(monkeypatch):
+def test_a_network_that_takes_long_is_warned_of(monkeypatch, caplog):
     monkeypatch.setattr("edge.network.SLOWEST_S", 0.0)
-    with pytest.raises(NetworkError, match="s a window"):
-        load_network()
+    load_network()
+    assert "s a window, more than" in caplog.text
 
 
 @pytest.mark.parametrize(
