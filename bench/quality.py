@@ -44,7 +44,7 @@ MOVED_SHARE = 0.3
 
 
 class Second(NamedTuple):
-    """`score` is the movement's; wrong: published, and not the truth; NaN `network` and `classical`: no rate."""
+    """`score` is the movement's; wrong: published, and not the truth. A rate that is missing is not right."""
 
     t_s: float
     valid: bool
