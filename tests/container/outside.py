@@ -53,16 +53,7 @@ class Podman:
 
     def __init__(self, work: Path) -> None:
         store = ["--root", str(work / "images"), "--runroot", str(work / "run")]
-        self._command = [
-            "podman",
-            "--storage-driver",
-            "vfs",
-            *store,
-            "--cgroup-manager",
-            "cgroupfs",
-            "--runtime",
-            "runc",
-        ]
+        self._command = ["podman", *store, "--cgroup-manager", "cgroupfs", "--runtime", "runc"]
 
     def __call__(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run([*self._command, *words], capture_output=True, text=True)

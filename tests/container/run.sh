@@ -13,7 +13,7 @@ IMAGE=localhost/radarecg-test
 BINFMT=/proc/sys/fs/binfmt_misc
 
 say() { printf '\n== %s\n' "$*"; }
-store() { "$1" --storage-driver vfs --root "$WORK/images" --runroot "$WORK/run" "${@:2}"; }
+store() { "$1" --root "$WORK/images" --runroot "$WORK/run" "${@:2}"; }
 
 tools() {
   local missing=() name

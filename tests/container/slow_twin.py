@@ -12,7 +12,8 @@ import time
 from edge.__main__ import main
 from edge.twin import dca1000_emulator
 
-SLOWER = 16
+SLOWER = 18
+"""A frame every 90 ms: beyond 100 ms the receiver would hear silence."""
 
 
 class SlowClock:
