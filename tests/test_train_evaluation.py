@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edge.frames import TaskOutputs
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_PAST, SST_WINDOW
+from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE
+from tests.peers.oracle import oracle, shaking_chest
 from train import evaluate
 from train.data.dataset import Recording
 from train.data.labels import label
@@ -16,47 +17,15 @@ from train.evaluation import constant_lag_ms, examine, metronome
 from train.metrics import delta_m
 from train.summary import summarise, table_one
 
-HOP = 200
-N = 8000
-
 
 @pytest.fixture(scope="module")
 def trial():
-    """40 s of a chest that shakes 60 ms after its R peaks, and its ECG."""
-    r = 60 + np.cumsum(165 + 20 * np.sin(np.arange(60) / 3))
-    r = r[r < N - 20]
-    t = np.arange(N)
-    rcg = sum(np.exp(-0.5 * ((t - beat - 12) / 4) ** 2) * np.cos((t - beat) * 0.3) for beat in r)
-    ecg = sum(np.exp(-0.5 * ((t - beat) / 3) ** 2) + 0.3 * np.exp(-0.5 * ((t - beat - 55) / 9) ** 2) for beat in r)
-    noise = 0.01 * np.random.default_rng(1).standard_normal((2, N))
-    return Trial("oracle", "nobody", (rcg + noise).astype(np.float32), ecg.astype(np.float32), r / 200)
+    return shaking_chest()
 
 
 @pytest.fixture(scope="module")
 def labels(trial):
     return label(trial)
-
-
-def oracle(labels, late=0.0):
-    """Says what is true of each window, `late` samples too late; windows are asked for in order."""
-    window, r = 0, labels.beats.r_peaks
-    by_window = {int(w): k for k, w in enumerate(labels.window)}
-
-    def predict(values):
-        nonlocal window
-        said = []
-        for _ in values:
-            start = SST_PAST + window * HOP
-            anchor = np.exp(-0.5 * np.square(np.arange(ANCHOR_CLASSES)[:, None] - (r + late - start)) / 4).sum(axis=1)
-            middle = int(np.abs(r - start - SST_WINDOW / 2).argmin())
-            length = float((r[1:] - r[:-1])[min(middle, len(r) - 2)])
-            cycle = np.exp(-0.5 * np.square(np.arange(CYCLE_CLASSES) + 60 - length) / 4)
-            piece = labels.piece[by_window[window]] if window in by_window else np.zeros(PIECE)
-            said.append(TaskOutputs(np.nan_to_num(piece), anchor / anchor.sum(), cycle / cycle.sum()))
-            window += 1
-        return said
-
-    return predict
 
 
 def mute(values):

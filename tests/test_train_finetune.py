@@ -129,7 +129,7 @@ def test_a_stopped_run_goes_on_to_the_same_result(whole, people, compact_bundle,
 
 def test_a_network_that_gets_no_better_stays_as_it_is(trained_checkpoint, people, tmp_path, capsys):
     (tmp_path / "adapted.pt").write_text("of another time")
-    standing_still = ["--first", "1", "--epochs", "1", "--steps", "1", "--rate", "1e-30"]
+    standing_still = ["--align", "--first", "1", "--epochs", "1", "--steps", "1", "--rate", "1e-30"]
     assert finetune.main(command(["--checkpoint", trained_checkpoint], people, tmp_path, *standing_still)) == 0
     out = capsys.readouterr().out
     assert "no adapted.pt" in out

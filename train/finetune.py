@@ -34,6 +34,7 @@ from edge.errors import InputError
 from edge.spec import SST_BINS, SST_COLUMNS
 from train import checkpoint
 from train.__main__ import run_of
+from train.align import aligned
 from train.checkpoint import Checkpoint
 from train.config import Data, TrainConfig, Training
 from train.data.dataset import DataSet, load
@@ -90,9 +91,9 @@ def adapt(base: Checkpoint, config: TrainConfig, data: DataSet, folder: Path) ->
     return checkpoint.load(folder / "best.pt").network(), int(best["epoch"])
 
 
-def fold_figures(base: Checkpoint, config: TrainConfig, data: DataSet, folder: Path) -> dict[str, Any]:
-    """The test subjects of the fold of `config`, by the network as it is and by what it becomes."""
-    network, epoch = adapt(base, config, data, folder)
+def fold_figures(base: Checkpoint, config: TrainConfig, learn: DataSet, data: DataSet, folder: Path) -> dict[str, Any]:
+    """The test subjects of the fold of `config`, by the network as it is and by what it becomes of `learn`."""
+    network, epoch = adapt(base, config, learn, folder)
     test = part_of(data, "test", config.data.fold)
     before, after = (summarise(evaluate(TorchPredictor(net), test)[0]) for net in (base.network(), network))
     return {"subjects": data.folds[config.data.fold].test, "epoch": epoch, "zero_shot": before, "fine_tuned": after}
@@ -117,10 +118,12 @@ def adapt_to_all(base: Checkpoint, config: TrainConfig, data: DataSet, epochs: i
     shutil.rmtree(folder.parent, ignore_errors=True)
 
 
-def finetune(base: Checkpoint, data: DataSet, training: Training, first: int | None, out: Path) -> dict[str, object]:
+def finetune(
+    base: Checkpoint, data: DataSet, training: Training, first: int | None, out: Path, align: bool = False
+) -> dict[str, object]:
     """All of it: the folds (the `first` ones; None: all), the table, `adapted.pt`. Returns the figures.
 
-    Raises InputError, OSError.
+    `align`: see train.align; only what is learnt from is aligned, not what is measured. Raises InputError, OSError.
     """
     base_config = settings_for(base, data, training)
     what = {
@@ -128,8 +131,10 @@ def finetune(base: Checkpoint, data: DataSet, training: Training, first: int | N
         "data": [data.name, [[r.trial.name, len(r.labels.window)] for r in data.recordings]],
         "split": [[fold.validation, fold.test] for fold in data.folds],
         "training": msgspec.to_builtins(training),
+        "align": align,
     }
     keep_to(what, out)
+    learn = aligned(TorchPredictor(base.network()), data) if align else data
     figures = []
     for number, fold in enumerate(data.folds[:first]):
         folder = out / f"fold-{number + 1}"
@@ -137,7 +142,7 @@ def finetune(base: Checkpoint, data: DataSet, training: Training, first: int | N
         known = " (finished before)" if path.exists() else ""
         print(f"fold {number + 1} of {len(data.folds[:first])}: tested on {', '.join(fold.test)}{known}")
         config = msgspec.structs.replace(base_config, data=msgspec.structs.replace(base_config.data, fold=number))
-        figures.append(kept(path, partial(fold_figures, base, config, data, folder)))
+        figures.append(kept(path, partial(fold_figures, base, config, learn, data, folder)))
         (folder / "last.pt").unlink(missing_ok=True)
     means = {key: mean_of([found[key] for found in figures]) for key in VIEWS}
     rows = {f"{', '.join(found['subjects'])}: {view}": found[key] for found in figures for key, view in VIEWS.items()}
@@ -147,7 +152,7 @@ def finetune(base: Checkpoint, data: DataSet, training: Training, first: int | N
     epochs = round(statistics.median(found["epoch"] for found in figures))
     if epochs:
         print(f"adapted.pt: all subjects, {epochs} epochs, validation on the same")
-        adapt_to_all(base, base_config, data, epochs, out)
+        adapt_to_all(base, base_config, learn, epochs, out)
     else:
         print("no adapted.pt: in most folds no epoch was better than the network as it is")
         (out / "adapted.pt").unlink(missing_ok=True)
@@ -164,6 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="the data set; see docs/training.md")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--folds", choices=("leave-subject-out", "k-fold", "holdout"), help="other than the [split]")
+    parser.add_argument("--align", action="store_true", help="the ECG's clock is not the radar's: move each ECG first")
     parser.add_argument("--first", type=count, metavar="N", help="the first N folds only")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--steps", type=int, default=STEPS, help="in an epoch")
@@ -178,7 +184,8 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             base = checkpoint_of(bundle.load(bundle.SHIPPED if args.shipped else args.bundle))
         data = load(args.data)
-        figures = finetune(base, folded(data, args.folds) if args.folds else data, training, args.first, args.out)
+        data = folded(data, args.folds) if args.folds else data
+        figures = finetune(base, data, training, args.first, args.out, args.align)
     except (InputError, msgspec.ValidationError, OSError) as error:
         print(f"train.finetune: error: {error}", file=sys.stderr)
         return 2
