@@ -48,6 +48,14 @@ def run(recordings, folder, config=CONFIG):
     return Run(config, folder, learn, check, {"data": "chests"})
 
 
+@pytest.fixture(scope="module")
+def finished(recordings, tmp_path_factory):
+    """The folder of a run that has come to its end; nobody writes into it."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    run(recordings, folder).train()
+    return folder
+
+
 def stop_after_an_epoch(monkeypatch):
     real = Run._remember
 
@@ -87,10 +95,9 @@ def test_a_run_learns(recordings, tmp_path):
     assert best.network().encoder is not None
 
 
-def test_other_settings_do_not_go_on_with_it(recordings, tmp_path):
-    run(recordings, tmp_path / "run").train()
+def test_other_settings_do_not_go_on_with_it(recordings, finished):
     with pytest.raises(TrainingError, match="other settings"):
-        run(recordings, tmp_path / "run", msgspec.structs.replace(CONFIG, seed=2))
+        run(recordings, finished, msgspec.structs.replace(CONFIG, seed=2))
 
 
 def test_a_window_that_is_not_finite_stops_the_run_by_name(recordings, tmp_path, monkeypatch):
@@ -128,9 +135,8 @@ def test_settings_are_checked(tmp_path):
         load_train_config(path)
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(recordings, tmp_path):
-    run(recordings, tmp_path / "run").train()
-    path = tmp_path / "run" / "last.pt"
+def test_a_full_disk_leaves_the_checkpoint_before(finished):
+    path = finished / "last.pt"
     before = path.read_bytes()
     with full_disk(), pytest.raises(OSError, match=r"last.pt.*File too large.*untouched"):
         checkpoint.save(path, CONFIG, {}, {})
@@ -138,24 +144,22 @@ def test_a_full_disk_leaves_the_checkpoint_before(recordings, tmp_path):
     assert [entry.name for entry in path.parent.glob("*.part")] == []
 
 
-def test_what_is_no_checkpoint_is_refused(recordings, tmp_path, monkeypatch):
+def test_what_is_no_checkpoint_is_refused(finished, tmp_path, monkeypatch):
     path = tmp_path / "x.pt"
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(CheckpointError, match=r"x.pt: not a checkpoint"):
         checkpoint.load(path)
-    run(recordings, tmp_path / "run").train()
     with pytest.raises(CheckpointError, match="a network 'compact', not 'reference'"):
-        checkpoint.load(tmp_path / "run" / "last.pt", "reference")
+        checkpoint.load(finished / "last.pt", "reference")
     monkeypatch.setattr("train.checkpoint.fingerprint", lambda spec: "0123456789abcdef")
     with pytest.raises(CheckpointError, match="made for the spec"):
-        checkpoint.load(tmp_path / "run" / "last.pt")
+        checkpoint.load(finished / "last.pt")
 
 
-def test_resuming_with_other_subjects_is_refused(recordings, tmp_path):
-    run(recordings, tmp_path / "run").train()
+def test_resuming_with_other_subjects_is_refused(recordings, finished):
     learn = Batches(recordings[:1], 4, 2, True, 1, SST_DEFAULT)
     with pytest.raises(TrainingError, match="train"):
-        Run(CONFIG, tmp_path / "run", learn, learn, {"data": "chests", "train": ["somebody else"]})
+        Run(CONFIG, finished, learn, learn, {"data": "chests", "train": ["somebody else"]})
 
 
 def test_two_processes_train_together(tmp_path):
