@@ -149,6 +149,24 @@ def test_finished_work_is_kept_whole_or_not_at_all(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["ega-0.5.json"]
 
 
+def test_several_processes_share_a_grid(preset, tmp_path, monkeypatch):
+    made, real_figures_of = [], compare.figures_of
+
+    def figures_of(name, *about):
+        made.append(name)
+        if len(made) == 1:  # another process, while this one works on the baseline
+            assert compare.compare(preset, ["ew"], 1, tmp_path).startswith("1 of 2 are still being made by another")
+            assert not (tmp_path / "table.md").exists()  # nothing to compare with yet
+        return real_figures_of(name, *about)
+
+    monkeypatch.setattr(compare, "figures_of", figures_of)
+    text = compare.compare(preset, ["ew"], 1, tmp_path)
+    assert made == ["stl", "ew"]
+    assert "| stl |" in text
+    assert "| ew |" in text
+    assert not list(tmp_path.glob("*.claim"))
+
+
 def test_a_folder_of_other_work_is_left_alone(tmp_path):
     keep_to({"data": "a", "split": (1, 2)}, tmp_path / "out")
     keep_to({"data": "a", "split": (1, 2)}, tmp_path / "out")

@@ -3,8 +3,9 @@
     python -m train.compare --preset tiny --seeds 3 --out runs/tiny
 
 Every run's last epoch is measured, on the test subjects: the rate has then fallen to zero, and nothing was chosen. Run
-it again to go on: finished runs are kept, and the table is written anew after each. Gradients are compared at the
-shared parameters, as in the paper, whatever the preset says.
+it again to go on: finished runs are kept, and the table is written anew after each. Run it twice at once, on a GPU or
+(with OMP_NUM_THREADS=1) on a core each, and they share the work. Gradients are compared at the shared parameters, as in
+the paper, whatever the preset says.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from train.__main__ import data_of, run_of
 from train.config import Strategy, TrainConfig, load_train_config
 from train.data.dataset import DataSet
 from train.evaluate import evaluate, part_of
-from train.kept import keep_to, kept
+from train.kept import claimed, keep_to, kept
 from train.loop import TASKS
 from train.metrics import delta_m
 from train.predict import TorchPredictor
@@ -99,28 +100,34 @@ def table(found: dict[str, list[Row]]) -> str:
 
 
 def compare(preset: str, rows: Collection[str], seeds: int, out: Path) -> str:
-    """Runs what is missing of the grid, and returns the table. Raises InputError, OSError."""
+    """Runs what is missing of the grid and nobody else is running; returns the table. Raises InputError, OSError."""
     config, data = _prepared(preset, rows, seeds, out)
     wanted = [name for name in ROWS if name in {BASELINE, *rows}]
-    jobs: list[tuple[str, Path, Callable[[], Row]]] = []
+    jobs: dict[Path, tuple[str, Callable[[], Row]]] = {}
     for seed in range(config.seed, config.seed + seeds):
         for row in wanted:
             name, seeded = f"{row}-seed{seed}", msgspec.structs.replace(config, seed=seed)
-            jobs.append((row, out / f"{name}.json", partial(figures_of, row, seeded, data, out / name)))
+            jobs[out / f"{name}.json"] = row, partial(figures_of, row, seeded, data, out / name)
     chosen = "" if set(wanted) == set(ROWS) else f" --strategies {' '.join(wanted)}"
     heading = f"`python -m train.compare --preset {preset} --seeds {seeds}{chosen}`: {_about(config, data)}"
-    found: dict[str, list[Row]] = {}
-    missing, done, began, text = sum(not path.exists() for _, path, _ in jobs), 0, time.monotonic(), ""
-    for row, path, make in jobs:
-        if not path.exists():
-            left = (missing - done) * (time.monotonic() - began) / done / 60 if done else None
-            print(f"{path.stem}: {done + 1} of {missing}" + (f", {left:.0f} min to go" if left else ""))
-            done += 1
-        found.setdefault(row, []).append(kept(path, make))
-        shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # its checkpoints have served
-        text = f"{heading}\n\n{table(found)}\n"
-        (out / "table.md").write_text(text)
-    return text
+    missing, began = _missing(jobs), time.monotonic()
+    for path, (_, make) in jobs.items():
+        with claimed(path) as ours:
+            if ours and not path.exists():
+                done = missing - _missing(jobs)
+                left = (missing - done) * (time.monotonic() - began) / done / 60 if done else None
+                print(f"{path.stem}: {done + 1} of {missing}" + (f", {left:.0f} min to go" if left else ""))
+                kept(path, make)
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # its checkpoints have served
+        found: dict[str, list[Row]] = {}
+        for finished, (row, make) in jobs.items():
+            if finished.exists():
+                found.setdefault(row, []).append(kept(finished, make))
+        if BASELINE in found:
+            (out / "table.md").write_text(f"{heading}\n\n{table(found)}\n")
+    if _missing(jobs):
+        return f"{_missing(jobs)} of {len(jobs)} are still being made by another process; then see {out / 'table.md'}"
+    return (out / "table.md").read_text()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -158,6 +165,10 @@ def _prepared(preset: str, rows: Collection[str], seeds: int, out: Path) -> tupl
     part_of(data, "test", config.data.fold)
     keep_to({"preset": msgspec.to_builtins(config), "data": data.name}, out)
     return config, data
+
+
+def _missing(paths: Collection[Path]) -> int:
+    return sum(not path.exists() for path in paths)
 
 
 def _about(config: TrainConfig, data: DataSet) -> str:

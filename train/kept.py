@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +40,17 @@ def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         write_whole(path, json.dumps(make(), indent=1).encode())
     found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Whether no other process is making the JSON file now. A claim ends with its process, however that ends."""
+    claim = path.with_suffix(".claim")
+    with claim.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+        claim.unlink(missing_ok=True)
