@@ -173,17 +173,14 @@ class RateEstimate:
 class BeatRate:
     """A heart rate from the network's beats, its 95 % interval, the beats behind it, and signs of whether it is right.
 
-    confidence: the mean of the beats', 0..1. off_cycle: |ln| of the beats' cycle over the one that the windows tell.
-    cycle_spread: standard deviation of its ln from window to window. entropy: mean of the windows' distributions of it,
-    0 (certain) to 1.
+    left_out: the share of the cycles that are too unlike the others to count. entropy: mean of the distributions of the
+    cycle's length that the windows tell, 0 (certain) to 1.
     """
 
     bpm: float
     ci95_bpm: tuple[float, float]
     n_beats: int
-    confidence: float
-    off_cycle: float
-    cycle_spread: float
+    left_out: float
     entropy: float
 
 

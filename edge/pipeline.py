@@ -22,7 +22,7 @@ from edge.chirp import ChirpConfig
 from edge.dsp.breathing import BreathingEstimator
 from edge.dsp.classical import HeartRateEstimator
 from edge.dsp.rcg import MAX_GAP_S, RcgExtractor
-from edge.frames import EcgBlock, FrameCount, Quality, RadarFrame, RateEstimate, RcgBlock, Vitals, Waveform
+from edge.frames import EcgBlock, FrameCount, Quality, RadarFrame, RcgBlock, Vitals, Waveform
 from edge.reconstruction import Begin, EcgReconstructor
 from edge.sources import Source
 from edge.spec import RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
@@ -138,37 +138,39 @@ class Pipeline:
         """No frame came for a moment."""
         self._silences += 1
 
-    def vitals(self, now_ns: int) -> Vitals:
-        """What may be said at `now_ns` (Unix). Call once every VITALS_PERIOD_S: it advances the heart's tracker."""
+    def look(self, now_ns: int) -> Evidence:
+        """What the verdict at `now_ns` (Unix) rests on. Call once every VITALS_PERIOD_S: the tracker advances."""
         if self._heard_ns is None:
             self._heard_ns = now_ns  # silence counts from when somebody began to listen
-        silence_s = abs(now_ns - self._heard_ns) / 1e9  # a clock set back is no proof of life
         breathing = self._breathing.estimate()
-        classical = self._heart.update(breathing.bpm)
         sound = not self._reconstructor or self._reconstructor.sound
-        beats = self._beats.rate() if sound else None
-        self.evidence = Evidence(
-            silence_s=silence_s,
+        return Evidence(
+            silence_s=abs(now_ns - self._heard_ns) / 1e9,  # a clock set back is no proof of life
             problem=self._rcg.problem,
             present=self._block is None or self._block.chest.present,
             movement=self.movement.level,
             history_s=self._heart.window_s(),
             lost_share=self._whole.count(False) / max(1, len(self._whole)),
-            classical=classical,
+            breathing=breathing,
+            classical=self._heart.update(breathing.bpm),
             network=self._reconstructor is not None,
             sound=sound,
-            beats=beats,
+            beats=self._beats.rate() if sound else None,
             clock_synced=self._clock_synced(),
         )
-        quality = self.quality = assess(self.evidence)
+
+    def vitals(self, now_ns: int) -> Vitals:
+        """What may be said at `now_ns` (Unix), from one `look`."""
+        evidence = self.evidence = self.look(now_ns)
+        quality = self.quality = assess(evidence)
         chest_seen = CHEST_LOST.isdisjoint(quality.flags)
-        if not chest_seen or breathing.confidence < BREATHING_CONFIDENCE_NEEDED:
-            breathing = RateEstimate()
-        heart = None if quality.state == "unusable" else beats or classical
+        breathes = chest_seen and evidence.breathing.confidence >= BREATHING_CONFIDENCE_NEEDED
+        beats = evidence.beats
+        heart = None if quality.state == "unusable" else beats or evidence.classical
         return Vitals(
-            t_ns=self._heard_ns,
+            t_ns=self._heard_ns or now_ns,
             heart_rate_bpm=heart.bpm if heart else None,
-            breathing_rate_bpm=breathing.bpm,
+            breathing_rate_bpm=evidence.breathing.bpm if breathes else None,
             chest_range_m=self._block.chest.range_m if chest_seen and self._block else None,
             quality=quality,
             frames=self.frames,

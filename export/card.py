@@ -8,6 +8,9 @@ from string import Template
 from edge.bundle import Description, Metrics
 from edge.spec import NOT_A_DEVICE
 
+NAMED = 40
+"""More people than these are only counted."""
+
 _CARD = Template("""\
 # $name
 
@@ -76,7 +79,8 @@ def model_card(about: Description) -> str:
 
 
 def _names(subjects: tuple[str, ...]) -> str:
-    return f"{len(subjects)}: {', '.join(subjects)}"
+    names = ", ".join(subjects) if len(subjects) <= NAMED else "named in `bundle.json`"
+    return f"{len(subjects)}: {names}"
 
 
 def _table(metrics: Metrics) -> str:

@@ -16,7 +16,7 @@ OPERATORS = frozenset(
     {
         *{"Add", "Cast", "Concat", "Conv", "ConvTranspose", "DequantizeLinear", "Div", "Equal", "Exp", "Floor"},
         *{"Gather", "Gemm", "GridSample", "MatMul", "Mul", "Pad", "Pow", "QuantizeLinear", "ReduceMax", "ReduceMean"},
-        *{"ReduceSum", "Relu", "Reshape", "Shape", "Slice", "Softmax", "Squeeze", "Sub", "Tanh", "Transpose"},
+        *{"ReduceSum", "Relu", "Reshape", "Shape", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub", "Tanh", "Transpose"},
         *{"Unsqueeze", "Where"},
     }
 )

@@ -9,7 +9,7 @@ import pytest
 from edge.frames import BeatRate, RateEstimate
 from edge.vitals.quality import FLAGS, Evidence, assess
 
-BEATS = BeatRate(70.0, (68.0, 72.0), 11, confidence=0.97, off_cycle=0.01, cycle_spread=0.01, entropy=0.35)
+BEATS = BeatRate(70.0, (68.0, 72.0), 11, left_out=0.0, entropy=0.35)
 CLASSICAL = RateEstimate(71.0, 0.97)
 ALONE = Evidence(
     silence_s=0.0,
@@ -18,6 +18,7 @@ ALONE = Evidence(
     movement="none",
     history_s=10.0,
     lost_share=0.0,
+    breathing=RateEstimate(),
     classical=CLASSICAL,
     network=False,
     sound=True,
@@ -26,7 +27,7 @@ ALONE = Evidence(
 )
 FINE = replace(ALONE, network=True, beats=BEATS)
 OCTAVE = RateEstimate(35.0, 0.95)
-DUBIOUS = replace(BEATS, off_cycle=0.5, cycle_spread=0.4, entropy=0.7, confidence=0.4)
+DUBIOUS = replace(BEATS, left_out=0.3, entropy=0.7)
 
 
 @pytest.mark.parametrize("base", [ALONE, FINE], ids=["classical", "network"])

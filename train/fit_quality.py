@@ -102,11 +102,9 @@ def trust_rows(person: int) -> Rows:
     pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
     rcg = trial.rcg.astype(np.float64)
     for now_s in watch_rcg(pipeline, rcg, integrated(rcg)):
-        pipeline.vitals(round(now_s * 1e9))
-        assert pipeline.evidence
-        beats, true = pipeline.evidence.beats, true_bpm(trial.r_peaks_s, now_s)
-        if beats and np.isfinite(true):
-            found = trust_signs(beats)
+        evidence, true = pipeline.look(round(now_s * 1e9)), true_bpm(trial.r_peaks_s, now_s)
+        if (beats := evidence.beats) and np.isfinite(true):
+            found = trust_signs(beats, evidence.classical)
             names = list(found)
             signs.append(list(found.values()))
             wanted.append(float(abs(beats.bpm - true) <= tolerance_bpm(true)))

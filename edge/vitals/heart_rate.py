@@ -15,7 +15,7 @@ from collections import deque
 import numpy as np
 
 from edge.frames import BeatRate, Bool, EcgBlock, Float64, Rhythm
-from edge.spec import CYCLE_CLASSES, CYCLE_MIN, RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
+from edge.spec import CYCLE_CLASSES, RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
 
 RHYTHM_S = 60.0
 FEWEST_CYCLES = 3
@@ -36,8 +36,8 @@ class BeatList:
 
     def forget(self) -> None:
         """What follows is not of the same stretch of time, or not of the same chest."""
-        self._beats: Float64 = np.zeros((2, 0))  # time since the stream's start in s, confidence
-        self._cycles: deque[tuple[float, float]] = deque(maxlen=round(WINDOW_S / VITALS_PERIOD_S))  # ln, entropy
+        self._beats_s: Float64 = np.zeros(0)  # since the stream's start
+        self._entropies: deque[float] = deque(maxlen=round(WINDOW_S / VITALS_PERIOD_S))  # of each window's cycle
         self._ripe_s = 0.0
         self._since_s = 0.0
 
@@ -49,36 +49,33 @@ class BeatList:
         """Adds a stretch; one that does not continue the last begins a new list."""
         if not ecg.continues:
             self.forget()
-        beats = np.stack([ecg.estimate.r_peaks / RCG_RATE_HZ, ecg.estimate.confidence])
         self._ripe_s = (ecg.estimate.sample0 + len(ecg.estimate.ecg)) / RCG_RATE_HZ
-        self._beats = np.concatenate([self._beats, beats], axis=1)
-        self._beats = self._beats[:, self._beats[0] > self._ripe_s - RHYTHM_S]
-        self._cycles.append(_middle_and_entropy(ecg.said.cycle))
+        beats_s = np.concatenate([self._beats_s, ecg.estimate.r_peaks / RCG_RATE_HZ])
+        self._beats_s = beats_s[beats_s > self._ripe_s - RHYTHM_S]
+        self._entropies.append(_entropy(ecg.said.cycle))
         self._since_s = 0.0
 
     def rate(self) -> BeatRate | None:
         """Of the last WINDOW_S; None with fewer than FEWEST_CYCLES, or when no stretch has come for LATE_S."""
-        beats_s, confidence = self._beats[:, self._beats[0] > self._ripe_s - WINDOW_S]
+        beats_s = self._beats_s[self._beats_s > self._ripe_s - WINDOW_S]
         cycles_s = np.diff(beats_s)
-        cycles_s = cycles_s[_alike(cycles_s)]
+        alike = _alike(cycles_s)
+        cycles_s = cycles_s[alike]
         if self._since_s > LATE_S or len(cycles_s) < FEWEST_CYCLES:
             return None
         mean_s, deviation_s = float(cycles_s.mean()), float(cycles_s.std(ddof=1))
         error_s = 1.96 * math.hypot(deviation_s, TIMING_S) / math.sqrt(len(cycles_s))
-        ln_cycles, entropies = np.transpose(self._cycles)
         return BeatRate(
             bpm=60 / mean_s,
             ci95_bpm=(60 / (mean_s + error_s), 60 / max(mean_s - error_s, mean_s / 2)),
             n_beats=len(beats_s),
-            confidence=float(confidence.mean()),
-            off_cycle=abs(math.log(mean_s) - float(np.median(ln_cycles))),
-            cycle_spread=float(ln_cycles.std()),
-            entropy=float(entropies.mean()),
+            left_out=1 - float(alike.mean()),
+            entropy=float(np.mean(self._entropies)),
         )
 
     def rhythm(self) -> Rhythm | None:
         """Of the last RHYTHM_S; None with fewer than RHYTHM_CYCLES, or where too many are doubtful."""
-        cycles_s = np.diff(self._beats[0])
+        cycles_s = np.diff(self._beats_s)
         alike = _alike(cycles_s)
         if len(cycles_s) < RHYTHM_CYCLES or alike.mean() < RHYTHM_SHARE:
             return None
@@ -96,8 +93,7 @@ def _alike(cycles_s: Float64) -> Bool:
     return np.asarray(np.abs(np.log(cycles_s / middle)) < ALIKE)
 
 
-def _middle_and_entropy(cycle: np.ndarray) -> tuple[float, float]:
-    """Of the distribution of the cycle's length: ln of its median in s, and its entropy over the largest possible."""
-    middle = CYCLE_MIN + int(np.searchsorted(np.cumsum(cycle, dtype=np.float64), 0.5))
+def _entropy(cycle: np.ndarray) -> float:
+    """Of the distribution of the cycle's length, over the largest possible."""
     share = cycle[cycle > 0].astype(np.float64)
-    return math.log(middle / RCG_RATE_HZ), -float(share @ np.log(share)) / math.log(CYCLE_CLASSES)
+    return -float(share @ np.log(share)) / math.log(CYCLE_CLASSES)

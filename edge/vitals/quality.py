@@ -41,7 +41,6 @@ LOSS_UNUSABLE_NETWORK = 0.40  # with 31 % lost here and there it is still right 
 CONFIDENCE_NEEDED = 0.80  # of the classical rates above it, 95 to 100 % are right, by set (bench/classical.py)
 CONFIDENCE_GOOD = 0.90
 BREATHING_CONFIDENCE_NEEDED = 0.5
-SIGN_LIMIT = 0.5  # of the signs that are unlimited: farther off is as bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,7 @@ class Evidence:
     movement: MovementLevel
     history_s: float
     lost_share: float
+    breathing: RateEstimate
     classical: RateEstimate
     network: bool
     sound: bool
@@ -92,13 +92,12 @@ def assess(e: Evidence) -> Quality:
     return Quality("degraded" if "degraded" in severities or not _good(e) else "good", index, tuple(flags))
 
 
-def trust_signs(beats: BeatRate) -> dict[str, float]:
+def trust_signs(beats: BeatRate, classical: RateEstimate) -> dict[str, float]:
     """What tells a right rate from a wrong one, as `fitted.json` weighs it."""
     return {
-        "confidence": beats.confidence,
+        "left_out": beats.left_out,
         "entropy": beats.entropy,
-        "off_cycle": min(beats.off_cycle, SIGN_LIMIT),
-        "cycle_spread": min(beats.cycle_spread, SIGN_LIMIT),
+        "seconded": classical.confidence if _agree(classical, beats) else -classical.confidence,
     }
 
 
@@ -124,7 +123,7 @@ def _trust(e: Evidence) -> float:
     """0..1; 0 where a sign is not finite."""
     if not e.network:
         return e.classical.confidence if e.classical.confidence > 0 else 0.0
-    trust = FITTED.trust.probability(trust_signs(e.beats)) if e.beats else 0.0
+    trust = FITTED.trust.probability(trust_signs(e.beats, e.classical)) if e.beats else 0.0
     return trust if trust > 0 else 0.0
 
 

@@ -61,7 +61,7 @@ class Points(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The views."""
         batch, points = x.shape[:2]
-        features = self.stem(x.flatten(0, 1))
+        features = self.stem(x.flatten(0, 1).sqrt())  # weak lines beside strong ones
         # The same question of the moment and of the whole window: how well does this point show the heart?
         score = self.score(features + features.mean(-1, keepdim=True)).unflatten(0, (batch, points))
         silent = x.amax((2, 3)) == 0
