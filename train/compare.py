@@ -5,7 +5,8 @@
 Every run's last epoch is measured, on the test subjects: the rate has then fallen to zero, and nothing was chosen. Run
 it again to go on: finished runs are kept, and the table is written anew after each. Run it twice at once, on a GPU or
 (with OMP_NUM_THREADS=1) on a core each, and they share the work. Gradients are compared at the shared parameters, as in
-the paper, whatever the preset says.
+the paper, whatever the preset says; one row of EGA compares them at the representation, and one has the order of the
+authors' program.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ ROWS: dict[str, tuple[Strategy, ...]] = {
     **{f"fixed-{task}": (Strategy("fixed", {"values": weights}),) for task, weights in zip(TASKS, FIXED, strict=True)},
     **{name: (Strategy(name),) for name in ("cagrad", "imtl", "moco", "aligned")},
     **{f"ega-{t:g}": (Strategy("ega", {"temperature": t}),) for t in TEMPERATURES},
+    "ega-1-code": (Strategy("ega", {"order": "code"}),),
+    "ega-1-representation": (Strategy("ega", alignment="representation"),),
     **{name: (Strategy(name),) for name in ("upgrad", "fairgrad", "config", "dbmtl")},
 }
 """A row of the table to what it trains: one network, or for the single-task baseline one a task."""
