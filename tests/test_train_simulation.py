@@ -1,5 +1,6 @@
 """Simulated trials: the same for the same seed, true to their labels, hard enough, and in MMECG's form."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -144,6 +145,14 @@ def test_a_set_is_the_same_bytes_however_it_was_made_and_reads_back(tmp_path):
         np.testing.assert_array_equal(getattr(trial, field), getattr(made, field))
     assert dataset.describe(tmp_path / "one" / "dataset.toml").reader == "mmecg"
     assert [trial.name for trial in mmecg_format.read(tmp_path / "one")] == ["1", "2", "3", "4"]
+
+
+def test_two_trainings_that_begin_at_once_share_the_set(tmp_path):
+    with ThreadPoolExecutor() as pool:
+        begun = [pool.submit(simulate_set, tmp_path, 2, 1, 1, SAMPLES, processes=1) for _ in range(2)]
+    one, other = (each.result() for each in begun)
+    assert one == other
+    assert {path.name for path in tmp_path.iterdir()} == {"dataset.toml", "1.mat", "2.mat"}
 
 
 def test_a_folder_with_another_set_is_left_alone(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ seed gives the same bytes, however many processes make them. Stop it when you li
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -30,7 +31,7 @@ from train.simulation.subject import draw_subject
 from train.simulation.trial import SAMPLES, simulate
 
 _HEADER = b"MATLAB 5.0 MAT-file, simulated by radarecg: nobody's heart".ljust(116)
-_PARTS = "unfinished"
+_DESCRIPTION, _PARTS = "dataset.toml", "unfinished"
 _PACKAGE = Path(__file__).parent
 _PERSON = ("body.py", "breathing.py", "ecg.py", "heart.py", "rhythm.py", "scene.py", "spread.py")
 
@@ -51,22 +52,9 @@ def simulate_set(
     folder.mkdir(parents=True, exist_ok=True)
     _describe(folder, f"simulated-{seed}-{trials_per_subject}x{samples}-{_digest_of_people()}")
     paths = [folder / f"{number}.mat" for number in range(1, subjects * trials_per_subject + 1)]
-    missing = [number for number, path in enumerate(paths) if not path.exists()]
-    (folder / _PARTS).mkdir(exist_ok=True)
-    with Progress() as progress:
-        task = progress.add_task("trials", total=len(paths), completed=len(paths) - len(missing))
-        pool = ProcessPoolExecutor(processes or os.cpu_count(), get_context("spawn"), _leave_interrupts_to_the_parent)
-        try:
-            jobs = [
-                pool.submit(_write, paths[n], seed, n // trials_per_subject + 1, n % trials_per_subject + 1, samples)
-                for n in missing
-            ]
-            for done in as_completed(jobs):
-                done.result()
-                progress.advance(task)
-        finally:
-            pool.shutdown(cancel_futures=True)
-    shutil.rmtree(folder / _PARTS)
+    with (folder / _DESCRIPTION).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two trainings may begin at once: the second waits for the first one's people
+        _make_missing(paths, seed, trials_per_subject, samples, processes)
     return paths
 
 
@@ -90,6 +78,28 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _make_missing(
+    paths: list[Path], seed: int, trials_per_subject: int, samples: int, processes: int | None
+) -> None:
+    missing = [number for number, path in enumerate(paths) if not path.exists()]
+    parts = paths[0].parent / _PARTS
+    parts.mkdir(exist_ok=True)
+    with Progress() as progress:
+        task = progress.add_task("trials", total=len(paths), completed=len(paths) - len(missing))
+        pool = ProcessPoolExecutor(processes or os.cpu_count(), get_context("spawn"), _leave_interrupts_to_the_parent)
+        try:
+            jobs = [
+                pool.submit(_write, paths[n], seed, n // trials_per_subject + 1, n % trials_per_subject + 1, samples)
+                for n in missing
+            ]
+            for done in as_completed(jobs):
+                done.result()
+                progress.advance(task)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    shutil.rmtree(parts)
+
+
 def _positive(text: str) -> int:
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than one")
@@ -101,7 +111,7 @@ def _describe(folder: Path, name: str) -> None:
         f'name = "{name}"\nreader = "mmecg"\npath = "."\n\n[split]  # no subject on both sides\n'
         'kind = "holdout"\nseed = 1\n'
     )
-    path = folder / "dataset.toml"
+    path = folder / _DESCRIPTION
     if path.exists() and f'name = "{name}"' not in path.read_text().splitlines():
         raise InputError(f"{path} describes another set than {name}; choose another folder, or empty this one")
     if not path.exists():
