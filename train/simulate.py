@@ -78,9 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _make_missing(
-    paths: list[Path], seed: int, trials_per_subject: int, samples: int, processes: int | None
-) -> None:
+def _make_missing(paths: list[Path], seed: int, trials_per_subject: int, samples: int, processes: int | None) -> None:
     missing = [number for number, path in enumerate(paths) if not path.exists()]
     parts = paths[0].parent / _PARTS
     parts.mkdir(exist_ok=True)
