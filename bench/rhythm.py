@@ -41,7 +41,6 @@ class Person(NamedTuple):
     """Of each second with a rhythm: whether it was called irregular; RMSSD and SDNN in ms, ours and the true one."""
 
     rhythm: str
-    seconds: int
     irregular: list[bool]
     rmssd_ms: list[tuple[float, float]]
     sdnn_ms: list[tuple[float, float]]
@@ -52,7 +51,7 @@ def watched(number: int) -> Person:
     trial = simulate(draw_session(subject, 1, SECONDS), round(SECONDS * RCG_RATE_HZ))
     pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
     rcg = trial.rcg.astype(np.float64)
-    person = Person(subject.rhythm, round(SECONDS - RHYTHM_S), [], [], [])
+    person = Person(subject.rhythm, [], [], [])
     for now_s in watch_rcg(pipeline, rcg, integrated(rcg)):
         rhythm = pipeline.vitals(round(now_s * 1e9)).rhythm
         if rhythm and now_s > RHYTHM_S:
@@ -81,7 +80,7 @@ def main() -> None:
     for rhythm in ("sinus", "ectopic", "af"):
         group = [person for person in people if person.rhythm == rhythm]
         calls = [call for person in group for call in person.irregular]
-        told = len(calls) / max(1, sum(person.seconds for person in group))
+        told = len(calls) / max(1, len(group) * round(SECONDS - RHYTHM_S))
         shares[rhythm] = round(float(np.mean(calls)), 3) if calls else None
         rmssd_ms = [pair for person in group for pair in person.rmssd_ms]
         sdnn_ms = [pair for person in group for pair in person.sdnn_ms]

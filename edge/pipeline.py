@@ -162,13 +162,14 @@ class Pipeline:
     def vitals(self, now_ns: int) -> Vitals:
         """What may be said at `now_ns` (Unix), from one `look`."""
         evidence = self.evidence = self.look(now_ns)
+        assert self._heard_ns is not None  # `look` has begun to listen
         quality = self.quality = assess(evidence)
         chest_seen = CHEST_LOST.isdisjoint(quality.flags)
         breathes = chest_seen and evidence.breathing.confidence >= BREATHING_CONFIDENCE_NEEDED
         beats = evidence.beats
         heart = None if quality.state == "unusable" else beats or evidence.classical
         return Vitals(
-            t_ns=self._heard_ns or now_ns,
+            t_ns=self._heard_ns,
             heart_rate_bpm=heart.bpm if heart else None,
             breathing_rate_bpm=evidence.breathing.bpm if breathes else None,
             chest_range_m=self._block.chest.range_m if chest_seen and self._block else None,

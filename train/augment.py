@@ -42,7 +42,10 @@ def cut(rcg: Float32, start: float, length: int, pace: float) -> Float32:
 
 
 def disturb(rcg: Float32, rng: np.random.Generator) -> Float32:
-    """Constant noise on some windows [P, n], a movement in others; powers relative to the window's own."""
+    """Windows [P, n] through a filter, some with constant or rising noise, some with a movement.
+
+    Powers are relative to the window's own.
+    """
     rcg = coloured(rcg, rng.uniform(-TILT_DB, TILT_DB), _cut(rng))
     power = float(np.square(rcg).mean()) + 1e-30
     if rng.random() < NOISE_SHARE:
