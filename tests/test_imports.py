@@ -50,7 +50,7 @@ ROOMS = {
     "interrupts": set(),
     "doctor": {"config", "dsp", "mqtt", "network", "radar"},
     "diagnostics": {"config", "doctor"},
-    "demo": {"mqtt"},
+    "demo": {"interrupts", "mqtt"},
     "runtime": {"config", "logs", "mqtt", "network", "pipeline", "radar", "sources", "swap", "systemd", "web"},
     "cli": {
         *{"arguments", "calibrate", "config", "demo", "diagnostics", "doctor", "interrupts", "mqtt", "pipeline"},
