@@ -73,7 +73,7 @@ def test_the_radar_answers_and_is_not_told_anything(checked, setup_of):
 
 def test_without_settings_the_radar_is_looked_for(checked, monkeypatch):
     with Awr1843Emulator("studio_cli") as radar:
-        monkeypatch.setattr(awr1843, "find_port", lambda: radar.port)
+        monkeypatch.setattr(doctor, "find_port", lambda: radar.port)
         assert checked("radar", doctor.Setup()) == ("ok", f"{radar.port} is answering")
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edge.arguments import positive
-from edge.errors import InputError
+from edge.errors import InputError, install_hint
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
@@ -20,5 +20,5 @@ def run(args: argparse.Namespace) -> int:
     try:
         from edge.demo.run import demo
     except ModuleNotFoundError as error:
-        raise InputError(f"the demo needs {error.name}: pip install 'radarecg[demo]'") from error
+        raise InputError(f"the demo needs {error.name}: {install_hint('demo')}") from error
     return demo(args.duration, args.picture)

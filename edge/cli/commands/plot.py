@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edge.arguments import positive
-from edge.errors import InputError
+from edge.errors import InputError, install_hint
 from edge.radar.decode import IQ_ORDERS
 from edge.recording import open_recording
 
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
-        raise InputError("pictures need matplotlib: pip install 'radarecg[plot]'") from error
+        raise InputError(f"pictures need matplotlib: {install_hint('plot')}") from error
     from edge.plot import draw, motion_of_arrays, motion_of_recording
 
     picture = args.picture or Path(f"{args.file.stem or 'recording'}.png")
