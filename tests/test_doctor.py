@@ -10,7 +10,7 @@ from edge.radar import awr1843, uart
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from tests.conftest import ROOT
 from tests.peers.brokers import free_port
-from tests.test_cli import radarecg
+from tests.peers.command_line import radarecg
 from tests.test_radar_dca1000_control import CARD, HOST, answering
 
 CFG = ROOT / "firmware_config/awr1843_mmecg.cfg"
