@@ -177,6 +177,13 @@ def test_a_token_in_the_address_opens_the_page(browser):
         context.close()
 
 
+def test_of_a_silent_radar_no_quality_is_shown(page, opened):
+    tab = opened(page)
+    tell(page, tab, vitals(Quality("unusable", 0.0, ("radar_fault", "stale"))), "Radar fault")
+    assert tab.text_content("#reason") == "No radar frame is arriving."
+    assert tab.text_content("#quality") == tab.text_content("#processing") == "--"
+
+
 def test_the_clock_is_spoken_of_once_beneath_everything(page, opened):
     tab = opened(page)
     tell(page, tab, vitals(), "Good signal")

@@ -48,8 +48,9 @@ const handlers = {
     at("note").textContent = note;
     at("breathing").textContent = number(v.breathing_rate_bpm, 0);
     at("distance").textContent = number(v.chest_range_m, 2);
-    at("quality").textContent = number(v.sqi, 2);
-    at("processing").textContent = v.flags.includes("stale") ? "--" : v.delay_ms;
+    const silent = v.flags.includes("stale"); // then there is no signal that has a quality
+    at("quality").textContent = number(silent ? null : v.sqi, 2);
+    at("processing").textContent = silent ? "--" : v.delay_ms;
     at("loss").textContent = v.lost.toLocaleString("en");
     at("of-frames").textContent = `of ${(v.frames + v.lost).toLocaleString("en")}`;
   },
