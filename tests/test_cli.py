@@ -210,3 +210,14 @@ def test_replay_uses_the_calibration_of_the_recording(mmecg, tmp_path):
             recorder.write(RawFrame(seq, 5_000_000 * seq, encode(iq, "sdk"), mmecg.frame_bytes))
     done = radarecg("replay", tmp_path / "rec", "--summary")
     assert json.loads(done.stdout)["chest_range_m"] == pytest.approx(0.46, abs=0.02)  # without: 0.53
+
+
+def test_hints_name_what_pip_can_install():
+    """radarecg is on no index: its optional parts are installed from its folder, by names that pyproject.toml has."""
+    extras = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text().split("optional-dependencies")[1], re.M)
+    named = []
+    for path in (path for package in ("edge", "train", "export") for path in (ROOT / package).rglob("*.py")):
+        text = path.read_text()
+        assert "install 'radarecg" not in text, path
+        named += re.findall(r"install_hint\([\"'](\w+)", text)
+    assert {"cpu", "demo", "export", "jetson", "plot", "signed"} == set(named) <= set(extras)

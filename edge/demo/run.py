@@ -82,7 +82,8 @@ def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_
                 elif vitals:
                     print(view.line(vitals, subscriber.watch.true_bpm, elapsed_s), file=sys.stderr)
         except KeyboardInterrupt:
-            pass
+            if not (subscriber.watch.vitals and subscriber.watch.vitals.frames.received):
+                raise  # there is nothing yet to sum up
 
 
 def _runtime(folder: Path, mqtt_port: int, web_port: int, data_port: int) -> list[str]:
