@@ -22,8 +22,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.broker import CONNACK_S, UNSUPPORTED_VERSION, Broker, paho_client, properties
-from edge.mqtt.limits import MAX_IN_FLIGHT, Limits, limits_of
-from edge.mqtt.reasons import QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED, TAKEN_OVER, explain, min_wait_s
+from edge.mqtt.limits import Limits, limits_of
+from edge.mqtt.reasons import ADVICE, QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED, TAKEN_OVER, explain, min_wait_s
 
 KEEPALIVE_S = 15
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
@@ -61,8 +61,8 @@ class Link:
     def accept(self, limits: Limits) -> None:
         """Keep to these limits from now on."""
         self.limits = limits
-        if limits.in_flight < MAX_IN_FLIGHT:
-            self.client.max_inflight_messages_set(limits.in_flight)
+        # Paho's own setter refuses while there is a connection, and only now the limit is known; nothing is sent yet.
+        self.client._max_inflight_messages = limits.in_flight
 
     def end(self) -> None:
         """Disconnect. Any thread may."""
@@ -201,12 +201,13 @@ class Connection(ABC):
                 f"{self.takeovers}: {other}",
                 logging.ERROR,
             )
-        elif self._short >= MANY_LOSSES:
+        elif self._short >= MANY_LOSSES:  # not every broker gives the reason, and MQTT 3.1.1 has none
             self._report(
                 f"the connection to the broker at {place} was lost {self._short} times soon after it was accepted: "
                 f"probably {other}; or the broker does not accept a message of ours: see its log",
                 logging.ERROR,
             )
+            return ADVICE[TAKEN_OVER].min_wait_s
         else:
             why = explain(end.reason, end.properties) if end.is_from_broker else end.reason
             self._report(f"lost the broker at {place} ({why})")
