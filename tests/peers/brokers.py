@@ -114,14 +114,19 @@ ACCEPTED = (0, b"")
 class ScriptedBroker:
     """MQTT byte by byte, for what no real broker can be made to do.
 
-    `connacks`: reason and properties for each CONNECT in turn, the last one from then on. `end`: a packet that follows a
-    CONNACK and ends the connection (b"" only ends it). Publications are kept as (topic, QoS, retained, packet's size) and,
-    unless `is_silent`, confirmed at once.
+    `connacks`: reason and properties for each CONNECT in turn, the last one from then on. `end`: a packet that follows
+    a CONNACK and ends the connection (b"" only ends it). Publications are kept as (topic, QoS, retained, size of the
+    packet) and, unless `is_silent`, confirmed at once. `subacks`: reasons for each SUBSCRIBE in turn, for all its topics
+    alike.
     """
 
-    def __init__(self, *connacks: tuple[int, bytes], end: bytes | None = None, is_silent: bool = False) -> None:
+    def __init__(
+        self, *connacks: tuple[int, bytes], end: bytes | None = None, is_silent: bool = False, subacks: tuple = (1,)
+    ) -> None:
         self._connacks, self._end, self._is_silent = list(connacks or [ACCEPTED]), end, is_silent
+        self._subacks = list(subacks)
         self.connects: list[bytes] = []
+        self.subscribed: list[list[str]] = []
         self.published: list[tuple[str, int, bool, int]] = []
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
@@ -170,5 +175,14 @@ class ScriptedBroker:
             self.published.append((topic, qos, bool(first & 1), size))
             if qos and not self._is_silent:
                 connection.sendall(b"\x40\x02" + rest[:2])
+        elif kind == 8:
+            topics, rest = [], body[3:]  # of MQTT 5, without properties
+            while rest:
+                length = int.from_bytes(rest[:2], "big")
+                topics.append(rest[2 : 2 + length].decode())
+                rest = rest[3 + length :]
+            self.subscribed.append(topics)
+            reason = self._subacks.pop(0) if len(self._subacks) > 1 else self._subacks[0]
+            connection.sendall(bytes([0x90, 3 + len(topics)]) + body[:2] + b"\x00" + bytes([reason]) * len(topics))
         elif kind == 12:
             connection.sendall(b"\xd0\x00")
