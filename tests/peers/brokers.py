@@ -116,8 +116,7 @@ class ScriptedBroker:
 
     `connacks`: reason and properties for each CONNECT in turn, the last one from then on. `end`: a packet that follows
     a CONNACK and ends the connection (b"" only ends it). Publications are kept as (topic, QoS, retained, size of the
-    packet) and, unless `is_silent`, confirmed at once. `subacks`: reasons for each SUBSCRIBE in turn, for all its topics
-    alike.
+    packet) and, unless `is_silent`, confirmed at once. `subacks`: a reason for each SUBSCRIBE in turn, for all topics.
     """
 
     def __init__(
