@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,11 +19,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small pro
 from edge.calibrate import calibrate
 from edge.calibration import UNCALIBRATED
 from edge.command_line import Command, parser
-from edge.config import broker_of, load_hub_config, spool_of
 from edge.diagnostics import diagnose
 from edge.doctor import examine, load_setup
 from edge.errors import InputError
-from edge.mqtt.bridge import run_bridge, store_in
+from edge.hub import serve_hub
 from edge.pipeline import Pipeline, first_problem, run
 from edge.radar.boards import boards
 from edge.radar.calibration import load_calibration
@@ -165,9 +163,7 @@ def command_twin(args: argparse.Namespace) -> int:
 
 def command_fhir_bridge(args: argparse.Namespace) -> int:
     """On a hub: what devices publish as FHIR Observations, in a folder or at a server."""
-    config, store, stopping = load_hub_config(args.config), store_in(args.target), threading.Event()
-    _on_stop(stopping.set)
-    run_bridge(broker_of(config, args.config), spool_of(config, args.config), store, args.fhir, stopping)
+    serve_hub(args.config, args.target, args.fhir, _on_stop)
     return 0
 
 

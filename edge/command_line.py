@@ -85,7 +85,7 @@ def parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
 
     sub = add("fhir-bridge")
     sub.add_argument("target", metavar="FOLDER|URL", help="where the Observations go; a server's .../Observation")
-    sub.add_argument("--config", type=Path, required=True, metavar="TOML", help="[mqtt] and [spool] as for run")
+    sub.add_argument("--config", type=Path, required=True, metavar="TOML", help="[mqtt] and [spool] as for run, [fhir]")
     sub.add_argument("--fhir", choices=VERSIONS, default="R4B", help="the version of FHIR")
 
     sub = add("swap-model")

@@ -133,11 +133,34 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: Literal["text", "json"] = "text"
 
 
+class HubSpoolConfig(SpoolConfig, frozen=True, forbid_unknown_fields=True):
+    """A bridge's own: `radarecg run` may use the same folder."""
+
+    file: File = "fhir-spool.db"
+
+
+class FhirConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to be let in by the FHIR server. Files are relative to the settings file.
+
+    The first line of `token_file` is a bearer token; it is read again for every request, so it may be renewed. `token`
+    is for the environment (RADARECG_FHIR__TOKEN). `ca`, `cert` and `key` as for the broker. Messages that the server
+    refuses are kept in the folder `dead_letters`.
+    """
+
+    token_file: File | None = None
+    token: str | None = None
+    ca: File | None = None
+    cert: File | None = None
+    key: File | None = None
+    dead_letters: File = "fhir-dead-letters"
+
+
 class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of `radarecg fhir-bridge`: the broker, and where messages wait for the FHIR server."""
+    """The settings of `radarecg fhir-bridge`: the broker, where messages wait for the FHIR server, and that server."""
 
     mqtt: MqttConfig
-    spool: SpoolConfig = SpoolConfig()
+    spool: HubSpoolConfig = HubSpoolConfig()
+    fhir: FhirConfig = FhirConfig()
 
 
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:

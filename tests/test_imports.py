@@ -52,8 +52,9 @@ ROOMS = {
     "diagnostics": {"config", "doctor"},
     "demo": {"mqtt"},
     "runtime": {"config", "logs", "mqtt", "network", "pipeline", "radar", "sources", "swap", "systemd", "web"},
+    "hub": {"config", "mqtt"},
     "__main__": {
-        *{"calibrate", "command_line", "config", "demo", "diagnostics", "doctor", "mqtt", "pipeline", "plot", "radar"},
+        *{"calibrate", "command_line", "config", "demo", "diagnostics", "doctor", "hub", "pipeline", "plot", "radar"},
         *{"recording", "report", "runtime", "sources", "swap", "twin"},
     },
 }
