@@ -14,6 +14,7 @@ from edge.spec import SPEED_OF_LIGHT_M_S
 Firmware = Literal["studio_cli", "sdk_demo"]
 
 BYTES_PER_SAMPLE = 4  # int16 I and int16 Q
+SOFTWARE_TRIGGER, HARDWARE_TRIGGER = 1, 2
 
 
 class ChirpConfigError(InputError):
@@ -25,7 +26,8 @@ class ChirpConfig:
     """One TDM frame of an AWR1843-like radar. `tx_order` and `rx` count antennas from 1.
 
     `adc_layout` is adcbufCfg's (output, sample swap, interleave, chirp threshold), `lvds_content` lvdsStreamCfg's
-    (header, data format, software session).
+    (header, data format, software session). `frames` is how many come after a start, 0: endlessly; `trigger` what starts
+    each: SOFTWARE_TRIGGER or HARDWARE_TRIGGER, a pulse at a pin.
     """
 
     source: str
@@ -49,6 +51,8 @@ class ChirpConfig:
     rx: tuple[int, ...]
     loops: int
     frame_period_s: float
+    frames: int
+    trigger: int
 
     @property
     def band(self) -> Literal["77GHz", "60GHz"]:

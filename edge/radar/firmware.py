@@ -9,11 +9,12 @@ import math
 from collections import defaultdict
 from pathlib import Path
 
-from edge.chirp import ChirpConfig, ChirpConfigError
+from edge.chirp import HARDWARE_TRIGGER, SOFTWARE_TRIGGER, ChirpConfig, ChirpConfigError
 from edge.radar.limits import LIMITS, require_limits
 
 # Synthesiser steps: reference clock / 2^26 for the start, times 900 for the slope (mmwavelink rl_sensor.h).
 MAX_CHIRPS = 512
+MAX_FRAMES = 65535  # rl_sensor.h numFrames
 MAX_NUMBER = 1e9  # no argument of any command comes near; beyond it is a slip of the pen
 _REFERENCE_HZ = {"77GHz": 3.6e9, "60GHz": 2.7e9}
 
@@ -50,6 +51,8 @@ def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
         raise cfg.error("profileCfg", "needs start, ramp end, slope, samples and sample rate above 0")
     if frame[2] < 1 or frame[4] <= 0:
         raise cfg.error("frameCfg", "needs at least one loop and a period above 0")
+    if not 0 <= frame[3] <= MAX_FRAMES or frame[5] not in (SOFTWARE_TRIGGER, HARDWARE_TRIGGER):
+        raise cfg.error("frameCfg", f"needs 0 to {MAX_FRAMES} frames (0: endlessly) and trigger 1 or 2 (hardware)")
     backoff = int(profile[5])
     band = "77GHz" if profile[1] > 70 else "60GHz"
     lsb_hz = _REFERENCE_HZ[band] / 2**26
@@ -76,6 +79,8 @@ def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
         rx=_antennas(int(channel[0])),
         loops=int(frame[2]),
         frame_period_s=frame[4] * 1e-3,
+        frames=int(frame[3]),
+        trigger=int(frame[5]),
     )
 
 
