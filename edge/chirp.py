@@ -26,8 +26,8 @@ class ChirpConfig:
     """One TDM frame of an AWR1843-like radar. `tx_order` and `rx` count antennas from 1.
 
     `adc_layout` is adcbufCfg's (output, sample swap, interleave, chirp threshold), `lvds_content` lvdsStreamCfg's
-    (header, data format, software session). `frames` is how many come after a start, 0: endlessly; `trigger` what starts
-    each: SOFTWARE_TRIGGER or HARDWARE_TRIGGER, a pulse at a pin.
+    (header, data format, software session). `frames` is how many come after a start, 0: endlessly; `trigger` is what
+    starts each: SOFTWARE_TRIGGER or HARDWARE_TRIGGER, a pulse at a pin.
     """
 
     source: str
@@ -94,6 +94,11 @@ class ChirpConfig:
     def frame_rate_hz(self) -> float:
         """Frames a second."""
         return 1 / self.frame_period_s
+
+    @property
+    def rate_bit_s(self) -> float:
+        """What the card sends to the host while frames come."""
+        return 8 * self.frame_bytes / self.frame_period_s
 
     @property
     def max_speed_m_s(self) -> float:

@@ -36,6 +36,7 @@ ROOMS = {
     "backends": {"bundle", "cuda"},
     "twin": {"radar"},
     "recording": {"radar"},
+    "record": {"radar", "recording"},
     "sources": {"radar", "recording"},
     "reconstruction": {"dsp", "vitals"},
     "pipeline": {"dsp", "vitals", "sources", "reconstruction"},
@@ -54,7 +55,7 @@ ROOMS = {
     "runtime": {"config", "logs", "mqtt", "network", "pipeline", "radar", "sources", "swap", "systemd", "web"},
     "__main__": {
         *{"calibrate", "command_line", "config", "demo", "diagnostics", "doctor", "mqtt", "pipeline", "plot", "radar"},
-        *{"recording", "report", "runtime", "sources", "swap", "twin"},
+        *{"record", "recording", "report", "runtime", "sources", "swap", "twin"},
     },
 }
 

@@ -10,7 +10,7 @@ import pytest
 import edge.radar.dca1000_control as control
 from edge.radar import awr1843, uart
 from edge.radar import boards as module
-from edge.radar.boards import boards
+from edge.radar.boards import boards, require_endless
 from edge.radar.dca1000 import DataPort
 from edge.radar.dca1000_control import CardConfig, CardError
 from edge.radar.uart import RadarError
@@ -22,7 +22,7 @@ from tests.test_radar_dca1000_control import CARD, HOST, SET_UP, START, STOP, an
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch, caplog):
     caplog.set_level("INFO")
-    monkeypatch.setattr(control, "ANSWER_S", 0.1)
+    monkeypatch.setattr(control, "ANSWER_S", 0.03)
     for name, seconds in {"_QUIET_S": 0.02, "_REPLY_S": 0.4, "_START_S": 0.4}.items():
         monkeypatch.setattr(awr1843, name, seconds)
     for name, seconds in {"WATCH_S": 0.01, "AGAIN_S": 0.02, "SILENT_S": 0.05}.items():
@@ -70,10 +70,10 @@ def wait(condition):
 
 def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, card, radar, recorded, caplog):
     for _ in range(2):
-        with boards(mmecg, radar.port, config_of(card)) as start:
+        with boards(mmecg, radar.port, config_of(card)) as driven:
             assert not radar.running
             assert not card.recording
-            start(flowing)
+            driven.start(flowing)
             assert radar.running
         assert not radar.running
         assert not card.recording
@@ -91,17 +91,17 @@ def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, c
 
 
 def test_what_an_earlier_program_left_streaming_is_not_heard(mmecg, card, radar):
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        start(flowing)
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
         radar._firmware.running = card.recording = False  # so that it stays as it is
         left = radar._firmware
     left.running = card.recording = True
-    with boards(mmecg, radar.port, config_of(card)) as start:
+    with boards(mmecg, radar.port, config_of(card)) as driven:
         assert not radar.running
         data = DataPort(HOST, 0, mmecg.frame_bytes)
         card._target = (HOST, data.port)
         card.send(b"\1" * mmecg.frame_bytes)
-        start(flowing)
+        driven.start(flowing)
         for _ in range(2):
             card.send(b"\2" * mmecg.frame_bytes)
         first = next(frame for frame in data.frames() if frame)
@@ -111,16 +111,16 @@ def test_what_an_earlier_program_left_streaming_is_not_heard(mmecg, card, radar)
 
 def test_a_radar_that_does_not_start_leaves_the_card_stopped(mmecg, card, radar):
     lame = replace(mmecg, text="\n".join(line for line in mmecg.text.splitlines() if "profileCfg" not in line))
-    with pytest.raises(RadarError, match="Error -57"), boards(lame, radar.port, config_of(card)) as start:
-        start(flowing)
+    with pytest.raises(RadarError, match="Error -57"), boards(lame, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
     assert sent(card)[-2:] == [START, STOP]
     assert not card.recording
 
 
 def test_a_card_that_is_not_there_leaves_the_radar_stopped(mmecg, card, radar, monkeypatch):
     monkeypatch.setattr(control, "ANSWER_S", 0.01)
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        start(flowing)
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
         left = radar._firmware
     left.running = True
     with pytest.raises(CardError, match="does not answer"), boards(mmecg, radar.port, CardConfig(CARD, HOST, 1)):
@@ -129,10 +129,10 @@ def test_a_card_that_is_not_there_leaves_the_radar_stopped(mmecg, card, radar, m
 
 
 def test_a_card_that_does_not_record_leaves_the_radar_stopped(mmecg, card, radar, recorded):
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        card.lost_replies = 2
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        card.lost_replies = 99
         with pytest.raises(CardError, match="RECORD_START"):
-            start(flowing)
+            driven.start(flowing)
     assert recorded == []
     assert not card.recording
 
@@ -147,9 +147,9 @@ def test_no_radar_leaves_the_card_alone(mmecg, card, tmp_path):
 
 
 def test_a_radar_that_reboots_is_configured_and_started_again(mmecg, card, radar, recorded, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        start(flowing)
-        card.lost_replies = 11  # the first attempt fails too
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
+        card.lost_replies = 21  # the first attempt fails too
         radar.reboot()
         wait(lambda: radar.running)
     assert "the radar rebooted" in caplog.text
@@ -159,8 +159,8 @@ def test_a_radar_that_reboots_is_configured_and_started_again(mmecg, card, radar
 
 
 def test_a_radar_whose_firmware_fails_an_assertion_is_started_again(mmecg, card, radar, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        start(flowing)
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
         radar._firmware.running = False
         radar._write("Exception: ../objectdetection.c, line 428.\n")
         wait(lambda: radar.running)
@@ -173,8 +173,8 @@ def test_a_radar_that_comes_back_at_another_port_is_found(mmecg, card, recorded,
     radars = [Awr1843Emulator("studio_cli"), Awr1843Emulator("studio_cli")]
     monkeypatch.setattr(awr1843, "find_port", lambda: radars[0].port)
     with radars[1] as second:
-        with radars[0] as first, boards(mmecg, "auto", config_of(card)) as start:
-            start(flowing)
+        with radars[0] as first, boards(mmecg, "auto", config_of(card)) as driven:
+            driven.start(flowing)
             first.close()
             del radars[0]
             wait(lambda: second.running)
@@ -183,8 +183,8 @@ def test_a_radar_that_comes_back_at_another_port_is_found(mmecg, card, recorded,
 
 
 def test_a_radar_whose_cable_is_out_keeps_sending_and_the_card_is_stopped(mmecg, card, radar, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        start(flowing)
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
         radar.close()
         wait(lambda: "started again in 0.04 s" in caplog.text)
         assert card.recording
@@ -194,8 +194,8 @@ def test_a_radar_whose_cable_is_out_keeps_sending_and_the_card_is_stopped(mmecg,
 
 
 def test_what_the_card_reports_is_said(mmecg, card, radar, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        start(flowing)
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
         card.report(1 << 0)
         wait(lambda: "the card reports: no LVDS data" in caplog.text)
     assert sent(card) == [*SET_UP, START, STOP]
@@ -204,8 +204,8 @@ def test_what_the_card_reports_is_said(mmecg, card, radar, caplog):
 @pytest.mark.parametrize("bit", [7, 9])
 def test_data_lost_in_the_card_begins_a_new_recording(mmecg, card, radar, recorded, caplog, bit):
     """Such bytes have no byte count: every frame after them would begin somewhere in the middle of one."""
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        start(flowing)
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
         card.report(1 << bit)
         wait(lambda: len(recorded) == 3)
     assert sent(card) == [*SET_UP, START, STOP, *SET_UP, START, STOP]
@@ -215,8 +215,8 @@ def test_data_lost_in_the_card_begins_a_new_recording(mmecg, card, radar, record
 
 
 def test_a_card_that_lost_its_power_is_configured_and_started_again(mmecg, card, radar, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        start(lambda: 0.0 if card.recording else 99.0)
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(lambda: 0.0 if card.recording else 99.0)
         card.power_cycle()
         wait(lambda: card.recording)
     assert sent(card) == [*SET_UP, START, *SET_UP, START, STOP]
@@ -224,8 +224,8 @@ def test_a_card_that_lost_its_power_is_configured_and_started_again(mmecg, card,
 
 
 def test_boards_that_stay_silent_are_started_again_ever_more_rarely(mmecg, card, radar, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        start(lambda: 99.0)
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(lambda: 99.0)
         wait(lambda: "in 0.08 s" in caplog.text)
     pauses = [record.args[1] for record in caplog.records if "started again" in record.message]
     assert pauses[:3] == [0.02, 0.04, 0.08]
@@ -239,8 +239,8 @@ def test_a_port_that_fails_in_any_way_is_tried_again(mmecg, card, radar, monkeyp
             raise errors.pop()
         return serial(*args, **options)
 
-    with boards(mmecg, radar.port, config_of(card)) as start:
-        start(flowing)
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
         serial = uart.serial.Serial
         monkeypatch.setattr(uart.serial, "Serial", failing)
         radar.reboot()
@@ -250,8 +250,8 @@ def test_a_port_that_fails_in_any_way_is_tried_again(mmecg, card, radar, monkeyp
 
 
 def test_without_a_serial_port_others_drive_the_boards(mmecg, caplog):
-    with boards(mmecg, None, CardConfig(control_port=free_port())) as start:
-        start(flowing)
+    with boards(mmecg, None, CardConfig(control_port=free_port())) as driven:
+        driven.start(flowing)
     assert [record.message for record in caplog.records] == [
         "no serial port of the radar is given: the boards are not driven, others start them"
     ]

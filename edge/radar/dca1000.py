@@ -22,9 +22,17 @@ from edge.radar.assembler import (
 )
 from edge.radar.udp import open_socket, receiver
 
-__all__ = [
-    *("DEFAULT_DATA_PORT", "MAX_PACKET_BYTES", "NEAR_BYTES", "PAUSE_NS", "PAYLOAD_BYTES", "TAIL_S"),
-    *("DataPort", "FrameAssembler", "pack_header", "pause_s"),
+__all__ = [  # what users of the port take from here
+    "DEFAULT_DATA_PORT",
+    "MAX_PACKET_BYTES",
+    "NEAR_BYTES",
+    "PAUSE_NS",
+    "PAYLOAD_BYTES",
+    "TAIL_S",
+    "DataPort",
+    "FrameAssembler",
+    "pack_header",
+    "pause_s",
 ]
 
 DEFAULT_DATA_PORT = 4098

@@ -44,6 +44,8 @@ class Awr1843Emulator:
         self.fragment_s = 0.0
         self.noise = b""
         self.received: list[str] = []  # every line, as the firmware saw it
+        self.frames = 0  # as the last frameCfg asked for; 0: endlessly
+        self.starts = 0  # how often frames were started
         self._master, self._slave = os.openpty()  # the slave stays open here: a client may come and go
         tty.setraw(self._slave)
         self.port: str = os.ttyname(self._slave)
@@ -110,7 +112,11 @@ class Awr1843Emulator:
         noise, self.noise = self.noise, b""
         was_running = self.running
         answer = self._firmware.answer(line)
+        words = line.split()
+        if words[:1] == ["frameCfg"] and "Done" in answer:
+            self.frames = int(words[4])
         if self.running != was_running:
+            self.starts += self.running
             (self._on_start if self.running else self._on_stop)()
         self._send(noise)
         self._write(answer)
