@@ -10,7 +10,7 @@ import pytest
 import edge.radar.dca1000_control as control
 from edge.radar import awr1843, uart
 from edge.radar import boards as module
-from edge.radar.boards import boards, require_endless
+from edge.radar.boards import boards
 from edge.radar.dca1000 import DataPort
 from edge.radar.dca1000_control import CardConfig, CardError
 from edge.radar.uart import RadarError

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from types import TracebackType
 
 from edge.chirp import Firmware
-from edge.radar.console import LINE_CHARS, PROMPT
+from edge.radar.console import LINE_CHARS
 from edge.twin.awr1843_firmware import Awr1843Firmware
 
 _BANNER = "*" * 42 + "\nxWR18xx MMW Demo 03.05.00.04\n" + "*" * 42 + "\n"
+PROMPT = b"mmwDemo:/>"
 _FRAGMENT_BYTES = 3
 
 
