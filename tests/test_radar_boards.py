@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 
 import edge.radar.dca1000_control as control
+from edge.chirp import ChirpConfigError
 from edge.radar import awr1843, uart
 from edge.radar import boards as module
-from edge.radar.boards import boards
+from edge.radar.boards import boards, require_endless
 from edge.radar.dca1000 import DataPort
 from edge.radar.dca1000_control import CardConfig, CardError
+from edge.radar.firmware import parse_chirp
 from edge.radar.uart import RadarError
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from tests.peers.brokers import free_port
@@ -255,3 +257,57 @@ def test_without_a_serial_port_others_drive_the_boards(mmecg, caplog):
     assert [record.message for record in caplog.records] == [
         "no serial port of the radar is given: the boards are not driven, others start them"
     ]
+
+
+def frames_of(chirp, frames=0, trigger=1):
+    """A chirp of so many frames, its text too."""
+    text = chirp.text.replace("frameCfg 0 2 1 0 5 1 0", f"frameCfg 0 2 1 {frames} 5 {trigger} 0")
+    assert text != chirp.text
+    return parse_chirp(text, "some.cfg")
+
+
+@pytest.mark.parametrize("finite", [{"frames": 4}, {"trigger": 2}])
+def test_a_radar_that_has_sent_its_frames_or_waits_for_pulses_is_left_alone(mmecg, card, radar, caplog, finite):
+    polls = []
+    with boards(frames_of(mmecg, **finite), radar.port, config_of(card)) as driven:
+        driven.start(lambda: polls.append(1) or 99.0)
+        wait(lambda: driven.has_sent_all() or "trigger" in finite)
+        seen = len(card.requests)
+        card.report(1 << 0)  # a status, as proof that the boards were watched since
+        wait(lambda: caplog.text.count("the card reports") == 1)
+        card.report(1 << 0)
+        wait(lambda: caplog.text.count("the card reports") == 2)
+        assert len(card.requests) == seen
+    assert "started again" not in caplog.text
+    assert driven.has_sent_all() == ("frames" in finite)
+
+
+def test_the_radar_is_stopped_first_and_the_card_when_leaving(mmecg, card, radar, recorded, caplog):
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
+        assert driven.stop_radar()
+        assert (radar.running, card.recording) == (False, True)
+    assert not card.recording
+    assert caplog.text.count("the radar is stopped") == 1
+    assert radar.received.count("sensorStop") == 3  # before the file, in it, and at the end
+
+
+def test_a_radar_that_cannot_be_stopped_is_said(mmecg, card, radar):
+    with boards(mmecg, radar.port, config_of(card)) as driven:
+        driven.start(flowing)
+        radar.silent = True
+        assert not driven.stop_radar()
+    assert not card.recording
+
+
+@pytest.mark.parametrize(
+    ("finite", "said"),
+    [
+        ({"frames": 100}, r"some\.cfg: frameCfg: the radar stops after 100 frames \(numFrames\); set numFrames to 0"),
+        ({"trigger": 2}, r"waits for a pulse .*triggerSelect 2.*set triggerSelect to 1 .*radarecg record"),
+    ],
+)
+def test_what_is_to_run_needs_frames_without_end(mmecg, finite, said):
+    with pytest.raises(ChirpConfigError, match=said):
+        require_endless(frames_of(mmecg, **finite))
+    require_endless(mmecg)

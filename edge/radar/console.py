@@ -91,7 +91,7 @@ class Reply:
             return ERRORS[ALREADY] if self.already else _RUNNING
         if codes:
             # The stock demo explains itself in a line of its own before 'Error -1'; then there is nothing to add.
-            explained = any(re.match(r"Error:\s*[^-\d]", line) for line in self.lines)
+            explained = any(re.match(r"Error:\s*[A-Za-z]", line) for line in self.lines)
             return "correct the file as it says" if explained else ERRORS.get(codes[-1], _OTHER_ERROR)
         if not any(re.match(r"(Done|Skipped)\b", line) for line in self.lines):
             return _SILENT

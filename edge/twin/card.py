@@ -132,7 +132,8 @@ class EmulatedCard:
         self._packetizer = Packetizer(self._start_bytes)
         self._memory: deque[bytes] = deque()  # packets that wait
         self._is_full = False
-        self._free_s = self._last_s = time.monotonic()  # when the next packet may leave; when data last came or left
+        self._free_s = 0.0  # when the next packet may leave
+        self._last_s = time.monotonic()  # when data last came or left
 
     def power_cycle(self) -> None:
         """The power fails and returns: the card has no settings and does not record."""
