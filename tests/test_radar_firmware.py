@@ -72,6 +72,19 @@ def test_transmitters_are_taken_in_the_order_they_fire():
     assert parse_chirp(swapped).tx_order == (1, 3, 2)
 
 
+@pytest.mark.parametrize(("count", "trigger"), [(0, 1), (100, 1), (65535, 2)])
+def test_how_many_frames_and_what_starts_them(count, trigger):
+    chirp = parse_chirp(changed("frameCfg 0 2 1 0 5 1 0", f"frameCfg 0 2 1 {count} 5 {trigger} 0"))
+    assert (chirp.frames, chirp.trigger) == (count, trigger)
+
+
+@pytest.mark.parametrize("words", ["-1 5 1", "65536 5 1", "0 5 0", "0 5 3"])
+def test_frames_and_trigger_out_of_range(words):
+    count, period, trigger = words.split()
+    with pytest.raises(ChirpConfigError, match="needs 0 to 65535 frames .* trigger 1 or 2"):
+        parse_chirp(changed("frameCfg 0 2 1 0 5 1 0", f"frameCfg 0 2 1 {count} {period} {trigger} 0"))
+
+
 BREAKING = {
     "band": profile(start=78),
     "slope": profile(slope=101, samples=64, ramp_end=30),

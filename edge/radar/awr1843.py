@@ -158,7 +158,7 @@ class Awr1843:
             raise RadarError(f"{place}: the radar answered {reply.said!r} to {command!r}: {problem}")
 
     def _exchange(self, command: str, timeout_s: float) -> bytes:
-        """Sends a line, then reads until it is answered or for `timeout_s`. Of what was unread only a banner matters."""
+        """Sends a line, then reads until it is answered or for `timeout_s`. Of what was unread a banner matters."""
         if not self._serial.is_open:
             raise RadarError(f"{self.port} is closed")
         deadline_s = time.monotonic() + timeout_s

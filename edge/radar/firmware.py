@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from edge.chirp import HARDWARE_TRIGGER, SOFTWARE_TRIGGER, ChirpConfig, ChirpConfigError
+from edge.radar.dca1000_control import max_packet_delay_us
 from edge.radar.limits import LIMITS, require_limits
 
 # Synthesiser steps: reference clock / 2^26 for the start, times 900 for the slope (mmwavelink rl_sensor.h).
@@ -91,6 +92,7 @@ def explain(chirp: ChirpConfig) -> dict[str, str]:
         "frame": f"{chirp.loops} loops x {len(chirp.tx_order)} TX x {len(chirp.rx)} RX x {chirp.samples} samples",
         "TX order": ", ".join(map(str, chirp.tx_order)),
         "frame rate": f"{chirp.frame_rate_hz:g} Hz, {chirp.frame_bytes} bytes a frame, duty {chirp.duty:.1%}",
+        "capture card": f"{chirp.rate_bit_s / 1e6:.0f} Mbit/s: packet_delay_us of at most {max_packet_delay_us(chirp)}",
         "sweep": f"{chirp.start_hz / 1e9:.3f} GHz + {chirp.slope_hz_s / 1e12:.3f} MHz/us",
         "wavelength": f"{chirp.wavelength_m * 1e3:.4f} mm in the middle of the ADC window",
         "range bin": f"{chirp.range_bin_m * 100:.2f} cm",
