@@ -92,6 +92,7 @@ def explain(chirp: ChirpConfig) -> dict[str, str]:
         "frame": f"{chirp.loops} loops x {len(chirp.tx_order)} TX x {len(chirp.rx)} RX x {chirp.samples} samples",
         "TX order": ", ".join(map(str, chirp.tx_order)),
         "frame rate": f"{chirp.frame_rate_hz:g} Hz, {chirp.frame_bytes} bytes a frame, duty {chirp.duty:.1%}",
+        "frames": _frames(chirp),
         "capture card": f"{chirp.rate_bit_s / 1e6:.0f} Mbit/s: packet_delay_us of at most {max_packet_delay_us(chirp)}",
         "sweep": f"{chirp.start_hz / 1e9:.3f} GHz + {chirp.slope_hz_s / 1e12:.3f} MHz/us",
         "wavelength": f"{chirp.wavelength_m * 1e3:.4f} mm in the middle of the ADC window",
@@ -99,6 +100,12 @@ def explain(chirp: ChirpConfig) -> dict[str, str]:
         "fastest motion": f"{chirp.max_speed_m_s * 1e3:.0f} mm/s",
         "limits": f"all {len(LIMITS)} kept",
     }
+
+
+def _frames(chirp: ChirpConfig) -> str:
+    count = f"{chirp.frames}, then the radar stops" if chirp.frames else "without end"
+    pulses = ", each with a pulse at a pin of the radar" if chirp.trigger == HARDWARE_TRIGGER else ""
+    return count + pulses + (" (for `record` only)" if chirp.frames or pulses else "")
 
 
 def _antennas(mask: int) -> tuple[int, ...]:
