@@ -48,6 +48,10 @@ username = "{device}"
 password_file = "password"
 home_assistant = true
 
+[web]
+host = "127.0.0.1"
+port = 8080
+
 [network]
 backend = "tensorrt"
 engine = "/var/lib/radarecg/engines/compact.engine"

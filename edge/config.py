@@ -18,6 +18,7 @@ from edge.environment import override
 from edge.errors import InputError
 from edge.mqtt.broker import Broker, tls_context
 from edge.mqtt.fields import DEVICE_PATTERN, TO_ITS_END
+from edge.mqtt.homeassistant import DISCOVERY_PREFIX
 from edge.mqtt.outbox import BACKFILL_PER_S
 from edge.mqtt.spool import Spool
 from edge.network import Network, load_network
@@ -32,6 +33,8 @@ DeviceId = Annotated[str, msgspec.Meta(pattern=DEVICE_PATTERN)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _LABEL = r"[^\s\0.]{1,63}"  # of a name; Python takes no longer one, and no empty one, and says so late
 Host = Annotated[str, msgspec.Meta(pattern=rf"^{_LABEL}(\.{_LABEL})*\.?$" + TO_ITS_END)]
+_LEVEL = r"[^+#/\x00-\x1f\x7f]+"  # of a topic that may be published to
+TopicPrefix = Annotated[str, msgspec.Meta(pattern=rf"^(?!\$){_LEVEL}(/{_LEVEL})*$" + TO_ITS_END)]
 File = Annotated[str, msgspec.Meta(pattern=r"^[^\0]+$")]
 
 
@@ -63,7 +66,8 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Files are relative to the settings file; the first line of `password_file` is the password.
 
     `tls`: encrypted, to a broker whose certificate `ca` vouches for (without it, the system's authorities); with `cert`
-    and `key` the device shows one too. `home_assistant`: have Home Assistant find the device.
+    and `key` the device shows one too. `home_assistant`: have Home Assistant find the device; `discovery_prefix`: the
+    one that is set in its MQTT integration.
     """
 
     host: Host = "127.0.0.1"
@@ -75,6 +79,7 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cert: File | None = None
     key: File | None = None
     home_assistant: bool = False
+    discovery_prefix: TopicPrefix = DISCOVERY_PREFIX
 
 
 class SpoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

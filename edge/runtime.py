@@ -23,7 +23,7 @@ from edge.swap import ChangingNetwork
 from edge.systemd import Systemd
 from edge.timing import clock_state
 from edge.web.messages import Hello
-from edge.web.page import LivePage
+from edge.web.page import LivePage, page_url
 
 log = logging.getLogger("edge.run")
 
@@ -59,6 +59,8 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             _model(network.now) if network else None,
             config.spool.backfill_per_s,
             config.mqtt.home_assistant,
+            config.mqtt.discovery_prefix,
+            page_url(config.web.host, config.web.port) if config.web else None,
         )
         stack.callback(publisher.close)
         if network:
@@ -88,5 +90,5 @@ def _page(config: Config, path: Path, has_ecg: bool, publisher: Publisher, stack
     hello = Hello(config.device, __version__, has_ecg)
     page = LivePage(config.web.host, config.web.port, token, hello, publisher.gauges)
     stack.callback(page.close)
-    log.info("live page: http://%s:%d", config.web.host, page.port)
+    log.info("live page: %s", page_url(config.web.host, page.port))
     return page

@@ -109,10 +109,43 @@ CYCLE_CLASSES = 260
 
 
 def fingerprint(spec: SstSpec) -> str:
-    """16 hex digits for all that a network's input and output mean: other numbers above, another fingerprint."""
-    meant = ("RCG_RATE_HZ", "SST_", "PIECE", "ANCHOR_", "CYCLE_")
-    numbers = {name: value for name, value in globals().items() if name.startswith(meant) and name != "SST_DEFAULT"}
-    return hashlib.blake2b(repr((sorted(numbers.items()), spec)).encode(), digest_size=8).hexdigest()
+    """Return 16 hex digits for all that a network's input and output mean: another number, another fingerprint.
+
+    Bundles, checkpoints and spectrograms on disk carry it. The keys and the text of `spec` are part of that format:
+    they stay as they are when a constant or a field is renamed.
+    """
+    numbers = {
+        "RCG_RATE_HZ": RCG_RATE_HZ,
+        "SST_WINDOW": SST_WINDOW,
+        "SST_PAST": SST_PAST,
+        "SST_PERIOD": SST_PERIOD,
+        "SST_BINS": SST_BINS,
+        "SST_LOW_HZ": SST_LOW_HZ,
+        "SST_HIGH_HZ": SST_HIGH_HZ,
+        "SST_BIN_OCTAVES": SST_BIN_OCTAVES,
+        "SST_COLUMNS": SST_COLUMNS,
+        "SST_COLUMN_RATE_HZ": SST_COLUMN_RATE_HZ,
+        "SST_SCALES": SST_SCALES,
+        "SST_OMEGA0": SST_OMEGA0,
+        "SST_REACH": SST_REACH,
+        "SST_ROLL_OFF_HZ": SST_ROLL_OFF_HZ,
+        "SST_HIGH_PASS_HZ": SST_HIGH_PASS_HZ,
+        "SST_AR_ORDER": SST_AR_ORDER,
+        "SST_AR_TAPER": SST_AR_TAPER,
+        "SST_AR_RIDGE": SST_AR_RIDGE,
+        "SST_THRESHOLD": SST_THRESHOLD,
+        "SST_SCALE_RANK": SST_SCALE_RANK,
+        "SST_SILENCE_MM_S2": SST_SILENCE_MM_S2,
+        "SST_GRID": SST_GRID,
+        "PIECE": PIECE,
+        "PIECE_R": PIECE_R,
+        "ANCHOR_CLASSES": ANCHOR_CLASSES,
+        "CYCLE_MIN": CYCLE_MIN,
+        "CYCLE_CLASSES": CYCLE_CLASSES,
+    }
+    sst = f"SstSpec(frame_rate_hz={spec.frame_rate_hz!r}, look_ahead_s={spec.look_ahead_s!r})"
+    text = f"({sorted(numbers.items())!r}, {sst})"
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 INTENDED_USE: Final = "research"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import broker_of, card_of, load_config
+from edge.config import broker_of, card_of, load_config, token_of
 from edge.demo.processes import mosquitto_command
 from edge.mqtt.broker import Broker, greet, tls_context
 from edge.mqtt.client import MqttClient
@@ -91,6 +91,8 @@ def test_the_settings_that_are_made_can_be_used(device):
     path = device / "radarecg.toml"
     config = load_config(path, {})
     assert config.network.backend == "tensorrt"
+    assert (config.web.host, config.web.port) == ("127.0.0.1", 8080)  # served without a container, too
+    assert token_of(config.web, path) is None
     assert card_of(config, path).host_address == config.radar.data_host
     assert load_chirp(path.parent / config.radar.cfg).frame_rate_hz == 200
 

@@ -1,13 +1,18 @@
-"""What the demo counts, from a real broker and a twin that says what is true."""
+"""What the demo counts, from a real broker and a twin that says what is true; and how its view fits a terminal."""
 
 import json
+import math
 import socket
 import threading
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
-from edge.demo.subscriber import Subscriber
+from edge.demo.subscriber import Subscriber, Watch
+from edge.demo.view import render
+from edge.mqtt.payloads import BreathingRate, Clock, Frames, HeartRate, Model, QualityReport, VitalsPayload
 from tests.peers.publishing import GOOD, connected, wait
 
 
@@ -50,3 +55,44 @@ def test_a_rate_is_wrong_when_it_is_off_by_more_than_5_a_minute_and_a_tenth(mosq
     assert (watch.wrong, len(watch.errors_bpm)) == (3, 6)
     publisher.close()
     subscriber.close()
+
+
+GOOD_VITALS = VitalsPayload(
+    device="radar-0001",
+    boot="00000000",
+    seq=1,
+    t="2026-11-20T17:40:00Z",
+    t_ns=1_795_196_400_000_000_000,
+    clock=Clock("none", False),
+    window_s=10.0,
+    hr=HeartRate(valid=True, value=168.4, age_ms=4),
+    breathing=BreathingRate(valid=True, value=15.0),
+    chest_range_m=0.46,
+    quality=QualityReport("degraded", 0.81, ("frame_loss", "clock_unsynced")),
+    frames=Frames(123_456_789, 12_345_678),
+    model=Model("classical-1"),
+)
+
+
+SIZES = [(100, 26), (80, 23), (80, 24), (132, 50), (79, 20), (40, 12), (30, 8), (200, 6), (80, 2)]
+
+
+@pytest.mark.parametrize("has_ecg", [True, False])
+@pytest.mark.parametrize("began", [True, False])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_view_fits_every_terminal(size, began, has_ecg):
+    width, height = size
+    watch = Watch(vitals=GOOD_VITALS if began else None, true_bpm=68.0 if began else None)
+    watch.trace.extend(math.sin(k / 8) for k in range(400))
+    if has_ecg:
+        watch.ecg = [(math.sin(k / 30), math.cos(k / 30)) for k in range(1600)]
+    console = Console(width=width, file=StringIO())
+    lines = console.render_lines(render(watch, "radar-0001", 11883, 33.0, width, height), pad=False)
+    text = ["".join(piece.text for piece in line) for line in lines]
+    assert len(text) <= height
+    assert max(map(len, text)) <= width
+    assert sum("ECG" in line for line in text) == (0 if height < 12 else 1 + has_ecg)
+    assert ("168.4" in "".join(text)) == began
+    if width >= 80 and height >= 23:
+        assert not any("…" in line for line in text)
+        assert "Research use only. Not a medical device." in text[-1]

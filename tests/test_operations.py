@@ -65,8 +65,10 @@ def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port):
         "RADARECG_RADAR__DATA_PORT": str(data_port),
         "RADARECG_MQTT__PORT": str(mosquitto_port),
         "RADARECG_WEB__PORT": str(web_port),
+        "RADARECG_MQTT__HOME_ASSISTANT": "true",
+        "RADARECG_MQTT__DISCOVERY_PREFIX": "ha",
     }
-    hub = Listener(mosquitto_port)
+    hub, home = Listener(mosquitto_port), Listener(mosquitto_port, "ha/#")
     with (
         running("run", "--config", path, **environ) as process,
         running("twin", "--cfg", MMECG, "--port", data_port, "--truth-port", free_port()),
@@ -88,6 +90,9 @@ def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port):
             pass
         events.close()
         log = [json.loads(line) for line in process.stderr]
+    found = json.loads(home.wait_for("ha/device/radar-0001/config").payload)
+    assert found["device"]["configuration_url"] == f"http://127.0.0.1:{web_port}/"
+    home.close()
     hub.wait_for("/status", matching=lambda message: json.loads(message.payload)["state"] == "offline")
     hub.close()
     while (said := systemd.recv(200).decode()) != "STOPPING=1":

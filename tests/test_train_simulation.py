@@ -160,7 +160,7 @@ def test_a_folder_with_another_set_is_left_alone(tmp_path, monkeypatch):
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match="another set"):
         simulate_set(tmp_path, 1, 2, 1, SAMPLES, processes=1)
-    monkeypatch.setattr("train.simulate._digest_of_people", lambda: "others")
+    monkeypatch.setattr("train.simulate.SIMULATION_VERSION", "others")
     with pytest.raises(InputError, match="another set"):
         simulate_set(tmp_path, 1, 1, 1, SAMPLES, processes=1)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

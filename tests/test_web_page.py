@@ -1,7 +1,5 @@
 """The page in a real browser: what is seen of a body that moves, of a gap, of a lost connection, and on a phone."""
 
-import os
-import shutil
 import time
 
 import numpy as np
@@ -10,56 +8,11 @@ import pytest
 from edge.frames import Quality, SstWindow
 from edge.vitals.quality import FLAGS
 from tests.peers.brokers import free_port
-from tests.peers.web import GOOD, MOVING, ecg, speaking_page, vitals, wave
+from tests.peers.web import GOOD, MOVING, ecg, get, speaking_page, tell, vitals, wave
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECOND_NS = 1_000_000_000
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (.ci/run installs it)")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # As root, as in CI, Chromium has no sandbox.
-        args = ["--no-sandbox"] if os.geteuid() == 0 else []
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=args)
-
-
-@pytest.fixture
-def opened(browser):
-    """Opens a page in a window and waits until it knows its device; at the end, no script may have failed."""
-    contexts, errors = [], []
-
-    def open_page(page, width=1280, height=800, clock=False, **options):
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
-        tab = contexts[-1].new_page()
-        tab.set_default_timeout(60_000)
-        if clock:
-            tab.clock.install()
-        tab.on("pageerror", lambda error: errors.append(str(error)))
-        tab.goto(f"http://127.0.0.1:{page.port}/")
-        tab.wait_for_selector("#device:not(:empty)")
-        return tab
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
-
-
-@pytest.fixture
-def page():
-    with speaking_page() as page:
-        yield page
-
-
-def tell(page, tab, message, title) -> None:
-    """Vitals from now on; returns when the browser shows their verdict."""
-    page.say(message)
-    tab.wait_for_function("title => document.getElementById('verdict').textContent === title", arg=title)
+pytest_plugins = ["tests.peers.browser"]
 
 
 def test_a_rate_is_shown_while_it_is_valid_and_blanked_when_not(page, opened):
@@ -104,24 +57,6 @@ def test_an_irregular_rhythm_is_a_hint(page, opened):
     assert "a hint, no diagnosis" in tab.text_content("#reason")
 
 
-def test_every_flag_has_words_and_every_verdict_a_shape(page, opened):
-    tab = opened(page)
-    words = tab.evaluate("import('/words.js').then(({ FLAGS }) => FLAGS)")
-    assert words.keys() == FLAGS.keys()
-    for flag, severity in FLAGS.items():
-        assert words[flag]["reason"], flag
-        assert bool(words[flag]["look"]) == (severity != "note")
-    explained = tab.evaluate(
-        "(vitals) => import('/words.js').then(({ explain }) => explain(vitals))",
-        {"state": "unusable", "flags": ["frame_loss", "clock_unsynced", "body_movement"], "movement": "mild"},
-    )
-    assert (explained["look"], explained["title"]) == ("moving", "Moving a little")
-    assert explained["reason"].count(".") == 3
-    looks = {word["look"] for word in words.values() if word["look"]} | {"good", "degraded", "unusable"}
-    shapes = {look: tab.inner_html(f"symbol#{look}") for look in looks}
-    assert len(set(shapes.values())) == len(looks)
-
-
 DRAWN = """() => {
   const canvas = document.querySelector("#trace canvas");
   if (!canvas) return [];  // nothing has come yet
@@ -145,50 +80,6 @@ def test_a_gap_is_drawn_as_a_gap(page, opened):
     assert gap_s == pytest.approx(1, abs=0.1)
     assert rest_s == pytest.approx(2, abs=0.25)  # of eight seconds, those not yet drawn
     assert max(others) < 0.1
-
-
-SWEEP = """async ({ put, until }) => {
-  const { Pen, Sweep, Timeline } = await import("/sweep.js");
-  const sweep = new Sweep(10), timeline = new Timeline();
-  for (const stretch of put) {
-    timeline.follow({ rate_hz: 10, ...stretch });
-    stretch.samples.forEach((value, k) => sweep.put(sweep.place(timeline.at(stretch.sample0 + k)), value));
-  }
-  sweep.advance(until);
-  return sweep.shown;
-}"""
-
-
-def test_samples_lie_where_their_time_is(page, opened):
-    tab = opened(page)
-
-    def shown(until, *put):
-        return tab.evaluate(SWEEP, {"put": put, "until": until})
-
-    first = {"t_ms": 80_000, "sample0": 500, "samples": [1, 2, None, 4], "continues": False}
-    assert shown(80_300, first)[:6] == [1, 2, None, 4, None, None]
-    late = {"t_ms": 80_430, "sample0": 504, "samples": [5, 6], "continues": True}  # by their number, not by the clock
-    assert shown(80_500, first, late)[:6] == [1, 2, None, 4, 5, 6]
-    jump = {"t_ms": 80_600, "sample0": 506, "samples": [7], "continues": True}  # two were lost on the way
-    assert shown(80_600, first, jump)[:7] == [1, 2, None, 4, None, None, 7]
-    new = {"t_ms": 81_000, "sample0": 504, "samples": [8], "continues": False}  # another stretch of time
-    assert shown(81_000, first, new)[:11] == [1, 2, None, 4, *[None] * 6, 8]
-    assert shown(88_000, first)[:4] == [None] * 4  # eight seconds later the pen has come round
-
-
-def test_the_pen_follows_a_clock_that_is_set(page, opened):
-    tab = opened(page)
-    delays = tab.evaluate("""async () => {
-      const { Pen } = await import("/sweep.js");
-      const pen = new Pen(), behind = [];
-      for (const [t_ms, now_ms] of [[0, 100], [1000, 1250], [3_600_000, 2100], [3_601_000, 3100], [2000, 4100]]) {
-        pen.heard(t_ms, now_ms);
-        behind.push(t_ms - pen.at(now_ms));
-      }
-      return behind;
-    }""")
-    # 300 ms of patience; a message that is late by 150 ms finds the pen nearer; a step of the clock starts anew.
-    assert delays == [300, 150, 300, 300, 300]
 
 
 def test_a_server_that_restarts_is_found_again(opened):
@@ -284,3 +175,55 @@ def test_a_token_in_the_address_opens_the_page(browser):
         tab.wait_for_selector("#device:not(:empty)")
         assert token not in tab.url
         context.close()
+
+
+def test_of_a_silent_radar_no_quality_is_shown(page, opened):
+    tab = opened(page)
+    tell(page, tab, vitals(Quality("unusable", 0.0, ("radar_fault", "stale"))), "Radar fault")
+    assert tab.text_content("#reason") == "No radar frame is arriving."
+    assert tab.text_content("#quality") == tab.text_content("#processing") == "--"
+
+
+def test_the_clock_is_spoken_of_once_beneath_everything(page, opened):
+    tab = opened(page)
+    tell(page, tab, vitals(), "Good signal")
+    assert tab.is_hidden("#note")
+    page.say(vitals(Quality("good", 0.97, ("clock_unsynced",))))
+    tab.wait_for_selector("#note:visible")
+    assert "clock is not synchronised" in tab.text_content("#note")
+    assert tab.text_content("#reason") == ""
+
+
+def test_before_the_first_ecg_the_waveform_is_drawn(opened):
+    with speaking_page(has_ecg=True) as page:
+        tab = opened(page, color_scheme="light")
+        page.waveform(wave(time.time_ns(), 0, 6))
+        tab.wait_for_function(f"() => ({DRAWN})().filter(Boolean).length > 100")
+        assert tab.text_content("#trace-name") == "Heart waveform; the ECG follows"
+        page.ecg(ecg(time.time_ns() - 4 * SECOND_NS, 0, 4), GOOD)
+        tab.wait_for_function("() => document.getElementById('trace-name').textContent === 'Reconstructed ECG'")
+        tab.wait_for_function(f"() => ({DRAWN})().filter(Boolean).length > 100")
+
+
+def test_more_tabs_than_a_browser_has_connections_share_one_stream(page, opened):
+    first = opened(page)
+    others = [opened(page, beside=first) for _ in range(7)]
+    page.say(vitals())
+    for tab in others:
+        tab.wait_for_function("() => document.getElementById('rate').textContent === '68'")
+    assert "radarecg_pages 1\n" in get(page.port, "/metrics")[2]
+    first.close()
+    page.say(vitals(bpm=71.0))
+    for tab in others:
+        tab.wait_for_function("() => document.getElementById('rate').textContent === '71'")
+    others[0].goto("about:blank")
+    others[0].go_back()
+    others[0].wait_for_function("() => document.getElementById('rate').textContent === '71'")
+
+
+def test_a_browser_that_shares_nothing_says_how_many_pages_it_keeps_open(opened):
+    with speaking_page() as page:
+        tab = opened(page, before="delete globalThis.SharedWorker")
+        tell(page, tab, vitals(), "Good signal")
+    tab.wait_for_selector("#lost:visible")
+    assert "no more than six" in tab.text_content("#lost")

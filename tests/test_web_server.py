@@ -1,34 +1,28 @@
-"""The page's server over real sockets: who may see what, and that no browser holds up the runtime."""
+"""The page's server over real sockets: what is shown when, and that no browser holds up the runtime."""
 
 import base64
 import http.client
 import re
 import socket
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edge.frames import SstWindow
-from edge.web.access import AccessError, read_token
 from edge.web.feed import BEHIND, Feed
+from edge.web.page import ECG_PAUSE_S, page_url
 from edge.web.server import ASKING_BYTES, MAX_CONNECTIONS
 from tests.peers.publishing import wait
 from tests.peers.web import GOOD, MOVING, Events, ecg, get, live_page, vitals, wave
 
-TOKEN = "a-token-nobody-could-guess"
 T_NS = 1_795_196_400_000_000_000
 
 
 @pytest.fixture
 def page():
     with live_page() as page:
-        yield page
-
-
-@pytest.fixture
-def guarded():
-    with live_page(TOKEN) as page:
         yield page
 
 
@@ -50,14 +44,27 @@ def test_a_browser_hears_what_the_pipeline_says(page, events):
     assert heard["t_ms"] == T_NS / 1e6 - 180
 
 
-def test_with_a_network_it_hears_the_ecg_and_its_spectrogram_and_no_waveform():
+def test_with_a_network_the_waveform_is_shown_until_the_ecg_comes_and_while_it_pauses(monkeypatch):
     values = np.zeros((2, 71, 120), np.float32)
     values[0, 3, 60] = 1
+    now_s = [100.0]
+    monkeypatch.setattr("edge.web.page.time.monotonic", lambda: now_s[0])
+    stretch = ecg(T_NS, 1000, window=SstWindow(values, np.ones(2, np.float32)))
+    nothing_known = replace(stretch, estimate=replace(stretch.estimate, known=np.zeros(200, bool)))
     with live_page(has_ecg=True) as page:
         events = Events(page.port)
+        page.ecg(nothing_known, GOOD)
         page.waveform(wave(T_NS, 0, 0.2))
-        page.ecg(ecg(T_NS, 1000, window=SstWindow(values, np.ones(2, np.float32))), GOOD)
-        trace, picture = events.next(), events.next()
+        assert events.next()["of"] == "waveform"
+        page.ecg(stretch, GOOD)
+        page.waveform(wave(T_NS, 10, 0.2))
+        now_s[0] += ECG_PAUSE_S - 1
+        page.ecg(nothing_known, GOOD)  # a gap of the ECG is a gap
+        page.waveform(wave(T_NS, 20, 0.2))
+        trace, picture, gap, _ = (events.next() for _ in range(4))
+        now_s[0] += ECG_PAUSE_S + 1
+        page.waveform(wave(T_NS, 30, 0.2))
+        again = events.next()
         events.close()
     assert trace["samples"][:50] == [None] * 50
     assert trace["samples"][80] == 1000
@@ -67,6 +74,25 @@ def test_with_a_network_it_hears_the_ecg_and_its_spectrogram_and_no_waveform():
     cells = np.frombuffer(base64.b64decode(picture["cells"]), np.uint8).reshape(30, 71)
     assert cells[0, 3] == 128  # the mean of two points
     assert cells.sum() == 128
+    assert (gap["of"], set(gap["samples"])) == ("ecg", {None})
+    assert (again["of"], again["sample0"]) == ("waveform", 30)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080/"),
+        ("radar.example", "http://radar.example:8080/"),
+        ("::1", "http://[::1]:8080/"),
+        ("0.0.0.0", "http://jetson.local:8080/"),
+        ("::", "http://jetson.local:8080/"),
+    ],
+)
+def test_the_address_of_the_page_is_one_that_can_be_opened(monkeypatch, host, url):
+    monkeypatch.setattr(socket, "gethostname", lambda: "jetson")
+    assert page_url(host, 8080) == url
+    monkeypatch.setattr(socket, "gethostname", lambda: "jetson.ward.example")
+    assert page_url("0.0.0.0", 8080) == "http://jetson.ward.example:8080/"
 
 
 def test_a_stopped_browser_keeps_nobody_waiting(page):
@@ -192,58 +218,6 @@ def test_every_file_of_the_page_comes_from_here(page):
     assert get(page.port, "/uPlot.LICENSE")[2].startswith("The MIT License")
     for path in ("/../server.py", "/static/page.js", "/%2e%2e/config.py"):
         assert get(page.port, path)[0] == 404
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "radar.example"])
-def test_a_network_is_not_served_without_a_token(host):
-    with pytest.raises(AccessError, match="token_file"), live_page(host=host):
-        pass
-
-
-def test_a_name_of_somebody_else_for_this_machine_is_refused(page):
-    for host in ("localhost", f"127.0.0.1:{page.port}", f"[::1]:{page.port}"):
-        assert get(page.port, "/", Host=host)[0] == 200
-    for host in ("evil.example", "127.0.0.1.evil.example", ""):
-        assert get(page.port, "/", Host=host)[0] == 401
-
-
-def test_the_token_opens_the_page_once_and_a_cookie_afterwards(guarded):
-    for path in ("/", "/events", "/metrics", "/page.js", "/?token=wrong", "/?token="):
-        assert get(guarded.port, path)[0] == 401, path
-    status, headers, _ = get(guarded.port, f"/?token={TOKEN}")
-    assert (status, headers["Location"]) == (303, "/")
-    assert "HttpOnly" in headers["Set-Cookie"]
-    assert TOKEN not in headers["Set-Cookie"]
-    cookie = headers["Set-Cookie"].partition(";")[0]
-    assert get(guarded.port, "/", Cookie=cookie)[0] == 200
-    assert get(guarded.port, "/", Cookie=f"other=1; {cookie}")[0] == 200
-    assert get(guarded.port, "/", Cookie="radarecg=" + "0" * 64)[0] == 401
-    assert get(guarded.port, "/", Cookie="radarecg=\x80; bad cookie")[0] == 401
-
-
-def test_programs_bring_the_token_in_a_header(guarded):
-    assert get(guarded.port, "/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
-    for header in (f"Basic {TOKEN}", "Bearer", f"Bearer {TOKEN}x", TOKEN):
-        assert get(guarded.port, "/metrics", Authorization=header)[0] == 401
-
-
-def test_a_token_file_that_cannot_be_used(tmp_path):
-    path = tmp_path / "token"
-    for content, reason in ((None, "cannot read"), (b"", "cannot read"), (b"short\n", "shorter"), (b"\xff", "cannot")):
-        if content is not None:
-            path.write_bytes(content)
-        with pytest.raises(AccessError, match=reason):
-            read_token(path)
-    path.write_text(f"  {TOKEN} \nmore\n")
-    assert read_token(path) == TOKEN
-
-
-def test_health_is_open_to_whoever_watches_and_tells_nothing_else(guarded):
-    status, _, text = get(guarded.port, "/healthz")
-    assert status == 503
-    assert "no radar frame" in text
-    guarded.vitals(vitals())
-    assert get(guarded.port, "/healthz")[::2] == (200, "ok\n")
 
 
 def test_a_feed_drops_the_oldest_and_says_so():

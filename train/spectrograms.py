@@ -22,10 +22,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
-import edge.spec
 from edge.dsp.sst import HOP, spectrograms
 from edge.frames import Float32, Float64
-from edge.spec import SST_BINS, SST_COLUMNS, SST_DEFAULT, SST_PAST, SST_WINDOW, SstSpec
+from edge.spec import SST_BINS, SST_COLUMNS, SST_DEFAULT, SST_PAST, SST_WINDOW, SstSpec, fingerprint
 
 
 def write_spectrograms(
@@ -74,8 +73,8 @@ def window_samples(window: int) -> slice:
 
 
 def _digest(rcg: Float32 | Float64, spec: SstSpec) -> str:
-    numbers = {name: value for name, value in vars(edge.spec).items() if name.startswith("SST_")}
-    return hashlib.blake2b(repr((numbers, spec, rcg.shape)).encode() + rcg.tobytes(), digest_size=8).hexdigest()
+    meaning = f"{fingerprint(spec)} {rcg.shape} {rcg.dtype}"
+    return hashlib.blake2b(meaning.encode() + rcg.tobytes(), digest_size=8).hexdigest()
 
 
 def _leave_interrupts_to_the_parent() -> None:

@@ -66,7 +66,7 @@ def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_
     """Shows what arrives, live on a terminal and line by line elsewhere, until the time is over or Ctrl-C."""
     start_s = time.monotonic()
     console = Console(stderr=True)
-    live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+    live = Live(console=console, auto_refresh=False) if console.is_terminal and not console.is_dumb_terminal else None
     with ExitStack() as stack:
         if live:
             stack.enter_context(live)
@@ -76,7 +76,10 @@ def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_
                 for part in parts:
                     part.require_alive()
                 if live:
-                    live.update(view.render(subscriber.watch, DEVICE, mqtt_port, elapsed_s), refresh=True)
+                    width, height = console.size
+                    # A line less: at the last one's end the terminal would scroll.
+                    shown = view.render(subscriber.watch, DEVICE, mqtt_port, elapsed_s, width, height - 1)
+                    live.update(shown, refresh=True)
                 elif vitals:
                     print(view.line(vitals, subscriber.watch.true_bpm, elapsed_s), file=sys.stderr)
         except KeyboardInterrupt:

@@ -18,8 +18,10 @@ from edge.mqtt.payloads import VitalsPayload
 from edge.mqtt.topics import ROOT
 from edge.spec import NOT_A_DEVICE, RCG_RATE_HZ
 
-WIDTH = 100
-_ROWS = 6
+WIDTH, HEIGHT = 100, 26
+"""Of the whole view where there is room; a smaller terminal gets as much as it has room for."""
+_ROWS = 6  # of a trace
+_PANELS_FROM = 80  # columns: with fewer, the figures are a line
 _COLOURS = {"good": "bright_green", "degraded": "yellow", "unusable": "red"}
 # Bits of a braille cell by dot row, left and right column (Unicode block 2800).
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -41,42 +43,81 @@ def braille_trace(samples: Sequence[float], columns: int, rows: int) -> list[str
     return ["".join(chr(0x2800 + cell) for cell in row) for row in cells]
 
 
-def render(watch: Watch, device: str, mqtt_port: int, elapsed_s: float) -> RenderableType:
-    """The whole view, WIDTH columns wide."""
+def render(
+    watch: Watch, device: str, mqtt_port: int, elapsed_s: float, width: int = WIDTH, height: int = HEIGHT
+) -> RenderableType:
+    """The whole view, never larger than `width` columns and `height` lines: traces give way first, figures last."""
+    width = min(width, WIDTH)
     v = watch.vitals
-    colour = _COLOURS[v.quality.state] if v else "white"
-    heart = _number(v.hr.value if v else None)
-    truth = _number(watch.true_bpm)
-    breathing = _number(v.breathing.value if v else None)
-    panels = Columns(
-        [
-            _panel("Heart rate /min", Text(heart, f"bold {colour}"), colour),
-            _panel("True heart rate", Text(truth, "bold"), "white"),
-            _panel("Breathing /min", Text(breathing, "bold"), "white"),
-            _panel("Quality", Text(f"{v.quality.state} {v.quality.sqi:.2f}" if v else "--", f"bold {colour}"), colour),
-        ],
-        expand=False,
-    )
-    last = watch.ecg[-round(TRACE_S * RCG_RATE_HZ) :]
     flags = " ".join(v.quality.flags) if v else ""
     lost = f"{v.frames.lost} of {v.frames.received + v.frames.lost}" if v else "--"
     port = f" -p {mqtt_port}" if mqtt_port != 1883 else ""
+    below = [
+        _text(f" flags: {flags or 'none'}"),
+        _text(f" frames lost: {lost}   latency p50 {watch.latency_ms(50)} ms, p99 {watch.latency_ms(99)} ms"),
+        _text((f" see it yourself: mosquitto_sub{port} -t '{ROOT}/#' -v", "dim")),
+        _text((f" {NOT_A_DEVICE}", "dim")),
+    ]
+    left = height - 1 - len(below)
+    # Borders around the figures give way to two traces, which take three lines each at least.
+    padding = int(left >= 5 + 2 * 3)
+    if width >= _PANELS_FROM and left >= 3 + 2 * 3:
+        figures, left = _panels(watch, width, padding), left - 3 - 2 * padding
+    else:
+        figures, left = _figures(watch), left - 1
     return Group(
-        Text.assemble((" radarecg ", "bold reverse"), f"  simulated AWR1843, {device}   {elapsed_s:.0f} s"),
-        panels,
-        *(
-            [
-                _trace("Reconstructed ECG", [ours for ours, _ in last], "bright_green"),
-                _trace("True ECG of the same seconds", [true for _, true in last], "white"),
-            ]
-            if last
-            else [_trace("Heart waveform; the ECG follows", list(watch.trace), "cyan")]
-        ),
-        Text(f" flags: {flags or 'none'}"),
-        Text(f" frames lost: {lost}   latency p50 {watch.latency_ms(50)} ms, p99 {watch.latency_ms(99)} ms"),
-        Text(f" see it yourself: mosquitto_sub{port} -t '{ROOT}/#' -v", "dim"),
-        Text(f" {NOT_A_DEVICE}", "dim"),
+        _text((" radarecg ", "bold reverse"), f"  simulated AWR1843, {device}   {elapsed_s:.0f} s"),
+        figures,
+        *_traces(watch, width, left),
+        *below[: max(0, height - 2)],
     )
+
+
+def _panels(watch: Watch, width: int, padding: int) -> RenderableType:
+    v = watch.vitals
+    colour = _COLOURS[v.quality.state] if v else "white"
+    quality = f"{v.quality.state} {v.quality.sqi:.2f}" if v else "--"
+    figures = (
+        ("Heart /min", _number(v.hr.value if v else None), colour),
+        ("True /min", _number(watch.true_bpm), "white"),
+        ("Breathing /min", _number(v.breathing.value if v else None), "white"),
+        ("Quality", quality, colour),
+    )
+    panels = [
+        Panel(
+            Align.center(Text(text, f"bold {colour}" if colour != "white" else "bold")),
+            title=title,
+            width=width // 4 - 1,
+            border_style=colour,
+            padding=(padding, 0),
+        )
+        for title, text, colour in figures
+    ]
+    return Columns(panels, expand=False)
+
+
+def _figures(watch: Watch) -> Text:
+    """The panels as one line."""
+    v = watch.vitals
+    if v is None:
+        return _text(" heart --")
+    heart = (f"{_number(v.hr.value)}/min", f"bold {_COLOURS[v.quality.state]}")
+    rest = f" (true {_number(watch.true_bpm)})  {v.quality.state} {v.quality.sqi:.2f}"
+    return _text(" heart ", heart, rest, f"  breathing {_number(v.breathing.value)}/min")
+
+
+def _traces(watch: Watch, width: int, height: int) -> list[RenderableType]:
+    """As many as the height has room for, the reconstructed one first."""
+    last = watch.ecg[-round(TRACE_S * RCG_RATE_HZ) :]
+    wanted: list[tuple[str, list[float], str]] = [("Heart waveform; the ECG follows", list(watch.trace), "cyan")]
+    if last:
+        wanted = [
+            ("Reconstructed ECG", [ours for ours, _ in last], "bright_green"),
+            ("True ECG of the same seconds", [true for _, true in last], "white"),
+        ]
+    count = min(len(wanted), max(0, height) // 3)  # a line and a border
+    rows = min(_ROWS, height // count - 2) if count else 0
+    return [_trace(title, samples, colour, width, rows) for title, samples, colour in wanted[:count]]
 
 
 def line(v: VitalsPayload, true_bpm: float | None, elapsed_s: float) -> str:
@@ -88,13 +129,14 @@ def line(v: VitalsPayload, true_bpm: float | None, elapsed_s: float) -> str:
     )
 
 
-def _panel(title: str, text: Text, colour: str) -> Panel:
-    return Panel(Align.center(text), title=title, width=WIDTH // 4 - 1, border_style=colour, padding=(1, 0))
+def _trace(title: str, samples: Sequence[float], colour: str, width: int, rows: int) -> Panel:
+    text = Text("\n".join(braille_trace(samples, width - 4, rows)), colour)
+    return Panel(text, title=f"{title}, {TRACE_S:.0f} s", width=width, border_style=colour)
 
 
-def _trace(title: str, samples: Sequence[float], colour: str) -> Panel:
-    text = Text("\n".join(braille_trace(samples, WIDTH - 4, _ROWS)), colour)
-    return Panel(text, title=f"{title}, {TRACE_S:.0f} s", width=WIDTH, border_style=colour)
+def _text(*parts: str | tuple[str, str]) -> Text:
+    """One line, cut where the terminal ends."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
 def _number(value: float | None) -> str:

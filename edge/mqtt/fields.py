@@ -7,8 +7,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
+RESERVED_FLAGS = ("out_of_range", "multiple_subjects")
+"""In the schemas' version 1, but published by no device: nothing measures them."""
 FLAGS = (
-    *("radar_fault", "stale", "no_subject", "out_of_range", "multiple_subjects", "body_movement", "warming_up"),
+    *("radar_fault", "stale", "no_subject", *RESERVED_FLAGS, "body_movement", "warming_up"),
     *("low_snr", "model_uncertain", "frame_loss", "clock_unsynced"),
 )
 TO_ITS_END = r"(?!\n)"

@@ -1,58 +1,41 @@
-"""What Home Assistant must know to show a device by itself: one retained message, read at any time.
+"""The message by which Home Assistant finds a device and its entities: MQTT device discovery, 2024.11 and newer.
 
-Every entity is blanked by its value when that is not valid, and by silence when nothing comes: the last heart rate of
-someone who left never stays on a wall.
+No entity shows an old value or a guess: a value that is not valid, or that nothing was measured for, is unknown
+("None", as Home Assistant's MQTT documentation has it), and every entity becomes unavailable when vitals stop.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from edge import __version__
 from edge.mqtt.payloads import encode
-from edge.mqtt.topics import STATUS, VITALS
+from edge.mqtt.topics import DISCOVERY, STATUS, VITALS, Topic
 
-SILENCE_S = 15  # vitals come every second
+DISCOVERY_PREFIX = "homeassistant"
+"""Home Assistant's default."""
+SUPPORT_URL = "https://example.org/radarecg"  # the project has no public address yet
+EXPIRE_AFTER_S = 15  # vitals come every second
+
+# Conditions on vitals, in Jinja. That a flag is absent proves nothing: each state needs evidence of its own.
+_FLAGS = "value_json.quality.flags"
+_STALE = f"'stale' in {_FLAGS}"
+_RECEIVING = f"'stale' not in {_FLAGS} and value_json.frames.received > 0"
+_USABLE = f"{_RECEIVING} and 'radar_fault' not in {_FLAGS}"
+_MOVING = f"'body_movement' in {_FLAGS}"
+_EMPTY = f"'no_subject' in {_FLAGS}"
+_CHEST = "value_json.chest_range_m is not none"  # before the first search for a chest, and without one: null
+_POOR = " or ".join(f"'{flag}' in {_FLAGS}" for flag in ("radar_fault", "frame_loss", "low_snr", "model_uncertain"))
 
 
-def discovery(device: str, model: str) -> bytes:
-    """The device with its entities, for `topics.DISCOVERY`; the format of its device discovery (2024.11 and newer)."""
-    sensor: dict[str, Any] = {"platform": "sensor", "state_class": "measurement"}
-    components: dict[str, dict[str, Any]] = {
-        "heart_rate": sensor
-        | {
-            "name": "Heart rate",
-            "icon": "mdi:heart-pulse",  # there is no device class for it
-            "unit_of_measurement": "bpm",
-            "suggested_display_precision": 0,
-            "value_template": "{{ value_json.hr.value if value_json.hr.valid else None }}",
-        },
-        "breathing_rate": sensor
-        | {
-            "name": "Breathing rate",
-            "icon": "mdi:lungs",
-            "unit_of_measurement": "br/min",
-            "suggested_display_precision": 0,
-            "value_template": "{{ value_json.breathing.value if value_json.breathing.valid else None }}",
-        },
-        "signal_quality": sensor
-        | {
-            "name": "Signal quality",
-            "unit_of_measurement": "%",
-            "entity_category": "diagnostic",
-            "value_template": "{{ (value_json.quality.sqi * 100) | round(0) }}",
-        },
-        "quality_state": {
-            "platform": "sensor",
-            "name": "Quality",
-            "device_class": "enum",
-            "options": ["good", "degraded", "unusable"],
-            "value_template": "{{ value_json.quality.state }}",
-        },
-        "movement": _binary("Body movement", "moving", "'body_movement' in value_json.quality.flags"),
-        "presence": _binary("Person present", "occupancy", "'no_subject' not in value_json.quality.flags"),
-        "problem": _binary("Signal problem", "problem", "value_json.quality.state != 'good'"),
-    }
+def discovery_topic(prefix: str) -> Topic:
+    """Where a Home Assistant with this discovery prefix expects the message."""
+    return replace(DISCOVERY, root=f"{prefix}/device")
+
+
+def discovery(device: str, model: str, page_url: str | None = None) -> bytes:
+    """The device with its entities, for `discovery_topic`; `page_url`: where its live page is, if it is served."""
     return encode(
         {
             "device": {
@@ -62,8 +45,9 @@ def discovery(device: str, model: str) -> bytes:
                 "model": model,
                 "serial_number": device,
                 "sw_version": __version__,
+                **({"configuration_url": page_url} if page_url else {}),
             },
-            "origin": {"name": "radarecg", "sw_version": __version__},
+            "origin": {"name": "radarecg", "sw_version": __version__, "support_url": SUPPORT_URL},
             "availability": [
                 {
                     "topic": STATUS.name(device),
@@ -75,13 +59,79 @@ def discovery(device: str, model: str) -> bytes:
             "state_topic": VITALS.name(device),
             "qos": VITALS.qos,
             "components": {
-                name: entity | {"unique_id": f"radarecg_{device}_{name}", "expire_after": SILENCE_S}
-                for name, entity in components.items()
+                name: entity | {"unique_id": f"radarecg_{device}_{name}", "expire_after": EXPIRE_AFTER_S}
+                for name, entity in _entities().items()
             },
         }
     )
 
 
-def _binary(name: str, device_class: str, condition: str) -> dict[str, Any]:
-    template = f"{{{{ 'ON' if {condition} else 'OFF' }}}}"
+def _entities() -> dict[str, dict[str, Any]]:
+    return {
+        "heart_rate": _sensor(
+            "Heart rate",
+            "value_json.hr.value if value_json.hr.valid else None",
+            unit_of_measurement="bpm",
+            icon="mdi:heart-pulse",  # there is no device class for it
+            suggested_display_precision=0,
+        ),
+        "breathing_rate": _sensor(
+            "Breathing rate",
+            "value_json.breathing.value if value_json.breathing.valid else None",
+            unit_of_measurement="br/min",
+            icon="mdi:lungs",
+            suggested_display_precision=0,
+        ),
+        "chest_distance": _sensor(
+            "Chest distance",
+            "value_json.chest_range_m",
+            device_class="distance",
+            unit_of_measurement="m",
+            suggested_display_precision=2,
+        ),
+        "signal_quality": _sensor(
+            "Signal quality",
+            f"(value_json.quality.sqi * 100) | round(0) if {_RECEIVING} else None",
+            unit_of_measurement="%",
+            entity_category="diagnostic",
+        ),
+        "frames_lost": _sensor(
+            "Frames lost",
+            "value_json.frames.lost if value_json.frames.received + value_json.frames.lost > 0 else None",
+            state_class="total_increasing",  # since the start of the device
+            unit_of_measurement="frames",
+            icon="mdi:close-network-outline",
+            entity_category="diagnostic",
+        ),
+        "quality_state": {
+            "platform": "sensor",
+            "name": "Quality",
+            "device_class": "enum",
+            "options": ["good", "degraded", "unusable"],
+            "value_template": "{{ value_json.quality.state }}",
+        },
+        "movement": _binary(
+            "Body movement", "moving", on=f"{_USABLE} and {_MOVING}", off=f"{_USABLE} and ({_CHEST} or {_EMPTY})"
+        ),
+        "presence": _binary(
+            "Person present", "occupancy", on=f"{_USABLE} and ({_CHEST} or {_MOVING})", off=f"{_USABLE} and {_EMPTY}"
+        ),
+        "problem": _binary(
+            "Signal problem",
+            "problem",
+            on=f"{_RECEIVING} and (value_json.quality.state == 'degraded' or {_POOR})",
+            off=f"{_RECEIVING} and 'warming_up' not in {_FLAGS}",
+        ),
+        "radar": _binary("Radar", "connectivity", on=_RECEIVING, off=_STALE) | {"entity_category": "diagnostic"},
+    }
+
+
+def _sensor(name: str, value: str, **settings: object) -> dict[str, Any]:
+    sensor = {"platform": "sensor", "name": name, "state_class": "measurement", "value_template": f"{{{{ {value} }}}}"}
+    return sensor | settings
+
+
+def _binary(name: str, device_class: str, on: str, off: str) -> dict[str, Any]:
+    """On and off by evidence for each, `on` first; without any, unknown."""
+    template = f"{{{{ 'ON' if {on} else 'OFF' if {off} else None }}}}"
     return {"platform": "binary_sensor", "name": name, "device_class": device_class, "value_template": template}

@@ -14,10 +14,10 @@ from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.client import MqttClient
 from edge.mqtt.fields import iso_utc
-from edge.mqtt.homeassistant import discovery
+from edge.mqtt.homeassistant import DISCOVERY_PREFIX, discovery, discovery_topic
 from edge.mqtt.outbox import BACKFILL_PER_S, Outbox
 from edge.mqtt.spool import Spool
-from edge.mqtt.topics import DISCOVERY, ECG, EVENT, HEALTH, INFO, LIVE, STATUS, VITALS, WAVEFORM
+from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, LIVE, STATUS, VITALS, WAVEFORM
 from edge.spec import NOT_A_DEVICE, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
 from edge.timing import clock_state
 
@@ -39,12 +39,15 @@ class Publisher:
         network: p.Model | None = None,
         backfill_per_s: float = BACKFILL_PER_S,
         home_assistant: bool = False,
+        discovery_prefix: str = DISCOVERY_PREFIX,
+        page_url: str | None = None,
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
         self._network = network
         self._seq = 0
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
+        announcement = (discovery_topic(discovery_prefix), discovery(device, f"{chirp.band} radar", page_url))
         self._start_s = self._health_due_s = time.monotonic()
         self.client = MqttClient(
             broker,
@@ -53,7 +56,7 @@ class Publisher:
             birth=[
                 (STATUS, self._status("online", "started")),
                 (INFO, p.encode(self._info())),
-                *([(DISCOVERY, discovery(device, f"{chirp.band} radar"))] if home_assistant else []),
+                *([announcement] if home_assistant else []),
             ],
         )
         self.outbox = Outbox(self.client, spool, backfill_per_s)

@@ -126,7 +126,7 @@ class _Boards:
             self._watcher.join()
 
     def _open_radar(self) -> None:
-        self._radar = Awr1843(self._serial, self._chirp.firmware)
+        self._radar = Awr1843(self._serial, self._chirp.image)
 
     def _configure(self) -> None:
         self._radar.stop()  # an earlier program may have left it streaming

@@ -17,7 +17,9 @@ import msgspec
 
 from edge.chirp import ChirpConfig
 from edge.errors import InputError
+from edge.files import read_text_file
 from edge.radar.assembler import PAYLOAD_BYTES
+from edge.radar.card_json import explain_json, is_json
 from edge.radar.dca1000_messages import (
     FPGA_GEN,
     HARMLESS,
@@ -98,8 +100,14 @@ def require_rate(chirp: ChirpConfig, card: CardConfig) -> None:
 def load_card(path: Path) -> CardConfig:
     """Reads `dca1000.toml`. Raises CardError, FileNotFoundError."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=CardConfig)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        text = read_text_file(path)
+    except InputError as error:
+        raise CardError(str(error)) from error
+    if is_json(text):
+        raise CardError(f"{path}: {explain_json(text)}")
+    try:
+        return msgspec.toml.decode(text, type=CardConfig)
+    except msgspec.DecodeError as error:
         raise CardError(f"{path}: {error}") from error
 
 

@@ -20,8 +20,6 @@ FLAGS: dict[str, Severity] = {
     "radar_fault": "unusable",
     "stale": "unusable",
     "no_subject": "unusable",
-    "out_of_range": "unusable",
-    "multiple_subjects": "unusable",
     "body_movement": "unusable",
     "warming_up": "unusable",
     "low_snr": "unusable",

@@ -23,7 +23,7 @@ class Feed:
 
     @property
     def listeners(self) -> int:
-        """Open pages."""
+        """Open streams: one a browser, however many tabs it has."""
         return len(self._inboxes)
 
     def send(self, event: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What the page is told, as server-sent events; `static/live.js` is the only reader. Times are Unix milliseconds."""
+"""The page's messages, as server-sent events, for `static/page.js`. Times are Unix milliseconds."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+import math
+import socket
 import time
 
 from edge.frames import EcgBlock, Quality, Vitals, Waveform
@@ -10,6 +13,20 @@ from edge.web.feed import Feed
 from edge.web.messages import Hello, Message, event, of_ecg, of_vitals, of_waveform, of_window
 from edge.web.metrics import Gauges, Metrics
 from edge.web.server import WebServer
+
+ECG_PAUSE_S = 5.0
+"""After so long without a stretch of ECG, which come every second, the heart waveform takes its place."""
+
+
+def page_url(host: str, port: int) -> str:
+    """The page's address, without its token; where it is served at all addresses, by this machine's name."""
+    try:
+        if ipaddress.ip_address(host).is_unspecified:
+            name = socket.gethostname()
+            host = name if "." in name else f"{name}.local"
+    except ValueError:
+        pass  # a name
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 class LivePage:
@@ -20,21 +37,24 @@ class LivePage:
     """
 
     def __init__(self, host: str, port: int, token: str | None, hello: Hello, gauges: Gauges = dict) -> None:
-        self._has_ecg = hello.has_ecg
+        self._ecg_s = -math.inf
         self._feed = Feed()
         self._metrics = Metrics(lambda: {**gauges(), **self._gauges()})
         self._server = WebServer(host, port, Access(host, token), self._feed, self._metrics, hello)
         self.port = self._server.port
 
     def waveform(self, wave: Waveform) -> None:
-        """Shows the heart waveform where there is no ECG."""
+        """Shows the heart waveform where there is no ECG, or none yet."""
         now_ns = time.time_ns()
         self._metrics.latency(max(0, now_ns - wave.t_ns) / 1e9)
-        if not self._has_ecg:
+        if not self._ecg_runs():
             self._tell(of_waveform(wave, now_ns))
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """Shows a stretch of the ECG and the second of the SST that came with it."""
+        """Shows a stretch of the ECG, from the first with a beat on, and the second of the SST that came with it."""
+        if not ecg.estimate.known.any() and not self._ecg_runs():
+            return
+        self._ecg_s = time.monotonic()
         self._tell(of_ecg(ecg, time.time_ns()))
         if ecg.window:
             self._tell(of_window(ecg, ecg.window))
@@ -47,6 +67,9 @@ class LivePage:
     def close(self) -> None:
         """Lets every browser go."""
         self._server.close()
+
+    def _ecg_runs(self) -> bool:
+        return time.monotonic() - self._ecg_s < ECG_PAUSE_S
 
     def _tell(self, message: Message) -> None:
         self._feed.send(event(message))

@@ -149,6 +149,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._answer(HTTPStatus.NOT_FOUND, b"There is no such page.\n")
 
+    def do_HEAD(self) -> None:
+        """As GET, but only the headers are sent."""
+        self.do_GET()
+
     def log_message(self, format: str, *args: object) -> None:
         """Requests are not logged: an address may hold the token."""
 
@@ -160,7 +164,10 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, f"stale: {fault}\n".encode())
 
     def _events(self) -> None:
-        self._head(HTTPStatus.OK, "text/event-stream", {})
+        # nginx, as a proxy, would keep the events back to send them in larger pieces.
+        self._head(HTTPStatus.OK, "text/event-stream", {"X-Accel-Buffering": "no"})
+        if self.command == "HEAD":
+            return
         with self.server.feed.listen() as events:
             self.wfile.write(b"retry: 1000\n" + self.server.hello)
             for message in events:
@@ -174,7 +181,8 @@ class Handler(BaseHTTPRequestHandler):
         headers: dict[str, str] | None = None,
     ) -> None:
         self._head(status, kind, {"Content-Length": str(len(content)), **(headers or {})})
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def _head(self, status: HTTPStatus, kind: str, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -50,6 +50,12 @@ def speaking_page(**options):
             thread.join()
 
 
+def tell(page, tab, message, title) -> None:
+    """Vitals from now on; returns when the browser shows their verdict."""
+    page.say(message)
+    tab.wait_for_function("title => document.getElementById('verdict').textContent === title", arg=title)
+
+
 def vitals(quality=GOOD, bpm=68.4, received=2598, lost=2, irregular=None, movement="none") -> Vitals:
     told = quality.state != "unusable"
     return Vitals(

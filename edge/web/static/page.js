@@ -1,37 +1,40 @@
-// The page: listens to /events, says in words what it hears, and says when it hears nothing.
+// The page: shows what /events sends, and says when nothing comes.
 
 import { Picture } from "./picture.js";
+import { openStream } from "./stream.js";
 import { Pen, Timeline } from "./sweep.js";
 import { Trace } from "./trace.js";
 import { explain } from "./words.js";
 
 const SILENT_MS = 3000; // vitals come every second
-const RETRY_MS = 3000;
 const SPEAK_MS = 15000; // a screen reader is not to talk all the time
 const FRAME_MS = 33;
 
 const at = (id) => document.getElementById(id);
 const number = (value, digits) => (value === null ? "--" : value.toFixed(digits));
 
-const timeline = new Timeline();
-const pen = new Pen();
 const trace = new Trace(at("trace"));
 const picture = new Picture(at("picture"));
-let heard_ms = performance.now();
+let timeline = new Timeline();
+let pen = new Pen();
+let hasEcg = false;
+let shown = null; // of the traces: "ecg" or "waveform"
+let received_ms = performance.now();
 let spoken = { text: "", look: "", at_ms: -SPEAK_MS };
 
 const handlers = {
   hello({ device, has_ecg }) {
+    hasEcg = has_ecg;
     at("device").textContent = device;
-    at("trace-name").textContent = has_ecg ? "Reconstructed ECG" : "Heart waveform";
     at("sst").hidden = at("ecg-delay").hidden = !has_ecg;
   },
 
   trace(message) {
+    if (message.of !== shown) begin(message.of);
     timeline.follow(message);
     pen.heard(timeline.at(message.sample0), performance.now());
     trace.put(message, timeline);
-    at("delay").textContent = number(message.delay_ms / 1000, 1);
+    at("delay").textContent = number(shown === "ecg" ? message.delay_ms / 1000 : null, 1);
   },
 
   spectrogram(message) {
@@ -39,17 +42,29 @@ const handlers = {
   },
 
   vitals(v) {
-    const { look, title, reason } = explain(v);
+    const { look, title, reason, note } = explain(v);
     at("interval").textContent = v.ci95_bpm ? `${number(v.ci95_bpm[0], 0)} to ${number(v.ci95_bpm[1], 0)}` : "";
     show(v.heart_rate_bpm, look, title, reason);
+    at("note").textContent = note;
     at("breathing").textContent = number(v.breathing_rate_bpm, 0);
     at("distance").textContent = number(v.chest_range_m, 2);
-    at("quality").textContent = number(v.sqi, 2);
-    at("processing").textContent = v.flags.includes("stale") ? "--" : v.delay_ms;
+    const silent = v.flags.includes("stale"); // then there is no signal that has a quality
+    at("quality").textContent = number(silent ? null : v.sqi, 2);
+    at("processing").textContent = silent ? "--" : v.delay_ms;
     at("loss").textContent = v.lost.toLocaleString("en");
     at("of-frames").textContent = `of ${(v.frames + v.lost).toLocaleString("en")}`;
   },
 };
+
+// Another trace: it has its own clock, delay and numbers.
+function begin(of) {
+  shown = of;
+  timeline = new Timeline();
+  pen = new Pen();
+  picture.clear();
+  const waveform = hasEcg ? "Heart waveform; the ECG follows" : "Heart waveform";
+  at("trace-name").textContent = of === "ecg" ? "Reconstructed ECG" : waveform;
+}
 
 function show(rate_bpm, look, title, reason) {
   const rate = number(rate_bpm, 0);
@@ -75,23 +90,44 @@ function setLink(link) {
   at("link").textContent = { live: "Live", lost: "Not live" }[link];
   at("lost").hidden = link === "live";
   if (link === "live") return;
-  at("lost").textContent = "Connection lost. Nothing below is live; trying again.";
-  show(null, "unusable", "Not connected", "The page does not hear the device.");
+  at("lost").textContent = `Connection lost. Nothing below is live; trying again.${shared ? "" : CROWDED}`;
+  show(null, "unusable", "Not connected", "No data from the device.");
   for (const id of ["breathing", "distance", "quality", "processing", "delay"]) at(id).textContent = "--";
 }
 
-function listen() {
-  const events = new EventSource("events");
-  events.onmessage = ({ data }) => {
-    const message = JSON.parse(data);
-    heard_ms = performance.now();
-    setLink("live");
-    handlers[message.event](message);
-  };
-  events.onerror = () => {
-    setLink("lost");
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, RETRY_MS); // else the browser itself tries again
-  };
+const CROWDED = " This browser keeps no more than six of these pages open.";
+let shared = true; // the stream, with this browser's other tabs
+
+function receive(text) {
+  const message = JSON.parse(text);
+  received_ms = performance.now();
+  setLink("live");
+  handlers[message.event](message);
+}
+
+const lose = () => setLink("lost");
+
+function connect() {
+  try {
+    const worker = new SharedWorker("worker.js", { type: "module" });
+    worker.onerror = connectAlone;
+    worker.port.onmessage = ({ data }) => (data === null ? lose() : receive(data));
+    const join = () => worker.port.postMessage("join");
+    const leave = () => worker.port.postMessage("leave");
+    // A page that is put aside takes no messages; they would pile up.
+    addEventListener("pagehide", leave);
+    addEventListener("pageshow", join);
+    document.addEventListener("freeze", leave);
+    document.addEventListener("resume", join);
+    join();
+  } catch {
+    connectAlone(); // a browser without shared workers
+  }
+}
+
+function connectAlone() {
+  shared = false;
+  openStream(receive, lose);
 }
 
 let drawn_ms = 0;
@@ -106,6 +142,6 @@ function draw(now_ms) {
   requestAnimationFrame(draw);
 }
 
-setInterval(() => performance.now() - heard_ms > SILENT_MS && setLink("lost"), 500);
-listen();
+setInterval(() => performance.now() - received_ms > SILENT_MS && setLink("lost"), 500);
+connect();
 requestAnimationFrame(draw);

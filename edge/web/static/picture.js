@@ -24,6 +24,11 @@ export class Picture {
     for (let k = 0; k < columns; k++) this.#sweep.put(first + k, bytes.subarray(k * rows, (k + 1) * rows));
   }
 
+  clear() {
+    this.#sweep = null;
+    this.#canvas.width = this.#canvas.width; // what is drawn goes
+  }
+
   advance(t_ms) {
     if (!this.#sweep?.advance(t_ms)) return;
     const { width, height, data } = this.#image;

@@ -42,6 +42,7 @@ export class Trace {
 
   #build(rate_hz) {
     this.#sweep = new Sweep(rate_hz);
+    this.#beats = [];
     this.#plot?.destroy();
     const seconds = this.#sweep.shown.map((_, k) => k / rate_hz);
     const lines = (step) => Array.from({ length: SPAN_S / step + 1 }, (_, k) => k * step);
