@@ -8,9 +8,8 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,11 +25,11 @@ from edge.hub import serve_hub
 from edge.pipeline import Pipeline, first_problem, run
 from edge.radar.boards import boards
 from edge.radar.calibration import load_calibration
-from edge.radar.dca1000 import DataPort
-from edge.radar.dca1000_control import CardConfig, load_card
+from edge.radar.dca1000_control import CardConfig, load_card, require_rate
 from edge.radar.decode import IQ_ORDERS
 from edge.radar.firmware import explain, load_chirp
-from edge.recording import Recorder, check_new, open_recording
+from edge.record import Wanted, data_port, record
+from edge.recording import check_new, open_recording
 from edge.report import Report
 from edge.runtime import serve
 from edge.sources.replay import ReplaySource
@@ -71,25 +70,17 @@ def command_record(args: argparse.Namespace) -> int:
     chirp = load_chirp(args.cfg)
     card = load_card(args.card) if args.card else CardConfig()
     calibration = load_calibration(args.calibration, chirp) if args.calibration else UNCALIBRATED
-    recorder: Recorder | None = None  # with the first frame: what fails before leaves no folder
-    with boards(chirp, args.serial, card) as start_boards, ExitStack() as stack:
-        data = DataPort(args.host, args.port, chirp.frame_bytes)
-        _on_stop(data.close)
-        start_boards(data.silence_s)
-        end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
-        for frame in data.frames():
-            if frame:
-                recorder = recorder or stack.enter_context(Recorder(args.folder, chirp, args.iq_order, calibration))
-                recorder.write(frame)
-            if recorder and sys.stderr.isatty():
-                seconds = recorder.frames * chirp.frame_period_s
-                print(f"\r{recorder.frames} frames, {seconds:.1f} s of data", end="", file=sys.stderr)
-            if time.monotonic() > end_s:
-                data.close()
-    if recorder is None:
+    if args.serial or args.card:
+        require_rate(chirp, card)
+    stopping: list[bool] = []
+    wanted = Wanted(args.folder, chirp, args.iq_order, calibration, args.seconds)
+    with boards(chirp, args.serial, card) as driven, closing(data_port(chirp, args.host, args.port)) as data:
+        _on_stop(lambda: stopping.append(True))
+        frames = record(wanted, driven, data, lambda: bool(stopping))
+    if not frames:
         print(f"radarecg: error: no frame came to port {data.port}: is the radar streaming to it?", file=sys.stderr)
         return 1
-    print(f"{args.folder}: {recorder.frames} frames")
+    print(f"{args.folder}: {frames} frames")
     return 0
 
 

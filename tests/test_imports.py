@@ -36,6 +36,7 @@ ROOMS = {
     "backends": {"bundle", "cuda"},
     "twin": {"radar"},
     "recording": {"radar"},
+    "record": {"radar", "recording"},
     "sources": {"radar", "recording"},
     "reconstruction": {"dsp", "vitals"},
     "pipeline": {"dsp", "vitals", "sources", "reconstruction"},
@@ -55,7 +56,7 @@ ROOMS = {
     "hub": {"config", "mqtt"},
     "__main__": {
         *{"calibrate", "command_line", "config", "demo", "diagnostics", "doctor", "hub", "pipeline", "plot", "radar"},
-        *{"recording", "report", "runtime", "sources", "swap", "twin"},
+        *{"record", "recording", "report", "runtime", "sources", "swap", "twin"},
     },
 }
 
