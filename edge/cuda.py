@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from edge.errors import InputError
+from edge.errors import InputError, install_hint
 
 
 def cuda_driver() -> Any:
@@ -18,7 +18,7 @@ def cuda_driver() -> Any:
     try:
         driver = import_module("pycuda.driver")
     except ImportError as error:
-        raise InputError(f"no PyCUDA ({error}): on a machine with CUDA, pip install 'radarecg[jetson]'") from error
+        raise InputError(f"no PyCUDA ({error}): on a machine with CUDA, {install_hint('jetson')}") from error
     try:
         driver.init()
         if driver.Context.get_current() is None:

@@ -24,8 +24,9 @@ from edge.radar.dca1000 import DEFAULT_DATA_PORT
 from edge.radar.dca1000_control import FEW_ATTEMPTS, Card, CardConfig, require_rate
 from edge.radar.firmware import load_chirp
 from edge.radar.limits import LIMITS
-from edge.radar.uart import AUTO
+from edge.radar.uart import AUTO, find_port
 from edge.radar.udp import WANTED_BUFFER_BYTES, enlarge_command
+from edge.service import service_with, udp_sockets
 
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 
@@ -61,6 +62,13 @@ class Setup:
 
 
 OTHERS = Finding("warn", "others start them (no serial in the settings)")
+
+
+def _in_service(files: set[str]) -> Finding | None:
+    """What to say of a port that the running service has: checking it would only disturb."""
+    if (process := service_with(files)) is None:
+        return None
+    return Finding("ok", f"in use by the running radarecg (process {process}), as it should be")
 
 
 def load_setup(path: Path | None) -> Setup:
@@ -104,7 +112,11 @@ def _radar(setup: Setup) -> Finding:
     if not setup.drives_boards:
         return OTHERS
     firmware = load_chirp(setup.cfg).image if setup.cfg else "studio_cli"
-    with Awr1843((setup.config and setup.config.radar.serial) or AUTO, firmware) as radar:
+    serial = (setup.config and setup.config.radar.serial) or AUTO
+    port = find_port() if serial == AUTO else serial
+    if used := _in_service({str(Path(port).resolve())}):
+        return used
+    with Awr1843(port, firmware) as radar:
         return Finding("ok", f"{radar.port} is answering")
 
 
@@ -127,6 +139,8 @@ def _host_address(setup: Setup) -> Finding:
 def _card(setup: Setup) -> Finding:
     if not setup.drives_boards:
         return OTHERS
+    if used := _in_service(udp_sockets(setup.card.control_port)):
+        return used
     with Card(setup.card) as card:
         card.connect(attempts=FEW_ATTEMPTS)
         version = card.version()
@@ -137,13 +151,16 @@ def _data_port(setup: Setup) -> Finding:
     host, port = "0.0.0.0", DEFAULT_DATA_PORT
     if setup.config:
         host, port = setup.config.radar.data_host, setup.config.radar.data_port
+    if used := _in_service(udp_sockets(port)):
+        return used
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((host, port))
         except OSError as error:
             advice = {
                 errno.EADDRNOTAVAIL: "correct data_host under [radar], or give an interface that address",
-                errno.EADDRINUSE: "stop the other program that listens there, or choose another data_port",
+                errno.EADDRINUSE: "if that is not radarecg in a container, stop the other program that listens there, "
+                "or choose another data_port",
             }.get(error.errno or 0, "correct data_host and data_port under [radar]")
             return Finding("FAIL", f"cannot listen on {host}:{port} ({error.strerror or error}): {advice}")
     return Finding("ok", f"{host}:{port} can be listened on")

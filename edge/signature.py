@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from edge.errors import InputError
+from edge.errors import InputError, install_hint
 
 SIGNATURE = "bundle.json.sig"
 
@@ -42,7 +42,7 @@ def load_key(path: Path, half: str) -> Any:
         kinds = import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
         load = getattr(import_module("cryptography.hazmat.primitives.serialization"), f"load_pem_{half}_key")
     except ImportError as error:
-        raise SignatureError(f"no cryptography for signatures ({error}): pip install 'radarecg[signed]'") from error
+        raise SignatureError(f"no cryptography for signatures ({error}): {install_hint('signed')}") from error
     try:
         key = load(path.read_bytes(), **({"password": None} if half == "private" else {}))
     except OSError as error:

@@ -31,8 +31,9 @@ from edge.backends.tensorrt import tensorrt
 from edge.bundle import Bundle, Precision
 from edge.cuda import cuda_driver
 from edge.dsp.points import POINTS
-from edge.errors import InputError
+from edge.errors import InputError, install_hint
 from edge.frames import Float32
+from edge.interrupts import raise_on_interrupt
 from export.builder import BuildError, build
 from export.operators import check_operators, fixed
 from export.precision import in_precision
@@ -85,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except ImportError as error:
         print(
-            f"export.build_engine: error: {error}: pip install 'radarecg[export]', or begin from a bundle",
+            f"export.build_engine: error: {error}: {install_hint('export')}, or begin from a bundle",
             file=sys.stderr,
         )
         return 2
@@ -168,4 +169,5 @@ def _rtx() -> Any:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run on every core; threads of torch would wait for each other
@@ -58,6 +59,15 @@ def strict_mosquitto_port(tmp_path):
     """A broker that lets nobody in."""
     with running_broker("mosquitto", tmp_path, settings=nobody_let_in(tmp_path)) as port:
         yield port
+
+
+@pytest.fixture
+def systemd(tmp_path):
+    """What systemd is: a socket that is sent states."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(60)
+        yield listening
 
 
 @pytest.fixture(scope="session")

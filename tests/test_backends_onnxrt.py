@@ -58,5 +58,5 @@ def test_a_network_of_a_fixed_number_of_points_takes_no_other(compact_bundle):
 
 def test_without_onnxruntime_the_extra_is_named(compact_bundle, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(BackendError, match=r"pip install 'radarecg\[cpu\]'"):
+    with pytest.raises(BackendError, match=r"pip install '\.\[cpu\]'"):
         OnnxRuntime(bundle.load(compact_bundle))

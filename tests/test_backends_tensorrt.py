@@ -218,7 +218,7 @@ def test_a_bundle_that_is_replaced_meanwhile_does_not_pass_for_another(bundle_co
 def test_without_tensorrt_or_pycuda_it_says_what_to_install(compact_bundle, built, monkeypatch):
     loaded = bundle.load(compact_bundle)
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
-    with pytest.raises(InputError, match=r"pip install 'radarecg\[jetson\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[jetson\]'"):
         TensorRt(loaded, built)
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(BackendError, match=r"no TensorRT .*JetPack"):

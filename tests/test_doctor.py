@@ -10,7 +10,7 @@ from edge.radar import awr1843, uart
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from tests.conftest import ROOT
 from tests.peers.brokers import free_port
-from tests.test_cli import radarecg
+from tests.peers.command_line import radarecg
 from tests.test_radar_dca1000_control import CARD, HOST, answering
 
 CFG = ROOT / "firmware_config/awr1843_mmecg.cfg"
@@ -80,7 +80,7 @@ def test_the_radar_answers_and_is_not_told_anything(checked, setup_of):
 
 def test_without_settings_the_radar_is_looked_for(checked, monkeypatch):
     with Awr1843Emulator("studio_cli") as radar:
-        monkeypatch.setattr(awr1843, "find_port", lambda: radar.port)
+        monkeypatch.setattr(doctor, "find_port", lambda: radar.port)
         assert checked("radar", doctor.Setup()) == ("ok", f"{radar.port} is answering")
 
 

@@ -178,7 +178,7 @@ def test_a_checkpoint_without_torch_is_told_in_one_line(trained_checkpoint, monk
     monkeypatch.setitem(sys.modules, "export.bundle", None)  # as where one of its imports fails
     assert build_engine.main([os.fspath(trained_checkpoint), "--dry-run"]) == 2
     error = capsys.readouterr().err
-    assert "pip install 'radarecg[export]', or begin from a bundle" in error
+    assert "pip install '.[export]' in radarecg's folder, or begin from a bundle" in error
     assert error.count("\n") == 1
 
 

@@ -48,16 +48,18 @@ ROOMS = {
     "environment": set(),
     "config": {"environment", "mqtt", "network", "radar", "vitals", "web"},
     "arguments": set(),
-    "command_line": {"arguments", "mqtt", "radar", "twin"},
-    "doctor": {"config", "dsp", "mqtt", "network", "radar"},
+    "interrupts": set(),
+    "service": set(),
+    "doctor": {"config", "dsp", "mqtt", "network", "radar", "service"},
     "diagnostics": {"config", "doctor"},
-    "demo": {"mqtt"},
+    "demo": {"interrupts", "mqtt"},
     "runtime": {"config", "logs", "mqtt", "network", "pipeline", "radar", "sources", "swap", "systemd", "web"},
     "hub": {"config", "mqtt"},
-    "__main__": {
-        *{"calibrate", "command_line", "config", "demo", "diagnostics", "doctor", "hub", "pipeline", "plot", "radar"},
-        *{"record", "recording", "report", "runtime", "sources", "swap", "twin"},
+    "cli": {
+        *{"arguments", "calibrate", "config", "demo", "diagnostics", "doctor", "hub", "interrupts", "mqtt", "pipeline"},
+        *{"plot", "radar", "record", "recording", "report", "runtime", "sources", "swap", "twin"},
     },
+    "__main__": {"cli", "interrupts"},
 }
 
 

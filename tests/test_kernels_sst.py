@@ -228,7 +228,7 @@ def test_a_small_gpu_is_told_what_to_do(folder, use):
 
 def test_no_pycuda_is_told_in_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
-    with pytest.raises(InputError, match=r"no PyCUDA .*pip install 'radarecg\[jetson\]'"):
+    with pytest.raises(InputError, match=r"no PyCUDA .*pip install '\.\[jetson\]'"):
         CudaSst(1)
 
 

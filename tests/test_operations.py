@@ -12,24 +12,14 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from edge.__main__ import main
 from edge.logs import JsonFormatter
 from edge.systemd import Systemd
 from tests.conftest import ROOT
 from tests.peers.brokers import Listener, free_port
+from tests.peers.command_line import radarecg
 from tests.peers.web import MOVING, Events, get, vitals
-from tests.test_cli import MMECG, radarecg
-
-
-@pytest.fixture
-def systemd(tmp_path):
-    """What systemd is: a socket that is sent states."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(str(tmp_path / "notify"))
-        listening.settimeout(20)
-        yield listening
+from tests.test_cli import MMECG
 
 
 @contextmanager

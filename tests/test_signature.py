@@ -94,5 +94,5 @@ def test_a_key_that_is_none_is_told_in_one_line(bundle_copy, maker, tmp_path, ca
 
 def test_without_the_library_the_extra_is_named(signed, maker, monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
-    with pytest.raises(SignatureError, match=r"pip install 'radarecg\[signed\]'"):
+    with pytest.raises(SignatureError, match=r"pip install '\.\[signed\]'"):
         bundle.load(signed, maker[1])

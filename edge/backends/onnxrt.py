@@ -7,6 +7,7 @@ from typing import Any
 
 from edge.backends.base import BackendError, task_outputs
 from edge.bundle import MODEL, Bundle, Points, Tensor
+from edge.errors import install_hint
 from edge.frames import Float32, TaskOutputs
 
 
@@ -56,7 +57,7 @@ def _onnxruntime() -> Any:
     try:
         return import_module("onnxruntime")
     except ImportError as error:
-        raise BackendError(f"no onnxruntime ({error}): pip install 'radarecg[cpu]'") from error
+        raise BackendError(f"no onnxruntime ({error}): {install_hint('cpu')}") from error
 
 
 def _tensors(found: Any) -> tuple[Tensor, ...]:
