@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and text in the encodings of users' editors."""
 
 import signal
 import subprocess
@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from edge.files import write_whole
+from edge.errors import InputError
+from edge.files import read_text_file, write_whole
 from tests.conftest import ROOT
 from tests.peers.disk import full_disk
 
@@ -43,3 +44,22 @@ def test_a_process_that_is_killed_leaves_the_file_before(tmp_path):
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(OSError, match=r"none/x: cannot be written \(No such file or directory\)"):
         write_whole(tmp_path / "none" / "x", b"")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_is_read_with_and_without_a_byte_order_mark(tmp_path, encoding):
+    (tmp_path / "x").write_bytes("t_s,µV\r\n1,2\r3,4\n".encode(encoding))
+    assert read_text_file(tmp_path / "x") == "t_s,µV\n1,2\n3,4\n"
+
+
+def test_bytes_that_are_not_utf_8_are_refused_with_their_line_or_read_by_the_fallback(tmp_path):
+    (tmp_path / "x").write_bytes(b"a\nb \xb5s \x85\n")
+    with pytest.raises(InputError, match="x:2: not UTF-8 text; save the file with the encoding UTF-8"):
+        read_text_file(tmp_path / "x")
+    assert read_text_file(tmp_path / "x", fallback="latin-1") == "a\nb µs \x85\n"
+
+
+def test_a_binary_file_is_not_text(tmp_path):
+    (tmp_path / "x").write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match="x: not a text file"):
+        read_text_file(tmp_path / "x", fallback="latin-1")

@@ -16,7 +16,7 @@ BASE = {"spec", "errors", "files", "frames", "chirp", "antennas", "calibration",
 ROOMS = {
     "spec": set(),
     "errors": set(),
-    "files": set(),
+    "files": {"errors"},
     "frames": {"spec"},
     "chirp": {"spec", "errors"},
     "antennas": {"spec", "frames", "chirp"},
