@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 
 from edge.errors import InputError
+from edge.files import read_text_file
 from edge.radar.dca1000_messages import (
     FOOTER,
     FPGA_GEN,
@@ -52,10 +53,10 @@ class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_card(path: Path) -> CardConfig:
-    """Reads `dca1000.toml`. Raises CardError, FileNotFoundError."""
+    """Reads `dca1000.toml`. Raises InputError, FileNotFoundError."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=CardConfig)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.toml.decode(read_text_file(path), type=CardConfig)
+    except msgspec.DecodeError as error:
         raise CardError(f"{path}: {error}") from error
 
 
