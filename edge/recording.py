@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,11 +33,13 @@ from edge.frames import RawFrame
 from edge.radar.calibration import load_calibration
 from edge.radar.decode import IQ_ORDERS, IqOrder
 from edge.radar.firmware import load_chirp
+from edge.radar.raw_file import RawFile, open_raw_file, plain_file
 from edge.timing import clock_state
 
 FORMAT = "radarecg.recording/1"
 CALIBRATION = "calibration.toml"
 MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number is damage
+log = logging.getLogger(__name__)
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
 
 
@@ -106,25 +109,24 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Recording:
-    """Something to replay: its chirp, its IQ order, and where each frame lies in `adc`.
+    """Something to replay: what was opened, its chirp, its IQ order, and where each frame lies in the stream `raw`.
 
     `clock_synced`: whether its times are those of a disciplined clock; a bare file has none.
     """
 
-    adc: Path
+    path: Path
     chirp: ChirpConfig
     iq_order: IqOrder
     index: npt.NDArray[np.void]
+    raw: RawFile
     clock_synced: bool = False
     calibration: Calibration = UNCALIBRATED
 
     def frames(self) -> Iterator[RawFrame]:
         """Every frame in order."""
-        size = self.chirp.frame_bytes
-        with self.adc.open("rb") as file:
-            for row in self.index:
-                file.seek(int(row["offset"]))
-                yield RawFrame(int(row["seq"]), int(row["t_ns"]), file.read(size), int(row["received"]))
+        frames = self.raw.cut(self.index["offset"], self.chirp.frame_bytes)
+        for row, data in zip(self.index, frames, strict=True):
+            yield RawFrame(int(row["seq"]), int(row["t_ns"]), data, int(row["received"]))
 
 
 def open_recording(path: Path, cfg: Path | None = None, iq_order: IqOrder | None = None) -> Recording:
@@ -166,22 +168,25 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
     synced = bool(meta.get("clock_synced", False))
     file = folder / CALIBRATION
     calibration = load_calibration(file, chirp) if file.exists() else UNCALIBRATED
-    return Recording(folder / "adc.bin", chirp, iq_order or cast(IqOrder, order), index, synced, calibration)
+    raw = plain_file(folder / "adc.bin")
+    return Recording(folder, chirp, iq_order or cast(IqOrder, order), index, raw, synced, calibration)
 
 
 def _open_bare(path: Path, chirp: ChirpConfig, iq_order: IqOrder) -> Recording:
-    size, frame = path.stat().st_size, chirp.frame_bytes
-    if size == 0:
+    size = chirp.frame_bytes
+    if path.stat().st_size == 0:
         raise RecordingError(f"{path}: empty file")
-    if size % frame:
-        raise RecordingError(
-            f"{path}: {size} bytes are {size // frame} frames of {frame} bytes and {size % frame} bytes over: "
-            f"the file is cut off, or {chirp.source} is not its chirp file"
-        )
-    count = np.arange(size // frame)
-    index = np.zeros(len(count), INDEX_ROW)
-    index["seq"] = count
-    index["t_ns"] = np.rint(count * chirp.frame_period_s * 1e9)
-    index["offset"] = count * frame
-    index["received"] = frame
-    return Recording(path, chirp, iq_order, index)
+    raw = open_raw_file(path)
+    seq = np.arange(raw.start // size, raw.end // size)
+    received = np.diff(raw.bytes_before(np.arange(raw.start // size, raw.end // size + 1) * size))
+    doubt = f"the recording ended there, or {chirp.source} is not its chirp file"
+    if not received.any():
+        raise RecordingError(f"{path}: holds no whole frame of {size} bytes: {doubt}")
+    if raw.end % size:
+        log.warning("%s: after the last whole frame of %d bytes come %d bytes: %s", path, size, raw.end % size, doubt)
+    index = np.zeros(len(seq), INDEX_ROW)
+    index["seq"] = seq
+    index["t_ns"] = np.rint((seq - seq[0]) * chirp.frame_period_s * 1e9)
+    index["offset"] = seq * size
+    index["received"] = received
+    return Recording(path, chirp, iq_order, index[received > 0], raw)

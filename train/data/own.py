@@ -121,7 +121,7 @@ def _ecg_at(times_s: Float64, t_s: Float64, ecg_mv: Float64) -> Float32:
 
 def _stretches(recording: Recording) -> Iterator[Stretch]:
     if problem := first_problem(ReplaySource(recording)):
-        raise TrialError(f"{recording.adc.parent}: {problem}")
+        raise TrialError(f"{recording.path}: {problem}")
     extractor = RcgExtractor(recording.chirp)
     blocks: list[RcgBlock] = []
     for frame in ReplaySource(recording).frames():
@@ -145,7 +145,7 @@ def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Iterator[Stretch]:
     line = stats.theilslopes(t_s[few] - last[few] / RCG_RATE_HZ, last[few])
     times = np.arange(last[-1] + 1) * (1 / RCG_RATE_HZ + line[0]) + line[1]
     if np.median(np.abs(times[last] - t_s)) > CLOCK_JUMP_S:
-        raise TrialError(f"{recording.adc.parent}: the host's clock was set while it recorded; its times say nothing")
+        raise TrialError(f"{recording.path}: the host's clock was set while it recorded; its times say nothing")
     rcg = np.concatenate([block.rcg_mm_s2.astype(np.float32) for block in blocks], axis=1)
     yield Stretch(times, rcg, np.concatenate([block.covered for block in blocks]), blocks[-1].points_m)
 
