@@ -33,11 +33,14 @@ from edge.frames import RawFrame
 from edge.radar.calibration import load_calibration
 from edge.radar.decode import IQ_ORDERS, IqOrder
 from edge.radar.firmware import load_chirp
+from edge.radar.layout import find_foreign_frame, find_foreign_layout
 from edge.radar.raw_file import RawFile, open_raw_file, plain_file
 from edge.timing import clock_state
 
 FORMAT = "radarecg.recording/1"
 CALIBRATION = "calibration.toml"
+PROBE_BYTES = 1 << 21
+LAYOUT_FRAMES = 16  # so many tell whose layout it is
 MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number is damage
 log = logging.getLogger(__name__)
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
@@ -183,10 +186,17 @@ def _open_bare(path: Path, chirp: ChirpConfig, iq_order: IqOrder) -> Recording:
     if not received.any():
         raise RecordingError(f"{path}: holds no whole frame of {size} bytes: {doubt}")
     if raw.end % size:
+        (begin,) = raw.cut([seq[0] * size], min(raw.end - seq[0] * size, PROBE_BYTES))
+        if problem := find_foreign_frame(begin, chirp):
+            raise RecordingError(f"{path}: {problem}")
         log.warning("%s: after the last whole frame of %d bytes come %d bytes: %s", path, size, raw.end % size, doubt)
     index = np.zeros(len(seq), INDEX_ROW)
     index["seq"] = seq
     index["t_ns"] = np.rint((seq - seq[0]) * chirp.frame_period_s * 1e9)
     index["offset"] = seq * size
     index["received"] = received
+    whole = np.flatnonzero(received == size)
+    some = whole[np.linspace(0, len(whole) - 1, min(len(whole), LAYOUT_FRAMES)).astype(int)]
+    if problem := find_foreign_layout(b"".join(raw.cut(index["offset"][some], size)), chirp):
+        raise RecordingError(f"{path}: {problem}")
     return Recording(path, chirp, iq_order, index[received > 0], raw)
