@@ -154,7 +154,7 @@ def command_twin(args: argparse.Namespace) -> int:
         if args.card:
             card = load_card(args.card)
             control = (card.card_address, card.control_port)
-            radar = stack.enter_context(Awr1843Emulator(chirp.firmware))
+            radar = stack.enter_context(Awr1843Emulator(chirp.image))
         twin = Dca1000Emulator(chirp, scene, target, args.truth_port, radar, control)
         logging.getLogger("edge.twin").info("sending to %s:%d, telling the truth on port %d", *target, twin.truth_port)
         if radar:

@@ -13,7 +13,13 @@ from edge.spec import SPEED_OF_LIGHT_M_S
 
 Firmware = Literal["studio_cli", "sdk_demo"]
 
+"""The images on the radar that radarecg can configure over the serial port."""
+
 BYTES_PER_SAMPLE = 4  # int16 I and int16 Q
+MIN_FRAME_RATE_HZ = 10.0
+SEARCH_RANGE_M = (0.2, 2.5)
+"""Distances between which a chest is looked for."""
+MIN_CHEST_BINS = 5
 
 
 class ChirpConfigError(InputError):
@@ -24,13 +30,16 @@ class ChirpConfigError(InputError):
 class ChirpConfig:
     """One TDM frame of an AWR1843-like radar. `tx_order` and `rx` count antennas from 1.
 
-    `adc_layout` is adcbufCfg's (output, sample swap, interleave, chirp threshold), `lvds_content` lvdsStreamCfg's
-    (header, data format, software session).
+    Transmitters that fire together are one virtual transmitter: TX1 and TX3 are 13 in `tx_order`; only recordings may
+    have it. `firmware` is None where the file is for none of the images: mmWave Studio's settings, or another lab's.
+    `adc_format` is adcCfg's (1: complex 1x, 2: complex 2x), `adc_layout` adcbufCfg's (output, sample swap, interleave,
+    chirp threshold), `lvds_content` lvdsStreamCfg's (header, data format, software session); the last two are empty
+    where the file lacks the command. `iq_order` is the order of the words on the wire, as `radar.decode` names it.
     """
 
     source: str
     text: str
-    firmware: Firmware
+    firmware: Firmware | None
     start_hz: float
     slope_hz_s: float
     idle_s: float
@@ -41,6 +50,8 @@ class ChirpConfig:
     rx_gain_db: int
     hpf_codes: tuple[int, int]
     low_power_adc: bool
+    adc_format: Literal[1, 2]
+    iq_order: Literal["sdk", "studio"]
     adc_layout: tuple[int, ...]
     lvds_content: tuple[int, ...]
     tx_backoff_db: tuple[int, int, int]
@@ -54,6 +65,21 @@ class ChirpConfig:
     def band(self) -> Literal["77GHz", "60GHz"]:
         """The device family the start frequency belongs to."""
         return "77GHz" if self.start_hz > 70e9 else "60GHz"
+
+    @property
+    def image(self) -> Firmware:
+        """The image that takes the file over the serial port. Raises ChirpConfigError when there is none."""
+        if self.firmware is None:
+            raise ChirpConfigError(
+                f"{self.source}: only a .cfg for studio_cli or for the stock demo can configure the radar over its "
+                "serial port; write one with the same numbers (see firmware_config/), or start the boards otherwise"
+            )
+        return self.firmware
+
+    @property
+    def fires_together(self) -> bool:
+        """Whether a chirp fires several transmitters."""
+        return max(self.tx_order) > 9
 
     @property
     def adc_window_s(self) -> float:
@@ -105,3 +131,26 @@ class ChirpConfig:
     def sha256(self) -> str:
         """Fingerprint of the chirp file's text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def chest_bins(chirp: ChirpConfig, range_bias_m: float = 0.0) -> range:
+    """Returns the range bins that can hold a chest. Raises ChirpConfigError when there are too few."""
+    low, high = ((metres + range_bias_m) / chirp.range_bin_m for metres in SEARCH_RANGE_M)
+    bins = range(max(2, math.ceil(low)), min(chirp.samples // 2 - 1, math.floor(high) + 1))
+    if len(bins) < MIN_CHEST_BINS:
+        raise ChirpConfigError(
+            f"{chirp.source}: range bins of {chirp.range_bin_m:.2f} m, {chirp.samples} in all, leave fewer than "
+            f"{MIN_CHEST_BINS} between {SEARCH_RANGE_M[0]} and {SEARCH_RANGE_M[1]} m: a chest cannot be found; "
+            "sweep a wider band or take more samples"
+        )
+    return bins
+
+
+def require_heartbeat(chirp: ChirpConfig) -> None:
+    """Raises ChirpConfigError when frames like these cannot show a heartbeat: what `run` and `replay` ask first."""
+    if chirp.frame_rate_hz < MIN_FRAME_RATE_HZ:
+        raise ChirpConfigError(
+            f"{chirp.source}: {chirp.frame_rate_hz:g} frames a second are too few to see a heartbeat; "
+            f"at least {MIN_FRAME_RATE_HZ:g} are needed"
+        )
+    chest_bins(chirp)

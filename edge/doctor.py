@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from edge.chirp import require_heartbeat
 from edge.config import Config, broker_of, calibration_of, card_of, load_config, network_of
 from edge.dsp.sst_native import COMPILED
 from edge.errors import InputError
@@ -83,9 +84,9 @@ def _chirp_file(setup: Setup) -> Finding:
     if setup.cfg is None:
         return Finding("warn", "none to check: give the settings with --config")
     chirp = load_chirp(setup.cfg)
-    return Finding(
-        "ok", f"{setup.cfg}: {chirp.frame_rate_hz:g} frames/s for {chirp.firmware}, all {len(LIMITS)} limits kept"
-    )
+    require_heartbeat(chirp)
+    image = chirp.image if setup.drives_boards else chirp.firmware or "mmWave Studio"
+    return Finding("ok", f"{setup.cfg}: {chirp.frame_rate_hz:g} frames/s for {image}, all {len(LIMITS)} limits kept")
 
 
 def _calibration(setup: Setup) -> Finding:
@@ -98,7 +99,7 @@ def _calibration(setup: Setup) -> Finding:
 def _radar(setup: Setup) -> Finding:
     if not setup.drives_boards:
         return OTHERS
-    firmware = load_chirp(setup.cfg).firmware if setup.cfg else "studio_cli"
+    firmware = load_chirp(setup.cfg).image if setup.cfg else "studio_cli"
     with Awr1843((setup.config and setup.config.radar.serial) or AUTO, firmware) as radar:
         return Finding("ok", f"{radar.port} is answering")
 

@@ -145,7 +145,8 @@ def open_recording(path: Path, cfg: Path | None = None, iq_order: IqOrder | None
         return _open_folder(path, iq_order)
     if cfg is None:
         raise RecordingError(f"{path} is a bare file: name its chirp file with --cfg")
-    return _open_bare(path, load_chirp(cfg), iq_order or "sdk")
+    chirp = load_chirp(cfg, for_replay=True)
+    return _open_bare(path, chirp, iq_order or chirp.iq_order)
 
 
 def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
@@ -159,7 +160,7 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
         raise RecordingError(f"{folder / 'meta.json'}: damaged ({error!r})") from error
     if found != FORMAT or order not in IQ_ORDERS:
         raise RecordingError(f"{folder / 'meta.json'}: format {found!r} with IQ order {order!r} is not {FORMAT}")
-    chirp = load_chirp(folder / "chirp.cfg")
+    chirp = load_chirp(folder / "chirp.cfg", for_replay=True)
     if frame_bytes != chirp.frame_bytes:
         raise RecordingError(f"{folder}: chirp.cfg means {chirp.frame_bytes} bytes a frame, meta.json {frame_bytes}")
     rows = (folder / "frames.idx").read_bytes()

@@ -8,13 +8,10 @@ from collections import deque
 import numpy as np
 from scipy.fft import fft
 
-from edge.chirp import ChirpConfig
-from edge.errors import InputError
+from edge.chirp import ChirpConfig, chest_bins
 from edge.frames import Chest, Complex64, Float64
 from edge.spec import BLOCK_S
 
-SEARCH_RANGE_M = (0.2, 2.5)
-MIN_BINS = 5
 HISTORY_S = 8.0
 PRESENCE_S = 3.0  # long enough for two heartbeats of somebody who holds the breath
 FIRST_LOOK_S = 4.0  # at least one breath before the first choice
@@ -45,14 +42,7 @@ class ChestFinder:
 
     def __init__(self, chirp: ChirpConfig, range_bias_m: float = 0.0) -> None:
         self._range_bin_m, self._range_bias_m = chirp.range_bin_m, range_bias_m
-        low, high = ((metres + range_bias_m) / chirp.range_bin_m for metres in SEARCH_RANGE_M)
-        self._zone = np.arange(max(2, math.ceil(low)), min(chirp.samples // 2 - 1, math.floor(high) + 1))
-        if len(self._zone) < MIN_BINS:
-            raise InputError(
-                f"{chirp.source}: range bins of {chirp.range_bin_m:.2f} m, {chirp.samples} in all, leave fewer than "
-                f"{MIN_BINS} between {SEARCH_RANGE_M[0]} and {SEARCH_RANGE_M[1]} m: a chest cannot be found; "
-                "sweep a wider band or take more samples"
-            )
+        self._zone = np.array(chest_bins(chirp, range_bias_m))
         self._profiles: deque[Complex64] = deque(maxlen=round(HISTORY_S / BLOCK_S))
 
     @property

@@ -37,7 +37,7 @@ SLICE_LINES = 28  # lines of sight looked along at a time: some milliseconds
 
 def can_focus(chirp: ChirpConfig) -> bool:
     """Whether the antennas' places are known, and enough of them to tell points apart."""
-    return chirp.band == "77GHz" and len(chirp.tx_order) * len(chirp.rx) >= MIN_PAIRS
+    return chirp.band == "77GHz" and not chirp.fires_together and len(chirp.tx_order) * len(chirp.rx) >= MIN_PAIRS
 
 
 class Focus:

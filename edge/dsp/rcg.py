@@ -14,15 +14,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from edge.calibration import UNCALIBRATED, Calibration
-from edge.chirp import ChirpConfig
+from edge.chirp import ChirpConfig, require_heartbeat
 from edge.dsp.chest import FIRST_LOOK_S, MIN_COHERENCE, ChestFinder, range_profile
 from edge.dsp.focus import Focus, can_focus
 from edge.dsp.phase import PhaseTracker, Resampler, SecondDerivative
-from edge.errors import InputError
 from edge.frames import Chest, Complex64, Float64, RadarFrame, RcgBlock
 from edge.spec import BLOCK_S, RCG_RATE_HZ
 
-MIN_FRAME_RATE_HZ = 10.0
 BRIDGE_S = 0.2  # across a longer gap nobody can tell how often the phase turned: the tracks begin anew
 MAX_GAP_S = 0.3  # after a longer one than a heartbeat's upstroke, everything does
 LOOK_EVERY_S = 1.0
@@ -40,11 +38,7 @@ class RcgExtractor:
     """
 
     def __init__(self, chirp: ChirpConfig, calibration: Calibration = UNCALIBRATED) -> None:
-        if chirp.frame_rate_hz < MIN_FRAME_RATE_HZ:
-            raise InputError(
-                f"{chirp.source}: {chirp.frame_rate_hz:g} frames a second are too few to see a heartbeat; "
-                f"at least {MIN_FRAME_RATE_HZ:g} are needed"
-            )
+        require_heartbeat(chirp)
         self._chirp, self._calibration = chirp, calibration
         self._frames_per_block = max(1, round(BLOCK_S / chirp.frame_period_s))
         self._blocks_between_looks = round(LOOK_EVERY_S / BLOCK_S)

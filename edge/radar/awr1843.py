@@ -10,17 +10,18 @@ import time
 from types import TracebackType
 
 from edge.chirp import ChirpConfig, Firmware
+from edge.radar.command_lines import command_lines
 from edge.radar.console import (
     ASSERTED,
     BANNER,
     BAUD,
     EXCEPTION,
     FIXED_AFTER_START,
-    LINE_CHARS,
     PROMPT,
     Reply,
     lines_of,
 )
+from edge.radar.firmware_check import unsendable
 from edge.radar.uart import AUTO, NAMED_BY, RadarError, find_port, open_port
 
 _REPLY_S = 2.0
@@ -199,12 +200,7 @@ class Awr1843:
 
 def _commands(chirp: ChirpConfig) -> list[tuple[str, str]]:
     """('file:line', command) of what `configure` sends: words one space apart, without comments and sensorStart."""
-    commands = []
-    for number, text in enumerate(chirp.text.splitlines(), 1):
-        place, words = f"{chirp.source}:{number}", text.split("%")[0].split()
-        line = " ".join(words)
-        if not line.isascii() or len(line) > LINE_CHARS:
-            raise RadarError(f"{place}: the radar takes at most {LINE_CHARS} plain characters a line; shorten it")
-        if words and words[0] != "sensorStart":
-            commands.append((place, line))
-    return commands
+    lines = command_lines(chirp.text, chirp.source)
+    if wrong := next(filter(None, map(unsendable, lines)), None):
+        raise RadarError(wrong)
+    return [(line.place, line.text) for line in lines if line.name != "sensorStart"]

@@ -69,7 +69,7 @@ class _Boards:
         self._opened.callback(self._leaving.set)
 
     def _open_radar(self) -> None:
-        self._radar = Awr1843(self._serial, self._chirp.firmware)
+        self._radar = Awr1843(self._serial, self._chirp.image)
 
     def _configure(self) -> None:
         self._radar.stop()  # an earlier program may have left it streaming

@@ -16,6 +16,7 @@ import msgspec
 
 from edge.errors import InputError
 from edge.files import read_text_file
+from edge.radar.card_json import explain_json, is_json
 from edge.radar.dca1000_messages import (
     FOOTER,
     FPGA_GEN,
@@ -55,7 +56,13 @@ class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load_card(path: Path) -> CardConfig:
     """Reads `dca1000.toml`. Raises InputError, FileNotFoundError."""
     try:
-        return msgspec.toml.decode(read_text_file(path), type=CardConfig)
+        text = read_text_file(path)
+    except InputError as error:
+        raise CardError(str(error)) from error
+    if is_json(text):
+        raise CardError(f"{path}: {explain_json(text)}")
+    try:
+        return msgspec.toml.decode(text, type=CardConfig)
     except msgspec.DecodeError as error:
         raise CardError(f"{path}: {error}") from error
 

@@ -1,63 +1,87 @@
-"""Parses a TI `.cfg` chirp file into a `ChirpConfig`: the one source of the radar's numbers.
+"""Parses a chirp file into a `ChirpConfig`: the one source of the radar's numbers.
 
-Argument order: TI mmWave SDK 3.5 user guide, "Configuration (.cfg) file format".
+A chirp file is TI's `.cfg` list of commands (mmWave SDK 3.5 user guide, "Configuration (.cfg) file format"), or mmWave
+Studio's JSON or XML, whose settings `mmwave_studio` puts into the same commands.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from pathlib import Path
+from typing import Literal
 
-from edge.chirp import ChirpConfig, ChirpConfigError
+from edge.chirp import ChirpConfig, ChirpConfigError, require_heartbeat
+from edge.errors import InputError
+from edge.files import read_text_file
+from edge.radar.command_lines import Line, command_lines
+from edge.radar.firmware_check import require_accepted, require_start
+from edge.radar.firmware_detection import firmware_of, lab_error, require_command_set
+from edge.radar.front_end_limits import ADC_FORMATS, FAMILIES
 from edge.radar.limits import LIMITS, require_limits
+from edge.radar.mmwave_studio import is_studio, studio_lines
 
-# Synthesiser steps: reference clock / 2^26 for the start, times 900 for the slope (mmwavelink rl_sensor.h).
 MAX_CHIRPS = 512
 MAX_NUMBER = 1e9  # no argument of any command comes near; beyond it is a slip of the pen
+MIN_77GHZ_START_GHZ = 70
+# Synthesiser steps: reference clock / 2^26 for the start, times 900 for the slope (mmwavelink rl_sensor.h).
 _REFERENCE_HZ = {"77GHz": 3.6e9, "60GHz": 2.7e9}
 
 
-def load_chirp(path: Path | str) -> ChirpConfig:
-    """Reads and checks a chirp file.
+def load_chirp(path: Path | str, for_replay: bool = False) -> ChirpConfig:
+    """Reads and checks a chirp file, in any usual text encoding.
 
-    Raises ChirpConfigError (a subclass, LimitError, when a documented limit is broken), FileNotFoundError.
+    `for_replay`: the recording exists, so only what decoding needs is required. Otherwise what the radar's command line
+    or front end would refuse is refused. Raises ChirpConfigError (a subclass, LimitError, when a documented limit is
+    broken), FileNotFoundError.
     """
+    source = str(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ChirpConfigError(f"{path}: not a text file; a chirp file is TI's .cfg command list") from error
-    chirp = parse_chirp(text, source=str(path))
+        text = read_text_file(Path(path), fallback="latin-1")
+    except InputError as error:
+        raise ChirpConfigError(f"{error}; a chirp file is TI's .cfg command list") from error
+    if for_replay or is_studio(text):
+        chirp = parse_chirp(text, source)
+        require_limits(chirp, for_replay)
+        return chirp
+    lines = command_lines(text, source)
+    require_command_set(lines, source)
+    image = firmware_of(lines)
+    if image is None:
+        raise lab_error(lines)
+    require_accepted(lines, image)
+    chirp = parse_chirp(text, source)
     require_limits(chirp)
+    require_start(lines, image)
     return chirp
 
 
 def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
-    """Parses the commands of a chirp file; does not check limits. Raises ChirpConfigError."""
-    cfg = _Commands(text, source)
-    profile = cfg.one("profileCfg", 14)
-    frame = cfg.one("frameCfg", 7)
-    channel = cfg.one("channelCfg", 3)
-    adc = cfg.one("adcCfg", 2)
-    adc_layout = cfg.one("adcbufCfg", 5)
-    lvds = cfg.one("lvdsStreamCfg", 4)
-    low_power = cfg.one("lowPower", 2)
-    if cfg.one("dfeDataOutputMode", 1)[0] != 1:
+    """Parses the settings of a chirp file; does not check limits. Raises ChirpConfigError."""
+    studio = is_studio(text)
+    lines = studio_lines(text, source) if studio else command_lines(text, source)
+    require_command_set(lines, source)
+    cfg = _Commands(lines, source)
+    cfg.all("profileCfg", 14)
+    frame = cfg.last("frameCfg", 7)
+    channel = cfg.last("channelCfg", 3)
+    adc = cfg.last("adcCfg", 2)
+    adc_layout = cfg.of_frame("adcbufCfg", 5)
+    lvds = cfg.of_frame("lvdsStreamCfg", 4)
+    if cfg.last("dfeDataOutputMode", 1)[0] != 1:
         raise cfg.error("dfeDataOutputMode", "must be 1: only plain frames are captured")
-    if adc[0] != 2 or adc[1] not in (1, 2):
-        raise cfg.error("adcCfg", "must be '2 1' (16 bit, complex): real or shorter samples cannot be decoded")
-    if min(profile[1], profile[4], profile[7], profile[9], profile[10]) <= 0:
-        raise cfg.error("profileCfg", "needs start, ramp end, slope, samples and sample rate above 0")
+    adc_format = _adc_format(cfg, adc)
     if frame[2] < 1 or frame[4] <= 0:
         raise cfg.error("frameCfg", "needs at least one loop and a period above 0")
-    backoff = int(profile[5])
-    band = "77GHz" if profile[1] > 70 else "60GHz"
+    tx_order, profile = _chirps(cfg, int(frame[0]), int(frame[1]))
+    band = "77GHz" if profile[1] > MIN_77GHZ_START_GHZ else "60GHz"
     lsb_hz = _REFERENCE_HZ[band] / 2**26
     slope_lsb_hz_us = lsb_hz * 900
+    backoff = int(profile[5])
+    layout = tuple(int(word) for word in adc_layout[1:])
     return ChirpConfig(
         source=source,
         text=text,
-        firmware="sdk_demo" if "guiMonitor" in cfg.commands else "studio_cli",
+        firmware=None if studio else firmware_of(lines),
         start_hz=round(profile[1] * 1e9 / lsb_hz) * lsb_hz,
         slope_hz_s=math.trunc(profile[7] * 1e6 / slope_lsb_hz_us) * slope_lsb_hz_us * 1e6,
         idle_s=profile[2] * 1e-6,
@@ -67,11 +91,13 @@ def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
         sample_rate_hz=profile[10] * 1e3,
         rx_gain_db=int(profile[13]) & 0x3F,
         hpf_codes=(int(profile[11]), int(profile[12])),
-        low_power_adc=low_power[1] != 0,
-        adc_layout=tuple(int(word) for word in adc_layout[1:5]),
-        lvds_content=tuple(int(word) for word in lvds[1:4]),
+        low_power_adc="lowPower" in cfg and cfg.last("lowPower", 2)[1] != 0,
+        adc_format=adc_format,
+        iq_order="studio" if layout[1:2] == (0,) else "sdk",
+        adc_layout=layout,
+        lvds_content=tuple(int(word) for word in lvds[1:]),
         tx_backoff_db=(backoff & 0xFF, backoff >> 8 & 0xFF, backoff >> 16 & 0xFF),
-        tx_order=_tx_order(cfg, int(frame[0]), int(frame[1])),
+        tx_order=tx_order,
         tx_enabled=_antennas(int(channel[1])),
         rx=_antennas(int(channel[0])),
         loops=int(frame[2]),
@@ -80,9 +106,14 @@ def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
 
 
 def explain(chirp: ChirpConfig) -> dict[str, str]:
-    """What a checked chirp file means, in words and numbers."""
+    """Returns what a checked chirp file means, in words and numbers.
+
+    Raises ChirpConfigError when `run` and `replay` would refuse it: its frames cannot show a heartbeat.
+    """
+    require_heartbeat(chirp)
     return {
-        "firmware": chirp.firmware,
+        "firmware": chirp.firmware or "mmWave Studio's settings: to start the radar over its serial port, write a .cfg",
+        "device": f"{FAMILIES[chirp.band].name}, {ADC_FORMATS[chirp.adc_format]}",
         "frame": f"{chirp.loops} loops x {len(chirp.tx_order)} TX x {len(chirp.rx)} RX x {chirp.samples} samples",
         "TX order": ", ".join(map(str, chirp.tx_order)),
         "frame rate": f"{chirp.frame_rate_hz:g} Hz, {chirp.frame_bytes} bytes a frame, duty {chirp.duty:.1%}",
@@ -94,63 +125,99 @@ def explain(chirp: ChirpConfig) -> dict[str, str]:
     }
 
 
+def _is_without_subframe(line: Line) -> bool:
+    """Whether it is an adcbufCfg of SDK 1, which had no subframes."""
+    return line.name == "adcbufCfg" and len(line.args) == 4
+
+
+def _adc_format(cfg: _Commands, adc: list[float]) -> Literal[1, 2]:
+    if adc[0] == 2 and adc[1] in (1, 2):
+        return 1 if adc[1] == 1 else 2
+    raise cfg.error("adcCfg", "must be '2 1' or '2 2' (16 bit, complex): real or shorter samples cannot be decoded")
+
+
 def _antennas(mask: int) -> tuple[int, ...]:
     if mask < 0:
         return ()
     return tuple(bit + 1 for bit in range(mask.bit_length()) if mask >> bit & 1)
 
 
-def _tx_order(cfg: _Commands, first: int, last: int) -> tuple[int, ...]:
-    """The transmitter of each chirp in the order they fire (TI profiles fire 1, 3, 2: never assume)."""
-    transmitters: dict[int, int] = {}
-    for line, args in cfg.all("chirpCfg", 8):
-        if any(args[3:7]):
-            raise cfg.error("chirpCfg", "per-chirp variations of frequency, slope or timing must be 0", line)
-        fired = _antennas(int(args[7]))
-        if len(fired) != 1:
-            raise cfg.error("chirpCfg", f"fires {len(fired)} transmitters; each chirp must fire one (TDM)", line)
-        if not 0 <= args[0] <= args[1] < MAX_CHIRPS:
-            raise cfg.error("chirpCfg", f"needs chirps 0 to {MAX_CHIRPS - 1}, first to last", line)
-        transmitters.update(dict.fromkeys(range(int(args[0]), int(args[1]) + 1), fired[0]))
+def _chirps(cfg: _Commands, first: int, last: int) -> tuple[tuple[int, ...], list[float]]:
+    """Returns the transmitter of each chirp in the order they fire (TI's fire 1, 3, 2), and their profile.
+
+    Where chirps are defined twice the later definition holds; those that the frame does not use are not checked.
+    """
     if not 0 <= first <= last < MAX_CHIRPS:
         raise cfg.error("frameCfg", f"needs chirps 0 to {MAX_CHIRPS - 1}, first to last")
-    if missing := [chirp for chirp in range(first, last + 1) if chirp not in transmitters]:
-        raise cfg.error("frameCfg", f"uses chirp {missing[0]}, which no chirpCfg defines")
-    return tuple(transmitters[chirp] for chirp in range(first, last + 1))
+    used: dict[int, tuple[Line, list[float]]] = {}
+    for line, args in cfg.all("chirpCfg", 8):
+        if not 0 <= args[0] <= args[1] < MAX_CHIRPS:
+            raise cfg.error("chirpCfg", f"needs chirps 0 to {MAX_CHIRPS - 1}, first to last", line)
+        for chirp in range(max(first, int(args[0])), min(last, int(args[1])) + 1):
+            used[chirp] = line, args
+    if missing := [chirp for chirp in range(first, last + 1) if chirp not in used]:
+        raise cfg.error("frameCfg", f"uses chirp {missing[0]}, which no chirpCfg defines{cfg.hint}")
+    order = []
+    for chirp in range(first, last + 1):
+        line, args = used[chirp]
+        fired = _antennas(int(args[7]))
+        if any(args[3:7]):
+            raise cfg.error("chirpCfg", "per-chirp variations of frequency, slope or timing must be 0", line)
+        if not fired or fired[-1] > 9:
+            raise cfg.error("chirpCfg", f"fires transmitters {fired or 'none'}; one must fire", line)
+        order.append(int("".join(map(str, fired))))
+    profiles = {int(args[2]): line for line, args in used.values()}
+    numbers = [cfg.profile(number, line) for number, line in profiles.items()]
+    if any(profile[1:] != numbers[0][1:] for profile in numbers):
+        raise cfg.error("frameCfg", f"uses profiles {', '.join(map(str, profiles))}; one is supported")
+    return tuple(order), numbers[0]
 
 
 class _Commands:
-    """The numeric arguments of each command, with line numbers for messages."""
+    """The numeric arguments of each command; as on the radar, the last use counts and flushCfg erases those before."""
 
-    def __init__(self, text: str, source: str) -> None:
-        self.source = source
-        self.commands: dict[str, list[tuple[int, list[str]]]] = defaultdict(list)
-        for number, line in enumerate(text.splitlines(), 1):
-            words = line.split("%")[0].split()
-            if words:
-                self.commands[words[0]].append((number, words[1:]))
+    def __init__(self, lines: list[Line], source: str) -> None:
+        flush = max((k for k, line in enumerate(lines) if line.name == "flushCfg"), default=-1)
+        self._source, self._lines = source, lines[flush + 1 :]
+        erased = any(line.name not in ("sensorStop", "sensorStart") for line in lines[: max(flush, 0)])
+        self.hint = f" (flushCfg at {lines[flush].place} erases what is before it)" if erased else ""
 
-    def error(self, command: str, problem: str, line: int | None = None) -> ChirpConfigError:
-        line = line or self.commands[command][-1][0]
-        return ChirpConfigError(f"{self.source}:{line}: {command} {problem}")
+    def __contains__(self, command: str) -> bool:
+        return any(line.name == command for line in self._lines)
 
-    def all(self, command: str, count: int) -> list[tuple[int, list[float]]]:
-        """Every use of a command; each must have at least `count` arguments, all finite."""
-        if command not in self.commands:
-            raise ChirpConfigError(f"{self.source}: {command} is missing; is this a TI chirp file?")
-        return [(line, self._numbers(command, line, words, count)) for line, words in self.commands[command]]
+    def error(self, command: str, problem: str, line: Line | None = None) -> ChirpConfigError:
+        place = (line or [line for line in self._lines if line.name == command][-1]).place
+        return ChirpConfigError(f"{place}: {command} {problem}")
 
-    def _numbers(self, command: str, line: int, words: list[str], count: int) -> list[float]:
+    def all(self, command: str, count: int) -> list[tuple[Line, list[float]]]:
+        """Returns every use of a command, which must have exactly `count` numbers."""
+        if command not in self:
+            raise ChirpConfigError(f"{self._source}: {command} is missing; is this a TI chirp file?{self.hint}")
+        return [(line, self._numbers(line, count)) for line in self._lines if line.name == command]
+
+    def last(self, command: str, count: int) -> list[float]:
+        return self.all(command, count)[-1][1]
+
+    def of_frame(self, command: str, count: int) -> list[float]:
+        """Returns the last use for all subframes (-1) or for 0, which plain frames are; [] if there is none."""
+        uses = self.all(command, count) if command in self else []
+        return next((args for _, args in reversed(uses) if args[0] in (-1, 0)), [])
+
+    def profile(self, number: int, chirp: Line) -> list[float]:
+        uses = [(line, args) for line, args in self.all("profileCfg", 14) if args[0] == number]
+        if not uses:
+            raise self.error("chirpCfg", f"uses profile {number}, which no profileCfg defines", chirp)
+        line, profile = uses[-1]
+        if min(profile[1], profile[4], profile[7], profile[9], profile[10]) <= 0:
+            raise self.error("profileCfg", "needs start, ramp end, slope, samples and sample rate above 0", line)
+        return profile
+
+    def _numbers(self, line: Line, count: int) -> list[float]:
+        words = ["-1", *line.args] if _is_without_subframe(line) else line.args
         try:
-            args = [float(word) for word in words]
+            numbers = [float(word) for word in words]
         except ValueError:
-            args = []
-        if len(args) < count or not all(abs(value) <= MAX_NUMBER for value in args):
-            raise self.error(command, f"needs {count} numbers, has {' '.join(words) or 'none'!r}", line)
-        return args
-
-    def one(self, command: str, count: int) -> list[float]:
-        uses = self.all(command, count)
-        if len(uses) > 1:
-            raise self.error(command, "appears twice; one profile and one frame are supported")
-        return uses[0][1]
+            numbers = []
+        if len(numbers) != count or not all(abs(value) <= MAX_NUMBER for value in numbers):
+            raise self.error(line.name, f"needs {count} numbers, has {' '.join(line.args) or 'none'!r}", line)
+        return numbers

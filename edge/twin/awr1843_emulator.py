@@ -1,7 +1,7 @@
 """An AWR1843 at the end of a pseudo terminal: the serial console of both firmware images, byte for byte.
 
 The UART driver echoes input as it comes and writes LF CR for every newline. What each command answers, and when, is
-in `awr1843_firmware`.
+in `radar.firmware_model`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import TracebackType
 
 from edge.chirp import Firmware
 from edge.radar.console import LINE_CHARS, PROMPT
-from edge.twin.awr1843_firmware import Awr1843Firmware
+from edge.radar.firmware_model import Awr1843Firmware
 
 _BANNER = "*" * 42 + "\nxWR18xx MMW Demo 03.05.00.04\n" + "*" * 42 + "\n"
 _FRAGMENT_BYTES = 3

@@ -1,0 +1,90 @@
+"""What radarecg says of a folder of chirp files: which it takes, for what, and why not the others.
+
+    python bench/chirp_files.py FOLDER
+
+Every .cfg, .json and .xml below FOLDER gets a line: "run" (a radar can be started with it), "replay" (recordings made
+with it can be read, and why it starts no radar) or "refused"; then its device and the reason. A summary counts reasons.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from edge.chirp import ChirpConfig, require_heartbeat
+from edge.errors import InputError
+from edge.radar.firmware import load_chirp
+from edge.radar.front_end_limits import FAMILIES
+from edge.radar.limits import LimitError
+
+SUFFIXES = {".cfg", ".json", ".xml"}
+COLUMN_CHARS = 48
+
+
+class Verdict(NamedTuple):
+    """`use` is "run", "replay" or "refused"; `kind` the reason without the numbers of this file."""
+
+    use: str
+    device: str
+    reason: str = ""
+    kind: str = ""
+
+
+def judge(path: Path) -> Verdict:
+    """Asks what `run`, and failing that `replay`, would ask of a chirp file."""
+    try:
+        chirp = load_chirp(path)
+        require_heartbeat(chirp)
+        return Verdict("run" if chirp.firmware else "replay", device_of(chirp))
+    except InputError as error:
+        reason, kind = str(error).removeprefix(f"{path}"), kind_of(error, path)
+    try:
+        recorded = load_chirp(path, for_replay=True)
+        require_heartbeat(recorded)
+    except InputError as error:
+        return Verdict("refused", "", str(error).removeprefix(f"{path}"), kind_of(error, path))
+    return Verdict("replay", device_of(recorded), reason, kind)
+
+
+def device_of(chirp: ChirpConfig) -> str:
+    """Family and firmware."""
+    return f"{FAMILIES[chirp.band].name} {chirp.firmware or 'other firmware'}"
+
+
+def kind_of(error: InputError, path: Path) -> str:
+    """The reason as it is counted: the limits' names, or the sentence without place, quotations and numbers."""
+    if isinstance(error, LimitError):
+        return ", ".join(limit.name for limit in error.limits)
+    words = re.sub(r"^:\d+|[:'][^:']*'|\([^)]*\)", "", str(error).removeprefix(f"{path}"))
+    return re.sub(r"-?\d+(\.\d+)?", "N", words).strip(": ")[:90]
+
+
+def main() -> int:
+    """Prints a line a file and the summary."""
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+        print(__doc__, file=sys.stderr)
+        return 2
+    folder = Path(sys.argv[1])
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    uses: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    for path in files:
+        verdict = judge(path)
+        uses[verdict.use] += 1
+        if verdict.kind:
+            kinds[f"{verdict.use}: {verdict.kind}"] += 1
+        name = str(path.relative_to(folder))[-COLUMN_CHARS:]
+        print(f"{verdict.use:8} {name:{COLUMN_CHARS}} {verdict.device:24} {verdict.reason.strip(': ')}")
+    print(f"\n{len(files)} files: " + ", ".join(f"{count} {use}" for use, count in uses.most_common()))
+    for kind, count in kinds.most_common():
+        print(f"{count:5}  {kind}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

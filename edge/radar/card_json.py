@@ -1,0 +1,36 @@
+"""The card's settings as TI's capture program has them (cf.json), for those who give that file as dca1000.toml."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+# Where cf.json has what dca1000.toml has (DCA1000 CLI software developer guide).
+_KEYS = {
+    "card_address": ("ethernetConfig", "DCA1000IPAddress"),
+    "host_address": ("ethernetConfigUpdate", "systemIPAddress"),
+    "control_port": ("ethernetConfig", "DCA1000ConfigPort"),
+    "packet_delay_us": ("packetDelay_us",),
+}
+
+
+def is_json(text: str) -> bool:
+    """Whether the text is JSON, which TOML never begins like."""
+    return text.lstrip().startswith("{")
+
+
+def explain_json(text: str) -> str:
+    """Returns why JSON is not the card's settings and, where it is the capture program's, the same lines for TOML."""
+    try:
+        settings = json.loads(text)["DCA1000Config"]
+        lines = [f"{key} = {json.dumps(_at(settings, path))}" for key, path in _KEYS.items() if _at(settings, path)]
+    except (ValueError, KeyError, TypeError):
+        return "this is JSON; the card's settings are TOML, such as firmware_config/dca1000.toml"
+    return f"this is the capture program's JSON; the same in dca1000.toml is: {'; '.join(lines)} (each on its own line)"
+
+
+def _at(settings: dict[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = settings
+    for key in path:
+        value = value.get(key, {}) if isinstance(value, dict) else {}
+    return value
