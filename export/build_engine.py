@@ -33,6 +33,7 @@ from edge.cuda import cuda_driver
 from edge.dsp.points import POINTS
 from edge.errors import InputError
 from edge.frames import Float32
+from edge.interrupts import raise_on_interrupt
 from export.builder import BuildError, build
 from export.operators import check_operators, fixed
 from export.precision import in_precision
@@ -168,4 +169,5 @@ def _rtx() -> Any:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

@@ -24,6 +24,7 @@ from edge.bundle import DESCRIPTION, MODEL, Bundle, Description, Metrics, Points
 from edge.errors import InputError
 from edge.files import write_whole
 from edge.frames import Float32
+from edge.interrupts import raise_on_interrupt
 from edge.spec import SST_DEFAULT, fingerprint
 from export.card import model_card
 from export.difference import differences, made_up
@@ -171,4 +172,5 @@ def _put(part: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

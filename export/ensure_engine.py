@@ -19,6 +19,7 @@ from edge.backends.tensorrt import tensorrt
 from edge.config import ConfigError, load_config
 from edge.cuda import cuda_driver
 from edge.errors import InputError
+from edge.interrupts import raise_on_interrupt
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,4 +65,5 @@ def _missing(folder: Path, out: Path) -> str | None:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

@@ -14,6 +14,7 @@ from pathlib import Path
 from edge import bundle
 from edge.errors import InputError
 from edge.files import write_whole
+from edge.interrupts import raise_on_interrupt
 from edge.signature import SIGNATURE, load_key
 
 
@@ -34,4 +35,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

@@ -23,6 +23,7 @@ from edge.backends.onnxrt import OnnxRuntime
 from edge.bundle import Bundle, Precision
 from edge.errors import InputError
 from edge.frames import Float32
+from edge.interrupts import raise_on_interrupt
 from export.bundle import TOLERANCE, in_memory
 from export.difference import HEADS, differences
 from export.precision import in_precision
@@ -151,4 +152,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

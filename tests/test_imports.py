@@ -47,15 +47,16 @@ ROOMS = {
     "environment": set(),
     "config": {"environment", "mqtt", "network", "radar", "vitals", "web"},
     "arguments": set(),
-    "command_line": {"arguments", "mqtt", "radar", "twin"},
+    "interrupts": set(),
     "doctor": {"config", "dsp", "mqtt", "network", "radar"},
     "diagnostics": {"config", "doctor"},
-    "demo": {"mqtt"},
+    "demo": {"interrupts", "mqtt"},
     "runtime": {"config", "logs", "mqtt", "network", "pipeline", "radar", "sources", "swap", "systemd", "web"},
-    "__main__": {
-        *{"calibrate", "command_line", "config", "demo", "diagnostics", "doctor", "mqtt", "pipeline", "plot", "radar"},
-        *{"recording", "report", "runtime", "sources", "swap", "twin"},
+    "cli": {
+        *{"arguments", "calibrate", "config", "demo", "diagnostics", "doctor", "interrupts", "mqtt", "pipeline"},
+        *{"plot", "radar", "recording", "report", "runtime", "sources", "swap", "twin"},
     },
+    "__main__": {"cli", "interrupts"},
 }
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch.distributed as dist
 
 from edge.errors import InputError
+from edge.interrupts import raise_on_interrupt
 from edge.spec import RCG_RATE_HZ, SST_DEFAULT
 from train import checkpoint
 from train.batches import Batches
@@ -93,4 +94,5 @@ def run_of(config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | No
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

@@ -26,6 +26,7 @@ import numpy as np
 from edge.backends.base import Predictor
 from edge.errors import InputError
 from edge.frames import Float32, TaskOutputs
+from edge.interrupts import raise_on_interrupt
 from train.__main__ import data_of, run_of
 from train.config import Strategy, TrainConfig, load_train_config
 from train.data.dataset import DataSet
@@ -192,4 +193,5 @@ def _cell(values: Sequence[float], digits: int) -> str:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

@@ -21,6 +21,7 @@ from edge import bundle
 from edge.backends.base import Predictor
 from edge.backends.onnxrt import OnnxRuntime
 from edge.errors import InputError
+from edge.interrupts import raise_on_interrupt
 from train import checkpoint
 from train.data.dataset import DataSet, Recording, load
 from train.disturb import TESTS, disturbed
@@ -158,4 +159,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

@@ -31,6 +31,7 @@ import torch
 from edge import bundle
 from edge.arguments import count
 from edge.errors import InputError
+from edge.interrupts import raise_on_interrupt
 from edge.spec import SST_BINS, SST_COLUMNS
 from train import checkpoint
 from train.__main__ import run_of
@@ -208,4 +209,5 @@ def _digest(base: Checkpoint) -> str:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

@@ -11,12 +11,9 @@ Stop it when you like: what is finished is kept in `runs/`.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +25,7 @@ from scipy import optimize, special
 from edge.dsp.rcg import RcgExtractor
 from edge.files import write_whole
 from edge.frames import Bool, Float64
+from edge.interrupts import raise_on_interrupt
 from edge.network import load_network
 from edge.pipeline import Pipeline
 from edge.radar.firmware import load_chirp
@@ -40,6 +38,7 @@ from train.scenarios import SECONDS, draw_scenario, frames, true_bpm, watch_rcg
 from train.simulation.session import draw_session
 from train.simulation.subject import draw_subject
 from train.simulation.trial import simulate
+from train.workers import worker_pool
 
 SEED = 502
 """Nobody of this seed is trained on or measured on."""
@@ -171,7 +170,7 @@ def _fit(names: list[str], signs: Float64, wanted: Bool) -> Logistic:
 
 
 def _gather(name: str, make: Callable[[int], Rows], people: int) -> Rows:
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with worker_pool() as pool:
         made = pool.map(partial(_kept, name, make), range(1, people + 1))
         parts = list(track(made, name, total=people))
     names = next(part.names for part in parts if part.names)
@@ -195,4 +194,5 @@ def _rounded(value: float) -> float:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     main()

@@ -11,24 +11,23 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
-import os
 import shutil
-import signal
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 from rich.progress import Progress
 
 from edge.errors import InputError
+from edge.interrupts import raise_on_interrupt
 from edge.spec import RCG_RATE_HZ
 from train.data import mmecg
 from train.simulation.picture import draw_trial
 from train.simulation.session import draw_session
 from train.simulation.subject import draw_subject
 from train.simulation.trial import SAMPLES, simulate
+from train.workers import worker_pool
 
 _HEADER = b"MATLAB 5.0 MAT-file, simulated by radarecg: nobody's heart".ljust(116)
 _DESCRIPTION, _PARTS = "dataset.toml", "unfinished"
@@ -82,19 +81,15 @@ def _make_missing(paths: list[Path], seed: int, trials_per_subject: int, samples
     missing = [number for number, path in enumerate(paths) if not path.exists()]
     parts = paths[0].parent / _PARTS
     parts.mkdir(exist_ok=True)
-    with Progress() as progress:
+    with Progress() as progress, worker_pool(processes) as pool:
         task = progress.add_task("trials", total=len(paths), completed=len(paths) - len(missing))
-        pool = ProcessPoolExecutor(processes or os.cpu_count(), get_context("spawn"), _leave_interrupts_to_the_parent)
-        try:
-            jobs = [
-                pool.submit(_write, paths[n], seed, n // trials_per_subject + 1, n % trials_per_subject + 1, samples)
-                for n in missing
-            ]
-            for done in as_completed(jobs):
-                done.result()
-                progress.advance(task)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        jobs = [
+            pool.submit(_write, paths[n], seed, n // trials_per_subject + 1, n % trials_per_subject + 1, samples)
+            for n in missing
+        ]
+        for done in as_completed(jobs):
+            done.result()
+            progress.advance(task)
     shutil.rmtree(parts)
 
 
@@ -123,10 +118,6 @@ def _digest_of_people() -> str:
     return hashlib.blake2b(content, digest_size=4).hexdigest()
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _write(path: Path, seed: int, subject: int, number: int, samples: int) -> None:
     session = draw_session(draw_subject(seed, subject), number, samples / RCG_RATE_HZ)
     part = path.parent / _PARTS / path.name
@@ -137,4 +128,5 @@ def _write(path: Path, seed: int, subject: int, number: int, samples: int) -> No
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

@@ -12,11 +12,8 @@ again, and what has changed is.
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +23,7 @@ import edge.spec
 from edge.dsp.sst import HOP, spectrograms
 from edge.frames import Float32, Float64
 from edge.spec import SST_BINS, SST_COLUMNS, SST_DEFAULT, SST_PAST, SST_WINDOW, SstSpec
+from train.workers import worker_pool
 
 
 def write_spectrograms(
@@ -49,16 +47,11 @@ def write_spectrograms(
         paths[name] = folder / f"{name}-{_digest(rcg, spec)}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     missing = [name for name in paths if not paths[name].exists()]
-    with Progress() as progress:
+    with Progress() as progress, worker_pool(processes) as pool:
         task = progress.add_task("spectrograms", total=len(paths), completed=len(paths) - len(missing))
-        # Not forked: the parent may have threads of torch or of the transform.
-        pool = ProcessPoolExecutor(processes or os.cpu_count(), get_context("spawn"), _leave_interrupts_to_the_parent)
-        try:
-            for done in as_completed([pool.submit(_write, paths[name], recordings[name], spec) for name in missing]):
-                done.result()
-                progress.advance(task)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for done in as_completed([pool.submit(_write, paths[name], recordings[name], spec) for name in missing]):
+            done.result()
+            progress.advance(task)
     return paths
 
 
@@ -76,10 +69,6 @@ def window_samples(window: int) -> slice:
 def _digest(rcg: Float32 | Float64, spec: SstSpec) -> str:
     numbers = {name: value for name, value in vars(edge.spec).items() if name.startswith("SST_")}
     return hashlib.blake2b(repr((numbers, spec, rcg.shape)).encode() + rcg.tobytes(), digest_size=8).hexdigest()
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _write(path: Path, rcg: Float32 | Float64, spec: SstSpec) -> None:

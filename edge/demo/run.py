@@ -20,6 +20,7 @@ from rich.live import Live
 from edge.demo import view
 from edge.demo.processes import WEB_PORT, Child, DemoError, Usage, free_port, start, start_broker, usual_port
 from edge.demo.subscriber import Subscriber
+from edge.interrupts import raise_on_interrupt
 
 DEVICE = "radar-twin"
 CHIRP = Path(__file__).parents[2] / "firmware_config" / "awr1843_mmecg.cfg"
@@ -33,6 +34,7 @@ def demo(duration_s: float | None, picture: Path | None) -> int:
     """
     if not CHIRP.exists():
         raise FileNotFoundError(2, "the demo runs from a clone of the repository", str(CHIRP))
+    raise_on_interrupt()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="radarecg-demo-") as name, ExitStack() as stack:
         folder = Path(name)
@@ -49,9 +51,6 @@ def demo(duration_s: float | None, picture: Path | None) -> int:
             _watch(subscriber, [broker, twin, runtime], mqtt_port, duration_s)
         except DemoError as error:
             print(f"radarecg: error: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print("radarecg: interrupted before anything could be seen", file=sys.stderr)
             return 1
         elapsed_s = time.monotonic() - start_s
         if picture:

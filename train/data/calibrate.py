@@ -25,6 +25,7 @@ from rich.table import Table
 
 from edge.errors import InputError
 from edge.frames import Float64
+from edge.interrupts import raise_on_interrupt
 from edge.spec import RCG_RATE_HZ
 from train.data import mmecg, phase80, statistics, ustc_af
 from train.data.peaks import find_beats
@@ -209,4 +210,5 @@ def _near(real: float, simulated: float) -> str:
 
 
 if __name__ == "__main__":
+    raise_on_interrupt()
     sys.exit(main())

@@ -1,0 +1,24 @@
+"""`radarecg demo`: the whole chain on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edge.arguments import positive
+from edge.errors import InputError
+
+
+def add_options(options: argparse.ArgumentParser) -> None:
+    """How long, and whether a picture is kept."""
+    options.add_argument("--duration", type=positive, metavar="S", help="end by itself after this many seconds")
+    options.add_argument("--picture", type=Path, metavar="SVG", help="save the last view as a picture")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns 1 if the chain did not work."""
+    try:
+        from edge.demo.run import demo
+    except ModuleNotFoundError as error:
+        raise InputError(f"the demo needs {error.name}: pip install 'radarecg[demo]'") from error
+    return demo(args.duration, args.picture)

@@ -1,0 +1,48 @@
+"""`radarecg replay`: the chain on a recording."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from edge.errors import InputError
+from edge.interrupts import on_stop
+from edge.pipeline import Pipeline, first_problem
+from edge.pipeline import run as run_chain
+from edge.radar.decode import IQ_ORDERS
+from edge.recording import open_recording
+from edge.report import Report
+from edge.sources.replay import ReplaySource
+from edge.spec import WINDOW_S
+
+
+def add_options(options: argparse.ArgumentParser) -> None:
+    """What is replayed, and how its bytes are to be read."""
+    options.add_argument("recording", type=Path, help="a recording's folder, or a bare .bin file")
+    options.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
+    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
+    options.add_argument("--summary", action="store_true", help="one JSON line instead of a line a second")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints a line a second, or one JSON line for the whole."""
+    recording = open_recording(args.recording, args.cfg, args.iq_order)
+    if problem := first_problem(ReplaySource(recording)):
+        if "IQ order" in problem:
+            other = next(order for order in IQ_ORDERS if order != recording.iq_order)
+            problem = f"{problem}; try --iq-order {other}"
+        raise InputError(f"{args.recording}: {problem}")
+    source = ReplaySource(recording)
+    on_stop(source.close)
+    pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced, recording.calibration)
+    report = Report(None if args.summary else sys.stdout)
+    run_chain(source, pipeline, report)
+    frames = {"frames": pipeline.frames.received, "frames_lost": pipeline.frames.lost}
+    seconds = len(recording.index) * recording.chirp.frame_period_s
+    if seconds < WINDOW_S:
+        print(f"radarecg: note: {seconds:.1f} s of data; a heart rate needs more than {WINDOW_S:.0f}", file=sys.stderr)
+    if args.summary:
+        print(json.dumps({"recording": args.recording.name, **frames, **report.summary()}))
+    return 0
