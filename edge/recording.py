@@ -4,7 +4,8 @@
     frames.idx  a row per frame: number, host time, place in adc.bin, bytes received (INDEX_ROW)
     chirp.cfg   the chirp file the radar was configured with
     calibration.toml  the phase calibration it was taken with, if any (put one here to replay it with that)
-    meta.json   format, IQ order, frame size, whether the host's clock was held, version
+    meta.json   format, IQ order, frame size, when it began (UTC), whether the host's clock was held, version; which
+                device recorded and a note, if they were named
 
 A frame's bytes are written before its row, so a row that is whole has a frame that is whole. Frames that never came
 have no row and are a hole in adc.bin (no disk space), as TI's own recorder fills them with zeros.
@@ -18,6 +19,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
@@ -29,6 +31,7 @@ from edge import __version__
 from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
 from edge.errors import InputError
+from edge.files import read_text_file
 from edge.frames import RawFrame
 from edge.radar.calibration import load_calibration
 from edge.radar.decode import IQ_ORDERS, IqOrder
@@ -57,10 +60,20 @@ def check_new(folder: Path) -> None:
 
 
 class Recorder:
-    """Writes a recording. Raises FileExistsError as `check_new` does."""
+    """Writes a recording. Raises FileExistsError as `check_new` does.
+
+    `device` is the name that recorded, `note` what the user says of it; both are kept in meta.json.
+    """
 
     def __init__(
-        self, folder: Path, chirp: ChirpConfig, iq_order: IqOrder, calibration: Calibration = UNCALIBRATED
+        self,
+        folder: Path,
+        chirp: ChirpConfig,
+        iq_order: IqOrder,
+        calibration: Calibration = UNCALIBRATED,
+        *,
+        device: str | None = None,
+        note: str | None = None,
     ) -> None:
         check_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,9 +84,11 @@ class Recorder:
             "format": FORMAT,
             "iq_order": iq_order,
             "frame_bytes": chirp.frame_bytes,
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "clock_synced": clock_state().synced,
             "radarecg": __version__,
         }
+        meta |= {name: text for name, text in (("device", device), ("note", note)) if text}
         (folder / "meta.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")
         self._frame_bytes = chirp.frame_bytes
         self._adc: BinaryIO = (folder / "adc.bin").open("wb", buffering=0)
@@ -154,7 +169,7 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
         if not (folder / name).exists():
             raise RecordingError(f"{folder}: not a recording, {name} is missing")
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        meta = json.loads(read_text_file(folder / "meta.json"))
         found, order, frame_bytes = meta["format"], meta["iq_order"], meta["frame_bytes"]
     except (ValueError, TypeError, KeyError) as error:
         raise RecordingError(f"{folder / 'meta.json'}: damaged ({error!r})") from error

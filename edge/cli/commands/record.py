@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from edge.arguments import port, positive
@@ -20,6 +22,8 @@ from edge.radar.firmware import load_chirp
 from edge.radar.uart import AUTO
 from edge.recording import Recorder, check_new
 
+DEVICE = "RADARECG_DEVICE"  # the setting of `run`, which here comes from the environment alone
+
 
 def add_options(options: argparse.ArgumentParser) -> None:
     """Where to, with which chirp file, and what is known of the boards."""
@@ -32,8 +36,9 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--card", type=Path, metavar="TOML", help="the card's settings; default: those it comes with")
     options.add_argument("--host", default="0.0.0.0", help="this machine's address towards the card")
     options.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
-    options.add_argument("--iq-order", choices=IQ_ORDERS, default="sdk")
+    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the chirp file's own")
     options.add_argument("--calibration", type=Path, metavar="TOML", help="of the board: kept with the recording")
+    options.add_argument("--note", metavar="TEXT", help="anything to know about it: kept with the recording")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     chirp = load_chirp(args.cfg)
     card = load_card(args.card) if args.card else CardConfig()
     calibration = load_calibration(args.calibration, chirp) if args.calibration else UNCALIBRATED
+    order, device = args.iq_order or chirp.iq_order, os.environ.get(DEVICE)
+    new = partial(Recorder, args.folder, chirp, order, calibration, device=device, note=args.note)
     recorder: Recorder | None = None  # with the first frame: what fails before leaves no folder
     with boards(chirp, args.serial, card) as start_boards, ExitStack() as stack:
         data = DataPort(args.host, args.port, chirp.frame_bytes)
@@ -50,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
         for frame in data.frames():
             if frame:
-                recorder = recorder or stack.enter_context(Recorder(args.folder, chirp, args.iq_order, calibration))
+                recorder = recorder or stack.enter_context(new())
                 recorder.write(frame)
             if recorder and sys.stderr.isatty():
                 seconds = recorder.frames * chirp.frame_period_s
