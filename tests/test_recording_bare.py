@@ -19,6 +19,11 @@ from edge.twin.heart import Heart
 from edge.twin.scene import Scene
 
 
+def rate_of(capsys, path, cfg, *options) -> dict:
+    assert main(["replay", str(path), "--cfg", str(cfg), "--summary", *options]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
 def test_a_bare_file_needs_its_chirp_file(tmp_path):
     (tmp_path / "x.bin").write_bytes(bytes(12288))
     with pytest.raises(RecordingError, match="--cfg"):
@@ -41,6 +46,12 @@ def test_a_bare_file_that_ends_within_a_frame_loses_only_that_frame(tmp_path, mm
     assert [frame.seq for frame in frames] == list(range(249))
     assert all(frame.complete for frame in frames)
     assert f"after the last whole frame of 12288 bytes come {over} bytes" in caplog.text
+
+
+def test_replay_takes_the_whole_frames_of_a_cut_file(tmp_path, iwr6843, capsys, caplog):
+    (tmp_path / "x.bin").write_bytes(bytes(31 * iwr6843.frame_bytes + 800))
+    assert rate_of(capsys, tmp_path / "x.bin", iwr6843.source)["frames_lost"] == 31  # of zeros
+    assert "come 800 bytes: the recording ended there" in caplog.text
 
 
 def test_a_bare_file_of_whole_frames_needs_no_note(tmp_path, mmecg, caplog):
@@ -72,11 +83,6 @@ def test_frames_of_packet_records_are_complete_or_say_that_they_are_not(tmp_path
         if frame.complete:
             assert frame.data == data[frame.seq * size : (frame.seq + 1) * size]
         assert frame.t_ns == frame.seq * 5_000_000
-
-
-def rate_of(capsys, path, cfg, *options) -> dict:
-    assert main(["replay", str(path), "--cfg", str(cfg), "--summary", *options]) == 0
-    return json.loads(capsys.readouterr().out)
 
 
 def test_a_real_recording_gives_its_rate_as_packet_records_whose_end_is_cut_off(real_data, iwr6843, tmp_path, capsys):
