@@ -2,8 +2,8 @@
 
     python bench/chirp_files.py FOLDER
 
-Every .cfg, .json and .xml below FOLDER gets a line: "run" (a radar can be started with it), "replay" (recordings made
-with it can be read, and why it starts no radar) or "refused"; then its device and the reason. A summary counts reasons.
+Every .cfg, .json and .xml below FOLDER gets a line: "accepted" (a radar can run it), "replay only" (recordings made
+with it can be read) or "refused"; then its device and the reason. A summary counts the reasons.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from edge.chirp import ChirpConfig, require_heartbeat
 from edge.errors import InputError
 from edge.radar.firmware import load_chirp
 from edge.radar.front_end_limits import FAMILIES
-from edge.radar.limits import LimitError
+from edge.radar.limit import LimitError
 
 SUFFIXES = {".cfg", ".json", ".xml"}
 COLUMN_CHARS = 48
 
 
 class Verdict(NamedTuple):
-    """`use` is "run", "replay" or "refused"; `kind` the reason without the numbers of this file."""
+    """`use` is "accepted", "replay only" or "refused"; `kind` the reason without the numbers of this file."""
 
     use: str
     device: str
@@ -40,28 +40,34 @@ def judge(path: Path) -> Verdict:
     try:
         chirp = load_chirp(path)
         require_heartbeat(chirp)
-        return Verdict("run" if chirp.firmware else "replay", device_of(chirp))
+        return Verdict("accepted", device_of(chirp))
     except InputError as error:
         reason, kind = str(error).removeprefix(f"{path}"), kind_of(error, path)
     try:
         recorded = load_chirp(path, for_replay=True)
         require_heartbeat(recorded)
     except InputError as error:
-        return Verdict("refused", "", str(error).removeprefix(f"{path}"), kind_of(error, path))
-    return Verdict("replay", device_of(recorded), reason, kind)
+        return Verdict("refused", named_device(path), str(error).removeprefix(f"{path}"), kind_of(error, path))
+    return Verdict("replay only", device_of(recorded), reason, kind)
 
 
 def device_of(chirp: ChirpConfig) -> str:
     """Family and firmware."""
-    return f"{FAMILIES[chirp.band].name} {chirp.firmware or 'other firmware'}"
+    return f"{FAMILIES[chirp.band].name} {chirp.firmware or 'other'}"
+
+
+def named_device(path: Path) -> str:
+    """The device that TI's visualizer names in a comment; "" if it does not."""
+    found = re.search(rb"Platform:\s*(\w+)", path.read_bytes())
+    return found[1].decode() if found else ""
 
 
 def kind_of(error: InputError, path: Path) -> str:
     """The reason as it is counted: the limits' names, or the sentence without place, quotations and numbers."""
     if isinstance(error, LimitError):
         return ", ".join(limit.name for limit in error.limits)
-    words = re.sub(r"^:\d+|[:'][^:']*'|\([^)]*\)", "", str(error).removeprefix(f"{path}"))
-    return re.sub(r"-?\d+(\.\d+)?", "N", words).strip(": ")[:90]
+    words = re.sub(r"^:\d+|(?<!\w)'[^']*'|\([^)]*\)", "", str(error).removeprefix(f"{path}"))
+    return re.sub(r"(?<![\w.])-?\d+(\.\d+)?", "N", words).strip(": ")[:90]
 
 
 def main() -> int:
@@ -79,7 +85,7 @@ def main() -> int:
         if verdict.kind:
             kinds[f"{verdict.use}: {verdict.kind}"] += 1
         name = str(path.relative_to(folder))[-COLUMN_CHARS:]
-        print(f"{verdict.use:8} {name:{COLUMN_CHARS}} {verdict.device:24} {verdict.reason.strip(': ')}")
+        print(f"{verdict.use:11} {name:{COLUMN_CHARS}} {verdict.device:24} {verdict.reason.strip(': ')}")
     print(f"\n{len(files)} files: " + ", ".join(f"{count} {use}" for use, count in uses.most_common()))
     for kind, count in kinds.most_common():
         print(f"{count:5}  {kind}")

@@ -54,6 +54,13 @@ def test_a_chirp_file_within_limits(checked, setup_of):
     assert "200 frames/s" in text
 
 
+def test_a_chirp_file_too_slow_for_a_heartbeat(checked, setup_of, tmp_path):
+    (tmp_path / "slow.cfg").write_text(CFG.read_text().replace("frameCfg 0 2 1 0 5", "frameCfg 0 2 1 0 150"))
+    level, text = checked("chirp file", setup_of(tmp_path / "slow.cfg"))
+    assert level == "FAIL"
+    assert "too few to see a heartbeat" in text
+
+
 def test_a_chirp_file_beyond_limits(checked, setup_of, tmp_path):
     (tmp_path / "bad.cfg").write_text(CFG.read_text().replace("profileCfg 0 77 10", "profileCfg 0 90 10"))
     level, text = checked("chirp file", setup_of(tmp_path / "bad.cfg"))

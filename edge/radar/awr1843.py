@@ -154,7 +154,7 @@ class Awr1843:
         problem = reply.problem
         if not prompted:
             problem = f"no prompt within {timeout_s:g} s; press NRST (or power it off and on) and configure it again"
-        elif command == "sensorStop" and reply.already:
+        elif command.split()[0] == "sensorStop" and reply.already:
             problem = None
         if problem:
             raise RadarError(f"{place}: the radar answered {reply.said!r} to {command!r}: {problem}")

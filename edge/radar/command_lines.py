@@ -25,3 +25,10 @@ def command_lines(text: str, source: str) -> list[Line]:
         if words := line.split("%")[0].split():
             lines.append(Line(f"{source}:{number}", words[0], words[1:]))
     return lines
+
+
+def count_hint(line: Line) -> str:
+    """Returns what a wrong number of arguments tells of a command, as the end of a message."""
+    if line.name == "frameCfg" and len(line.args) == 8:
+        return "; AWR2944's frameCfg has 8, with the samples before the period: another device"
+    return ""

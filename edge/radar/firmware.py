@@ -13,7 +13,7 @@ from typing import Literal
 from edge.chirp import ChirpConfig, ChirpConfigError, require_heartbeat
 from edge.errors import InputError
 from edge.files import read_text_file
-from edge.radar.command_lines import Line, command_lines
+from edge.radar.command_lines import Line, command_lines, count_hint
 from edge.radar.firmware_check import require_accepted, require_start
 from edge.radar.firmware_detection import firmware_of, lab_error, require_command_set
 from edge.radar.front_end_limits import ADC_FORMATS, FAMILIES
@@ -23,6 +23,7 @@ from edge.radar.mmwave_studio import is_studio, studio_lines
 MAX_CHIRPS = 512
 MAX_NUMBER = 1e9  # no argument of any command comes near; beyond it is a slip of the pen
 MIN_77GHZ_START_GHZ = 70
+_OF_SAMPLES = (1, 3, 7, 9, 10)  # numbers of profileCfg that decide what a chirp's samples are
 # Synthesiser steps: reference clock / 2^26 for the start, times 900 for the slope (mmwavelink rl_sensor.h).
 _REFERENCE_HZ = {"77GHz": 3.6e9, "60GHz": 2.7e9}
 
@@ -40,7 +41,7 @@ def load_chirp(path: Path | str, for_replay: bool = False) -> ChirpConfig:
     except InputError as error:
         raise ChirpConfigError(f"{error}; a chirp file is TI's .cfg command list") from error
     if for_replay or is_studio(text):
-        chirp = parse_chirp(text, source)
+        chirp = parse_chirp(text, source, for_replay)
         require_limits(chirp, for_replay)
         return chirp
     lines = command_lines(text, source)
@@ -55,24 +56,27 @@ def load_chirp(path: Path | str, for_replay: bool = False) -> ChirpConfig:
     return chirp
 
 
-def parse_chirp(text: str, source: str = "<text>") -> ChirpConfig:
-    """Parses the settings of a chirp file; does not check limits. Raises ChirpConfigError."""
+def parse_chirp(text: str, source: str = "<text>", for_replay: bool = False) -> ChirpConfig:
+    """Parses the settings of a chirp file; does not check limits. Raises ChirpConfigError.
+
+    `for_replay`: the frame's chirps may differ in what does not change their samples, such as the idle time.
+    """
     studio = is_studio(text)
     lines = studio_lines(text, source) if studio else command_lines(text, source)
     require_command_set(lines, source)
     cfg = _Commands(lines, source)
     cfg.all("profileCfg", 14)
+    if cfg.last("dfeDataOutputMode", 1)[0] != 1:
+        raise cfg.error("dfeDataOutputMode", "must be 1: only plain frames are captured")
     frame = cfg.last("frameCfg", 7)
     channel = cfg.last("channelCfg", 3)
     adc = cfg.last("adcCfg", 2)
     adc_layout = cfg.of_frame("adcbufCfg", 5)
     lvds = cfg.of_frame("lvdsStreamCfg", 4)
-    if cfg.last("dfeDataOutputMode", 1)[0] != 1:
-        raise cfg.error("dfeDataOutputMode", "must be 1: only plain frames are captured")
     adc_format = _adc_format(cfg, adc)
     if frame[2] < 1 or frame[4] <= 0:
         raise cfg.error("frameCfg", "needs at least one loop and a period above 0")
-    tx_order, profile = _chirps(cfg, int(frame[0]), int(frame[1]))
+    tx_order, profile = _chirps(cfg, int(frame[0]), int(frame[1]), for_replay)
     band = "77GHz" if profile[1] > MIN_77GHZ_START_GHZ else "60GHz"
     lsb_hz = _REFERENCE_HZ[band] / 2**26
     slope_lsb_hz_us = lsb_hz * 900
@@ -142,7 +146,7 @@ def _antennas(mask: int) -> tuple[int, ...]:
     return tuple(bit + 1 for bit in range(mask.bit_length()) if mask >> bit & 1)
 
 
-def _chirps(cfg: _Commands, first: int, last: int) -> tuple[tuple[int, ...], list[float]]:
+def _chirps(cfg: _Commands, first: int, last: int, for_replay: bool) -> tuple[tuple[int, ...], list[float]]:
     """Returns the transmitter of each chirp in the order they fire (TI's fire 1, 3, 2), and their profile.
 
     Where chirps are defined twice the later definition holds; those that the frame does not use are not checked.
@@ -161,14 +165,15 @@ def _chirps(cfg: _Commands, first: int, last: int) -> tuple[tuple[int, ...], lis
     for chirp in range(first, last + 1):
         line, args = used[chirp]
         fired = _antennas(int(args[7]))
-        if any(args[3:7]):
+        if args[3] or args[4] or args[6] or (args[5] and not for_replay):
             raise cfg.error("chirpCfg", "per-chirp variations of frequency, slope or timing must be 0", line)
         if not fired or fired[-1] > 9:
             raise cfg.error("chirpCfg", f"fires transmitters {fired or 'none'}; one must fire", line)
         order.append(int("".join(map(str, fired))))
     profiles = {int(args[2]): line for line, args in used.values()}
     numbers = [cfg.profile(number, line) for number, line in profiles.items()]
-    if any(profile[1:] != numbers[0][1:] for profile in numbers):
+    compared = _OF_SAMPLES if for_replay else range(1, 14)
+    if any(profile[k] != numbers[0][k] for profile in numbers for k in compared):
         raise cfg.error("frameCfg", f"uses profiles {', '.join(map(str, profiles))}; one is supported")
     return tuple(order), numbers[0]
 
@@ -219,5 +224,6 @@ class _Commands:
         except ValueError:
             numbers = []
         if len(numbers) != count or not all(abs(value) <= MAX_NUMBER for value in numbers):
-            raise self.error(line.name, f"needs {count} numbers, has {' '.join(line.args) or 'none'!r}", line)
+            found = " ".join(line.args) or "none"
+            raise self.error(line.name, f"needs {count} numbers, has {found!r}{count_hint(line)}", line)
         return numbers

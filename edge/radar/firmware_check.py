@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from edge.chirp import ChirpConfigError, Firmware
-from edge.radar.command_lines import Line
+from edge.radar.command_lines import Line, count_hint
 from edge.radar.console import LINE_CHARS, Reply
 from edge.radar.firmware_model import COMMANDS, Awr1843Firmware
 
@@ -21,7 +21,7 @@ def require_accepted(lines: list[Line], image: Firmware) -> None:
         if line.name == "sensorStart":
             start = start or line
             continue
-        if start and line.name not in _NO_SETTINGS:
+        if start and line.name in COMMANDS[image] and line.name not in _NO_SETTINGS:
             raise ChirpConfigError(
                 f"{start.place}: sensorStart comes before settings ({line.name} at {line.place}), which a running "
                 "radar refuses; put it at the end of the file"
@@ -73,7 +73,7 @@ def _problem(line: Line, image: Firmware, firmware: Awr1843Firmware) -> str | No
         needed = " or ".join(map(str, counts))
         return (
             f"{place} needs {needed} numbers, has {len(line.args)} ({' '.join(line.args) or 'none'!r}); {name} of "
-            f"SDK 3.5 would answer {reply.said!r}"
+            f"SDK 3.5 would answer {reply.said!r}{count_hint(line) or '; the file may be for another SDK'}"
         )
     return f"{place}: {name} would answer {reply.said!r}: {_WHY.get(line.name, reply.problem)}"
 

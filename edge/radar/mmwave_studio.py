@@ -28,6 +28,8 @@ def studio_lines(text: str, source: str) -> list[Line]:
         if text.lstrip().startswith("<"):
             return _xml_lines(ElementTree.fromstring(text.lstrip()), source)
         return _json_lines(json.loads(text), source)
+    except ChirpConfigError:
+        raise
     except ElementTree.ParseError as error:
         raise ChirpConfigError(f"{source}:{error.position[0]}: not valid XML ({error})") from error
     except json.JSONDecodeError as error:

@@ -65,18 +65,17 @@ class RawFile:
 
     def cut(self, places: Iterable[int], size: int) -> Iterator[bytes]:
         """Yields `size` bytes of the stream from each place on; those that are not there are zero."""
-        start, end = self.pieces["start"], self.pieces["start"] + self.pieces["length"]
+        start = self.pieces["start"].copy()  # one after the other: to be searched for every frame
+        end = start + self.pieces["length"]
         with ExitStack() as stack:
             files = [stack.enter_context(path.open("rb")) for path in self.files]
-            for first in places:
+            for first in map(int, places):
                 data = bytearray(size)
                 low, high = np.searchsorted(end, first, "right"), np.searchsorted(start, first + size, "left")
-                for piece in self.pieces[low:high]:
-                    begin = max(int(piece["start"]), first)
-                    stop = min(int(piece["start"] + piece["length"]), first + size)
-                    file = files[piece["file"]]
-                    file.seek(int(piece["place"]) + begin - int(piece["start"]))
-                    file.readinto(memoryview(data)[begin - first : stop - first])
+                for start_byte, length, number, place in self.pieces[low:high].tolist():
+                    begin, stop = max(start_byte, first), min(start_byte + length, first + size)
+                    files[number].seek(place + begin - start_byte)
+                    files[number].readinto(memoryview(data)[begin - first : stop - first])
                 yield bytes(data)
 
 
