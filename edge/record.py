@@ -11,21 +11,27 @@ from pathlib import Path
 
 from edge.calibration import Calibration
 from edge.chirp import ChirpConfig
+from edge.radar.assembler import TAIL_S
 from edge.radar.boards import Boards
-from edge.radar.dca1000 import TAIL_S, DataPort, pause_s
+from edge.radar.dca1000 import DataPort, pause_s
 from edge.radar.decode import IqOrder
 from edge.recording import Recorder
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to record, and where to; without `seconds` until it is stopped, or the radar has sent its frames."""
+    """What to record, and where to; without `seconds` until it is stopped, or the radar has sent its frames.
+
+    `device` and `note` go into the recording's description.
+    """
 
     folder: Path
     chirp: ChirpConfig
     iq_order: IqOrder
     calibration: Calibration
     seconds: float | None = None
+    device: str | None = None
+    note: str | None = None
 
 
 def data_port(chirp: ChirpConfig, host: str, port: int) -> DataPort:
@@ -49,9 +55,7 @@ def record(wanted: Wanted, boards: Boards, data: DataPort, stopped: Callable[[],
     with ExitStack() as stack:
         for frame in data.frames():
             if frame:
-                recorder = recorder or stack.enter_context(
-                    Recorder(wanted.folder, chirp, wanted.iq_order, wanted.calibration)
-                )
+                recorder = recorder or stack.enter_context(_recorder(wanted))
                 recorder.write(frame)
                 first_seq = frame.seq if frame.seq <= last_seq or first_seq < 0 else first_seq
                 last_seq = frame.seq
@@ -67,3 +71,8 @@ def record(wanted: Wanted, boards: Boards, data: DataPort, stopped: Callable[[],
                 else:
                     data.close()
     return recorder.frames if recorder else 0
+
+
+def _recorder(wanted: Wanted) -> Recorder:
+    about = {"device": wanted.device, "note": wanted.note}
+    return Recorder(wanted.folder, wanted.chirp, wanted.iq_order, wanted.calibration, **about)

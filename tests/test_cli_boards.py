@@ -1,5 +1,6 @@
 """`run` and `record` drive the two boards that `twin --card` is, all as processes, as a user without hardware does."""
 
+import json
 import os
 import re
 import signal
@@ -61,11 +62,23 @@ def test_record_twice_without_restarting_the_boards(twin, card_file, tmp_path):
     serial, port = twin
     for name, seconds in (("first", 3), ("second", 1)):
         folder = tmp_path / name
-        options = ("--serial", serial, "--card", card_file, "--port", port, "--seconds", seconds)
+        options = (
+            "--serial",
+            serial,
+            "--card",
+            card_file,
+            "--port",
+            port,
+            "--seconds",
+            seconds,
+            "--note",
+            f"the {name}",
+        )
         done = radarecg("record", folder, "--cfg", MMECG, *options)
         assert done.returncode == 0, done.stderr
         said = [line.split("edge.radar.boards: ")[1] for line in done.stderr.splitlines() if "radar.boards" in line]
         assert said[2:] == ["the card records", "the radar streams", "the radar is stopped", "the card is stopped"]
+        assert json.loads((folder / "meta.json").read_text())["note"] == f"the {name}"
         index = open_recording(folder).index
         assert index["seq"][0] == 0
         assert (index["received"] == 12288).all()

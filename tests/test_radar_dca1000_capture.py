@@ -12,7 +12,8 @@ from dataclasses import replace
 import pytest
 
 import edge.radar.dca1000_control as control
-from edge.radar.dca1000 import DataPort, FrameAssembler, pack_header, pause_s
+from edge.radar.assembler import FrameAssembler, pack_header
+from edge.radar.dca1000 import DataPort, pause_s
 from edge.radar.dca1000_control import Card, CardConfig, CardError, load_card
 from edge.radar.dca1000_messages import parse_reply
 from edge.radar.udp import Datagram

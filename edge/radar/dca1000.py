@@ -12,28 +12,11 @@ from edge.chirp import HARDWARE_TRIGGER, ChirpConfig
 from edge.frames import RawFrame
 from edge.radar.assembler import (
     MAX_PACKET_BYTES,
-    NEAR_BYTES,
-    PAUSE_NS,
     PAUSE_S,
-    PAYLOAD_BYTES,
     TAIL_S,
     FrameAssembler,
-    pack_header,
 )
 from edge.radar.udp import open_socket, receiver
-
-__all__ = [  # what users of the port take from here
-    "DEFAULT_DATA_PORT",
-    "MAX_PACKET_BYTES",
-    "NEAR_BYTES",
-    "PAUSE_NS",
-    "PAYLOAD_BYTES",
-    "TAIL_S",
-    "DataPort",
-    "FrameAssembler",
-    "pack_header",
-    "pause_s",
-]
 
 DEFAULT_DATA_PORT = 4098
 # The card sends a frame as a burst of 0.2 ms: a moment after its first packet the rest is there too, and one waking

@@ -98,7 +98,7 @@ def require_rate(chirp: ChirpConfig, card: CardConfig) -> None:
 
 
 def load_card(path: Path) -> CardConfig:
-    """Reads `dca1000.toml`. Raises CardError, FileNotFoundError."""
+    """Reads `dca1000.toml`. Raises InputError, FileNotFoundError."""
     try:
         text = read_text_file(path)
     except InputError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,8 @@ from edge.radar.uart import AUTO
 from edge.record import Wanted, data_port, record
 from edge.recording import check_new
 
+DEVICE = "RADARECG_DEVICE"  # the setting of `run`, which here comes from the environment alone
+
 
 def add_options(options: argparse.ArgumentParser) -> None:
     """Where to, with which chirp file, and what is known of the boards."""
@@ -32,8 +35,9 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--card", type=Path, metavar="TOML", help="the card's settings; default: those it comes with")
     options.add_argument("--host", default="0.0.0.0", help="this machine's address towards the card")
     options.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
-    options.add_argument("--iq-order", choices=IQ_ORDERS, default="sdk")
+    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the chirp file's own")
     options.add_argument("--calibration", type=Path, metavar="TOML", help="of the board: kept with the recording")
+    options.add_argument("--note", metavar="TEXT", help="anything to know about it: kept with the recording")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,7 +49,15 @@ def run(args: argparse.Namespace) -> int:
     if args.serial or args.card:
         require_rate(chirp, card)
     stopping: list[bool] = []
-    wanted = Wanted(args.folder, chirp, args.iq_order, calibration, args.seconds)
+    wanted = Wanted(
+        args.folder,
+        chirp,
+        args.iq_order or chirp.iq_order,
+        calibration,
+        args.seconds,
+        device=os.environ.get(DEVICE),
+        note=args.note,
+    )
     with boards(chirp, args.serial, card) as driven, closing(data_port(chirp, args.host, args.port)) as data:
         on_stop(lambda: stopping.append(True))
         frames = record(wanted, driven, data, lambda: bool(stopping))
