@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # Tests run on every core: threads of torch, MKL or OpenBLAS would only wait for each other, in child processes too.
@@ -29,6 +30,13 @@ settings.load_profile("unhurried")
 def unhurried_disk(monkeypatch):
     """No test takes the power away, and waiting for the disk is most of what saving a checkpoint costs."""
     monkeypatch.setattr(os, "fsync", lambda number: None)
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Work for other processes is done in this one: a new interpreter takes seconds to import what it needs."""
+    for module in ("spectrograms", "simulate"):
+        monkeypatch.setattr(f"train.{module}.ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +73,7 @@ def strict_mosquitto_port(tmp_path):
 
 @pytest.fixture(scope="session")
 def make_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
-    """`make_once(name, make)`: a file or folder that the first worker in need of it writes, whole, and all of them read."""
+    """`make_once(name, make)`: a file or folder, written whole by the first worker that needs it, read by all."""
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 

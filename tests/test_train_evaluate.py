@@ -10,6 +10,7 @@ from train import checkpoint, evaluate
 from train.from_bundle import checkpoint_of
 
 
+@pytest.mark.usefixtures("in_process")
 def test_evaluate_takes_a_checkpoint_or_its_bundle_and_finds_the_same(tmp_path, monkeypatch, capsys):
     """Of a network that knows its beats: figures of clear peaks do not hang on a rounding."""
     people = evaluate.unseen
