@@ -107,8 +107,7 @@ def test_an_empty_room_has_no_chest(mmecg):
 
 def test_the_wrong_iq_order_is_noticed(mmecg, person):
     swapped = (
-        RadarFrame(f.seq, f.t_ns, decode(encode(f.iq, "sdk"), mmecg.frame_shape, "studio"), True)
-        for f in person[:1200]
+        RadarFrame(f.seq, f.t_ns, decode(encode(f.iq, "sdk"), mmecg.frame_shape, "studio"), True) for f in person[:1200]
     )
     extractor, _ = blocks_of(mmecg, swapped)
     assert "IQ order" in extractor.problem
