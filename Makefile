@@ -1,5 +1,5 @@
 # make demo   the whole chain on a simulated radar, live in the terminal
-# make test   lint, types, tests
+# make test   lint, types, tests; without the slow ones, which .ci/run has too
 # Both set up .venv on the first run and reuse it afterwards.
 #
 # make container-test   builds the Jetson's image for arm64 on the CPU and tries it (Debian, as root)
@@ -19,7 +19,7 @@ test: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
 
 container-test: .venv/.demo
 	tests/container/run.sh

@@ -5,7 +5,7 @@
 Each from a spectrogram to probabilities, as the runtime calls it, on one core and on two. On one, the thread's own time
 on its processor counts, which is what the clock shows where nobody else wants it; on two, the clock's. The contenders
 take turns, so that a busy machine is unfair to all of them alike; the median of ROUNDS turns counts. Time does not
-depend on the weights, so these are fresh.
+depend on the weights, so these are fresh. int8 is computed in float32 on a CPU (`edge.backends.onnxrt`).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ Firmware = Literal["studio_cli", "sdk_demo"]
 """The images on the radar that radarecg can configure over the serial port."""
 
 BYTES_PER_SAMPLE = 4  # int16 I and int16 Q
+SOFTWARE_TRIGGER, HARDWARE_TRIGGER = 1, 2
 MIN_FRAME_RATE_HZ = 10.0
 SEARCH_RANGE_M = (0.2, 2.5)
 """Distances between which a chest is looked for."""
@@ -35,6 +36,8 @@ class ChirpConfig:
     `adc_format` is adcCfg's (1: complex 1x, 2: complex 2x), `adc_layout` adcbufCfg's (output, sample swap, interleave,
     chirp threshold), `lvds_content` lvdsStreamCfg's (header, data format, software session); the last two are empty
     where the file lacks the command. `iq_order` is the order of the words on the wire, as `radar.decode` names it.
+    `frames` is how many come after a start, 0: endlessly; `trigger` is what starts each: SOFTWARE_TRIGGER or
+    HARDWARE_TRIGGER, a pulse at a pin.
     """
 
     source: str
@@ -60,6 +63,8 @@ class ChirpConfig:
     rx: tuple[int, ...]
     loops: int
     frame_period_s: float
+    frames: int
+    trigger: int
 
     @property
     def band(self) -> Literal["77GHz", "60GHz"]:
@@ -116,6 +121,11 @@ class ChirpConfig:
     def frame_rate_hz(self) -> float:
         """Frames a second."""
         return 1 / self.frame_period_s
+
+    @property
+    def rate_bit_s(self) -> float:
+        """What the card sends to the host while frames come."""
+        return 8 * self.frame_bytes / self.frame_period_s
 
     @property
     def max_speed_m_s(self) -> float:

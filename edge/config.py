@@ -16,6 +16,7 @@ from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
 from edge.environment import override
 from edge.errors import InputError
+from edge.files import read_text_file
 from edge.mqtt.broker import Broker, tls_context
 from edge.mqtt.fields import DEVICE_PATTERN, TO_ITS_END
 from edge.mqtt.homeassistant import DISCOVERY_PREFIX
@@ -133,34 +134,57 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: Literal["text", "json"] = "text"
 
 
+class HubSpoolConfig(SpoolConfig, frozen=True, forbid_unknown_fields=True):
+    """A bridge's own: `radarecg run` may use the same folder."""
+
+    file: File = "fhir-spool.db"
+
+
+class FhirConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to be let in by the FHIR server. Files are relative to the settings file.
+
+    The first line of `token_file` is a bearer token; it is read again for every request, so it may be renewed. `token`
+    is for the environment (RADARECG_FHIR__TOKEN). `ca`, `cert` and `key` as for the broker. Messages that the server
+    refuses are kept in the folder `dead_letters`.
+    """
+
+    token_file: File | None = None
+    token: str | None = None
+    ca: File | None = None
+    cert: File | None = None
+    key: File | None = None
+    dead_letters: File = "fhir-dead-letters"
+
+
 class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of `radarecg fhir-bridge`: the broker, and where messages wait for the FHIR server."""
+    """The settings of `radarecg fhir-bridge`: the broker, where messages wait for the FHIR server, and that server."""
 
     mqtt: MqttConfig
-    spool: SpoolConfig = SpoolConfig()
+    spool: HubSpoolConfig = HubSpoolConfig()
+    fhir: FhirConfig = FhirConfig()
 
 
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """Reads a settings file and what overrides it. Raises ConfigError, OverrideError, FileNotFoundError."""
+    """Reads a settings file and what overrides it. Raises InputError, FileNotFoundError."""
     return _load(path, Config, environ)
 
 
 def load_hub_config(path: Path, environ: Mapping[str, str] = os.environ) -> HubConfig:
-    """Reads a hub's settings file and what overrides it. Raises ConfigError, OverrideError, FileNotFoundError."""
+    """Reads a hub's settings file and what overrides it. Raises InputError, FileNotFoundError."""
     return _load(path, HubConfig, environ)
 
 
 def _load(path: Path, kind: type[_Settings], environ: Mapping[str, str]) -> _Settings:
     try:
-        settings = msgspec.toml.decode(path.read_bytes())
+        settings = msgspec.toml.decode(read_text_file(path))
         override(settings, kind, environ)
         return msgspec.convert(settings, kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
 def card_of(config: Config, path: Path) -> CardConfig:
-    """The card's settings, from the file beside the settings at `path`. Raises CardError, FileNotFoundError."""
+    """The card's settings, from the file beside the settings at `path`. Raises InputError, FileNotFoundError."""
     return load_card(path.parent / config.radar.card) if config.radar.card else CardConfig()
 
 
@@ -170,8 +194,8 @@ def broker_of(config: Config | HubConfig, path: Path) -> Broker:
     password = tls = None
     if m.password_file is not None:
         try:
-            password = (path.parent / m.password_file).read_text(encoding="utf-8").splitlines()[0]
-        except (OSError, IndexError, UnicodeDecodeError) as error:
+            password = read_text_file(path.parent / m.password_file).splitlines()[0]
+        except (OSError, IndexError, InputError) as error:
             raise ConfigError(f"{path}: mqtt.password_file: cannot read {m.password_file} ({error})") from error
     ca, cert, key = (path.parent / name if name is not None else None for name in (m.ca, m.cert, m.key))
     if (ca or cert or key) and not m.tls:
@@ -192,7 +216,7 @@ def spool_of(config: Config | HubConfig, path: Path) -> Spool:
 
 
 def calibration_of(config: Config, path: Path, chirp: ChirpConfig) -> Calibration:
-    """The board's, from the file beside the settings at `path`; none named: none. Raises CalibrationError, OSError."""
+    """The board's, from the file beside the settings at `path`; none named: none. Raises InputError, OSError."""
     name = config.radar.calibration
     return load_calibration(path.parent / name, chirp) if name is not None else UNCALIBRATED
 

@@ -19,8 +19,9 @@ from edge.errors import InputError
 from edge.mqtt.broker import Broker, greet
 from edge.network import load_network
 from edge.radar.awr1843 import Awr1843
+from edge.radar.boards import require_endless
 from edge.radar.dca1000 import DEFAULT_DATA_PORT
-from edge.radar.dca1000_control import Card, CardConfig
+from edge.radar.dca1000_control import FEW_ATTEMPTS, Card, CardConfig, require_rate
 from edge.radar.firmware import load_chirp
 from edge.radar.limits import LIMITS
 from edge.radar.uart import AUTO, find_port
@@ -93,6 +94,9 @@ def _chirp_file(setup: Setup) -> Finding:
         return Finding("warn", "none to check: give the settings with --config")
     chirp = load_chirp(setup.cfg)
     require_heartbeat(chirp)
+    require_endless(chirp)
+    if setup.config and (setup.config.radar.serial or setup.config.radar.card):
+        require_rate(chirp, setup.card)
     image = chirp.image if setup.drives_boards else chirp.firmware or "mmWave Studio"
     return Finding("ok", f"{setup.cfg}: {chirp.frame_rate_hz:g} frames/s for {image}, all {len(LIMITS)} limits kept")
 
@@ -138,7 +142,7 @@ def _card(setup: Setup) -> Finding:
     if used := _in_service(udp_sockets(setup.card.control_port)):
         return used
     with Card(setup.card) as card:
-        card.connect(attempts=2)
+        card.connect(attempts=FEW_ATTEMPTS)
         version = card.version()
     return Finding("ok", f"{setup.card.card_address} answers, FPGA {version.major}.{version.minor}")
 

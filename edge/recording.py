@@ -4,7 +4,8 @@
     frames.idx  a row per frame: number, host time, place in adc.bin, bytes received (INDEX_ROW)
     chirp.cfg   the chirp file the radar was configured with
     calibration.toml  the phase calibration it was taken with, if any (put one here to replay it with that)
-    meta.json   format, IQ order, frame size, whether the host's clock was held, version
+    meta.json   format, IQ order, frame size, when it began (UTC), whether the host's clock was held, version; which
+                device recorded and a note, if they were named
 
 A frame's bytes are written before its row, so a row that is whole has a frame that is whole. Frames that never came
 have no row and are a hole in adc.bin (no disk space), as TI's own recorder fills them with zeros.
@@ -14,9 +15,11 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
@@ -28,15 +31,21 @@ from edge import __version__
 from edge.calibration import UNCALIBRATED, Calibration
 from edge.chirp import ChirpConfig
 from edge.errors import InputError
+from edge.files import read_text_file
 from edge.frames import RawFrame
 from edge.radar.calibration import load_calibration
 from edge.radar.decode import IQ_ORDERS, IqOrder
 from edge.radar.firmware import load_chirp
+from edge.radar.layout import find_foreign_frame, find_foreign_layout
+from edge.radar.raw_file import RawFile, open_raw_file, plain_file
 from edge.timing import clock_state
 
 FORMAT = "radarecg.recording/1"
 CALIBRATION = "calibration.toml"
+PROBE_BYTES = 1 << 21
+LAYOUT_FRAMES = 16  # so many tell whose layout it is
 MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number is damage
+log = logging.getLogger(__name__)
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
 
 
@@ -51,10 +60,20 @@ def check_new(folder: Path) -> None:
 
 
 class Recorder:
-    """Writes a recording. Raises FileExistsError as `check_new` does."""
+    """Writes a recording. Raises FileExistsError as `check_new` does.
+
+    `device` is the name that recorded, `note` what the user says of it; both are kept in meta.json.
+    """
 
     def __init__(
-        self, folder: Path, chirp: ChirpConfig, iq_order: IqOrder, calibration: Calibration = UNCALIBRATED
+        self,
+        folder: Path,
+        chirp: ChirpConfig,
+        iq_order: IqOrder,
+        calibration: Calibration = UNCALIBRATED,
+        *,
+        device: str | None = None,
+        note: str | None = None,
     ) -> None:
         check_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,9 +84,11 @@ class Recorder:
             "format": FORMAT,
             "iq_order": iq_order,
             "frame_bytes": chirp.frame_bytes,
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "clock_synced": clock_state().synced,
             "radarecg": __version__,
         }
+        meta |= {name: text for name, text in (("device", device), ("note", note)) if text}
         (folder / "meta.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")
         self._frame_bytes = chirp.frame_bytes
         self._adc: BinaryIO = (folder / "adc.bin").open("wb", buffering=0)
@@ -106,25 +127,24 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Recording:
-    """Something to replay: its chirp, its IQ order, and where each frame lies in `adc`.
+    """Something to replay: what was opened, its chirp, its IQ order, and where each frame lies in the stream `raw`.
 
     `clock_synced`: whether its times are those of a disciplined clock; a bare file has none.
     """
 
-    adc: Path
+    path: Path
     chirp: ChirpConfig
     iq_order: IqOrder
     index: npt.NDArray[np.void]
+    raw: RawFile
     clock_synced: bool = False
     calibration: Calibration = UNCALIBRATED
 
     def frames(self) -> Iterator[RawFrame]:
         """Every frame in order."""
-        size = self.chirp.frame_bytes
-        with self.adc.open("rb") as file:
-            for row in self.index:
-                file.seek(int(row["offset"]))
-                yield RawFrame(int(row["seq"]), int(row["t_ns"]), file.read(size), int(row["received"]))
+        frames = self.raw.cut(self.index["offset"], self.chirp.frame_bytes)
+        for row, data in zip(self.index, frames, strict=True):
+            yield RawFrame(int(row["seq"]), int(row["t_ns"]), data, int(row["received"]))
 
 
 def open_recording(path: Path, cfg: Path | None = None, iq_order: IqOrder | None = None) -> Recording:
@@ -149,7 +169,7 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
         if not (folder / name).exists():
             raise RecordingError(f"{folder}: not a recording, {name} is missing")
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        meta = json.loads(read_text_file(folder / "meta.json"))
         found, order, frame_bytes = meta["format"], meta["iq_order"], meta["frame_bytes"]
     except (ValueError, TypeError, KeyError) as error:
         raise RecordingError(f"{folder / 'meta.json'}: damaged ({error!r})") from error
@@ -167,22 +187,32 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
     synced = bool(meta.get("clock_synced", False))
     file = folder / CALIBRATION
     calibration = load_calibration(file, chirp) if file.exists() else UNCALIBRATED
-    return Recording(folder / "adc.bin", chirp, iq_order or cast(IqOrder, order), index, synced, calibration)
+    raw = plain_file(folder / "adc.bin")
+    return Recording(folder, chirp, iq_order or cast(IqOrder, order), index, raw, synced, calibration)
 
 
 def _open_bare(path: Path, chirp: ChirpConfig, iq_order: IqOrder) -> Recording:
-    size, frame = path.stat().st_size, chirp.frame_bytes
-    if size == 0:
+    size = chirp.frame_bytes
+    if path.stat().st_size == 0:
         raise RecordingError(f"{path}: empty file")
-    if size % frame:
-        raise RecordingError(
-            f"{path}: {size} bytes are {size // frame} frames of {frame} bytes and {size % frame} bytes over: "
-            f"the file is cut off, or {chirp.source} is not its chirp file"
-        )
-    count = np.arange(size // frame)
-    index = np.zeros(len(count), INDEX_ROW)
-    index["seq"] = count
-    index["t_ns"] = np.rint(count * chirp.frame_period_s * 1e9)
-    index["offset"] = count * frame
-    index["received"] = frame
-    return Recording(path, chirp, iq_order, index)
+    raw = open_raw_file(path)
+    seq = np.arange(raw.start // size, raw.end // size)
+    received = np.diff(raw.bytes_before(np.arange(raw.start // size, raw.end // size + 1) * size))
+    doubt = f"the recording ended there, or {chirp.source} is not its chirp file"
+    if not received.any():
+        raise RecordingError(f"{path}: holds no whole frame of {size} bytes: {doubt}")
+    if raw.end % size:
+        (begin,) = raw.cut([seq[0] * size], min(raw.end - seq[0] * size, PROBE_BYTES))
+        if problem := find_foreign_frame(begin, chirp):
+            raise RecordingError(f"{path}: {problem}")
+        log.warning("%s: after the last whole frame of %d bytes come %d bytes: %s", path, size, raw.end % size, doubt)
+    index = np.zeros(len(seq), INDEX_ROW)
+    index["seq"] = seq
+    index["t_ns"] = np.rint((seq - seq[0]) * chirp.frame_period_s * 1e9)
+    index["offset"] = seq * size
+    index["received"] = received
+    whole = np.flatnonzero(received == size)
+    some = whole[np.linspace(0, len(whole) - 1, min(len(whole), LAYOUT_FRAMES)).astype(int)]
+    if problem := find_foreign_layout(b"".join(raw.cut(index["offset"][some], size)), chirp):
+        raise RecordingError(f"{path}: {problem}")
+    return Recording(path, chirp, iq_order, index[received > 0], raw)

@@ -14,7 +14,8 @@ from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
 from edge.network import Network
 from edge.pipeline import FanOut, Pipeline, Sink, run
-from edge.radar.boards import boards
+from edge.radar.boards import boards, require_endless
+from edge.radar.dca1000_control import require_rate
 from edge.radar.firmware import load_chirp
 from edge.sources.live import LiveSource
 from edge.spec import NOT_A_DEVICE
@@ -33,7 +34,10 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     if config.log == "json":
         use_json_logs()
     chirp = load_chirp(path.parent / config.radar.cfg)
+    require_endless(chirp)
     card, broker = card_of(config, path), broker_of(config, path)
+    if config.radar.serial or config.radar.card:
+        require_rate(chirp, card)
     network = ChangingNetwork(config, path) if config.network.backend != "none" else None
     calibration = calibration_of(config, path, chirp)
     pipeline = Pipeline(
@@ -43,7 +47,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         network.begin if network else None,
         config.network.decide_after_s,
     )
-    with boards(chirp, config.radar.serial, card) as start_boards, ExitStack() as stack:
+    with boards(chirp, config.radar.serial, card) as driven, ExitStack() as stack:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
@@ -67,7 +71,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         if config.web:
             sinks.append(_page(config, path, network is not None, publisher, stack))
         stack.callback(systemd.stopping)
-        start_boards(source.silence_s)
+        driven.start(source.silence_s)
         run(source, pipeline, FanOut(*sinks))
         sent = publisher.health(pipeline.frames)
     log.info(

@@ -1,34 +1,44 @@
-"""A hub in thirty lines: every second of every device, once, those included that the broker was away for.
+"""A short hub: every second of every device, once, those included that the broker was away for."""
 
-python examples/subscriber.py [HOST [PORT]]
-"""
-
+import argparse
 import json
-import sys
+import secrets
 
 import paho.mqtt.client as mqtt
 
-host, port = (*sys.argv[1:], *("127.0.0.1", "1883")[len(sys.argv) - 1 :])
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("host", nargs="?", default="127.0.0.1", help="of the broker; default: this machine")
+parser.add_argument("port", nargs="?", type=int, default=1883)
+parser.add_argument(
+    "--client-id", metavar="NAME", help="of this hub alone: the broker keeps backfill for it while it is away"
+)
+args = parser.parse_args()
 seen = set()  # a hub would make (boot, seq) a unique key of its table
 
 
-def on_connect(client, *_):
+def on_connect(client, userdata, flags, reason, properties):
     """Live measurements come at once or not at all; what could not come live follows on its own topic."""
-    client.subscribe([(f"radarecg/v1/+/{topic}", 1) for topic in ("status", "vitals", "backfill/vitals")])
+    if reason.is_failure:
+        print("the broker refuses us:", reason, flush=True)
+    else:
+        client.subscribe([(f"radarecg/v1/+/{topic}", 1) for topic in ("status", "vitals", "backfill/vitals")])
 
 
 def on_message(client, userdata, message):
     """A rate is a number only where it is valid; else the quality's flags say why there is none."""
-    said = json.loads(message.payload)
-    if said["schema"] == "radarecg.status/1":
-        print(said["device"], said["state"], said["reason"], flush=True)
-    elif (key := (said["boot"], said["seq"])) not in seen:
+    payload = json.loads(message.payload)
+    if payload["schema"] == "radarecg.status/1":
+        print(payload["device"], payload["state"], payload["reason"], flush=True)
+    elif (key := (payload["boot"], payload["seq"])) not in seen:
         seen.add(key)
-        rate = f"{said['hr']['value']:.0f} /min" if said["hr"]["valid"] else " ".join(said["quality"]["flags"])
-        print(said["device"], said["t"], rate, "late" if "/backfill/" in message.topic else "live", flush=True)
+        flags = " ".join(payload["quality"]["flags"])
+        rate = f"{payload['hr']['value']:.0f} /min" if payload["hr"]["valid"] else flags
+        print(payload["device"], payload["t"], rate, "late" if "/backfill/" in message.topic else "live", flush=True)
 
 
-client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="example-hub", clean_session=False)
+# Two programs with one client id would end each other's connection again and again.
+client_id = args.client_id or f"subscriber-{secrets.token_hex(4)}"
+client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id, clean_session=args.client_id is None)
 client.on_connect, client.on_message = on_connect, on_message
-client.connect_async(host, int(port))
+client.connect_async(args.host, args.port)
 client.loop_forever(retry_first_connection=True)

@@ -1,7 +1,8 @@
 """A float32 graph in int8: scales in the graph (Q/DQ pairs), found on windows like those the network has learnt from.
 
-As TensorRT wants it: symmetric, weights by channel, biases in float32. Convolutions alone, which are the work: what
-weighs points and lags against each other, and the last layers, lost more than they saved, and stay float32 as the rest.
+As TensorRT wants it: symmetric, weights by channel, biases in float32, Q/DQ pairs at a layer's inputs and not at its
+output. Convolutions alone, which are the work: what weighs points and lags against each other, and the last layers,
+lost more than they saved, and stay float32 as the rest.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata  # typ
 
 from edge.frames import Float32
 
+WORK = ["Conv", "ConvTranspose"]
+"""Computed in int8."""
+
 
 def in_int8(model: ModelProto, windows: Iterable[Float32]) -> ModelProto:
     """The network with int8 layers; it is named, asked and answers as before."""
@@ -29,11 +33,16 @@ def in_int8(model: ModelProto, windows: Iterable[Float32]) -> ModelProto:
             path,
             _Windows(windows),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "ConvTranspose"],
+            op_types_to_quantize=WORK,
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
-            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
+            extra_options={
+                "ActivationSymmetric": True,
+                "WeightSymmetric": True,
+                "QuantizeBias": False,
+                "OpTypesToExcludeOutputQuantization": WORK,
+            },
         )
         made = load(path)
     del made.metadata_props[:]

@@ -1,12 +1,16 @@
 """Fixtures shared by all rooms' tests."""
 
+import fcntl
 import os
 import shutil
 import signal
 import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run on every core; threads of torch would wait for each other
+# Tests run on every core: threads of torch, MKL or OpenBLAS would only wait for each other, in child processes too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
@@ -27,6 +31,13 @@ settings.load_profile("unhurried")
 def unhurried_disk(monkeypatch):
     """No test takes the power away, and waiting for the disk is most of what saving a checkpoint costs."""
     monkeypatch.setattr(os, "fsync", lambda number: None)
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Work for other processes is done in this one: a new interpreter takes seconds to import what it needs."""
+    for module in ("spectrograms", "simulate"):
+        monkeypatch.setattr(f"train.{module}.ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +82,23 @@ def systemd(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def make_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """`make_once(name, make)`: a file or folder, written whole by the first worker that needs it, read by all."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        path = shared / name
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                make(path)
+        return path
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def trained_checkpoint(tmp_path_factory) -> Path:
     """Of the compact network."""
     from tests.peers.networks import save_checkpoint
@@ -79,14 +107,14 @@ def trained_checkpoint(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def compact_bundle(trained_checkpoint, tmp_path_factory) -> Path:
+def compact_bundle(trained_checkpoint, make_once) -> Path:
     """That checkpoint's bundle; read it only."""
     from edge.bundle import Metrics
     from export.bundle import write
     from train.checkpoint import load
 
-    folder = tmp_path_factory.mktemp("bundles") / "compact"
-    return write(load(trained_checkpoint), folder, Metrics("made up", {"pcc": 0.5, "mdr": None})).folder
+    metrics = Metrics("made up", {"pcc": 0.5, "mdr": None})
+    return make_once("compact", lambda folder: write(load(trained_checkpoint), folder, metrics))
 
 
 @pytest.fixture
@@ -96,11 +124,11 @@ def bundle_copy(compact_bundle, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def half_bundle(trained_checkpoint, compact_bundle, tmp_path_factory) -> Path:
+def half_bundle(trained_checkpoint, compact_bundle, make_once) -> Path:
     """The same in half precision; read it only."""
     from export.bundle import write
     from tests.peers.networks import exported_once
     from train.checkpoint import load
 
     with exported_once(compact_bundle):
-        return write(load(trained_checkpoint), tmp_path_factory.mktemp("bundles") / "half", precision="fp16").folder
+        return make_once("half", lambda folder: write(load(trained_checkpoint), folder, precision="fp16"))

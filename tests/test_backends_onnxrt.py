@@ -1,16 +1,19 @@
 """ONNX Runtime says what torch says, or why it cannot."""
 
+import os
 import sys
 from dataclasses import replace
 
 import msgspec
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from edge import bundle
 from edge.backends.base import BackendError
 from edge.backends.onnxrt import OnnxRuntime
+from tests.peers.bundles import largest_sums
 from tests.peers.networks import assert_alike, spectrograms, trained
 from train.predict import TorchPredictor
 
@@ -30,10 +33,27 @@ def test_neither_the_points_order_nor_silent_ones_nor_the_batch_nor_threads_matt
     loaded = bundle.load(compact_bundle)
     run, x = OnnxRuntime(loaded), spectrograms(2, 9)
     plain = run(x)
-    assert_alike(run(np.ascontiguousarray(x[:, ::-1])), plain, 1e-5)
-    assert_alike(run(np.concatenate([np.zeros((2, 3, 71, 120), np.float32), x], 1)), plain, 1e-5)
-    assert_alike([run(window[None])[0] for window in x], plain, 1e-5)
-    assert_alike(OnnxRuntime(loaded, threads=2)(x), plain, 1e-5)
+    assert_alike(run(np.ascontiguousarray(x[:, ::-1])), plain)
+    assert_alike(run(np.concatenate([np.zeros((2, 3, 71, 120), np.float32), x], 1)), plain)
+    assert_alike([run(window[None])[0] for window in x], plain)
+    assert_alike(OnnxRuntime(loaded, threads=2)(x), plain)
+
+
+def test_int8_means_what_its_graph_says_on_every_processor(compact_bundle, tmp_path, monkeypatch):
+    optimised = tmp_path / "optimised.onnx"
+
+    class Options(onnxruntime.SessionOptions):
+        def __init__(self):
+            super().__init__()
+            self.optimized_model_filepath = os.fspath(optimised)
+
+    monkeypatch.setattr(onnxruntime, "SessionOptions", Options)
+    run = OnnxRuntime(replace(bundle.load(compact_bundle), model=largest_sums().SerializeToString()))
+    (said,) = run(np.ones((1, 50, 71, 120), np.float32))
+    assert set(said.ecg) == {118.0}
+    kinds = {node.op_type for node in onnx.load(optimised).graph.node}
+    assert {"Conv", "QuantizeLinear"} <= kinds
+    assert not {kind for kind in kinds if "QLinear" in kind or "Integer" in kind}
 
 
 def test_a_model_that_is_not_what_its_description_says_is_refused(compact_bundle):

@@ -17,14 +17,15 @@ from edge.backends.onnxrt import OnnxRuntime
 from edge.backends.tensorrt import TensorRt, TensorRtFromSegments
 from edge.dsp.sst import Sst
 from edge.errors import InputError
-from edge.frames import Chest, EcgBlock, RcgBlock
+from edge.frames import Chest, EcgBlock, RcgBlock, SstWindow
 from edge.kernels.sst_cuda import CudaSst
 from edge.network import Network, load_network
 from edge.reconstruction import EcgReconstructor
 from edge.spec import SST_DEFAULT
+from edge.vitals.stitch import Stitcher
 from export.operators import fixed
 from tests.peers import tensorrt_on_cpu
-from tests.peers.networks import assert_alike, spectrograms
+from tests.peers.networks import FLOAT32_BOUND, assert_alike, spectrograms
 from tests.peers.pycuda_on_cpu import OneDevice
 
 POINTS = 3
@@ -66,8 +67,8 @@ def test_it_says_what_onnx_runtime_says(compact_bundle, built, device):
     network, values = TensorRt(loaded, built), spectrograms(3, POINTS)
     taken = device.taken
     said = network(values)
-    assert_alike(said, OnnxRuntime(loaded)(values), 1e-5)
-    assert_alike(network(values[::-1]), said[::-1], 1e-6)
+    assert_alike(said, OnnxRuntime(loaded)(values))
+    assert_alike(network(values[::-1]), said[::-1])
     assert device.taken == taken
     with pytest.raises(BackendError, match="4 points for an engine of 3"):
         network(spectrograms(1, 4))
@@ -84,13 +85,17 @@ def test_segments_go_in_and_answers_come_out(compact_bundle, built, device):
     on_cpu = OnnxRuntime(loaded)
     for window in (segment, segment[:, ::-1]):
         expected, (seen, said) = Sst(POINTS)(window), read(window)
-        np.testing.assert_allclose(seen.values, expected.values, atol=2e-3)  # the two SSTs differ by rounding
-        np.testing.assert_allclose(seen.scale, expected.scale, rtol=1e-3)
-        assert_alike([said], on_cpu(expected.values[None]), 2e-3)
-    assert_alike([read(segment)[1]], [said], 1)
+        assert_same_but_for_bins(seen, expected)
+        assert_alike([said], on_cpu(seen.values[None]))
     assert device.taken == taken
     with pytest.raises(BackendError, match=r"2 channels for an engine of 3 points: .*onnxruntime"):
         read(segment[:2])
+
+
+def assert_same_but_for_bins(ours: SstWindow, theirs: SstWindow) -> None:
+    """Two SSTs in float32: a coefficient at the edge of a bin may fall into the next one."""
+    assert (np.abs(ours.values - theirs.values) > 1e-4).mean() < 2e-3
+    np.testing.assert_allclose(ours.scale, theirs.scale, rtol=1e-3)
 
 
 def ecg_of(network: Network) -> list[EcgBlock]:
@@ -115,10 +120,12 @@ def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, 
     blocks = list(zip(ecg_of(on_gpu), ecg_of(on_cpu), strict=True))
     assert len(blocks) == 4
     assert on_gpu.read
+    predict, stitcher = OnnxRuntime(bundle.load(compact_bundle)), Stitcher()
     for ours, theirs in blocks:
         assert (ours.t_ns, ours.sample0, ours.window_end) == (theirs.t_ns, theirs.sample0, theirs.window_end)
-        np.testing.assert_allclose(ours.window.values, theirs.window.values, atol=2e-3)
-        np.testing.assert_allclose(ours.estimate.ecg, theirs.estimate.ecg, atol=0.01)
+        assert_same_but_for_bins(ours.window, theirs.window)
+        expected = stitcher.push(*predict(ours.window.values[None]), ours.window_end)
+        np.testing.assert_allclose(ours.estimate.ecg, expected.ecg, atol=FLOAT32_BOUND)
 
 
 def sha256(content: bytes) -> str:

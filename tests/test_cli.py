@@ -41,12 +41,6 @@ def test_replay_of_an_empty_file(bad_file):
     assert_one_clear_line(radarecg("replay", bad_file(b""), "--cfg", IWR), "bad.bin", "empty")
 
 
-def test_replay_of_a_truncated_file(bad_file):
-    assert_one_clear_line(
-        radarecg("replay", bad_file(bytes(3200 * 31 + 800)), "--cfg", IWR), "31 frames of 3200 bytes and 800 bytes over"
-    )
-
-
 @pytest.mark.parametrize("frames", [20, 400])
 def test_replay_of_random_bytes(bad_file, frames):
     junk = bad_file(os.urandom(3200 * frames))

@@ -1,5 +1,6 @@
 """`run` and `record` drive the two boards that `twin --card` is, all as processes, as a user without hardware does."""
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from edge.__main__ import main
 from edge.recording import open_recording
 from tests.conftest import ROOT
 from tests.peers.brokers import free_port
@@ -60,15 +62,72 @@ def test_record_twice_without_restarting_the_boards(twin, card_file, tmp_path):
     serial, port = twin
     for name, seconds in (("first", 3), ("second", 1)):
         folder = tmp_path / name
-        options = ("--serial", serial, "--card", card_file, "--port", port, "--seconds", seconds)
+        options = (
+            "--serial",
+            serial,
+            "--card",
+            card_file,
+            "--port",
+            port,
+            "--seconds",
+            seconds,
+            "--note",
+            f"the {name}",
+        )
         done = radarecg("record", folder, "--cfg", MMECG, *options)
         assert done.returncode == 0, done.stderr
         said = [line.split("edge.radar.boards: ")[1] for line in done.stderr.splitlines() if "radar.boards" in line]
         assert said[2:] == ["the card records", "the radar streams", "the radar is stopped", "the card is stopped"]
+        assert json.loads((folder / "meta.json").read_text())["note"] == f"the {name}"
         index = open_recording(folder).index
         assert index["seq"][0] == 0
         assert (index["received"] == 12288).all()
     assert radarecg("replay", tmp_path / "first", "--summary").returncode == 0
+
+
+def test_record_ends_by_itself_with_the_frames_that_the_radar_was_told_to_send(twin, card_file, tmp_path):
+    """The last one is whole: the emulated card holds its end back for two seconds, as the real one."""
+    serial, port = twin
+    cfg = tmp_path / "finite.cfg"
+    cfg.write_text((ROOT / MMECG).read_text().replace("frameCfg 0 2 1 0 5 1 0", "frameCfg 0 2 1 50 5 1 0"))
+    options = ("--serial", serial, "--card", card_file, "--port", port)
+    done = radarecg("record", tmp_path / "rec", "--cfg", cfg, *options)
+    assert done.returncode == 0, done.stderr
+    index = open_recording(tmp_path / "rec").index
+    assert index["seq"].tolist() == list(range(50))
+    assert (index["received"] == 12288).all()
+    assert "started again" not in done.stderr
+
+
+def test_run_refuses_a_radar_that_would_stop(tmp_path, capsys):
+    text = (ROOT / MMECG).read_text().replace("frameCfg 0 2 1 0 5 1 0", "frameCfg 0 2 1 50 5 1 0")
+    (tmp_path / "finite.cfg").write_text(text)
+    settings = tmp_path / "radarecg.toml"
+    settings.write_text('device = "a"\n[radar]\ncfg = "finite.cfg"\nserial = "auto"\n')
+    for command in ("run", "doctor"):
+        main([command, "--config", str(settings)])
+        printed = capsys.readouterr()
+        assert "the radar stops after 50 frames (numFrames); set numFrames to 0" in printed.out + printed.err
+
+
+def test_record_and_run_ask_whether_the_card_carries_the_frames(tmp_path, capsys):
+    cfg, card, settings = (tmp_path / name for name in ("fast.cfg", "card.toml", "radarecg.toml"))
+    text = (ROOT / MMECG).read_text().replace("frameCfg 0 2 1 0 5 1 0", "frameCfg 0 2 4 0 1 1 0")
+    line = "profileCfg 0 77 10 6 60 0 0 65 1 256 5000 0 0 30"
+    cfg.write_text(text.replace(line, "profileCfg 0 77 7 4 48 0 0 65 1 256 6000 0 0 30"))
+    settings.write_text('device = "a"\n[radar]\ncfg = "fast.cfg"\ncard = "card.toml"\n')
+    assert main(["check-config", str(cfg)]) == 0
+    card.write_text("packet_delay_us = 25\n")
+    record = ("record", str(tmp_path / "rec"), "--cfg", str(cfg), "--card", str(card))
+    for command in (record, ("run", "--config", str(settings)), ("doctor", "--config", str(settings))):
+        capsys.readouterr()
+        main(list(command))
+        printed = capsys.readouterr()
+        for said in ("393 Mbit/s", "packet_delay_us = 25", "18 or less"):
+            assert said in printed.out + printed.err
+    card.write_text("packet_delay_us = 18\n")
+    main(["doctor", "--config", str(settings)])
+    assert "18 or less" not in capsys.readouterr().out
 
 
 def test_run_starts_the_boards_and_a_signal_stops_them(twin, card_file, tmp_path, systemd):

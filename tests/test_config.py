@@ -3,6 +3,7 @@
 import pytest
 
 from edge.config import ConfigError, broker_of, load_config, load_hub_config
+from edge.errors import InputError
 
 RADAR = '[radar]\ncfg = "x.cfg"\n'
 
@@ -41,7 +42,7 @@ def test_what_cannot_be_is_named(tmp_path, text, said):
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"\x00", bytes(range(256))])
 def test_what_is_no_text_is_said(tmp_path, content):
     (tmp_path / "hub.toml").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"hub\.toml"):
+    with pytest.raises(InputError, match=r"hub\.toml"):
         load_hub_config(tmp_path / "hub.toml", {})
 
 

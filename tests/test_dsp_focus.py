@@ -1,6 +1,7 @@
 """Focusing on points of the chest, and choosing them."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -49,28 +50,37 @@ def test_few_antennas_or_unknown_places_are_not_focused(mmecg, iwr6843):
     assert not can_focus(replace(mmecg, tx_order=(1,)))
 
 
-def chest_of(chirp, name: str, seconds: float = 9.0) -> tuple[Scene, Focus]:
-    scene = SCENES[name]
-    radar = Fmcw(chirp, scene)
-    focus = Focus(chirp, slice(4, 57))
-    for first in range(0, round(seconds / chirp.frame_period_s), 20):
-        focus.push(range_profile(radar.frames(first, 20))[:, :, 4:57])
-    return scene, focus
+@pytest.fixture(scope="module")
+def chest_of(mmecg):
+    """Nine seconds of a scene, focused anew at every call."""
+
+    @cache
+    def profiles(name: str) -> list[np.ndarray]:
+        radar = Fmcw(mmecg, SCENES[name])
+        return [range_profile(radar.frames(first, 20))[:, :, 4:57] for first in range(0, 1800, 20)]
+
+    def focused(name: str) -> Focus:
+        focus = Focus(mmecg, slice(4, 57))
+        for part in profiles(name):
+            focus.push(part)
+        return focus
+
+    return focused
 
 
 @pytest.mark.parametrize(("name", "azimuth_deg"), [("breathing", 0.0), ("off_axis", 20.0)])
-def test_fifty_points_of_the_chest_wherever_it_sits(mmecg, name, azimuth_deg):
-    scene, focus = chest_of(mmecg, name)
+def test_fifty_points_of_the_chest_wherever_it_sits(chest_of, name, azimuth_deg):
+    focus = chest_of(name)
     assert any(focus.look(10, 0.46))
     assert focus.points_m.shape == (POINTS, 3)
     assert len(np.unique(focus.points_m, axis=0)) == POINTS
-    assert scene.on_chest(focus.points_m).mean() > 0.5
+    assert SCENES[name].on_chest(focus.points_m).mean() > 0.5
     x, y, _ = focus.points_m.mean(axis=0)
     assert np.degrees(np.arctan2(x, y)) == pytest.approx(azimuth_deg, abs=6)
 
 
-def test_points_stay_while_they_are_good_and_are_ordered(mmecg):
-    _, focus = chest_of(mmecg, "breathing")
+def test_points_stay_while_they_are_good_and_are_ordered(chest_of):
+    focus = chest_of("breathing")
     assert any(focus.look(10, 0.46))
     kept = focus.points_m
     assert not any(focus.look(10, 0.465))
@@ -79,8 +89,8 @@ def test_points_stay_while_they_are_good_and_are_ordered(mmecg):
     assert any(focus.look(13, 0.6))  # another range is another chest
 
 
-def test_a_choice_is_made_in_slices_of_the_grid_and_of_what_was_known_when_it_began(mmecg):
-    _, focus = chest_of(mmecg, "breathing")
+def test_a_choice_is_made_in_slices_of_the_grid_and_of_what_was_known_when_it_began(chest_of):
+    focus = chest_of("breathing")
     slices = focus.look(10, 0.46)
     assert next(slices) is False
     for _ in range(10):
@@ -89,7 +99,7 @@ def test_a_choice_is_made_in_slices_of_the_grid_and_of_what_was_known_when_it_be
         if next(slices):
             break
     later = focus.points_m
-    _, focus = chest_of(mmecg, "breathing")
+    focus = chest_of("breathing")
     assert sum(focus.look(10, 0.46)) == 1
     assert (focus.points_m == later).all()
 

@@ -15,6 +15,23 @@ from edge.twin.heart import Heart
 from tests.peers.chest import frames
 
 
+@pytest.fixture(scope="module")
+def person(mmecg):
+    """14 s of somebody who sits still, at 200 frames a second."""
+    return list(frames(mmecg, Heart(), seconds=14))
+
+
+@pytest.fixture(scope="module")
+def chirp_100(mmecg):
+    return replace(mmecg, frame_period_s=0.01)
+
+
+@pytest.fixture(scope="module")
+def deep(chirp_100):
+    """13 s of somebody who breathes deeply, at 100 frames a second."""
+    return list(frames(chirp_100, Heart(), DEEP, seconds=13))
+
+
 def blocks_of(chirp, stream):
     extractor = RcgExtractor(chirp)
     return extractor, [block for frame in stream if (block := extractor.push(frame)) is not None]
@@ -30,9 +47,9 @@ def true_mm(n: int, rate_hz: float = 200.0, heart: Heart | None = None) -> np.nd
 
 
 @pytest.mark.parametrize("period_s", [0.05, 0.01, 0.005, 0.003])
-def test_displacement_is_the_chest_s_at_any_frame_rate(mmecg, period_s):
+def test_displacement_is_the_chest_s_at_any_frame_rate(mmecg, person, period_s):
     chirp = replace(mmecg, frame_period_s=period_s)
-    _, blocks = blocks_of(chirp, frames(chirp, Heart(), seconds=12))
+    _, blocks = blocks_of(chirp, person[:2400] if chirp == mmecg else frames(chirp, Heart(), seconds=12))
     found = chest_mm(blocks)
     truth = true_mm(len(found))
     assert len(found) > 10.5 * 200
@@ -88,14 +105,13 @@ def test_an_empty_room_has_no_chest(mmecg):
     assert not blocks[-1].chest.present
 
 
-def test_the_wrong_iq_order_is_noticed(mmecg):
+def test_the_wrong_iq_order_is_noticed(mmecg, person):
     swapped = (
-        RadarFrame(f.seq, f.t_ns, decode(encode(f.iq, "sdk"), mmecg.frame_shape, "studio"), True)
-        for f in frames(mmecg, Heart(), seconds=6)
+        RadarFrame(f.seq, f.t_ns, decode(encode(f.iq, "sdk"), mmecg.frame_shape, "studio"), True) for f in person[:1200]
     )
     extractor, _ = blocks_of(mmecg, swapped)
     assert "IQ order" in extractor.problem
-    right, _ = blocks_of(mmecg, frames(mmecg, Heart(), seconds=6))
+    right, _ = blocks_of(mmecg, person[:1200])
     assert right.problem is None
 
 
@@ -106,9 +122,9 @@ def test_random_bytes_are_not_radar_data(mmecg):
     assert "not radar data" in extractor.problem
 
 
-def test_missing_and_incomplete_frames_are_bridged_and_marked(mmecg):
+def test_missing_and_incomplete_frames_are_bridged_and_marked(mmecg, person):
     lost, broken = {1001, 1002, 1500}, {1200}
-    clean = list(frames(mmecg, Heart(), seconds=9))
+    clean = person[:1800]
     damaged = [RadarFrame(f.seq, f.t_ns, f.iq * 0, False) if f.seq in broken else f for f in clean if f.seq not in lost]
     _, whole = blocks_of(mmecg, clean)
     _, blocks = blocks_of(mmecg, damaged)
@@ -122,28 +138,26 @@ def test_missing_and_incomplete_frames_are_bridged_and_marked(mmecg):
 DEEP = Body(breathing_mm=12.0)
 
 
-def breathing_with_a_gap(chirp, gap_s):
-    """Frames of somebody who breathes deeply, without those of gap_s around the steepest point after 7.5 s."""
+def breathing_with_a_gap(deep, chirp, gap_s):
+    """The deep breathing without frames for gap_s around the steepest point after 7.5 s."""
     t_s = np.arange(750, 1100) * chirp.frame_period_s
     middle = 750 + int(np.abs(np.gradient(DEEP.displacement_mm(t_s))).argmax())
     half = gap_s / chirp.frame_period_s / 2
-    return middle, (f for f in frames(chirp, Heart(), DEEP, seconds=13) if abs(f.seq - middle) >= half)
+    return middle, (f for f in deep if abs(f.seq - middle) >= half)
 
 
-def test_a_gap_in_the_steepest_breath_is_bridged_to_where_the_chest_went(mmecg):
-    chirp = replace(mmecg, frame_period_s=0.01)
-    middle, damaged = breathing_with_a_gap(chirp, 0.19)
-    _, blocks = blocks_of(chirp, damaged)
+def test_a_gap_in_the_steepest_breath_is_bridged_to_where_the_chest_went(chirp_100, deep):
+    middle, damaged = breathing_with_a_gap(deep, chirp_100, 0.19)
+    _, blocks = blocks_of(chirp_100, damaged)
     found = chest_mm(blocks)
-    off = found - chest_mm(blocks_of(chirp, frames(chirp, Heart(), DEEP, seconds=13))[1])[: len(found)]
+    off = found - chest_mm(blocks_of(chirp_100, deep)[1])[: len(found)]
     assert not any(block.restarted for block in blocks[1:])
     assert np.abs(off[2 * middle + 40 :]).max() < 0.3  # a turn is 1.9 mm
 
 
-def test_a_gap_too_long_to_bridge_restarts_the_tracks_alone(mmecg):
-    chirp = replace(mmecg, frame_period_s=0.01)
-    middle, damaged = breathing_with_a_gap(chirp, 0.27)
-    extractor, blocks = blocks_of(chirp, damaged)
+def test_a_gap_too_long_to_bridge_restarts_the_tracks_alone(chirp_100, deep):
+    middle, damaged = breathing_with_a_gap(deep, chirp_100, 0.27)
+    extractor, blocks = blocks_of(chirp_100, damaged)
     assert extractor.restarts == 0
     again = [k for k, block in enumerate(blocks) if block.restarted]
     assert len(again) == 2
@@ -153,7 +167,7 @@ def test_a_gap_too_long_to_bridge_restarts_the_tracks_alone(mmecg):
     np.testing.assert_array_equal(before.points_m, after.points_m)
 
 
-def test_a_long_gap_starts_anew(mmecg):
-    _, blocks = blocks_of(mmecg, (f for f in frames(mmecg, Heart(), seconds=14) if not 1300 < f.seq < 1500))
+def test_a_long_gap_starts_anew(mmecg, person):
+    _, blocks = blocks_of(mmecg, (f for f in person if not 1300 < f.seq < 1500))
     assert blocks[0].restarted
     assert sum(block.restarted for block in blocks) == 2

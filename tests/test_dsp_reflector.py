@@ -69,10 +69,10 @@ def test_calibration_restores_the_focus(mmecg, point_m):
 
 def test_points_lie_on_the_chest_again_and_its_range_is_true(mmecg):
     board, scene = uneven(1, 1.0), SCENES["still"]
-    share, range_m = {}, {}
+    seen, share, range_m = frames(mmecg, scene, board, 1000), {}, {}
     for calibration in (UNCALIBRATED, calibrated(mmecg, board)):
         extractor = RcgExtractor(mmecg, calibration)
-        blocks = [b for frame in frames(mmecg, scene, board, 1000) if (b := extractor.push(frame))]
+        blocks = [b for frame in seen if (b := extractor.push(frame))]
         share[calibration] = scene.on_chest(blocks[-1].points_m).mean()
         range_m[calibration] = blocks[-1].chest.range_m
     without, with_it = share.values()
@@ -129,7 +129,7 @@ def test_too_few_whole_frames_or_unknown_antennas_are_refused(mmecg, iwr6843):
 
 def test_focus_takes_the_calibration_it_is_given(mmecg):
     """A uniform factor and no bias change nothing but the unit."""
-    seen = range_profile(Fmcw(mmecg, SCENES["still"]).frames(0, 1600))[:, :, 4:57]
+    seen = range_profile(Fmcw(mmecg, SCENES["still"]).frames(0, 1000))[:, :, 4:57]
     plain, given = Focus(mmecg, slice(4, 57)), Focus(mmecg, slice(4, 57), Calibration(0.0, (0.5j,) * 12))
     for focus in (plain, given):
         focus.push(seen)

@@ -29,3 +29,19 @@ def test_the_subscriber_tells_live_and_late_seconds_once_each(mosquitto_port, tm
         publisher.close()
         assert hub.stdout.readline() == "radar-0001 offline stopped\n"
         hub.kill()
+
+
+def test_it_explains_itself_and_refuses_what_is_no_port():
+    help_text = subprocess.run([sys.executable, SUBSCRIBER, "--help"], capture_output=True, text=True)
+    assert help_text.returncode == 0
+    assert "--client-id" in help_text.stdout
+    wrong = subprocess.run([sys.executable, SUBSCRIBER, "127.0.0.1", "mqtt"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "port" in wrong.stderr
+
+
+def test_it_says_why_it_is_not_let_in(strict_mosquitto_port):
+    command = [sys.executable, SUBSCRIBER, "127.0.0.1", str(strict_mosquitto_port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
+        assert hub.stdout.readline() == "the broker refuses us: Not authorized\n"
+        hub.kill()

@@ -1,4 +1,4 @@
-"""Engines from every precision, built for real by TensorRT-RTX, which needs no GPU; and what TensorRT's names are."""
+"""Engines, built for real by TensorRT-RTX, which needs no GPU; and what TensorRT's names are."""
 
 import hashlib
 import os
@@ -8,61 +8,23 @@ from pathlib import Path
 from types import ModuleType
 
 import msgspec
-import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
-from onnx import TensorProto
 
 import export
 from edge import bundle
 from edge.backends import engine
 from edge.errors import InputError
 from export import build_engine, builder
-from export.half import in_half
-from export.operators import ExportError, check_operators, fixed
-from export.precision import in_precision
+from export.operators import ExportError, fixed
 from tests.peers import tensorrt_on_cpu
-from tests.peers.networks import exported_once, spectrograms
+from tests.peers.networks import exported_once
 from tests.peers.pycuda_on_cpu import OneDevice
 from tests.peers.tensorrt_bindings import VERSIONS, members
 from tests.peers.tensorrt_watched import watched
 
 rtx = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed; it is for x86-64 Linux")
-
-
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_every_precision_parses_builds_and_says_what_float32_says(compact_bundle, precision):
-    loaded = bundle.load(compact_bundle)
-    made = in_precision(loaded, precision, list(spectrograms(4, 50)[:, None]))
-    assert made.about.precision == precision
-    graph = fixed(onnx.load_from_string(made.model), 50)
-    check_operators(graph)
-    onnx.checker.check_model(graph, full_check=True)
-    assert {tensor.type.tensor_type.elem_type for tensor in (*graph.graph.input, *graph.graph.output)} == {
-        TensorProto.FLOAT
-    }
-    plan = builder.build(rtx, graph, 256, None, build_engine.CLOSEST_TO_ORIN)
-    assert len(plan) > 1e6
-    x = spectrograms(1, 50)
-    expected, said = (
-        onnxruntime.InferenceSession(model).run(None, {"spectrograms": x})
-        for model in (loaded.model, graph.SerializeToString())
-    )
-    for ours, theirs in zip(said, expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol={"fp32": 1e-5, "fp16": 0.03, "int8": 0.8}[precision])
-
-
-def test_half_precision_is_where_the_work_is_and_nowhere_it_hurts(compact_bundle):
-    model = in_half(onnx.load_from_string(bundle.load(compact_bundle).model))
-    known = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
-    types = {value.name: value.type.tensor_type.elem_type for value in (*known.value_info, *known.output)}
-    types |= {tensor.name: tensor.data_type for tensor in known.initializer}
-    shown = {
-        kind: {types[node.input[-1]] for node in known.node if node.op_type == kind} for kind in ("Conv", "Softmax")
-    }
-    assert shown == {"Conv": {TensorProto.FLOAT16}, "Softmax": {TensorProto.FLOAT}}
 
 
 def test_a_network_that_tensorrt_cannot_parse_is_told_in_its_words():
@@ -100,17 +62,31 @@ def test_a_dry_run_of_a_checkpoint_leaves_nothing_beside_it(trained_checkpoint, 
     assert sorted(trained_checkpoint.parent.iterdir()) == before
 
 
-@pytest.fixture
-def used(tmp_path, monkeypatch) -> set[tuple[str, str]]:
-    """A 'Jetson': TensorRT-RTX as TensorRT, and the names that were used of it."""
+def jetson(patch: pytest.MonkeyPatch, folder: Path) -> set[tuple[str, str]]:
+    """TensorRT-RTX as TensorRT until the patch ends, and the names that are used of it."""
     names: set[tuple[str, str]] = set()
-    monkeypatch.setitem(sys.modules, "tensorrt", watched(rtx, names))
-    monkeypatch.setitem(sys.modules, "pycuda.driver", OneDevice(tmp_path).driver)
+    patch.setitem(sys.modules, "tensorrt", watched(rtx, names))
+    patch.setitem(sys.modules, "pycuda.driver", OneDevice(folder).driver)
+    return names
+
+
+@pytest.fixture
+def on_jetson(tmp_path, monkeypatch) -> None:
+    jetson(monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def used(compact_bundle, tmp_path_factory) -> set[tuple[str, str]]:
+    """What a build uses of TensorRT."""
+    folder = tmp_path_factory.mktemp("used")
+    with pytest.MonkeyPatch.context() as patch:
+        names = jetson(patch, folder)
+        assert build_engine.main([os.fspath(compact_bundle), "--out", os.fspath(folder / "x.engine")]) == 0
     return names
 
 
 @pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
-def test_an_engine_is_written_with_what_it_was_built_for(compact_bundle, tmp_path, used, capsys):
+def test_an_engine_is_written_with_what_it_was_built_for(compact_bundle, tmp_path, on_jetson, capsys):
     out = tmp_path / "x.engine"
     assert build_engine.main([os.fspath(compact_bundle), "--precision", "fp32", "--out", os.fspath(out)]) == 0
     assert "x.engine: fp32, 50 points, TensorRT 10.3.0 on CPU" in capsys.readouterr().out
@@ -128,7 +104,9 @@ def test_an_engine_is_written_with_what_it_was_built_for(compact_bundle, tmp_pat
 
 
 @pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
-def test_an_interrupted_build_leaves_the_engine_before_as_it_was(compact_bundle, tmp_path, used, monkeypatch, capsys):
+def test_an_interrupted_build_leaves_the_engine_before_as_it_was(
+    compact_bundle, tmp_path, on_jetson, monkeypatch, capsys
+):
     out = tmp_path / "x.engine"
     out.write_bytes(b"before")
     add_task = builder.Progress.add_task
@@ -147,12 +125,11 @@ def test_an_interrupted_build_leaves_the_engine_before_as_it_was(compact_bundle,
 
 @pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_name_used_is_in_every_jetpacks_tensorrt(compact_bundle, tmp_path, used, request, version):
+def test_every_name_used_is_in_every_jetpacks_tensorrt(used, request, version):
     try:
         known = members(version, request.config.cache.mkdir("tensorrt-bindings"))
     except OSError as error:
         pytest.skip(str(error))
-    assert build_engine.main([os.fspath(compact_bundle), "--out", os.fspath(tmp_path / "x.engine")]) == 0
     wanted = {(kind, name) for kind, names in tensorrt_on_cpu.OFFERED.items() for name in names} | used
     assert ("Builder", "build_serialized_network") in wanted
     assert {"IProgressMonitor", "ILogger", "NetworkDefinitionCreationFlag", "MemoryPoolType"} <= set(known)
@@ -184,7 +161,7 @@ def test_a_checkpoint_without_torch_is_told_in_one_line(trained_checkpoint, monk
 
 @pytest.mark.parametrize("out", ["none/x.engine", "file/x.engine", "."])
 def test_a_place_that_cannot_be_written_to_is_told_before_the_build(
-    compact_bundle, tmp_path, used, monkeypatch, capsys, out
+    compact_bundle, tmp_path, on_jetson, monkeypatch, capsys, out
 ):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setattr(build_engine, "build", None)
@@ -194,7 +171,7 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_build(
     assert error.count("\n") == 1
 
 
-def test_a_bundle_may_be_the_current_folder(bundle_copy, tmp_path, used, monkeypatch, capsys):
+def test_a_bundle_may_be_the_current_folder(bundle_copy, tmp_path, on_jetson, monkeypatch, capsys):
     monkeypatch.chdir(bundle_copy)
     monkeypatch.setattr(build_engine, "build", lambda *_: b"plan")
     assert build_engine.main(["."]) == 0
@@ -243,13 +220,6 @@ def test_a_bundle_with_one_byte_changed_is_not_built(bundle_copy, capsys):
     (bundle_copy / bundle.MODEL).write_bytes(model)
     assert build_engine.main([os.fspath(bundle_copy), "--dry-run"]) == 2
     assert "sha256" in capsys.readouterr().err
-
-
-def test_what_has_left_float32_goes_nowhere_else(half_bundle):
-    loaded = bundle.load(half_bundle)
-    assert in_precision(loaded, "fp16") is loaded
-    with pytest.raises(ExportError, match="is fp16, and only fp32 becomes int8"):
-        in_precision(loaded, "int8")
 
 
 def test_a_network_of_some_points_is_not_built_for_others(compact_bundle):

@@ -14,14 +14,12 @@ from edge.twin.heart import Heart
 from export import verify
 from tests.peers.chest import frames
 from tests.peers.networks import exported_once
-from train.simulate import simulate_set
+from tests.peers.people import write_people
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("people")
-    simulate_set(folder, 3, seed=7, trials_per_subject=1, samples=2400)
-    return os.fspath(folder / "dataset.toml")
+    return os.fspath(write_people(tmp_path_factory.mktemp("people"), 3))
 
 
 def record(folder, chirp, seconds: float) -> str:
@@ -42,8 +40,10 @@ def test_every_precision_stands_beside_torch(trained_checkpoint, compact_bundle,
     assert re.search(r"\d+ windows of the data, [1-9] windows of the replay", out)
     for kind in itertools.product(("ecg", "anchor", "cycle"), ("data", "replay")):
         apart = [row["_apart_".join(kind)] for row in rows.values()]
-        assert apart[0] == 0 < apart[1] < 1e-4
-        assert apart[1] < apart[2] < apart[3] < 1  # int8 was calibrated on other people, and the network is no good
+        assert apart[0] == 0
+        # Steps of 2^-24, 2^-11 and 2^-8: float32 is far below both; which of these two is worse depends on the network.
+        assert apart[1] < min(apart[2:])
+        assert apart[3] < 1  # outputs are about 1 large
     assert rows["torch"]["windows"] > 5
     assert all(f"| {name} |" in out for name in rows)
     assert rows["ONNX Runtime fp32"]["loss_percent"] <= 0.1
@@ -60,8 +60,11 @@ def test_a_loss_is_the_worst_figures_and_its_sign_that_of_the_task():
     assert verify.loss_percent({**before, "r_timing_ms_median": None}, before) == 100
 
 
-def test_a_recording_without_a_window_is_told(trained_checkpoint, compact_bundle, people, iwr6843, tmp_path, capsys):
+def test_a_recording_without_a_window_is_told(
+    trained_checkpoint, compact_bundle, people, iwr6843, tmp_path, monkeypatch, capsys
+):
     recording = record(tmp_path / "short", iwr6843, 5)
+    monkeypatch.setattr(verify, "in_onnx_runtime", lambda *_: {})  # torch is enough, and quantising takes seconds
     with exported_once(compact_bundle):
         assert verify.main([os.fspath(trained_checkpoint), "--data", people, "--replay", recording]) == 2
     assert "short: no chest in view" in capsys.readouterr().err

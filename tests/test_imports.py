@@ -36,6 +36,7 @@ ROOMS = {
     "backends": {"bundle", "cuda"},
     "twin": {"radar"},
     "recording": {"radar"},
+    "record": {"radar", "recording"},
     "sources": {"radar", "recording"},
     "reconstruction": {"dsp", "vitals"},
     "pipeline": {"dsp", "vitals", "sources", "reconstruction"},
@@ -53,9 +54,10 @@ ROOMS = {
     "diagnostics": {"config", "doctor"},
     "demo": {"interrupts", "mqtt"},
     "runtime": {"config", "logs", "mqtt", "network", "pipeline", "radar", "sources", "swap", "systemd", "web"},
+    "hub": {"config", "mqtt"},
     "cli": {
-        *{"arguments", "calibrate", "config", "demo", "diagnostics", "doctor", "interrupts", "mqtt", "pipeline"},
-        *{"plot", "radar", "recording", "report", "runtime", "sources", "swap", "twin"},
+        *{"arguments", "calibrate", "config", "demo", "diagnostics", "doctor", "hub", "interrupts", "mqtt", "pipeline"},
+        *{"plot", "radar", "record", "recording", "report", "runtime", "sources", "swap", "twin"},
     },
     "__main__": {"cli", "interrupts"},
 }

@@ -11,6 +11,8 @@ import pytest
 from edge.kernels.sst_cuda import SOURCE, build_for
 from edge.spec import SstSpec
 
+pytestmark = pytest.mark.slow
+
 ORIN_SHARED_BYTES, THOR_SHARED_BYTES = 163 << 10, 227 << 10
 TARGETS = {
     "sm_87": (SstSpec(), ORIN_SHARED_BYTES),

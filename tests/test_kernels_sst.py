@@ -124,6 +124,7 @@ BARRIERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "span"), BARRIERS)
 def test_every_barrier_is_needed_and_missed(folder, tmp_path, use, monkeypatch, expected, name, span):
     shutil.copytree(SOURCE.parent, tmp_path, dirs_exist_ok=True)
@@ -202,6 +203,7 @@ print("clean")
 """
 
 
+@pytest.mark.slow
 def test_sanitizers_find_nothing_but_what_is_wrong(folder):
     libraries = [
         subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()

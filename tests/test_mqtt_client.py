@@ -116,14 +116,14 @@ def test_no_broker_yet_then_one_then_none_then_one(tmp_path, mmecg):
 
 
 def test_a_broker_that_was_only_slow_is_spoken_to_in_mqtt_5_again(tmp_path, mmecg, caplog, monkeypatch):
-    monkeypatch.setattr("edge.mqtt.client.CONNACK_S", 0.2)
+    monkeypatch.setattr("edge.mqtt.connection.CONNACK_S", 0.2)
     port = free_port()
     with broker_process("mosquitto", tmp_path, port) as broker, Link(port) as link:
         broker.send_signal(signal.SIGSTOP)
         publisher = start_publisher(link.port, tmp_path, mmecg)
         wait(lambda: "refused us: no answer" in caplog.text)  # in 3.1.1 neither
         assert "falling back" in caplog.text
-        monkeypatch.setattr("edge.mqtt.client.CONNACK_S", 60.0)
+        monkeypatch.setattr("edge.mqtt.connection.CONNACK_S", 60.0)
         broker.send_signal(signal.SIGCONT)
         assert publisher.client.connected.wait(60)  # in either
         link.cut()

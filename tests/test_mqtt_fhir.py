@@ -17,8 +17,10 @@ import pytest
 from fhir.resources import observation as r5
 from fhir.resources.R4B import observation as r4b
 
+from edge.errors import InputError
 from edge.frames import Quality
 from edge.mqtt import payloads as p
+from edge.mqtt.bridge import store_in
 from edge.mqtt.fhir import VERSIONS, observation
 from edge.mqtt.fields import iso_utc
 from tests.peers.network import Link
@@ -207,9 +209,6 @@ def test_a_server_gets_them_again_until_it_has_them(mosquitto_port, tmp_path, mm
 
 
 def test_a_place_for_observations_that_is_none(tmp_path):
-    (tmp_path / "hub.toml").write_text("[mqtt]\n")
     (tmp_path / "file").write_text("")
-    command = [sys.executable, "-m", "edge", "fhir-bridge", tmp_path / "file", "--config", tmp_path / "hub.toml"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "nor a URL" in done.stderr
+    with pytest.raises(InputError, match="nor a URL"):
+        store_in(str(tmp_path / "file"))

@@ -199,3 +199,13 @@ def test_settings_that_cannot_work_are_an_error(tmp_path, authority, lines, mess
     authority.issue("other")
     with pytest.raises(ConfigError, match=message):
         settings(tmp_path, 1, lines)
+
+
+def test_the_access_lists_that_come_along_let_a_device_write_its_own_and_read_nothing():
+    rights = [
+        line.split() for line in (ROOT / "deploy/home.acl").read_text().splitlines() if line.startswith("pattern")
+    ]
+    assert rights
+    assert {right for _, right, _ in rights} == {"write"}
+    assert all("%u" in topic for *_, topic in rights)
+    assert "pattern read" not in given("acl")

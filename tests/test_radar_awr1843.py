@@ -121,6 +121,33 @@ def test_noise_in_the_first_line_is_answered_before_it_matters(board, image):
 
 
 @both
+@pytest.mark.parametrize(
+    "console",
+    [
+        {"newline": "\r\n"},
+        {"newline": "\n"},
+        {"newline": "\r"},
+        {"prompt": b"\n\rCLI:/> "},
+        {"prompt": b"mmwDemo:\\>"},
+        {"prompt": b"mmwDemo:/>mmwDemo:/>"},
+        {"chatter": "Debug: Temperature = 71\n"},
+        {"echoes": False},
+        {"echoes": False, "newline": "\r", "chatter": "BSS is up\n"},
+    ],
+    ids=str,
+)
+def test_a_console_that_differs_is_understood(image, console):
+    board = Awr1843Emulator(image)
+    for name, value in console.items():
+        setattr(board, name, value)
+    with board, Awr1843(board.port, image) as radar:
+        radar.configure(CHIRPS[image])
+        radar.start()
+        assert board.running
+        radar.stop()
+
+
+@both
 def test_a_reboot_in_the_middle_says_where_and_forgets(board, radar, image):
     board.reboot_at = "profileCfg"
     chirp = CHIRPS[image]

@@ -14,10 +14,9 @@ from serial.tools.list_ports_common import ListPortInfo
 from edge.errors import InputError
 from edge.radar import awr1843, uart
 from edge.radar.awr1843 import Awr1843
-from edge.radar.console import PROMPT
 from edge.radar.firmware import load_chirp
 from edge.radar.uart import RadarError, find_port
-from edge.twin.awr1843_emulator import Awr1843Emulator
+from edge.twin.awr1843_emulator import PROMPT, Awr1843Emulator
 
 MMECG = load_chirp(Path(__file__).parents[1] / "firmware_config/awr1843_mmecg.cfg")
 

@@ -7,6 +7,7 @@ import pytest
 
 from edge.calibration import UNCALIBRATED, CalibrationError
 from edge.config import calibration_of, load_config
+from edge.errors import InputError
 from edge.frames import RawFrame
 from edge.radar.calibration import calibration_text, load_calibration, parse_calibration
 from edge.recording import Recorder, open_recording
@@ -68,7 +69,7 @@ def test_what_is_wrong_is_said(mmecg, text, old, new, said):
 
 def test_a_file_that_is_no_text_is_said(mmecg, tmp_path):
     (tmp_path / "x.toml").write_bytes(b"\xff\x00")
-    with pytest.raises(CalibrationError, match=r"x\.toml: not a text file"):
+    with pytest.raises(InputError, match=r"x\.toml:1: not UTF-8 text"):
         load_calibration(tmp_path / "x.toml", mmecg)
 
 

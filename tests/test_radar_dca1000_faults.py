@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.radar.dca1000 import NEAR_BYTES, PAUSE_NS, DataPort, FrameAssembler, pack_header
+from edge.radar.assembler import NEAR_BYTES, PAUSE_NS, FrameAssembler, pack_header
+from edge.radar.dca1000 import DataPort
 from edge.radar.udp import Datagram
 from edge.twin.card import EmulatedCard, Faults, FaultyLink, Packetizer
 

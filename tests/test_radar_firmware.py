@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.chirp import ChirpConfigError
-from edge.radar.firmware import load_chirp, parse_chirp
+from edge.radar.firmware import explain, load_chirp, parse_chirp
 from edge.radar.limits import LIMITS, LimitError, broken_limits, require_limits
 
 CONFIGS = Path(__file__).parents[1] / "firmware_config"
@@ -71,6 +71,25 @@ def test_transmitters_are_taken_in_the_order_they_fire():
         "chirpCfg 2 2 0 0 0 0 0 4", "chirpCfg 2 2 0 0 0 0 0 2"
     )
     assert parse_chirp(swapped).tx_order == (1, 3, 2)
+
+
+@pytest.mark.parametrize(("count", "trigger"), [(0, 1), (100, 1), (65535, 2)])
+def test_how_many_frames_and_what_starts_them(count, trigger):
+    chirp = parse_chirp(changed("frameCfg 0 2 1 0 5 1 0", f"frameCfg 0 2 1 {count} 5 {trigger} 0"))
+    assert (chirp.frames, chirp.trigger) == (count, trigger)
+    said = explain(chirp)["frames"]
+    assert ("pulse" in said, str(count) in said, "record" in said) == (
+        trigger == 2,
+        count > 0,
+        (count, trigger) != (0, 1),
+    )
+
+
+@pytest.mark.parametrize("words", ["-1 5 1", "65536 5 1", "0 5 0", "0 5 3"])
+def test_frames_and_trigger_out_of_range(words):
+    count, period, trigger = words.split()
+    with pytest.raises(ChirpConfigError, match=r"needs 0 to 65535 frames .* trigger 1 or 2"):
+        parse_chirp(changed("frameCfg 0 2 1 0 5 1 0", f"frameCfg 0 2 1 {count} {period} {trigger} 0"))
 
 
 BREAKING = {

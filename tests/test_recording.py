@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
@@ -42,6 +43,23 @@ def test_what_is_written_comes_back(folder, mmecg):
     assert recording.iq_order == "sdk"
     assert recording.chirp.text == mmecg.text
     assert (folder / "adc.bin").read_bytes() == b"".join(frame.data for frame in frames)
+
+
+def test_a_recording_says_when_it_began_who_recorded_and_what_was_noted(folder, mmecg):
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+    with Recorder(folder, mmecg, "sdk", device="bed-1", note="after lunch, \u00b0\udce4") as recorder:
+        recorder.write(raw(0, mmecg.frame_bytes))
+    meta = json.loads((folder / "meta.json").read_text())
+    assert (meta["device"], meta["note"]) == ("bed-1", "after lunch, \u00b0\udce4")
+    assert before <= datetime.fromisoformat(meta["date"]) <= datetime.now(timezone.utc)
+    assert len(open_recording(folder).index) == 1
+
+
+def test_a_recording_of_an_earlier_version_is_read(folder, mmecg):
+    write(folder, mmecg, [raw(0, mmecg.frame_bytes)])
+    meta = {"format": "radarecg.recording/1", "iq_order": "sdk", "frame_bytes": mmecg.frame_bytes}
+    (folder / "meta.json").write_text(json.dumps(meta))
+    assert len(open_recording(folder).index) == 1
 
 
 def test_a_recording_remembers_whether_its_clock_was_held(folder, mmecg, monkeypatch):
@@ -157,18 +175,3 @@ def test_a_row_that_points_outside_is_left_out(folder, mmecg):
     rows["offset"][1] = 2**64 - 1
     rows.tofile(folder / "frames.idx")
     assert [frame.seq for frame in open_recording(folder).frames()] == [0, 2]
-
-
-def test_a_bare_file_needs_its_chirp_file(tmp_path):
-    (tmp_path / "x.bin").write_bytes(bytes(12288))
-    with pytest.raises(RecordingError, match="--cfg"):
-        open_recording(tmp_path / "x.bin")
-
-
-@pytest.mark.parametrize(
-    ("size", "said"), [(0, "empty file"), (12288 + 17, "1 frames of 12288 bytes and 17 bytes over")]
-)
-def test_a_bare_file_of_the_wrong_size_is_said(tmp_path, mmecg, size, said):
-    (tmp_path / "x.bin").write_bytes(bytes(size))
-    with pytest.raises(RecordingError, match=said):
-        open_recording(tmp_path / "x.bin", cfg=mmecg.source)

@@ -14,17 +14,21 @@ from train.backward import MultiTaskBackward, gramian
 from train.strategies import STRATEGIES, GradientStrategy
 
 TASKS = ("ecg", "anchor", "cycle")
+SOLVED = {"cagrad": 3e-5, "fairgrad": 1e-5}
+"""As many digits as their solvers reach; where they stop may hang on a rounding."""
 OPTIONS = {"fixed": {"values": (1, 0.5, 2)}, "stl": {"task": 1}}
 
 
 class Net:
-    """A toy network: four layers shared, three decoders, losses of three sizes."""
+    """A toy network: four layers shared, three decoders, losses of three sizes. In float64: sums in another order,
+    as on another processor, differ by some 1e-14 of their terms, and comparisons can be to 1e-7."""
 
     def __init__(self) -> None:
         torch.manual_seed(0)
-        self.shared = nn.Sequential(nn.Conv1d(2, 5, 3), nn.Tanh(), nn.Flatten(), nn.Linear(30, 6))
-        self.decoders = nn.ModuleDict({task: nn.Sequential(nn.Tanh(), nn.Linear(6, 2)) for task in TASKS})
-        self.x, self.y = torch.randn(8, 2, 8), torch.randn(3, 8, 2) * torch.tensor([1, 3, 0.1])[:, None, None]
+        self.shared = nn.Sequential(nn.Conv1d(2, 5, 3), nn.Tanh(), nn.Flatten(), nn.Linear(30, 6)).double()
+        self.decoders = nn.ModuleDict({task: nn.Sequential(nn.Tanh(), nn.Linear(6, 2)) for task in TASKS}).double()
+        self.x = torch.randn(8, 2, 8).double()
+        self.y = torch.randn(3, 8, 2).double() * torch.tensor([1, 3, 0.1])[:, None, None]
 
     def forward(self, rows: slice = slice(None)) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         z = self.shared(self.x[rows])
@@ -60,8 +64,9 @@ def test_shared_parameters_get_the_weighted_gradient_and_decoders_their_own(name
         expected = again.weights(gramian(rows))
     else:
         expected = again.weights(values)
-    torch.testing.assert_close(weights, expected, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(net.gradients(net.shared), weights.float() @ rows)
+    digits = SOLVED.get(name, 1e-7)
+    torch.testing.assert_close(weights, expected, rtol=digits, atol=digits)
+    torch.testing.assert_close(net.gradients(net.shared), weights @ rows)
     torch.testing.assert_close(net.gradients(net.decoders), own)
 
 
@@ -70,7 +75,7 @@ def test_no_weighted_sum_of_losses_gives_the_same():
     weights = net.backward("ega")(*net.forward())
     own = net.gradients(net.decoders)
     net.decoders.zero_grad()
-    (weights.float() @ torch.stack(list(net.forward()[0].values()))).backward()
+    (weights @ torch.stack(list(net.forward()[0].values()))).backward()
     assert (net.gradients(net.decoders) - own).abs().max() > 0.1 * own.abs().max()
 
 
@@ -82,7 +87,7 @@ def test_alignment_of_the_representation():
     rows = net.rows()
     weights = net.backward("ega", "representation")(*net.forward())
     torch.testing.assert_close(weights, expected)
-    torch.testing.assert_close(net.gradients(net.shared), weights.float() @ rows)
+    torch.testing.assert_close(net.gradients(net.shared), weights @ rows)
 
 
 def test_gradients_are_replaced_and_frozen_parameters_left_alone():
@@ -100,7 +105,7 @@ def test_gradients_are_replaced_and_frozen_parameters_left_alone():
 def test_a_task_that_does_not_reach_the_shared_part_has_no_weight(alignment):
     net = Net()
     losses, z = net.forward()
-    losses["anchor"] = net.decoders["anchor"](torch.ones(1, 6)).square().mean()
+    losses["anchor"] = net.decoders["anchor"](torch.ones(1, 6).double()).square().mean()
     weights = net.backward("ega", alignment)(losses, z)
     assert weights[1] == 0
     assert (weights[[0, 2]] > 0).all()
@@ -145,8 +150,8 @@ import torch
 import torch.distributed as dist
 from tests.test_train_backward import Net
 folder, rank = sys.argv[1], int(sys.argv[2])
-minute = datetime.timedelta(seconds=60)
-dist.init_process_group("gloo", f"file://{folder}/meet", minute, world_size=2, rank=rank)
+patience = datetime.timedelta(minutes=10)  # of a machine with much else to do
+dist.init_process_group("gloo", f"file://{folder}/meet", patience, world_size=2, rank=rank)
 found = {}
 for name, alignment in (("ega", "parameters"), ("ega", "representation"), ("uw", "parameters"), ("moco", "parameters")):
     net = Net()
@@ -160,7 +165,7 @@ dist.destroy_process_group()
 def test_two_processes_do_what_one_does_with_both_batches(tmp_path):
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     ranks = [subprocess.Popen([sys.executable, "-c", RANK, tmp_path, str(rank)], env=env) for rank in (0, 1)]
-    assert [rank.wait(120) for rank in ranks] == [0, 0]
+    assert [rank.wait(600) for rank in ranks] == [0, 0]
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     for (name, alignment), found in first.items():
         net = Net()
@@ -168,4 +173,4 @@ def test_two_processes_do_what_one_does_with_both_batches(tmp_path):
         expected = weights, net.gradients(net.shared), net.gradients(net.decoders)
         for one, other, joint in zip(found, second[name, alignment], expected, strict=True):
             assert torch.equal(one, other)
-            torch.testing.assert_close(one, joint, rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(one, joint)

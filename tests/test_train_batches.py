@@ -67,6 +67,7 @@ def test_windows_are_spread_over_all_of_them(data):
     assert len({source for batch in made for source in batch.source}) == 20
 
 
+@pytest.mark.usefixtures("in_process")
 def test_windows_on_the_disk_are_the_same(data, tmp_path):
     cached = with_windows(DataSet("bells", tuple(data), ()), tmp_path, processes=1).recordings
     for ours, theirs in zip(

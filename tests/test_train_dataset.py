@@ -93,6 +93,7 @@ def test_a_data_set_is_what_its_file_says(toml, caplog):
     assert kept + sum(data.excluded.values()) == 11
 
 
+@pytest.mark.usefixtures("in_process")
 def test_windows_are_kept_on_the_disk(toml):
     cache = toml.parent / "windows"
     data = with_windows(load(toml), cache, processes=1)

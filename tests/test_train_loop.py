@@ -85,7 +85,7 @@ def test_a_stopped_run_goes_on_to_the_same_result(recordings, tmp_path, monkeypa
 
 def test_a_run_learns(recordings, tmp_path):
     learner = run(
-        recordings, tmp_path / "run", msgspec.structs.replace(CONFIG, training=Training(epochs=2, steps=10, batch=8))
+        recordings, tmp_path / "run", msgspec.structs.replace(CONFIG, training=Training(epochs=2, steps=6, batch=4))
     )
     learner.train()
     assert learner.history[-1]["train_anchor"] < learner.history[0]["train_anchor"]
@@ -162,6 +162,7 @@ def test_resuming_with_other_subjects_is_refused(recordings, finished):
         Run(CONFIG, finished, learn, learn, {"data": "chests", "train": ["somebody else"]})
 
 
+@pytest.mark.slow  # three interpreters import torch
 def test_two_processes_train_together(tmp_path):
     """To the end, with normalisations in the network and an early stop; one of them tells the result."""
     people = write_people(tmp_path / "people")
@@ -176,7 +177,7 @@ def test_two_processes_train_together(tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count('"hr_right"') == 1

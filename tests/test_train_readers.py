@@ -170,7 +170,7 @@ def test_mat_files_with_other_content_are_refused(tmp_path, reader, name, change
         ("phase80", "radar/1_a_1.npy", np.full(1000, np.nan), "not finite"),
         ("bgt60", "1.r_peaks.csv", "t_s,voltage\n", "not a table|columns"),
         ("bgt60", "1.r_peaks.csv", "time\n1\n", "columns t_s"),
-        ("bgt60", "1.r_peaks.csv", "t_s\n1\nx\n", "columns t_s"),
+        ("bgt60", "1.r_peaks.csv", "t_s\n1\nx\n", "csv:3: t_s is 'x', not a number"),
         ("bgt60", "1.r_peaks.csv", "t_s\n2\n1\n", "does not rise"),
         ("ustc_af", "labels.csv", "who,AF\n", "A_1_1|subject_id"),
         ("ustc_af", "labels.csv", "subject_id,AF\nA_1_1,perhaps\n", "0 or 1"),

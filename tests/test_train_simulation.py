@@ -129,12 +129,13 @@ def test_the_quick_way_and_the_radar_frames_tell_the_same_at_the_same_time(mmecg
     assert abs(int(np.argmax(alike)) - 8) <= 2  # samples
 
 
-def test_a_set_is_the_same_bytes_however_it_was_made_and_reads_back(tmp_path):
-    one = simulate_set(tmp_path / "one", 2, 1, 2, SAMPLES, processes=1)
+def test_a_set_is_the_same_bytes_however_it_was_made_and_reads_back(tmp_path, request):
+    one = simulate_set(tmp_path / "one", 2, 1, 2, SAMPLES, processes=2)
+    request.getfixturevalue("in_process")
     assert [path.name for path in one] == ["1.mat", "2.mat", "3.mat", "4.mat"]
-    part = simulate_set(tmp_path / "other", 1, 1, 2, SAMPLES, processes=1)
+    part = simulate_set(tmp_path / "other", 1, 1, 2, SAMPLES)
     kept = part[0].stat().st_mtime_ns
-    other = simulate_set(tmp_path / "other", 2, 1, 2, SAMPLES, processes=2)
+    other = simulate_set(tmp_path / "other", 2, 1, 2, SAMPLES)
     assert other[0].stat().st_mtime_ns == kept
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [*(p.name for p in one), "dataset.toml"]
@@ -147,6 +148,7 @@ def test_a_set_is_the_same_bytes_however_it_was_made_and_reads_back(tmp_path):
     assert [trial.name for trial in mmecg_format.read(tmp_path / "one")] == ["1", "2", "3", "4"]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_two_trainings_that_begin_at_once_share_the_set(tmp_path):
     with ThreadPoolExecutor() as pool:
         begun = [pool.submit(simulate_set, tmp_path, 2, 1, 1, SAMPLES, processes=1) for _ in range(2)]
@@ -155,6 +157,7 @@ def test_two_trainings_that_begin_at_once_share_the_set(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"dataset.toml", "1.mat", "2.mat"}
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_folder_with_another_set_is_left_alone(tmp_path, monkeypatch):
     simulate_set(tmp_path, 1, 1, 1, SAMPLES, processes=1)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -166,6 +169,7 @@ def test_a_folder_with_another_set_is_left_alone(tmp_path, monkeypatch):
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_command_writes_the_set_and_a_picture(tmp_path, capsys):
     assert main(["--out", str(tmp_path), "--subjects", "1", "--seed", "4", "--trials-per-subject", "1"]) == 0
     assert (tmp_path / "trial.png").stat().st_size > 10_000

@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from edge.antennas import AWR1843
 from edge.dsp.chest import range_profile
 from edge.radar.dca1000 import DataPort
 from edge.radar.decode import decode, encode
+from edge.twin import dca1000_emulator
 from edge.twin.body import Body, Movement
+from edge.twin.card import EmulatedCard
 from edge.twin.fmcw import Fmcw
 from edge.twin.heart import Heart
 from edge.twin.scene import SCENES, Scene
@@ -235,3 +239,22 @@ def test_the_process_streams_in_real_time_and_tells_the_truth(mmecg):
     assert truth["frames_sent"] >= 601
     iq = decode(out[0][1].data, mmecg.frame_shape, "sdk")
     assert 100 < np.abs(iq).max() < 20000
+
+
+@pytest.mark.parametrize("trigger", [1, 2])
+def test_the_twin_stops_after_the_frames_that_are_asked_for(mmecg, monkeypatch, trigger):
+    monkeypatch.setattr(dca1000_emulator, "EmulatedCard", partial(EmulatedCard, tail_s=0.05))
+    chirp = replace(mmecg, frames=6, trigger=trigger)
+    port, stopping = DataPort("127.0.0.1", 0, mmecg.frame_bytes), threading.Event()
+    twin = dca1000_emulator.Dca1000Emulator(chirp, SCENES["still"], ("127.0.0.1", port.port), 0)
+    thread = threading.Thread(target=twin.run, args=(stopping.is_set,))
+    thread.start()
+    frames = []
+    for frame in port.frames():
+        frames += [frame] if frame else []
+        if len(frames) == 6:
+            port.finish()
+    stopping.set()
+    thread.join()
+    assert [(frame.seq, frame.complete) for frame in frames] == [(seq, True) for seq in range(6)]
+    assert twin.frames_sent == 6

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from edge.errors import InputError
+from edge.files import read_text_file
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -73,8 +74,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_train_config(path: Path) -> TrainConfig:
-    """Reads a settings file. Raises TrainConfigError, FileNotFoundError."""
+    """Reads a settings file. Raises InputError, FileNotFoundError."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=TrainConfig)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.toml.decode(read_text_file(path), type=TrainConfig)
+    except msgspec.DecodeError as error:
         raise TrainConfigError(f"{path}: {error}") from error

@@ -1,53 +1,175 @@
 """`radarecg fhir-bridge`: a hub's subscriber that turns every device's vitals and ECG into FHIR Observations.
 
-A message is spooled as it arrives, and forgotten once its Observation is stored: a FHIR server may be away, the bridge
-may be killed. While the bridge itself is away, the broker keeps for it what does not expire: vitals for seconds,
-backfill for a day. A message that comes twice makes the same Observation: the same file, or a conditional create that
-the server ignores.
+A message is spooled as it arrives, and deleted once its Observation is stored: a FHIR server may be away, the bridge
+may be killed. While the bridge itself is away, the broker keeps for it what does not expire: live messages for seconds,
+backfill for a day. Two bridges share the work where the broker shares subscriptions (MQTT 5). A message that comes
+twice makes the same Observation: the same file, or a conditional create that the server ignores.
 """
 
 from __future__ import annotations
 
-import http.client
 import logging
 import threading
-import urllib.error
-import urllib.request
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.errors import InputError
 from edge.files import write_whole
 from edge.mqtt.broker import Broker
-from edge.mqtt.fhir import MESSAGE_SYSTEM, Resource, Version, observation
+from edge.mqtt.dead_letters import DeadLetters
+from edge.mqtt.fhir import Resource, Version, observation
+from edge.mqtt.fhir_server import PERHAPS_AT_FAULT, RefusedError, UnavailableError
 from edge.mqtt.payloads import EcgPayload, VitalsPayload, encode
 from edge.mqtt.spool import Spool, Stored
+from edge.mqtt.subscriber import Subscriber
 from edge.mqtt.topics import ECG, VITALS, backfill
 
-TOPICS = [topic for live in (VITALS, ECG) for topic in (live, backfill(live.suffix))]
+LIVE = (VITALS, ECG)
+BACKFILL = tuple(backfill(live.suffix) for live in LIVE)
+GROUP = "radarecg-fhir"
 PERIOD_S = 0.5
 AT_ONCE = 100
 LONGEST_WAIT_S = 30.0
-HTTP_TIMEOUT_S = 10.0
+MAX_TRIES = 5
+HEALTHY_S = 60.0
 
 Store = Callable[[Resource], None]
+"""Stores an Observation. Raises RefusedError, OSError."""
 
 log = logging.getLogger(__name__)
 
 
-class RefusedError(Exception):
-    """This message becomes no Observation, or none that the server takes, however often it is tried."""
+class Forwarder:
+    """Passes what is in the spool to `store`, oldest first, and keeps what cannot be stored now."""
+
+    def __init__(self, spool: Spool, store: Store, letters: DeadLetters, version: Version) -> None:
+        self._spool, self._store, self._letters, self._version = spool, store, letters, version
+        self._wait_s = PERIOD_S
+        self._passed = self._tries = 0  # in the spool; at the first message after that
+        self._suspects: set[int] = set()  # messages that others did not wait for any longer
+        self._faults: dict[int | str, float] = {}  # reported, and when each came last
+        self.stored = 0
+        self.refused: Counter[str] = Counter()
+
+    def forward(self, stopping: threading.Event) -> float:
+        """The next few messages; how long to wait before the next call."""
+        waiting = self._spool.oldest(self._passed, AT_ONCE)
+        for stored in waiting:
+            if stopping.is_set():
+                break
+            try:
+                self._pass_on(stored)
+            except OSError as error:
+                return self._retry(stored, error)
+            self._tries, self._wait_s = 0, PERIOD_S
+            self._spool.delete([stored.number])
+            self._suspects.discard(stored.number)
+            self._report_recovery()
+        if len(waiting) < AT_ONCE:
+            self._passed = 0  # back to those that were passed over
+        return 0.0
+
+    def _pass_on(self, stored: Stored) -> None:
+        try:
+            resource = _observation(stored, self._version)
+        except ValueError as error:
+            log.error("no Observation of a message on %s: %s", stored.suffix, error)
+            return
+        try:
+            self._store(resource)
+            self.stored += 1
+        except RefusedError as error:
+            self._letters.keep(stored.number, resource, error)
+            self.refused[error.status] += 1
+            if self.refused[error.status] == 1:
+                log.error(
+                    "no Observation of a message on %s: the FHIR server answers %s %s; kept in %s, as are all that get "
+                    "this answer",
+                    *(stored.suffix, error.status, " ".join(error.answer.split())[:300], self._letters.folder),
+                )
+
+    def _retry(self, stored: Stored, error: OSError) -> float:
+        """Notes a failure; how long to wait."""
+        code, after_s = (error.code, error.retry_after_s) if isinstance(error, UnavailableError) else (None, 0.0)
+        fault = code or str(error)
+        if fault not in self._faults:
+            log.warning("cannot store an Observation (%s); all are kept, trying again", error)
+        self._faults[fault] = time.monotonic()
+        self._tries += 1
+        if code in PERHAPS_AT_FAULT and (self._tries == MAX_TRIES or stored.number in self._suspects):
+            self._suspects.add(stored.number)
+            self._passed, self._tries = stored.number, 0
+        self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+        return max(self._wait_s, after_s)
+
+    def _report_recovery(self) -> None:
+        if self._faults and time.monotonic() - max(self._faults.values()) > HEALTHY_S:
+            self._faults.clear()
+            log.info("Observations are stored again; %d wait", self._spool.count().messages)
+
+
+def run_bridge(
+    broker: Broker, spool: Spool, store: Store, letters: DeadLetters, version: Version, stopping: threading.Event
+) -> None:
+    """Until stopped. What cannot be stored is tried again; what is refused is kept in a folder of its own."""
+    forwarder, is_connected = Forwarder(spool, store, letters, version), False
+    # Two sessions: each lasts as long as its messages do, so that a bridge that stays away for long gets no live ones.
+    subscribers = [
+        Subscriber(
+            broker,
+            f"{GROUP}-{spool.identity}-{name}",
+            GROUP,
+            topics,
+            "is the spool a copy of another bridge's? Delete it, and start again",
+            spool.append,
+        )
+        for name, topics in (("live", LIVE), ("backfill", BACKFILL))
+    ]
+    due_s = 0.0
+    try:
+        while not stopping.wait(PERIOD_S):
+            spool.sync()
+            if is_connected != all(subscriber.is_subscribed for subscriber in subscribers):
+                is_connected = not is_connected
+                if is_connected:
+                    _report_connected(broker, subscribers)
+            if time.monotonic() >= due_s:
+                wait_s = forwarder.forward(stopping)
+                due_s = time.monotonic() + wait_s
+    finally:
+        for subscriber in subscribers:
+            subscriber.close()
+        refused = ", ".join(f"{count} ({kind})" for kind, count in forwarder.refused.items()) or "0"
+        waiting = spool.count().messages
+        log.info("stopped: %d Observations stored, %s refused, %d messages wait", forwarder.stored, refused, waiting)
+        spool.close()
+
+
+def _report_connected(broker: Broker, subscribers: list[Subscriber]) -> None:
+    log.info("connected to the broker at %s", broker.place)
+    if not all(subscriber.is_shared for subscriber in subscribers):
+        log.warning("this broker does not share subscriptions: with two bridges, each gets every message")
+
+
+def _observation(stored: Stored, version: Version) -> Resource:
+    """Of a message as it came. Raises ValueError, whatever is wrong with it: it would be so the next time, too."""
+    try:
+        payload = msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload)
+        made = observation(payload, version)
+    except (ArithmeticError, OSError) as error:  # OSError: a time that no clock can show
+        raise ValueError(str(error)) from error
+    # A broker's access list lets a device write below its own name, and so only that name is to be believed.
+    if stored.suffix not in {topic.name(payload.device) for topic in (*LIVE, *BACKFILL)}:
+        raise ValueError(f"it says it is of {payload.device}")
+    return made
 
 
 def store_in(target: str) -> Store:
-    """Where to put Observations: a URL to POST them to, or a folder. Raises InputError."""
-    if target.startswith(("http://", "https://")):
-        return lambda resource: _post(target, resource)
+    """Stores Observations in a folder. Raises InputError."""
     folder = Path(target)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,104 +178,9 @@ def store_in(target: str) -> Store:
     return lambda resource: _write(folder, resource)
 
 
-def run_bridge(broker: Broker, spool: Spool, store: Store, version: Version, stopping: threading.Event) -> None:
-    """Until stopped. What cannot be stored is tried again; what is refused is logged, and not tried again."""
-    client, wait_s = _subscriber(broker, spool), PERIOD_S
-    try:
-        while not stopping.wait(wait_s):
-            spool.sync()
-            wait_s = PERIOD_S if _pass_on(spool, store, version) else min(2 * wait_s, LONGEST_WAIT_S)
-    finally:
-        client.disconnect()
-        client.loop_stop()
-        spool.close()
-
-
-def _pass_on(spool: Spool, store: Store, version: Version) -> bool:
-    """The next few messages; False when one could not be stored now."""
-    for stored in spool.oldest(0, AT_ONCE):
-        try:
-            store(_observation(stored, version))
-        except RefusedError as error:
-            log.error("no Observation of a message on %s: %s", stored.suffix, error)
-        except OSError as error:
-            log.warning("cannot store an Observation (%s); trying again", error)
-            return False
-        spool.delete([stored.number])
-    return True
-
-
-def _observation(stored: Stored, version: Version) -> Resource:
-    """Of a message as it came. Raises RefusedError, whatever is wrong with it: it would be so the next time, too."""
-    try:
-        payload = msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload)
-        made = observation(payload, version)
-    except (ValueError, ArithmeticError, OSError) as error:  # OSError: a time that no clock can show
-        raise RefusedError(str(error)) from error
-    # A broker's access list lets a device write below its own name, and so only that name is to be believed.
-    if stored.suffix not in {topic.name(payload.device) for topic in TOPICS}:
-        raise RefusedError(f"it says it is of {payload.device}")
-    return made
-
-
-def _subscriber(broker: Broker, spool: Spool) -> Client:
-    # MQTT 3.1.1, which every broker speaks: nothing of MQTT 5 is needed to listen.
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id="radarecg-fhir-bridge",
-        clean_session=False,
-        protocol=MQTTProtocolVersion.MQTTv311,
-    )
-    if broker.username is not None:
-        client.username_pw_set(broker.username, broker.password)
-    if broker.tls is not None:
-        client.tls_set_context(broker.tls)
-
-    def on_connect(client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if reason.is_failure:
-            log.error("the broker at %s refused us: %s", broker.place, reason)
-        else:
-            client.subscribe([(topic.name("+"), 1) for topic in TOPICS])
-
-    def on_subscribe(client: Client, userdata: Any, number: int, reasons: Any, properties: Any) -> None:
-        log.info("connected to the broker at %s", broker.place)
-
-    def on_message(client: Client, userdata: Any, message: MQTTMessage) -> None:
-        spool.append(message.topic, bytes(message.payload))  # once this returns, paho confirms it
-
-    client.on_connect = on_connect
-    client.on_subscribe = on_subscribe
-    client.on_connect_fail = lambda *_: log.warning("cannot reach the broker at %s; trying again", broker.place)
-    client.on_message = on_message
-    client.reconnect_delay_set(1, round(LONGEST_WAIT_S))
-    client.connect_async(broker.host, broker.port)
-    client.loop_start()
-    return client
-
-
 def _write(folder: Path, resource: Resource) -> None:
     """One file a message, whole or not at all: DEVICE/BOOT-SEQ.json."""
     device, boot, seq = resource["identifier"][0]["value"].split("/")
     path = folder / device / f"{boot}-{seq}.json"
     path.parent.mkdir(exist_ok=True)
     write_whole(path, encode(resource))
-
-
-def _post(url: str, resource: Resource) -> None:
-    identifier = resource["identifier"][0]["value"]
-    headers = {
-        "Content-Type": "application/fhir+json",
-        "Accept": "application/fhir+json",
-        "If-None-Exist": f"identifier={MESSAGE_SYSTEM}|{identifier}",
-    }
-    request = urllib.request.Request(url, encode(resource), headers, method="POST")
-    try:
-        with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S):
-            pass
-    except urllib.error.HTTPError as error:
-        with error:
-            if 400 <= error.code < 500 and error.code not in (401, 403, 408, 429):
-                raise RefusedError(f"{error.code} {error.reason}") from error
-            raise
-    except http.client.HTTPException as error:
-        raise OSError(f"{url} answers what is no HTTP: {error!r}") from error

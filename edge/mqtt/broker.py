@@ -12,6 +12,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge.mqtt.limits import MAX_IN_FLIGHT
+
 CONNACK_S = 3.0  # some MQTT 3.1.1 brokers do not even refuse an MQTT 5 will: they never answer
 UNSUPPORTED_VERSION = {0x84, 0x01}  # MQTT 5 and MQTT 3.1.1 reason codes
 
@@ -43,11 +45,19 @@ def tls_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSL
     return context
 
 
-def paho_client(broker: Broker, protocol: MQTTProtocolVersion, client_id: str = "") -> Client:
-    """A client of one connection, with the broker's credentials: it does not connect again by itself."""
-    client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=protocol, reconnect_on_failure=False)
+def paho_client(
+    broker: Broker, protocol: MQTTProtocolVersion, client_id: str = "", is_persistent: bool = False
+) -> Client:
+    """A client of one connection, with the broker's credentials: it does not connect again by itself.
+
+    `is_persistent`: the broker keeps its session, of MQTT 3.1.1; in MQTT 5 a property of CONNECT says for how long.
+    """
+    clean = False if is_persistent else None
+    client = Client(
+        CallbackAPIVersion.VERSION2, client_id, clean_session=clean, protocol=protocol, reconnect_on_failure=False
+    )
     client.connect_timeout = CONNACK_S
-    client.max_inflight_messages_set(10)  # paho does not heed what the broker allows; none is known to allow less
+    client.max_inflight_messages_set(MAX_IN_FLIGHT)
     client.suppress_exceptions = True  # else one in a callback ends its thread in silence
     if broker.username is not None:
         client.username_pw_set(broker.username, broker.password)

@@ -4,6 +4,9 @@ A message of a topic that is `KEPT` is spooled before it is sent, and forgotten 
 it is sent at once or not at all. What the broker never confirmed goes to the backfill topic, oldest first, so many a
 second, whenever there is a connection. So a consumer gets every message at least once, live in order and backfilled in
 order; `boot` and `seq` in the payload tell which it has already.
+
+A message that the broker refuses, or that is too large for it, stays in the spool and blocks no other: backfill passes
+it over, and tries it again at the next connection or once it has come to the spool's end.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ BACKFILL_PER_S = 50.0  # a broker keeps few messages for a subscriber that falls
 MAX_UNDER_WAY = 12  # about two seconds of live messages
 TICK_S = 0.1
 SYNC_PERIOD_S = 1.0
-REFUSED_PAUSE_S = 10.0  # what a broker refuses is kept, and tried again after this
+REFUSED_PAUSE_S = 10.0  # before what a broker refused is tried again; also the longest pause between refusals
 
 
 class OutboxCount(NamedTuple):
@@ -42,7 +45,10 @@ class Outbox:
         self._filling: dict[Ticket, int] = {}
         self._delivered: set[int] = set()  # still in the spool
         self._passed = 0  # backfill has come this far in the spool
+        self._first_refused: int | None = None  # of those that it passed over
+        self._refusals = 0  # in a row
         self._resume_s = 0.0
+        self._connection = 0
         self._dropped = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -98,25 +104,42 @@ class Outbox:
                 ticket, refused = self._client.receipts.get_nowait()
             except queue.Empty:
                 break
-            known = ticket in self._live or ticket in self._filling
-            number = self._live.pop(ticket, None) or self._filling.pop(ticket, None)
-            if number is not None and not refused:
-                self._delivered.add(number)
-            elif number is not None:
-                self._resume_s = time.monotonic() + REFUSED_PAUSE_S
-                self._take_back(number)
-            elif known and refused:
-                self._dropped += 1
+            if ticket in self._filling:
+                self._settle_backfill(self._filling.pop(ticket), refused)
+            elif ticket in self._live:
+                number = self._live.pop(ticket)
+                if refused:
+                    self._take_back(number)
+                elif number is not None:
+                    self._delivered.add(number)
         connection = self._client.connection
         for tickets in (self._live, self._filling):
             for ticket in [ticket for ticket in tickets if ticket.connection != connection]:
                 self._take_back(tickets.pop(ticket))
+        if connection != self._connection:
+            self._connection = connection
+            self._refusals, self._resume_s = 0, 0.0
+            self._return_to_refused()
+
+    def _settle_backfill(self, number: int, refused: bool) -> None:
+        if not refused:
+            self._delivered.add(number)
+            self._refusals = 0
+            return
+        self._refusals += 1
+        self._resume_s = time.monotonic() + min(TICK_S * 2 ** min(self._refusals, 10), REFUSED_PAUSE_S)
+        self._first_refused = min(number, self._first_refused or number)
 
     def _take_back(self, number: int | None) -> None:
         if number is None:
             self._dropped += 1
         else:
             self._passed = min(self._passed, number - 1)
+
+    def _return_to_refused(self) -> None:
+        if self._first_refused is not None:
+            self._passed = min(self._passed, self._first_refused - 1)
+            self._first_refused = None
 
     def _backfill(self) -> None:
         self._allowance = min(self._allowance + self._per_tick, max(1.0, self._per_tick))
@@ -135,3 +158,6 @@ class Outbox:
             self._passed = stored.number
             if not room:
                 return
+        if self._first_refused is not None and not self._filling:  # at the spool's end
+            self._resume_s = time.monotonic() + REFUSED_PAUSE_S
+            self._return_to_refused()

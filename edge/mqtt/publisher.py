@@ -172,6 +172,7 @@ class Publisher:
         dropped, spool = self.outbox.count()
         return {
             "mqtt_connected": int(self.client.connected.is_set()),
+            "mqtt_session_takeovers_total": self.client.takeovers,
             "mqtt_messages_dropped_total": dropped,
             "mqtt_messages_spooled": spool.messages,
             "mqtt_messages_evicted_total": spool.evicted,

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -65,6 +66,8 @@ class Spool:
         self._db: sqlite3.Connection | None = None
         self._last = self._messages = self._evicted = self._unstored = 0
         self._failing = self._unsynced = False
+        self.identity = f"{secrets.randbits(31) | 1:08x}"
+        """Random, made with the file and kept in it: it tells apart two programs that do the same work."""
         self._claim = _claim(path)
         try:
             self._open()
@@ -167,6 +170,11 @@ class Spool:
             if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(verdict)
             last, self._messages = db.execute("SELECT max(number), count(*) FROM message").fetchone()
+            if identity := db.execute("PRAGMA user_version").fetchone()[0]:
+                self.identity = f"{identity:08x}"
+            else:
+                with suppress(sqlite3.OperationalError):  # a full disk: messages can still be read
+                    db.execute(f"PRAGMA user_version = {int(self.identity, 16)}")
         except sqlite3.Error:
             db.close()
             raise
@@ -226,7 +234,10 @@ def _claim(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise SpoolError(f"{path}: another process keeps its spool here; see [spool]") from error
+        raise SpoolError(
+            f"{path}: another process (run or fhir-bridge) keeps its spool here: stop it, or name another file "
+            "([spool] file)"
+        ) from error
     return descriptor
 
 

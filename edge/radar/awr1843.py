@@ -24,8 +24,8 @@ from edge.radar.console import (
 from edge.radar.firmware_check import unsendable
 from edge.radar.uart import AUTO, NAMED_BY, RadarError, find_port, open_port
 
-_REPLY_S = 2.0
-_START_S = 5.0  # sensorStart calibrates the front end first
+_REPLY_S = 3.0
+_START_S = 10.0  # sensorStart calibrates the front end first
 _QUIET_S = 0.05  # the firmware answers without pauses as long as this
 
 log = logging.getLogger(__name__)
@@ -118,10 +118,10 @@ class Awr1843:
         Raises RadarRebootError when the boot banner came, RadarError when an assertion or the port failed.
         """
         heard = self._drain()
-        if BANNER in heard:
+        if BANNER.search(heard):
             self._forget()
             raise RadarRebootError(f"{self.port}: the radar rebooted; check its power (5 V, 3 A)")
-        if said := " ".join(lines_of(heard.replace(PROMPT, b""))):
+        if said := " ".join(lines_of(PROMPT.sub(b"", heard))):
             if EXCEPTION in heard:
                 self._forget()
                 raise RadarError(f"{self.port}: the radar said {said!r}: {ASSERTED}")
@@ -129,50 +129,49 @@ class Awr1843:
 
     def _synchronise(self) -> bool:
         """An empty line brings the prompt; whatever was left over from before is read away. True after a reboot."""
-        heard = self._exchange(b"\n", _REPLY_S)
-        if PROMPT not in heard:
+        heard = self._exchange("", _REPLY_S)
+        if not PROMPT.search(heard):
             said = "bytes that are no prompt: another baud rate or port?" if heard.strip() else "nothing"
             raise RadarError(
                 f"{self.port}: no prompt at {BAUD[self.firmware]} baud, {said}; check power, the SOP jumpers (run: "
                 f"SOP0 only), that {self.firmware} is flashed, and {NAMED_BY}"
             )
-        rebooted = BANNER in heard + self._drain()
+        rebooted = BANNER.search(heard + self._drain()) is not None
         if rebooted:
             self._forget()
         return rebooted
 
     def _tell(self, command: str, place: str, timeout_s: float) -> None:
         """Has a command carried out. `place` says in messages where it comes from."""
-        heard = self._exchange(command.encode("ascii") + b"\n", timeout_s)
-        if BANNER in heard:
+        heard = self._exchange(command, timeout_s)
+        if BANNER.search(heard):
             self._forget()
             raise RadarRebootError(
                 f"{place}: the radar rebooted at {command!r}; check its power (5 V, 3 A) and configure it again"
             )
-        before, prompted, _ = heard.partition(PROMPT)
-        reply = Reply.parse(command, before)
+        reply = Reply.parse(command, PROMPT.sub(b"\n", heard))
         problem = reply.problem
-        if not prompted:
+        if not PROMPT.search(heard):
             problem = f"no prompt within {timeout_s:g} s; press NRST (or power it off and on) and configure it again"
         elif command.split()[0] == "sensorStop" and reply.already:
             problem = None
         if problem:
             raise RadarError(f"{place}: the radar answered {reply.said!r} to {command!r}: {problem}")
 
-    def _exchange(self, line: bytes, timeout_s: float) -> bytes:
-        """Sends, then reads until a prompt or for `timeout_s`. Of what was unread before, only a banner matters."""
+    def _exchange(self, command: str, timeout_s: float) -> bytes:
+        """Sends a line, then reads until it is answered or for `timeout_s`. Of what was unread a banner matters."""
         if not self._serial.is_open:
             raise RadarError(f"{self.port} is closed")
         deadline_s = time.monotonic() + timeout_s
         try:
             heard = self._serial.read(self._serial.in_waiting)
-            self._serial.write(line)
+            self._serial.write(command.encode("ascii") + b"\n")
         except OSError as error:  # pyserial's exceptions are OSErrors too
             raise self._failed(error) from error
-        if BANNER in heard:
+        if BANNER.search(heard):
             return heard + self._drain()
         heard = b""
-        while PROMPT not in heard and time.monotonic() < deadline_s:
+        while not _is_answered(heard, command) and time.monotonic() < deadline_s:
             heard += self._receive()
         return heard
 
@@ -196,6 +195,11 @@ class Awr1843:
 
     def _forget(self) -> None:
         self._configured, self._started_with, self._new_settings = {}, {}, False
+
+
+def _is_answered(heard: bytes, command: str) -> bool:
+    """Whether a prompt follows what was said to a command; one before it is of an earlier line, and came late."""
+    return any(not command or heard[: prompt.start()].strip() for prompt in PROMPT.finditer(heard))
 
 
 def _commands(chirp: ChirpConfig) -> list[tuple[str, str]]:

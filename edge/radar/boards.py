@@ -2,6 +2,8 @@
 
 The card records first and the radar streams last, so that byte 0 is the first byte of a frame; at the end the same
 backwards. The data port is to be opened in between: no sooner, or it hears what an earlier program left streaming.
+Between the two stops the card sends the rest of the stream, after two seconds: whoever wants the last frame stops the
+radar with `stop_radar`, and leaves when the rest has come.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Literal, Protocol
 
-from edge.chirp import ChirpConfig
+from edge.chirp import HARDWARE_TRIGGER, SOFTWARE_TRIGGER, ChirpConfig, ChirpConfigError
 from edge.errors import InputError
 from edge.radar.awr1843 import Awr1843
 from edge.radar.dca1000_control import Card, CardConfig, CardError, log_status
@@ -31,18 +34,55 @@ Silence = Callable[[], float]
 """Tells for how long no data has come, s."""
 
 
+class Boards(Protocol):
+    """Both boards, made ready."""
+
+    def start(self, silence_s: Silence) -> None:
+        """Starts them, given the silence. Raises RadarError and CardError; both are then stopped."""
+
+    def stop_radar(self) -> bool:
+        """Ends the frames, but not the card's recording; False when they may go on coming."""
+
+    def has_sent_all(self) -> bool:
+        """Whether the radar was started for a number of frames, and has had the time for them."""
+
+
 @contextmanager
-def boards(chirp: ChirpConfig, serial: str | None, card: CardConfig) -> Iterator[Callable[[Silence], None]]:
-    """Configures both boards for `chirp` and yields what starts them, given the silence; leaving stops them.
+def boards(chirp: ChirpConfig, serial: str | None, card: CardConfig) -> Iterator[Boards]:
+    """Configures both boards for `chirp` and yields them; leaving stops them.
 
     `serial` is the radar's command port or "auto"; without it the boards are someone else's to start and stop.
-    Raises RadarError and CardError, as the start does; both boards are then stopped.
+    Raises RadarError and CardError; both boards are then stopped.
     """
     if serial is None:
-        yield lambda _: log.info("no serial port of the radar is given: the boards are not driven, others start them")
+        yield _OthersBoards()
         return
     with ExitStack() as opened:
-        yield _Boards(chirp, serial, card, opened).start
+        yield _Boards(chirp, serial, card, opened)
+
+
+def require_endless(chirp: ChirpConfig) -> None:
+    """Raises ChirpConfigError when the radar would stop by itself, or wait for somebody's pulses."""
+    if chirp.frames:
+        problem = f"the radar stops after {chirp.frames} frames (numFrames); set numFrames to 0"
+    elif chirp.trigger == HARDWARE_TRIGGER:
+        problem = "each frame waits for a pulse at a pin of the radar (triggerSelect 2); set triggerSelect to 1"
+    else:
+        return
+    raise ChirpConfigError(f"{chirp.source}: frameCfg: {problem} for frames without end, or use `radarecg record`")
+
+
+class _OthersBoards:
+    """Boards that somebody else starts and stops."""
+
+    def start(self, silence_s: Silence) -> None:
+        log.info("no serial port of the radar is given: the boards are not driven, others start them")
+
+    def stop_radar(self) -> bool:
+        return False
+
+    def has_sent_all(self) -> bool:
+        return False
 
 
 class _Boards:
@@ -51,6 +91,8 @@ class _Boards:
     def __init__(self, chirp: ChirpConfig, serial: str, card: CardConfig, opened: ExitStack) -> None:
         self._chirp, self._serial, self._opened = chirp, serial, opened
         self._leaving = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._is_stopped: set[str] = set()
         self._data_lost = False
         self._pause_s = AGAIN_S
         self._card = opened.enter_context(Card(card, self._hear))
@@ -63,10 +105,25 @@ class _Boards:
         self._silence_s = silence_s
         self._opened.callback(self._stop)
         self._start()
-        watcher = threading.Thread(target=self._watch, name="boards", daemon=True)
-        watcher.start()
-        self._opened.callback(watcher.join)
-        self._opened.callback(self._leaving.set)
+        self._watcher = threading.Thread(target=self._watch, name="boards", daemon=True)
+        self._watcher.start()
+        self._opened.callback(self._end_watch)
+
+    def stop_radar(self) -> bool:
+        """See Boards; from then on nothing is started again."""
+        self._end_watch()
+        return self._stop_board("radar")
+
+    def has_sent_all(self) -> bool:
+        """See Boards; a radar that waits for pulses has all the time."""
+        frames_s = self._chirp.frames * self._chirp.frame_period_s
+        software = self._chirp.trigger == SOFTWARE_TRIGGER
+        return software and frames_s > 0 and time.monotonic() - self._started_s > frames_s
+
+    def _end_watch(self) -> None:
+        self._leaving.set()
+        if self._watcher:
+            self._watcher.join()
 
     def _open_radar(self) -> None:
         self._radar = Awr1843(self._serial, self._chirp.image)
@@ -79,6 +136,7 @@ class _Boards:
         log.info("the radar at %s is configured with %s", self._radar.port, self._chirp.source)
 
     def _start(self) -> None:
+        self._is_stopped.clear()
         self._card.start()
         self._data_lost = False  # what was, was of an earlier recording
         log.info("the card records")
@@ -88,13 +146,21 @@ class _Boards:
 
     def _stop(self) -> None:
         """What fails to stop is said and does not keep the other from stopping."""
-        for name, board in (("radar", self._radar), ("card", self._card)):
-            try:
-                board.stop()
-            except InputError as error:
-                log.error("the %s was not stopped: %s", name, error)
-            else:
-                log.info("the %s is stopped", name)
+        for name in ("radar", "card"):
+            self._stop_board(name)
+
+    def _stop_board(self, name: Literal["radar", "card"]) -> bool:
+        """Unless it is stopped already. False when it does not stop, which is said."""
+        if name in self._is_stopped:
+            return True
+        try:
+            (self._radar if name == "radar" else self._card).stop()
+        except InputError as error:
+            log.error("the %s was not stopped: %s", name, error)
+            return False
+        log.info("the %s is stopped", name)
+        self._is_stopped.add(name)
+        return True
 
     def _hear(self, bits: int) -> None:
         """A status of the card."""
@@ -116,7 +182,8 @@ class _Boards:
             self._stop()  # at once: the bytes lost had not been counted, so every frame now begins in another's middle
             raise CardError("the card lost data")
         self._radar.listen()
-        if min(self._silence_s(), time.monotonic() - self._started_s) > SILENT_S:
+        waits = self._chirp.trigger == HARDWARE_TRIGGER or self.has_sent_all()  # then silence is no fault
+        if not waits and min(self._silence_s(), time.monotonic() - self._started_s) > SILENT_S:
             raise CardError(f"no data for {SILENT_S:g} s: check the card's power and Ethernet cable, and the firewall")
 
     def _start_again(self, error: Exception) -> None:

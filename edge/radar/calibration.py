@@ -20,6 +20,7 @@ import msgspec
 
 from edge.calibration import Calibration, CalibrationError
 from edge.chirp import ChirpConfig
+from edge.files import read_text_file
 
 MAX_BIAS_M = 0.3  # a board's own lines and filters delay by centimetres
 
@@ -34,12 +35,8 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_calibration(path: Path, chirp: ChirpConfig) -> Calibration:
-    """Reads a calibration file for the antenna pairs of a chirp file. Raises CalibrationError, FileNotFoundError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise CalibrationError(f"{path}: not a text file; see firmware_config/README.md, section 7") from error
-    return parse_calibration(text, chirp, str(path))
+    """Reads a calibration file for the antenna pairs of a chirp file. Raises InputError, FileNotFoundError."""
+    return parse_calibration(read_text_file(path), chirp, str(path))
 
 
 def parse_calibration(text: str, chirp: ChirpConfig, source: str) -> Calibration:

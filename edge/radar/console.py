@@ -1,5 +1,7 @@
 """What the radar's serial console says: its prompt, its replies and its errors, as text; no port is touched here.
 
+Read leniently, as images differ: with or without echo, any of CR and LF, another name in the prompt, lines in between.
+
 Sources: SDK `utils/cli/src/cli.c`, `demo/xwr18xx/mmw/mss/mmw_cli.c` (stock demo), TI studio_cli `src/mss/mmw_cli.c`.
 """
 
@@ -7,11 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from edge.chirp import Firmware
 
-PROMPT = b"mmwDemo:/>"
-BANNER = b"MMW Demo"  # both images greet with "xWR18xx MMW Demo 03.05.00.04" between two rows of stars
+PROMPT = re.compile(rb"\w+:[/\\]>")  # "mmwDemo:/>"; other demos of TI's have another name before the colon
+# Both images greet with "xWR18xx MMW Demo 03.05.00.04" between two rows of 42 stars.
+BANNER = re.compile(rb"\*{20}|MMW Demo")
 EXCEPTION = b"Exception"  # begins what an assertion says before it halts the firmware
 BAUD: dict[Firmware, int] = {"studio_cli": 921600, "sdk_demo": 115200}
 LINE_CHARS = 255  # the firmware's buffer of 256 keeps a terminator; what is longer would run as two commands
@@ -36,7 +40,8 @@ ASSERTED = "the firmware failed an assertion; reboot the radar (NRST button) and
 _RUNNING = "the radar is running; put sensorStop and flushCfg first in the file"
 _UNKNOWN = "the firmware does not know it; the file may be for the other firmware, or the line was garbled: try again"
 _SILENT = "neither Done nor Error; try again, and reboot the radar if it stays so"
-_SAID = re.compile(r"Done$|Error|Exception|Ignored|Skipped|Debug|'.*' is not recognized")
+_SAID = re.compile(r"Done\b|Error|Exception|Ignored|Skipped\b|Debug|'.*' is not recognized")
+_GARBLED_RATIO = 0.6  # of what two lines share: so much alike, and one is the other with noise in it
 
 
 def lines_of(raw: bytes) -> tuple[str, ...]:
@@ -54,8 +59,15 @@ class Reply:
 
     @staticmethod
     def parse(command: str, raw: bytes) -> Reply:
-        """Splits what came before the prompt."""
-        return Reply(command, lines_of(raw))
+        """Splits what came before the prompt. An answer may follow the echo on the same line."""
+        lines: list[str] = []
+        for line in lines_of(raw):
+            echo, found, rest = line.partition(command)
+            if found and _SAID.match(rest.strip()):
+                lines += [echo + found, rest.strip()]
+            else:
+                lines.append(line)
+        return Reply(command, tuple(lines))
 
     @property
     def said(self) -> str:
@@ -65,12 +77,12 @@ class Reply:
     @property
     def already(self) -> bool:
         """A start or stop that found the radar already started or stopped."""
-        return f"Error {ALREADY}" in self.lines or any(line.startswith("Ignored: Sensor is") for line in self.lines)
+        return any(re.fullmatch(rf"Error:?\s*{ALREADY}|Ignored: Sensor is.*", line) for line in self.lines)
 
     @property
     def problem(self) -> str | None:
         """What is wrong and what to do; None when the command was carried out (or was a comment)."""
-        codes = [int(found[1]) for line in self.lines if (found := re.fullmatch(r"Error (-?\d+)", line))]
+        codes = [int(found[1]) for line in self.lines if (found := re.fullmatch(r"Error:?\s*(-?\d+)", line))]
         if any("is not recognized as a CLI command" in line for line in self.lines):
             return _UNKNOWN
         if any(line.startswith("Exception") for line in self.lines):
@@ -79,14 +91,18 @@ class Reply:
             return ERRORS[ALREADY] if self.already else _RUNNING
         if codes:
             # The stock demo explains itself in a line of its own before 'Error -1'; then there is nothing to add.
-            explained = any(line.startswith("Error:") for line in self.lines)
+            explained = any(re.match(r"Error:\s*[A-Za-z]", line) for line in self.lines)
             return "correct the file as it says" if explained else ERRORS.get(codes[-1], _OTHER_ERROR)
-        if not {"Done", "Skipped"} & set(self.lines):
+        if not any(re.match(r"(Done|Skipped)\b", line) for line in self.lines):
             return _SILENT
         return self._misheard()
 
     def _misheard(self) -> str | None:
         """A Done to something else than was sent must not count. An image that does not echo cannot be checked."""
-        if any(line.endswith(self.command) for line in self.lines) or _SAID.match(self.lines[0]):
+        if any(line.endswith(self.command) for line in self.lines):
             return None
-        return f"the radar heard {self.lines[0]!r}; the line is noisy: check the USB cable and try again"
+        for line in self.lines:
+            alike = SequenceMatcher(None, line, self.command).ratio()
+            if alike > _GARBLED_RATIO and not _SAID.match(line):
+                return f"the radar heard {line!r}; the line is noisy: check the USB cable and try again"
+        return None

@@ -9,30 +9,39 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
+from edge.chirp import ChirpConfig
 from edge.errors import InputError
 from edge.files import read_text_file
+from edge.radar.assembler import PAYLOAD_BYTES
 from edge.radar.card_json import explain_json, is_json
 from edge.radar.dca1000_messages import (
-    FOOTER,
     FPGA_GEN,
     HARMLESS,
-    HEADER,
+    MAX_REPLY_BYTES,
     PACKET_BYTES,
-    REPLY,
     TICKS_PER_US,
     Command,
     FpgaVersion,
+    parse_reply,
     request,
     status_words,
 )
 
-ANSWER_S = 1.0  # for one request; the card answers within milliseconds unless it is busy configuring
-ATTEMPTS = 10  # at reaching a card that is busy; TI's own tools wait as many seconds
+ANSWER_S = 0.5  # until a request is repeated; the card answers within milliseconds unless it is busy configuring
+ATTEMPTS = 20  # of each request; TI's own tools wait ten seconds as well
+FEW_ATTEMPTS = 6  # where somebody waits for the program to end
+# What the card carries, Mbit/s, by the delay between packets, us (TI's CLI developer guide); at other delays the
+# time that a packet takes lies in between: about the delay and 11 us.
+RATES_MBIT_S = {5: 706, 10: 545, 25: 325, 50: 193}
+MIN_DELAY_US, MAX_DELAY_US = 5, 500
+_PAYLOAD_BITS = 8 * PAYLOAD_BYTES
+
 log = logging.getLogger(__name__)
 
 
@@ -46,15 +55,50 @@ class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     card_address: str = "192.168.33.180"
     host_address: str = "192.168.33.30"
     control_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 4096
-    packet_delay_us: Annotated[int, msgspec.Meta(ge=5, le=500)] = 25
+    packet_delay_us: Annotated[int, msgspec.Meta(ge=MIN_DELAY_US, le=MAX_DELAY_US)] = 25
 
     def __post_init__(self) -> None:
         for address in (self.card_address, self.host_address):
             ipaddress.IPv4Address(address)
+        if self.card_address == self.host_address:
+            raise ValueError(f"card_address and host_address are both {self.card_address}: they are two machines'")
+
+
+def card_rate_bit_s(packet_delay_us: float) -> float:
+    """What the card carries with this delay between packets."""
+    packet_us = {delay: _PAYLOAD_BITS / rate for delay, rate in RATES_MBIT_S.items()}
+    longest = max(packet_us)
+    if packet_delay_us >= longest:
+        return _PAYLOAD_BITS / (packet_us[longest] + packet_delay_us - longest) * 1e6
+    low, high = next((low, high) for low, high in pairwise(sorted(packet_us)) if packet_delay_us < high)
+    share = (packet_delay_us - low) / (high - low)
+    return _PAYLOAD_BITS / (packet_us[low] + share * (packet_us[high] - packet_us[low])) * 1e6
+
+
+def max_packet_delay_us(chirp: ChirpConfig) -> int | None:
+    """The longest delay between packets with which the card carries these frames; None: it cannot."""
+    delays = range(MAX_DELAY_US, MIN_DELAY_US - 1, -1)
+    return next((delay for delay in delays if card_rate_bit_s(delay) >= chirp.rate_bit_s), None)
+
+
+def require_rate(chirp: ChirpConfig, card: CardConfig) -> None:
+    """Raises CardError when the card's packet delay is too long for these frames; the message names one that will do.
+
+    Frames beyond the card's reach break the limit `card_rate` of `edge.radar.limits`.
+    """
+    carried = card_rate_bit_s(card.packet_delay_us)
+    if carried >= chirp.rate_bit_s:
+        return
+    longest = max_packet_delay_us(chirp)
+    advice = f"set it to {longest} or less" if longest else "no delay will do: fewer frames, loops or samples"
+    raise CardError(
+        f"{chirp.source} sends {chirp.rate_bit_s / 1e6:.0f} Mbit/s, the card carries {carried / 1e6:.0f} with "
+        f"packet_delay_us = {card.packet_delay_us} (dca1000.toml); {advice}"
+    )
 
 
 def load_card(path: Path) -> CardConfig:
-    """Reads `dca1000.toml`. Raises CardError, FileNotFoundError."""
+    """Reads `dca1000.toml`. Raises InputError, FileNotFoundError."""
     try:
         text = read_text_file(path)
     except InputError as error:
@@ -74,7 +118,11 @@ def log_status(bits: int) -> None:
 
 
 class Card:
-    """Speaks to one card; `on_status` is given the bits of each asynchronous status. Raises CardError throughout."""
+    """Speaks to one card; `on_status` is given the bits of each asynchronous status. Raises CardError throughout.
+
+    Requests go to the card's control port. Replies count by the address they come from: a DCA1000 sends them from
+    UDP port 1024 (a public capture, FPGA 2.8).
+    """
 
     def __init__(self, config: CardConfig, on_status: Callable[[int], None] = log_status) -> None:
         self._config, self._on_status = config, on_status
@@ -82,7 +130,6 @@ class Card:
         here = f"{config.host_address}:{config.control_port}"
         try:
             self._socket.bind((config.host_address, config.control_port))
-            self._socket.connect((config.card_address, config.control_port))  # others' datagrams are not for us
         except OSError as error:
             self._socket.close()
             raise CardError(
@@ -133,7 +180,7 @@ class Card:
 
     def stop(self) -> None:
         """RECORD_STOP."""
-        self._do(Command.RECORD_STOP)
+        self._do(Command.RECORD_STOP, attempts=FEW_ATTEMPTS)
 
     def poll(self) -> None:
         """Hands on the statuses that have come since the last request; to be called now and then while recording."""
@@ -144,12 +191,15 @@ class Card:
     def _name(self) -> str:
         return f"the card at {self._config.card_address}:{self._config.control_port}"
 
-    def _do(self, command: Command, payload: bytes = b"", attempts: int = 2) -> None:
+    def _do(self, command: Command, payload: bytes = b"", attempts: int = ATTEMPTS) -> None:
         if status := self._ask(command, payload, attempts):
             raise CardError(f"{self._name} refused {command.name} (status {status}): switch it off and on, try again")
 
-    def _ask(self, command: Command, payload: bytes = b"", attempts: int = 2) -> int:
-        """The status of the reply. A request is repeated if none comes: doing any of them twice is doing it once."""
+    def _ask(self, command: Command, payload: bytes = b"", attempts: int = ATTEMPTS) -> int:
+        """The status of the reply. A request is repeated if none comes: doing any of them twice is doing it once.
+
+        The reply to an earlier attempt, which came late, counts as well.
+        """
         for _ in range(attempts):
             if (status := self._try(command, payload)) is not None:
                 return status
@@ -159,7 +209,7 @@ class Card:
         """Sends a request and waits for its reply; None if none comes in time. Statuses in between are handed on."""
         self.poll()
         try:
-            self._socket.send(request(command, payload))
+            self._socket.sendto(request(command, payload), (self._config.card_address, self._config.control_port))
         except OSError as error:
             raise self._silent(command) from error
         end_s = time.monotonic() + ANSWER_S
@@ -175,17 +225,12 @@ class Card:
             self._on_status(status)
 
     def _receive(self, timeout_s: float) -> tuple[int, int] | None:
-        """Code and status of the next well-formed reply, None when there is none in time."""
+        """Code and status of the card's next well-formed reply, None when there is none in time."""
         end_s = time.monotonic() + timeout_s
         while select.select([self._socket], [], [], max(0.0, end_s - time.monotonic()))[0]:
-            try:
-                reply = self._socket.recv(REPLY.size + 1)
-            except OSError:  # nobody is there now: the card is starting, or the cable is out
-                continue
-            if len(reply) == REPLY.size:
-                header, code, status, footer = REPLY.unpack(reply)
-                if (header, footer) == (HEADER, FOOTER):
-                    return code, status
+            data, (address, _) = self._socket.recvfrom(MAX_REPLY_BYTES)
+            if address == self._config.card_address and (reply := parse_reply(data)):
+                return reply
         return None
 
     def _silent(self, command: Command) -> CardError:

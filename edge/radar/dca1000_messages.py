@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 HEADER, FOOTER = 0xA55A, 0xEEAA
 REPLY = struct.Struct("<HHHH")
+MAX_REPLY_BYTES = 2048  # what a datagram of an Ethernet frame may hold, though a reply is eight
 # Raw mode, two LVDS lanes (AWR1843), capture, over Ethernet, 16 bit, and a timer of 30 s that capture does not use.
 FPGA_GEN = bytes((1, 2, 1, 2, 3, 30))
 PACKET_BYTES = 1472
@@ -60,6 +61,14 @@ class FpgaVersion(NamedTuple):
 def request(command: Command, payload: bytes = b"") -> bytes:
     """A request's bytes on the wire."""
     return struct.pack("<HHH", HEADER, command, len(payload)) + payload + struct.pack("<H", FOOTER)
+
+
+def parse_reply(data: bytes) -> tuple[int, int] | None:
+    """Code and status of a reply; None when it is none. What follows the footer does not matter."""
+    if len(data) < REPLY.size:
+        return None
+    header, code, status, footer = REPLY.unpack_from(data)
+    return (code, status) if (header, footer) == (HEADER, FOOTER) else None
 
 
 def status_words(bits: int) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from edge.chirp import ChirpConfig, ChirpConfigError, require_heartbeat
+from edge.chirp import HARDWARE_TRIGGER, SOFTWARE_TRIGGER, ChirpConfig, ChirpConfigError, require_heartbeat
 from edge.errors import InputError
 from edge.files import read_text_file
 from edge.radar.command_lines import Line, command_lines, count_hint
+from edge.radar.dca1000_control import max_packet_delay_us
 from edge.radar.firmware_check import require_accepted, require_start
 from edge.radar.firmware_detection import firmware_of, lab_error, require_command_set
 from edge.radar.front_end_limits import ADC_FORMATS, FAMILIES
@@ -21,6 +22,7 @@ from edge.radar.limits import LIMITS, require_limits
 from edge.radar.mmwave_studio import is_studio, studio_lines
 
 MAX_CHIRPS = 512
+MAX_FRAMES = 65535  # rl_sensor.h numFrames
 MAX_NUMBER = 1e9  # no argument of any command comes near; beyond it is a slip of the pen
 MIN_77GHZ_START_GHZ = 70
 _OF_SAMPLES = (1, 3, 7, 9, 10)  # numbers of profileCfg that decide what a chirp's samples are
@@ -76,6 +78,9 @@ def parse_chirp(text: str, source: str = "<text>", for_replay: bool = False) -> 
     adc_format = _adc_format(cfg, adc)
     if frame[2] < 1 or frame[4] <= 0:
         raise cfg.error("frameCfg", "needs at least one loop and a period above 0")
+    known = 0 <= frame[3] <= MAX_FRAMES and frame[5] in (SOFTWARE_TRIGGER, HARDWARE_TRIGGER)
+    if not (known or for_replay):
+        raise cfg.error("frameCfg", f"needs 0 to {MAX_FRAMES} frames (0: endlessly) and trigger 1 or 2 (hardware)")
     tx_order, profile = _chirps(cfg, int(frame[0]), int(frame[1]), for_replay)
     band = "77GHz" if profile[1] > MIN_77GHZ_START_GHZ else "60GHz"
     lsb_hz = _REFERENCE_HZ[band] / 2**26
@@ -106,6 +111,8 @@ def parse_chirp(text: str, source: str = "<text>", for_replay: bool = False) -> 
         rx=_antennas(int(channel[0])),
         loops=int(frame[2]),
         frame_period_s=frame[4] * 1e-3,
+        frames=int(frame[3]),
+        trigger=int(frame[5]),
     )
 
 
@@ -121,12 +128,20 @@ def explain(chirp: ChirpConfig) -> dict[str, str]:
         "frame": f"{chirp.loops} loops x {len(chirp.tx_order)} TX x {len(chirp.rx)} RX x {chirp.samples} samples",
         "TX order": ", ".join(map(str, chirp.tx_order)),
         "frame rate": f"{chirp.frame_rate_hz:g} Hz, {chirp.frame_bytes} bytes a frame, duty {chirp.duty:.1%}",
+        "frames": _frames(chirp),
+        "capture card": f"{chirp.rate_bit_s / 1e6:.0f} Mbit/s: packet_delay_us of at most {max_packet_delay_us(chirp)}",
         "sweep": f"{chirp.start_hz / 1e9:.3f} GHz + {chirp.slope_hz_s / 1e12:.3f} MHz/us",
         "wavelength": f"{chirp.wavelength_m * 1e3:.4f} mm in the middle of the ADC window",
         "range bin": f"{chirp.range_bin_m * 100:.2f} cm",
         "fastest motion": f"{chirp.max_speed_m_s * 1e3:.0f} mm/s",
         "limits": f"all {len(LIMITS)} kept",
     }
+
+
+def _frames(chirp: ChirpConfig) -> str:
+    count = f"{chirp.frames}, then the radar stops" if chirp.frames else "without end"
+    pulses = ", each with a pulse at a pin of the radar" if chirp.trigger == HARDWARE_TRIGGER else ""
+    return count + pulses + (" (for `record` only)" if chirp.frames or pulses else "")
 
 
 def _is_without_subframe(line: Line) -> bool:

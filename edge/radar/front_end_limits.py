@@ -150,7 +150,10 @@ FRONT_END_LIMITS: tuple[Limit, ...] = (
         "transmitters",
         "rl_device.h rlChanCfg_t; one after the other (TDM)",
         lambda c: set(c.tx_order) <= set(c.tx_enabled) & {1, 2, 3},
-        lambda c: f"{_first_wrong_chirp(c)}, channelCfg enables TX {c.tx_enabled}; each chirp must fire one of them",
+        lambda c: (
+            f"{_first_wrong_chirp(c)}, channelCfg enables TX {c.tx_enabled}; each chirp must fire one of them; "
+            "only a recording may have several at once"
+        ),
     ),
     Limit(
         "loops",

@@ -11,7 +11,7 @@ from edge.radar.limit import Limit
 _LANE_BYTES = 8  # two lanes carry two samples at a time
 _LVDS_BYTES_S = 2 * 600e6 / 8  # two lanes at 600 Mb/s, as both firmware images set
 _ADC_BUFFER_BYTES = 16384
-_CARD_BYTES_S = 325e6 / 8  # DCA1000 at 25 us packet delay
+_CARD_BIT_S = 706e6  # DCA1000 at its shortest packet delay, 5 us; a longer one is checked with the card's settings
 _ADD_LVDS = "no sample is sent to the card without it; add the line `lvdsStreamCfg -1 0 1 0`"
 
 
@@ -93,9 +93,12 @@ STREAM_LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "card_rate",
-        "DCA1000 user guide, 25 us packet delay",
-        lambda c: c.frame_bytes / c.frame_period_s <= _CARD_BYTES_S,
-        lambda c: f"{c.frame_bytes / c.frame_period_s / 1e6:.1f} MB/s is above the card's {_CARD_BYTES_S / 1e6:.1f}",
+        "TI DCA1000 CLI developer guide, packet delay 5 us",
+        lambda c: c.rate_bit_s <= _CARD_BIT_S,
+        lambda c: (
+            f"{c.rate_bit_s / 1e6:.0f} Mbit/s is above the {_CARD_BIT_S / 1e6:.0f} that the card carries at its "
+            "shortest packet delay; take fewer frames, loops or samples"
+        ),
     ),
     Limit(
         "sdk_demo_loops",

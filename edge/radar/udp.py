@@ -54,7 +54,10 @@ def enlarge_command() -> str:
 
 
 class Datagram(NamedTuple):
-    """What came, from where, and when (Unix, ns)."""
+    """What came, from which host, and when (Unix, ns).
+
+    The sender is an address without a port: a card sends from a port that it is not configured with.
+    """
 
     data: memoryview | bytes
     sender: Hashable
@@ -83,8 +86,8 @@ class OneByOne:
         packets = []
         with contextlib.suppress(BlockingIOError):
             for view in self._views:
-                length, sender = self._socket.recvfrom_into(view)
-                packets.append(Datagram(view[:length], sender, time.time_ns()))
+                length, (address, _) = self._socket.recvfrom_into(view)
+                packets.append(Datagram(view[:length], address, time.time_ns()))
         return packets
 
 
@@ -104,6 +107,17 @@ class _Message(ctypes.Structure):
         ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_size_t),  # an int and the padding behind it
         ("received", ctypes.c_uint32),
+    ]
+
+
+class _Sender(ctypes.Structure):
+    """Linux's struct sockaddr_in."""
+
+    _fields_ = [
+        ("family", ctypes.c_uint16),
+        ("port", ctypes.c_uint16),
+        ("address", ctypes.c_uint32),
+        ("padding", ctypes.c_uint64),
     ]
 
 
@@ -134,16 +148,16 @@ class Batched:
         source.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._iovecs = (_Iovec * BATCH)()  # these are kept: the kernel writes through them
         self._messages = (_Message * BATCH)()
-        senders, stamps = (ctypes.c_uint64 * (2 * BATCH))(), (_Stamp * BATCH)()
+        senders, stamps = (_Sender * BATCH)(), (_Stamp * BATCH)()
         address = ctypes.addressof(ctypes.c_char.from_buffer(room))
         for k, (start, iovec, message) in enumerate(zip(starts, self._iovecs, self._messages, strict=True)):
             iovec.base, iovec.length = address + start, size + 1
             message.iovecs, message.iovec_count = ctypes.addressof(iovec), 1
-            message.name, message.name_length = ctypes.addressof(senders) + 16 * k, 16
+            message.name, message.name_length = ctypes.addressof(senders[k]), ctypes.sizeof(_Sender)
             message.control, message.control_length = ctypes.addressof(stamps[k]), ctypes.sizeof(_Stamp)
         # Rows of numbers, which are cheaper to read than fields of structures.
         self._lengths = _row(self._messages, _Message.received.offset, "I")
-        self._senders = memoryview(senders).cast("B").cast("Q")[::2]  # family, port and address of a sockaddr_in
+        self._senders = _row(senders, _Sender.address.offset, "I")
         self._seconds = _row(stamps, _Stamp.seconds.offset, "q")
         self._nanoseconds = _row(stamps, _Stamp.nanoseconds.offset, "q")
 

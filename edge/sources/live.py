@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edge.chirp import ChirpConfig
 from edge.frames import RadarFrame
-from edge.radar.dca1000 import DataPort
+from edge.radar.dca1000 import DataPort, pause_s
 from edge.radar.decode import IqOrder, decode_frame
 
 
@@ -16,7 +16,7 @@ class LiveSource:
     def __init__(self, chirp: ChirpConfig, iq_order: IqOrder, host: str, port: int) -> None:
         self.chirp = chirp
         self._iq_order = iq_order
-        self._port = DataPort(host, port, chirp.frame_bytes)
+        self._port = DataPort(host, port, chirp.frame_bytes, pause_s(chirp), tail_s=0.0)
         self.port, self.silence_s = self._port.port, self._port.silence_s
 
     def frames(self) -> Iterator[RadarFrame | None]:

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from types import TracebackType
 
 from edge.chirp import Firmware
-from edge.radar.console import LINE_CHARS, PROMPT
+from edge.radar.console import LINE_CHARS
 from edge.radar.firmware_model import Awr1843Firmware
 
 _BANNER = "*" * 42 + "\nxWR18xx MMW Demo 03.05.00.04\n" + "*" * 42 + "\n"
+PROMPT = b"mmwDemo:/>"
 _FRAGMENT_BYTES = 3
 
 
@@ -32,7 +33,8 @@ class Awr1843Emulator:
 
     Faults, to be set at any time: `reboot_at` (a command name: the board reboots instead of answering it, once),
     `silent` (echoes and answers nothing), `fragment_s` (a pause after every three bytes), `noise` (bytes before the
-    next answer).
+    next answer). How an image may differ, to be set before it is entered: `echoes`, `newline`, `prompt`, and `chatter`
+    before every answer.
     """
 
     def __init__(
@@ -43,7 +45,10 @@ class Awr1843Emulator:
         self.silent = False
         self.fragment_s = 0.0
         self.noise = b""
+        self.echoes, self.newline, self.prompt, self.chatter = True, "\n\r", PROMPT, ""
         self.received: list[str] = []  # every line, as the firmware saw it
+        self.frames = 0  # as the last frameCfg asked for; 0: endlessly
+        self.starts = 0  # how often frames were started
         self._master, self._slave = os.openpty()  # the slave stays open here: a client may come and go
         tty.setraw(self._slave)
         self.port: str = os.ttyname(self._slave)
@@ -80,7 +85,7 @@ class Awr1843Emulator:
             self._on_stop()
         self._firmware = Awr1843Firmware(self.image)
         self._write(_BANNER)
-        self._send(PROMPT)
+        self._send(self.prompt)
 
     def _run(self) -> None:
         self.reboot()  # power on
@@ -96,10 +101,14 @@ class Awr1843Emulator:
                 if not ended:
                     line += bytes([byte])
                 if ended or len(line) == LINE_CHARS:
-                    self._send(echo)
+                    self._echo(echo)
                     self._execute(line.decode("latin-1"))
                     echo = line = b""
-            self._send(echo)
+            self._echo(echo)
+
+    def _echo(self, data: bytes) -> None:
+        if self.echoes:
+            self._send(data)
 
     def _execute(self, line: str) -> None:
         self.received.append(line)
@@ -110,14 +119,18 @@ class Awr1843Emulator:
         noise, self.noise = self.noise, b""
         was_running = self.running
         answer = self._firmware.answer(line)
+        words = line.split()
+        if words[:1] == ["frameCfg"] and "Done" in answer:
+            self.frames = int(words[4])
         if self.running != was_running:
+            self.starts += self.running
             (self._on_start if self.running else self._on_stop)()
         self._send(noise)
-        self._write(answer)
-        self._send(PROMPT)
+        self._write(self.chatter + answer)
+        self._send(self.prompt)
 
     def _write(self, text: str) -> None:
-        self._send(text.replace("\n", "\n\r").encode("latin-1"))
+        self._send(text.replace("\n", self.newline).encode("latin-1"))
 
     def _send(self, data: bytes) -> None:
         if self.silent:

@@ -1,24 +1,50 @@
-"""A DCA1000 without a radar: answers the control port, sends bytes as its packets, and fails in the ways asked for."""
+"""A DCA1000 without a radar: answers the control port, sends bytes as its packets, and fails in the ways asked for.
+
+As a public capture of a real card shows (FPGA 2.8): requests come to its control port, but replies and data leave from
+port 1024; the last, short packet of a stream follows 2.00 s after the one before. As TI's documents say: the packet
+delay bounds the rate, a memory holds what is too fast, and what finds no room in it is lost before it is counted.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import heapq
-import random
+import logging
 import socket
 import struct
-from dataclasses import dataclass
+import time
+from collections import deque
 
-from edge.radar.dca1000 import PAYLOAD_BYTES, pack_header
-from edge.radar.dca1000_messages import FOOTER, FPGA_GEN, HEADER, PACKET_BYTES, REPLY, TICKS_PER_US, Command
+from edge.radar.assembler import PAYLOAD_BYTES, pack_header
+from edge.radar.dca1000_control import MAX_DELAY_US, MIN_DELAY_US, card_rate_bit_s
+from edge.radar.dca1000_messages import (
+    DATA_LOST,
+    FOOTER,
+    FPGA_GEN,
+    HEADER,
+    PACKET_BYTES,
+    REPLY,
+    TICKS_PER_US,
+    Command,
+)
+from edge.twin.link import Faults, FaultyLink
 
 FPGA_VERSION = 2 | 8 << 7  # 2.8, a recording build
-_BURST = 3
+SOURCE_PORT = 1024
+TAIL_S = 2.0
+MEMORY_BYTES = 256 << 20  # 2 Gbit of DDR3L (DCA1000EVM user guide)
+BUSY_S = 0.05  # after CONFIG_FPGA_GEN; how long a real card is deaf, nobody has written down
+# Packets leave in bursts of this length: their rate is the card's, their spacing is not.
+_BURST_S = 0.01
 _OK, _FAILED = 0, 1
+
+log = logging.getLogger(__name__)
 
 
 class Packetizer:
-    """A byte stream cut into the card's packets; bytes that do not fill a packet wait for the next frame."""
+    """A byte stream cut into the card's packets; bytes that do not fill a packet wait for the next frame.
+
+    `sent_bytes` is a recording's first byte count (the card's is 0).
+    """
 
     def __init__(self, sent_bytes: int = 0) -> None:
         self._rest = b""
@@ -31,75 +57,27 @@ class Packetizer:
         whole = len(stream) - len(stream) % PAYLOAD_BYTES
         packets = []
         for start in range(0, whole, PAYLOAD_BYTES):
-            self._sequence += 1
-            packets.append(pack_header(self._sequence, self._sent_bytes) + stream[start : start + PAYLOAD_BYTES])
-            self._sent_bytes += PAYLOAD_BYTES
+            packets.append(self._pack(stream[start : start + PAYLOAD_BYTES]))
         self._rest = stream[whole:]
         return packets
 
+    def flush(self) -> list[bytes]:
+        """The short packet with what waits, if anything does."""
+        rest, self._rest = self._rest, b""
+        return [self._pack(rest)] if rest else []
 
-@dataclass(frozen=True)
-class Faults:
-    """How the way from the card fails: each a share of packets. The same `seed` fails the same way.
-
-    A reordered packet comes 1 to 6 packets late; a delayed one 7 to 40 or 100, and in every other case the two after it
-    are held up with it; a duplicate comes again within 6.
-    """
-
-    loss: float = 0.0
-    reorder: float = 0.0
-    duplicate: float = 0.0
-    delay: float = 0.0
-    seed: int = 1
-
-
-class FaultyLink:
-    """Packets in, packets out: fewer, more, or in another order."""
-
-    def __init__(self, faults: Faults) -> None:
-        self._faults = faults
-        self._random = random.Random(faults.seed)
-        self._count = 0
-        self._held = 0  # so many of the next packets are held up ...
-        self._until = 0  # ... and arrive at this packet count
-        self._under_way: list[tuple[int, int, bytes]] = []  # by the packet count at which it arrives
-
-    def push(self, packets: list[bytes]) -> list[bytes]:
-        """The packets that arrive while these are sent."""
-        arrived = []
-        chance, faults = self._random.random, self._faults
-        for packet in packets:
-            self._count += 1
-            if chance() >= faults.loss:
-                self._send(packet, self._delay() or (self._few() if chance() < faults.reorder else 0))
-            if chance() < faults.duplicate:
-                self._send(packet, self._few())
-            while self._under_way and self._under_way[0][0] <= self._count:
-                arrived.append(heapq.heappop(self._under_way)[2])
-        return arrived
-
-    def _delay(self) -> int:
-        """By how many packets the next one is held up, alone or in a burst."""
-        if self._held:
-            self._held -= 1
-        elif self._random.random() < self._faults.delay:
-            self._until = self._count + self._random.choice((self._random.randint(7, 40), 100))
-            self._held = self._random.choice((0, _BURST - 1))
-        else:
-            return 0
-        return self._until - self._count
-
-    def _few(self) -> int:
-        return self._random.randint(1, 6)
-
-    def _send(self, packet: bytes, late: int) -> None:
-        heapq.heappush(self._under_way, (self._count + late, self._count, packet))
+    def _pack(self, payload: bytes) -> bytes:
+        self._sequence += 1
+        header = pack_header(self._sequence, self._sent_bytes)
+        self._sent_bytes += len(payload)
+        return header + payload
 
 
 class EmulatedCard:
     """Sends to `target` what it is given; with `control`, only while told to record, and configured as documented.
 
-    `start_bytes` is the byte count a recording begins at (the card's is 0): large, it brings a wrap near.
+    Without `control` nothing bounds its rate. `start_bytes` is the byte count a recording begins at (the card's is 0):
+    large, it brings a wrap near. `tail_s` is how long the rest of a stream is held back. Raises OSError.
     """
 
     def __init__(
@@ -108,15 +86,19 @@ class EmulatedCard:
         control: tuple[str, int] | None = None,
         faults: Faults | None = None,
         start_bytes: int = 0,
+        tail_s: float = TAIL_S,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self._target, self._start_bytes = target, start_bytes
+        self._tail_s, self._memory_bytes = tail_s, memory_bytes
         self._link = FaultyLink(faults or Faults())
-        self._data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # of replies and data
         self._control: socket.socket | None = None
         if control:
             self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
                 self._control.bind(control)
+                self._bind_source(control[0])
             except OSError as error:
                 self.close()
                 raise OSError(f"cannot be the card at {control[0]}:{control[1]}: {error.strerror}") from error
@@ -124,10 +106,20 @@ class EmulatedCard:
             self.control_port: int = self._control.getsockname()[1]
         self._host: tuple[str, int] | None = None  # who asked last
         self._settings: set[Command] = set()
-        self.requests: list[bytes] = []  # as they came
+        self._packet_s = 0.0  # what sending one takes
+        self._busy_until_s = 0.0
+        self.requests: list[bytes] = []  # those that it received
         self.lost_replies = 0  # so many of the next replies are lost
         self.recording = not control
         self.restart()
+
+    def _bind_source(self, address: str) -> None:
+        try:
+            self._data.bind((address, SOURCE_PORT))
+        except OSError as error:
+            self._data.bind((address, 0))
+            port = self._data.getsockname()[1]
+            log.info("the card sends from port %d, as %d cannot be had (%s)", port, SOURCE_PORT, error.strerror)
 
     def close(self) -> None:
         """Gives the ports back."""
@@ -138,6 +130,10 @@ class EmulatedCard:
     def restart(self) -> None:
         """Sequence and byte count begin anew, as with RECORD_START or after a dip of the power."""
         self._packetizer = Packetizer(self._start_bytes)
+        self._memory: deque[bytes] = deque()  # packets that wait
+        self._is_full = False
+        self._free_s = 0.0  # when the next packet may leave
+        self._last_s = time.monotonic()  # when data last came or left
 
     def power_cycle(self) -> None:
         """The power fails and returns: the card has no settings and does not record."""
@@ -146,38 +142,66 @@ class EmulatedCard:
         self.restart()
 
     def send(self, data: bytes) -> None:
-        """A frame comes over LVDS; without recording it is lost."""
-        if self.recording:
-            for packet in self._link.push(self._packetizer.push(data)):
-                with contextlib.suppress(ConnectionRefusedError):  # nobody listens yet; a card does not mind either
-                    self._data.sendto(packet, self._target)
+        """A frame comes over LVDS. Lost is all of it while not recording, and what the memory has no room for."""
+        if not self.recording:
+            return
+        self._send_waiting()
+        room = self._memory_bytes - len(self._memory) * PAYLOAD_BYTES
+        if len(data) > room and not self._is_full:
+            self.report(DATA_LOST)
+        self._is_full = len(data) > room
+        self._last_s = time.monotonic()
+        self._memory.extend(self._packetizer.push(data[: max(0, room)]))
+        self._send_waiting()
 
     def report(self, bits: int) -> None:
         """Sends an asynchronous status to who asked last."""
         self._reply(Command.SYSTEM_ERROR, bits)
 
     def answer(self) -> None:
-        """Answers the requests that have come."""
+        """Answers the requests that have come and sends what is due; to be called often."""
         while self._control:
             try:
-                message, self._host = self._control.recvfrom(1024)
+                message, sender = self._control.recvfrom(1024)
             except (BlockingIOError, ConnectionRefusedError):
-                return
-            self.requests.append(message)
-            if len(message) < 8:
-                continue
-            header, code, length, footer = *struct.unpack_from("<HHH", message), *struct.unpack("<H", message[-2:])
-            if (header, footer) != (HEADER, FOOTER) or length != len(message) - 8:
-                continue
-            if self.lost_replies:
-                self._obey(code, message[6:-2])
-                self.lost_replies -= 1
-            else:
-                self._reply(code, self._obey(code, message[6:-2]))
+                break
+            if time.monotonic() >= self._busy_until_s:
+                self._host = sender
+                self.requests.append(message)
+                self._answer(message)
+        self._send_waiting()
+        if self.recording and not self._memory and time.monotonic() - self._last_s >= self._tail_s:
+            self._send(self._packetizer.flush())
+
+    def _send_waiting(self) -> None:
+        """Sends packets from the memory, as many as could have left by now."""
+        now_s = time.monotonic()
+        self._free_s = max(self._free_s, now_s - _BURST_S)
+        while self._memory and self._free_s <= now_s:
+            self._send([self._memory.popleft()])
+            self._free_s += self._packet_s
+            self._last_s = now_s
+
+    def _send(self, packets: list[bytes]) -> None:
+        for packet in self._link.push(packets):
+            with contextlib.suppress(ConnectionRefusedError):  # nobody listens yet; a card does not mind either
+                self._data.sendto(packet, self._target)
+
+    def _answer(self, message: bytes) -> None:
+        if len(message) < 8:
+            return
+        header, code, length, footer = *struct.unpack_from("<HHH", message), *struct.unpack("<H", message[-2:])
+        if (header, footer) != (HEADER, FOOTER) or length != len(message) - 8:
+            return
+        status = self._obey(code, message[6:-2])
+        if self.lost_replies:
+            self.lost_replies -= 1
+        else:
+            self._reply(code, status)
 
     def _reply(self, code: int, status: int) -> None:
-        if self._control and self._host:
-            self._control.sendto(REPLY.pack(HEADER, code, status, FOOTER), self._host)
+        if self._host:
+            self._data.sendto(REPLY.pack(HEADER, code, status, FOOTER), self._host)
 
     def _obey(self, code: int, payload: bytes) -> int:
         """Does what is asked; returns the reply's status."""
@@ -188,8 +212,10 @@ class EmulatedCard:
             self.recording = False
         elif code == Command.CONFIG_FPGA_GEN and payload == FPGA_GEN:
             self._settings.add(Command.CONFIG_FPGA_GEN)
-        elif code == Command.CONFIG_PACKET_DATA and _pace_is_legal(payload):
+            self._busy_until_s = time.monotonic() + BUSY_S
+        elif code == Command.CONFIG_PACKET_DATA and (delay_us := _packet_delay_us(payload)):
             self._settings.add(Command.CONFIG_PACKET_DATA)
+            self._packet_s = PAYLOAD_BYTES * 8 / card_rate_bit_s(delay_us)
         elif code == Command.RECORD_START and len(self._settings) == 2:
             self.recording = True
             self.restart()
@@ -200,8 +226,10 @@ class EmulatedCard:
         return _OK
 
 
-def _pace_is_legal(payload: bytes) -> bool:
+def _packet_delay_us(payload: bytes) -> float | None:
+    """What CONFIG_PACKET_DATA asks for, None when it is not as documented."""
     if len(payload) != 6:
-        return False
+        return None
     size, ticks, _ = struct.unpack("<HHH", payload)
-    return size in (PACKET_BYTES - 2, PACKET_BYTES) and 5 <= ticks / TICKS_PER_US <= 500
+    delay_us = float(ticks / TICKS_PER_US)
+    return delay_us if size in (PACKET_BYTES - 2, PACKET_BYTES) and MIN_DELAY_US <= delay_us <= MAX_DELAY_US else None

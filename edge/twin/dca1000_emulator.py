@@ -3,7 +3,8 @@
 Alone it streams always; with a radar's console and a control port, when both are started, as the boards do.
 
 Data: UDP packets of 1456 bytes with sequence and byte count; a packet leaves when it is full, so a frame ends on
-the wire with the first bytes of the next one, as on the card.
+the wire with the first bytes of the next one, and the last frame two seconds late, as on the card. After as many frames
+as frameCfg asks for no more come until the next start; a hardware trigger is taken to pulse once a frame period.
 Truth: any datagram to the truth port is answered with JSON; `{"window_s": 10}` sets the window of what it tells.
 """
 
@@ -64,21 +65,24 @@ class Dca1000Emulator:
         """Streams until `stopped()`."""
         period_s = self._chirp.frame_period_s
         due_s = time.monotonic()
+        start, sent = self._radar_start, 0  # which start of the radar these frames are of, and how many
         with closing(self._card), self._truth:
             while not stopped():
-                if not self._radar_runs:
+                if start != self._radar_start:
+                    start, sent = self._radar_start, 0
+                if not self._radar_runs or sent == self._frames_wanted:
                     time.sleep(_IDLE_S)
                     self._answer()
                     continue
                 for iq in self._fmcw.frames(self.frames_sent, _FRAMES_AHEAD):
                     data = encode(iq, "sdk")
-                    time.sleep(max(0.0, due_s - time.monotonic()))
-                    self._answer()
-                    if not self._radar_runs:
+                    self._answer_until(due_s)
+                    if not self._radar_runs or start != self._radar_start or sent == self._frames_wanted:
                         break
                     self._card.send(data)
                     self._sent_ns = time.time_ns()
                     self.frames_sent += 1
+                    sent += 1
                     due_s = max(due_s + period_s, time.monotonic() + period_s * _CATCH_UP)
 
     def truth(self, window_s: float) -> dict[str, object]:
@@ -102,6 +106,21 @@ class Dca1000Emulator:
     @property
     def _radar_runs(self) -> bool:
         return self._radar is None or self._radar.running
+
+    @property
+    def _radar_start(self) -> int:
+        return self._radar.starts if self._radar else 0
+
+    @property
+    def _frames_wanted(self) -> int | None:
+        """How many frames follow a start; None: endlessly."""
+        return (self._radar.frames if self._radar else self._chirp.frames) or None
+
+    def _answer_until(self, due_s: float) -> None:
+        self._answer()
+        while (left_s := due_s - time.monotonic()) > 0:
+            time.sleep(min(left_s, _IDLE_S))
+            self._answer()
 
     def _answer(self) -> None:
         self._card.answer()

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from edge.errors import InputError
+from edge.files import read_text_file
 
 COOKIE = "radarecg"
 LEAST_TOKEN = 16
@@ -60,8 +61,8 @@ class Access:
 def read_token(path: Path) -> str:
     """A token file's first line. Raises AccessError."""
     try:
-        token = path.read_text(encoding="utf-8").splitlines()[0].strip()
-    except (OSError, IndexError, UnicodeDecodeError) as error:
+        token = read_text_file(path).splitlines()[0].strip()
+    except (OSError, IndexError, InputError) as error:
         raise AccessError(f"web.token_file: cannot read {path} ({error})") from error
     if len(token) < LEAST_TOKEN:
         raise AccessError(f"web.token_file: the token in {path} is shorter than {LEAST_TOKEN} characters")

@@ -7,17 +7,16 @@ from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_PAST, SST_WINDOW
 from train.data.trial import Trial
 
 HOP = 200
-N = 8000
 
 
-def shaking_chest():
-    """40 s of a chest that shakes 60 ms after its R peaks, and its ECG."""
+def shaking_chest(samples: int = 8000):
+    """A chest that shakes 60 ms after its R peaks, and its ECG."""
     r = 60 + np.cumsum(165 + 20 * np.sin(np.arange(60) / 3))
-    r = r[r < N - 20]
-    t = np.arange(N)
+    r = r[r < samples - 20]
+    t = np.arange(samples)
     rcg = sum(np.exp(-0.5 * ((t - beat - 12) / 4) ** 2) * np.cos((t - beat) * 0.3) for beat in r)
     ecg = sum(np.exp(-0.5 * ((t - beat) / 3) ** 2) + 0.3 * np.exp(-0.5 * ((t - beat - 55) / 9) ** 2) for beat in r)
-    noise = 0.01 * np.random.default_rng(1).standard_normal((2, N))
+    noise = 0.01 * np.random.default_rng(1).standard_normal((2, samples))
     return Trial("oracle", "nobody", (rcg + noise).astype(np.float32), ecg.astype(np.float32), r / 200)
 
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from edge.dsp.phase import PhaseTracker
 from edge.spec import SPEED_OF_LIGHT_M_S
-from train.data.files import find_files, load_array, read_table
+from train.data.files import find_files, load_array
 from train.data.motion import acceleration
+from train.data.tables import read_table
 from train.data.trial import Trial, TrialError
 
 RATE_HZ = 36

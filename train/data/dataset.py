@@ -25,6 +25,7 @@ import numpy.typing as npt
 from rich.progress import track
 
 from edge.errors import InputError
+from edge.files import read_text_file
 from edge.spec import SST_DEFAULT, SstSpec
 from train.data.labels import Labels, label
 from train.data.readers import READERS
@@ -109,10 +110,10 @@ def with_windows(data: DataSet, cache: Path, spec: SstSpec = SST_DEFAULT, proces
 
 
 def describe(path: Path) -> Description:
-    """Reads the TOML file. Raises DataSetError, FileNotFoundError."""
+    """Reads the TOML file. Raises InputError, FileNotFoundError."""
     try:
-        about = msgspec.toml.decode(path.read_bytes(), type=Description)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        about = msgspec.toml.decode(read_text_file(path), type=Description)
+    except msgspec.DecodeError as error:
         raise DataSetError(f"{path}: {error}") from error
     if about.reader not in READERS:
         raise DataSetError(f"{path}: no reader {about.reader!r}; there are {', '.join(READERS)}")

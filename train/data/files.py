@@ -25,18 +25,6 @@ def find_files(folder: Path, suffix: str) -> list[Path]:
     return sorted(files, key=lambda path: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", path.stem)])
 
 
-def read_table(path: Path, *columns: str) -> Float64:
-    """These columns of a CSV file of numbers with a header line: [rows, columns]. Raises TrialError."""
-    try:
-        header, *rows = (line for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-        wanted = [header.split(",").index(name) for name in columns]
-        if not rows:
-            raise ValueError("no row below its header")
-        return np.loadtxt(rows, delimiter=",", usecols=wanted, ndmin=2)
-    except (OSError, ValueError) as error:
-        raise TrialError(f"{path}: not a table with the columns {', '.join(columns)} ({error})") from error
-
-
 def load_array(path: Path, name: str | None = None) -> Array:
     """The array of an .npy file, or the one called `name` of an .npz file. Raises TrialError."""
     try:

@@ -1,6 +1,7 @@
 """Our own recordings with a reference ECG: what `radarecg record` wrote, and two files put beside it in its folder.
 
-    ecg.csv        columns t_s (Unix time, s, by the same clock as the host that recorded) and ecg_mv
+    ecg.csv        columns t_s (Unix time, s, by the same clock as the host that recorded) and ecg_mv, with commas,
+                   semicolons or tabs between them; other units by the header, as in t_ms and "ECG [uV]"
     subject.toml   optional: subject (default: the folder's name), status, rhythm
 
 The radar's side is the device's own chain. Its samples are counted, not stamped, so their times are a line through the
@@ -21,12 +22,13 @@ import numpy as np
 from scipy import interpolate, signal, stats
 
 from edge.dsp.rcg import RcgExtractor, delay_s
+from edge.files import read_text_file
 from edge.frames import Bool, Float32, Float64, RcgBlock
 from edge.pipeline import first_problem
 from edge.recording import Recording, open_recording
 from edge.sources.replay import ReplaySource
 from edge.spec import RCG_RATE_HZ
-from train.data.files import read_table
+from train.data.tables import read_table
 from train.data.trial import Rhythm, Status, Trial, TrialError
 
 SHORTEST_S = 10.0
@@ -92,8 +94,8 @@ def _person(path: Path) -> Person:
         logging.getLogger(__name__).warning("%s is not there: %s is taken for a person's name", path, path.parent.name)
         return Person()
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Person)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.toml.decode(read_text_file(path), type=Person)
+    except msgspec.DecodeError as error:
         raise TrialError(f"{path}: {error}") from error
 
 
@@ -119,7 +121,7 @@ def _ecg_at(times_s: Float64, t_s: Float64, ecg_mv: Float64) -> Float32:
 
 def _stretches(recording: Recording) -> Iterator[Stretch]:
     if problem := first_problem(ReplaySource(recording)):
-        raise TrialError(f"{recording.adc.parent}: {problem}")
+        raise TrialError(f"{recording.path}: {problem}")
     extractor = RcgExtractor(recording.chirp)
     blocks: list[RcgBlock] = []
     for frame in ReplaySource(recording).frames():
@@ -143,7 +145,7 @@ def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Iterator[Stretch]:
     line = stats.theilslopes(t_s[few] - last[few] / RCG_RATE_HZ, last[few])
     times = np.arange(last[-1] + 1) * (1 / RCG_RATE_HZ + line[0]) + line[1]
     if np.median(np.abs(times[last] - t_s)) > CLOCK_JUMP_S:
-        raise TrialError(f"{recording.adc.parent}: the host's clock was set while it recorded; its times say nothing")
+        raise TrialError(f"{recording.path}: the host's clock was set while it recorded; its times say nothing")
     rcg = np.concatenate([block.rcg_mm_s2.astype(np.float32) for block in blocks], axis=1)
     yield Stretch(times, rcg, np.concatenate([block.covered for block in blocks]), blocks[-1].points_m)
 

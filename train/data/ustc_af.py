@@ -8,7 +8,6 @@ no firm place in time: its lag behind the ECG is constant in a file, differs bet
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from train.data.files import find_files, numbers, read_mat
 from train.data.motion import resampled
+from train.data.tables import read_text_table
 from train.data.trial import Rhythm, Trial, TrialError
 
 RATE_HZ = 100
@@ -42,7 +42,6 @@ def read(path: Path) -> Iterator[Trial]:
 
 def _rhythms(path: Path) -> dict[str, Rhythm]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return {row["subject_id"]: "af" if int(row["AF"]) else "sinus" for row in csv.DictReader(file)}
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise TrialError(f"{path}: not a table with the columns subject_id and AF, 0 or 1 ({error!r})") from error
+        return {name: "af" if int(af) else "sinus" for name, af in read_text_table(path, "subject_id", "AF")}
+    except ValueError as error:
+        raise TrialError(f"{path}: AF is 0 or 1 ({error})") from error

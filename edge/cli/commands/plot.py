@@ -17,7 +17,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
         "file", type=Path, help="a recording's folder, a bare .bin file, or an .npz with displacement_mm"
     )
     options.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
-    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
+    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's or chirp file's own")
     options.add_argument("--start", type=positive, default=0.0, metavar="S", help="where the picture begins")
     options.add_argument("--seconds", type=positive, default=8.0, metavar="S", help="how much it shows")
     options.add_argument("--picture", type=Path, metavar="PNG", help="default: the file's name with .png, here")

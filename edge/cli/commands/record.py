@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-import time
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 
 from edge.arguments import port, positive
@@ -13,12 +13,15 @@ from edge.calibration import UNCALIBRATED
 from edge.interrupts import on_stop
 from edge.radar.boards import boards
 from edge.radar.calibration import load_calibration
-from edge.radar.dca1000 import DEFAULT_DATA_PORT, DataPort
-from edge.radar.dca1000_control import CardConfig, load_card
+from edge.radar.dca1000 import DEFAULT_DATA_PORT
+from edge.radar.dca1000_control import CardConfig, load_card, require_rate
 from edge.radar.decode import IQ_ORDERS
 from edge.radar.firmware import load_chirp
 from edge.radar.uart import AUTO
-from edge.recording import Recorder, check_new
+from edge.record import Wanted, data_port, record
+from edge.recording import check_new
+
+DEVICE = "RADARECG_DEVICE"  # the setting of `run`, which here comes from the environment alone
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
@@ -32,8 +35,9 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--card", type=Path, metavar="TOML", help="the card's settings; default: those it comes with")
     options.add_argument("--host", default="0.0.0.0", help="this machine's address towards the card")
     options.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
-    options.add_argument("--iq-order", choices=IQ_ORDERS, default="sdk")
+    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the chirp file's own")
     options.add_argument("--calibration", type=Path, metavar="TOML", help="of the board: kept with the recording")
+    options.add_argument("--note", metavar="TEXT", help="anything to know about it: kept with the recording")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,23 +46,23 @@ def run(args: argparse.Namespace) -> int:
     chirp = load_chirp(args.cfg)
     card = load_card(args.card) if args.card else CardConfig()
     calibration = load_calibration(args.calibration, chirp) if args.calibration else UNCALIBRATED
-    recorder: Recorder | None = None  # with the first frame: what fails before leaves no folder
-    with boards(chirp, args.serial, card) as start_boards, ExitStack() as stack:
-        data = DataPort(args.host, args.port, chirp.frame_bytes)
-        on_stop(data.close)
-        start_boards(data.silence_s)
-        end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
-        for frame in data.frames():
-            if frame:
-                recorder = recorder or stack.enter_context(Recorder(args.folder, chirp, args.iq_order, calibration))
-                recorder.write(frame)
-            if recorder and sys.stderr.isatty():
-                seconds = recorder.frames * chirp.frame_period_s
-                print(f"\r{recorder.frames} frames, {seconds:.1f} s of data", end="", file=sys.stderr)
-            if time.monotonic() > end_s:
-                data.close()
-    if recorder is None:
+    if args.serial or args.card:
+        require_rate(chirp, card)
+    stopping: list[bool] = []
+    wanted = Wanted(
+        args.folder,
+        chirp,
+        args.iq_order or chirp.iq_order,
+        calibration,
+        args.seconds,
+        device=os.environ.get(DEVICE),
+        note=args.note,
+    )
+    with boards(chirp, args.serial, card) as driven, closing(data_port(chirp, args.host, args.port)) as data:
+        on_stop(lambda: stopping.append(True))
+        frames = record(wanted, driven, data, lambda: bool(stopping))
+    if not frames:
         print(f"radarecg: error: no frame came to port {data.port}: is the radar streaming to it?", file=sys.stderr)
         return 1
-    print(f"{args.folder}: {recorder.frames} frames")
+    print(f"{args.folder}: {frames} frames")
     return 0

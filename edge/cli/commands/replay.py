@@ -22,7 +22,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
     """What is replayed, and how its bytes are to be read."""
     options.add_argument("recording", type=Path, help="a recording's folder, or a bare .bin file")
     options.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
-    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's own; sdk for a bare file")
+    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's or chirp file's own")
     options.add_argument("--summary", action="store_true", help="one JSON line instead of a line a second")
 
 
