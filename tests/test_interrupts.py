@@ -92,8 +92,7 @@ def test_a_command_that_is_interrupted_cleans_up_and_returns_130(monkeypatch, ca
     def interrupted(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edge.radar.firmware.load_chirp", interrupted)
-    monkeypatch.delitem(sys.modules, "edge.cli.commands.check_config", raising=False)
+    monkeypatch.setattr("edge.cli.commands.check_config.load_chirp", interrupted)
     assert main(["check-config", CHIRP]) == 130
     assert capsys.readouterr().err == "radarecg: interrupted\n"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge.errors import InputError
-from edge.radar.assembler import PAYLOAD_BYTES
+from edge.radar.dca1000_messages import PAYLOAD_BYTES
 from edge.radar.raw_file import PART_UNIT_BYTES, RESTART_PACKETS, open_raw_file
 from edge.twin.card import Packetizer
 

@@ -6,7 +6,8 @@ import struct
 import pytest
 
 import edge.twin.card as module
-from edge.radar.dca1000_control import RATES_MBIT_S, CardConfig, CardError, card_rate_bit_s, require_rate
+from edge.radar.card_rate import RATES_MBIT_S, card_rate_bit_s
+from edge.radar.dca1000_control import CardConfig, CardError, require_rate
 from edge.radar.dca1000_messages import DATA_LOST, FPGA_GEN, Command, parse_reply, request
 from edge.radar.firmware import parse_chirp
 from edge.radar.limits import broken_limits

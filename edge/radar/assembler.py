@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from edge.frames import RawFrame
+from edge.radar.dca1000_messages import PAYLOAD_BYTES
 from edge.radar.udp import Datagram
 
 HEADER = struct.Struct("<IIH")
-PAYLOAD_BYTES = 1456
 MAX_PACKET_BYTES = HEADER.size + PAYLOAD_BYTES
 
 # A packet this far from the newest is late or follows a loss. One farther off is much too late or not of the stream.

@@ -9,7 +9,6 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +17,8 @@ import msgspec
 from edge.chirp import ChirpConfig
 from edge.errors import InputError
 from edge.files import read_text_file
-from edge.radar.assembler import PAYLOAD_BYTES
 from edge.radar.card_json import explain_json, is_json
+from edge.radar.card_rate import MAX_DELAY_US, MIN_DELAY_US, card_rate_bit_s, max_packet_delay_us
 from edge.radar.dca1000_messages import (
     FPGA_GEN,
     HARMLESS,
@@ -36,12 +35,6 @@ from edge.radar.dca1000_messages import (
 ANSWER_S = 0.5  # until a request is repeated; the card answers within milliseconds unless it is busy configuring
 ATTEMPTS = 20  # of each request; TI's own tools wait ten seconds as well
 FEW_ATTEMPTS = 6  # where somebody waits for the program to end
-# What the card carries, Mbit/s, by the delay between packets, us (TI's CLI developer guide); at other delays the
-# time that a packet takes lies in between: about the delay and 11 us.
-RATES_MBIT_S = {5: 706, 10: 545, 25: 325, 50: 193}
-MIN_DELAY_US, MAX_DELAY_US = 5, 500
-_PAYLOAD_BITS = 8 * PAYLOAD_BYTES
-
 log = logging.getLogger(__name__)
 
 
@@ -62,23 +55,6 @@ class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ipaddress.IPv4Address(address)
         if self.card_address == self.host_address:
             raise ValueError(f"card_address and host_address are both {self.card_address}: they are two machines'")
-
-
-def card_rate_bit_s(packet_delay_us: float) -> float:
-    """What the card carries with this delay between packets."""
-    packet_us = {delay: _PAYLOAD_BITS / rate for delay, rate in RATES_MBIT_S.items()}
-    longest = max(packet_us)
-    if packet_delay_us >= longest:
-        return _PAYLOAD_BITS / (packet_us[longest] + packet_delay_us - longest) * 1e6
-    low, high = next((low, high) for low, high in pairwise(sorted(packet_us)) if packet_delay_us < high)
-    share = (packet_delay_us - low) / (high - low)
-    return _PAYLOAD_BITS / (packet_us[low] + share * (packet_us[high] - packet_us[low])) * 1e6
-
-
-def max_packet_delay_us(chirp: ChirpConfig) -> int | None:
-    """The longest delay between packets with which the card carries these frames; None: it cannot."""
-    delays = range(MAX_DELAY_US, MIN_DELAY_US - 1, -1)
-    return next((delay for delay in delays if card_rate_bit_s(delay) >= chirp.rate_bit_s), None)
 
 
 def require_rate(chirp: ChirpConfig, card: CardConfig) -> None:

@@ -18,6 +18,7 @@ MAX_REPLY_BYTES = 2048  # what a datagram of an Ethernet frame may hold, though 
 # Raw mode, two LVDS lanes (AWR1843), capture, over Ethernet, 16 bit, and a timer of 30 s that capture does not use.
 FPGA_GEN = bytes((1, 2, 1, 2, 3, 30))
 PACKET_BYTES = 1472
+PAYLOAD_BYTES = 1456  # radar data of a packet
 TICKS_PER_US = 125  # of the FPGA, 8 ns each; sending plain microseconds, as some tools do, is 125 times too little
 STATUS = {
     0: "no LVDS data: the radar is not streaming (sensorStart missing or refused, or lanes not set to two)",

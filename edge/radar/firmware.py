@@ -13,8 +13,8 @@ from typing import Literal
 from edge.chirp import HARDWARE_TRIGGER, SOFTWARE_TRIGGER, ChirpConfig, ChirpConfigError, require_heartbeat
 from edge.errors import InputError
 from edge.files import read_text_file
+from edge.radar.card_rate import max_packet_delay_us
 from edge.radar.command_lines import Line, command_lines, count_hint
-from edge.radar.dca1000_control import max_packet_delay_us
 from edge.radar.firmware_check import require_accepted, require_start
 from edge.radar.firmware_detection import firmware_of, lab_error, require_command_set
 from edge.radar.front_end_limits import ADC_FORMATS, FAMILIES

@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import InputError
-from edge.radar.assembler import HEADER, PAYLOAD_BYTES
+from edge.radar.assembler import HEADER
+from edge.radar.dca1000_messages import PAYLOAD_BYTES
 
 PART_UNIT_BYTES = 1 << 20  # the capture programs take a whole number of these as the largest part
 RESTART_PACKETS = 1000  # number 1 so far behind the last is no late packet: the card has begun a new stream

@@ -14,14 +14,15 @@ import struct
 import time
 from collections import deque
 
-from edge.radar.assembler import PAYLOAD_BYTES, pack_header
-from edge.radar.dca1000_control import MAX_DELAY_US, MIN_DELAY_US, card_rate_bit_s
+from edge.radar.assembler import pack_header
+from edge.radar.card_rate import MAX_DELAY_US, MIN_DELAY_US, card_rate_bit_s
 from edge.radar.dca1000_messages import (
     DATA_LOST,
     FOOTER,
     FPGA_GEN,
     HEADER,
     PACKET_BYTES,
+    PAYLOAD_BYTES,
     REPLY,
     TICKS_PER_US,
     Command,
