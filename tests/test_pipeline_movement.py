@@ -41,7 +41,7 @@ def assert_silent_while_away(seen, scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("name", "start_s", "end_s", "spoken"),
-    [("off_axis", 0, 16, 5), ("rbm_mild", 4, 36, 10), ("rbm_extensive", 4, 38, 8), ("phase_steps", 0, 24, 10)],
+    [("off_axis", 0, 17, 4), ("rbm_mild", 4, 36, 8), ("rbm_extensive", 4, 38, 8), ("phase_steps", 0, 24, 9)],
 )
 def test_no_scene_gives_a_wrong_rate(chirp, name, start_s, end_s, spoken):
     scene = SCENES[name]
