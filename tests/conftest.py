@@ -36,8 +36,7 @@ def unhurried_disk(monkeypatch):
 @pytest.fixture
 def in_process(monkeypatch):
     """Work for other processes is done in this one: a new interpreter takes seconds to import what it needs."""
-    for module in ("spectrograms", "simulate"):
-        monkeypatch.setattr(f"train.{module}.ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    monkeypatch.setattr("train.workers.ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
 
 
 @pytest.fixture(scope="session")
