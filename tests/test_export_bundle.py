@@ -22,6 +22,7 @@ from tests.peers.rounding import relative_error, rounding_noise
 from train import checkpoint
 
 
+@pytest.mark.slow  # the paper's network has twenty times compact's weights
 def test_the_reference_leaves_as_plain_operators_and_says_the_same():
     network = trained("reference")
     model = to_onnx(network, 50)
@@ -65,6 +66,7 @@ def test_the_bundle_says_all_about_itself_and_nothing_about_the_machine(compact_
     assert sum(path.stat().st_size for path in compact_bundle.iterdir()) < 10e6
 
 
+@pytest.mark.slow  # it exports anew
 def test_a_new_bundle_replaces_the_one_before_and_nothing_else(trained_checkpoint, compact_bundle, bundle_copy):
     (bundle_copy / MODEL).write_bytes(b"damaged")
     assert exporter.main([os.fspath(trained_checkpoint), "--out", os.fspath(bundle_copy)]) == 0

@@ -162,6 +162,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.slow  # two interpreters import torch
 def test_two_processes_do_what_one_does_with_both_batches(tmp_path):
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     ranks = [subprocess.Popen([sys.executable, "-c", RANK, tmp_path, str(rank)], env=env) for rank in (0, 1)]
