@@ -38,7 +38,7 @@ lock: .venv/.release
 clean:
 	rm -rf .venv
 
-.venv/.%: pyproject.toml edge/dsp/_sst.c edge/dsp/_fft.h
+.venv/.%: pyproject.toml edge/dsp/sst/_sst.c edge/dsp/sst/_fft.h
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Setting up .venv ($*), a minute or two the first time ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'

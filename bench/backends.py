@@ -5,7 +5,7 @@
 Each from a spectrogram to probabilities, as the runtime calls it, on one core and on two. On one, the thread's own time
 on its processor counts, which is what the clock shows where nobody else wants it; on two, the clock's. The contenders
 take turns, so that a busy machine is unfair to all of them alike; the median of ROUNDS turns counts. Time does not
-depend on the weights, so these are fresh. int8 is computed in float32 on a CPU (`edge.backends.onnxrt`).
+depend on the weights, so these are fresh. int8 is computed in float32 on a CPU (`edge.inference.backends.onnxrt`).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ import numpy as np
 import onnxruntime
 import torch
 
-from edge.backends.base import Predictor
-from edge.backends.onnxrt import OnnxRuntime
-from edge.frames import Float32
-from edge.spec import SST_BINS, SST_COLUMNS
+from edge.core.spec import SST_BINS, SST_COLUMNS
+from edge.core.types import Float32
+from edge.inference.backends.base import Predictor
+from edge.inference.backends.onnxrt import OnnxRuntime
 from export.bundle import in_memory
 from export.precision import in_precision
-from train.checkpoint import Checkpoint
-from train.config import Data, TrainConfig, Training
 from train.model import NETWORKS, Network
-from train.predict import TorchPredictor
+from train.training.checkpoint import Checkpoint
+from train.training.config import Data, TrainConfig, Training
+from train.training.predictor import TorchPredictor
 
 POINTS = 50
 ROUNDS = 20

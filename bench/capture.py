@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from edge.radar.dca1000 import DataPort
-from edge.radar.decode import decode
-from edge.radar.firmware import load_chirp
+from edge.radar.chirp_file.parser import load_chirp
+from edge.radar.dca1000.data_port import DataPort
+from edge.radar.iq import decode
 from edge.twin.card import Packetizer
 
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config/awr1843_mmecg.cfg")

@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from edge.chirp import ChirpConfig, require_heartbeat
-from edge.errors import InputError
-from edge.radar.firmware import load_chirp
-from edge.radar.front_end_limits import FAMILIES
-from edge.radar.limit import LimitError
+from edge.core.errors import InputError
+from edge.radar.chirp import ChirpConfig, require_heartbeat
+from edge.radar.chirp_file.front_end_limits import FAMILIES
+from edge.radar.chirp_file.limit import LimitError
+from edge.radar.chirp_file.parser import load_chirp
 
 SUFFIXES = {".cfg", ".json", ".xml"}
 COLUMN_CHARS = 48

@@ -3,11 +3,13 @@
     pip install -e '.[bench]' && python bench/classical.py [FOLDER OF RECORDINGS]
 
 The plain method takes each 10 s window by itself: band 2-20 Hz, Hilbert envelope 0.5-4 Hz, autocorrelation summed
-over the channels, strongest peak. Ours is `edge.dsp.classical`, streaming. Both see the same displacement and are
+over the channels, strongest peak. Ours is `edge.vitals.classical_heart_rate`, streaming. Both see the same
+displacement and are
 asked once a second, from 6 s on; "right" is within max(5 bpm, 10 %) of the mean rate of the reference in the last 10 s.
 "Published" passes the gates of confidence and doubt; the runtime asks for 10 s of history beside. Where a belt tells
 the rate of breathing, the last column is the median error of ours, from 9 s on.
-The constants of `edge.dsp.classical` were chosen on these very recordings, cw_iq apart, so its figures are optimistic.
+The constants of `edge.vitals.classical_heart_rate` were chosen on these very recordings, cw_iq apart, so its figures
+are optimistic.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ import neurokit2 as nk
 import numpy as np
 from scipy import io, signal
 
-from edge.dsp.breathing import BreathingEstimator
-from edge.dsp.classical import HeartRateEstimator
-from edge.dsp.phase import PhaseTracker, Resampler, SecondDerivative
-from edge.frames import Chest, RcgBlock
-from edge.spec import RCG_RATE_HZ, WINDOW_S
+from edge.core.spec import RCG_RATE_HZ, WINDOW_S
+from edge.core.types import Chest, RcgBlock
+from edge.dsp.frontend.phase import PhaseTracker, Resampler, SecondDerivative
+from edge.vitals.breathing_rate import BreathingEstimator
+from edge.vitals.classical_heart_rate import HeartRateEstimator
 from edge.vitals.quality import CONFIDENCE_NEEDED
 
 BGT60_WAVELENGTH_M = 299_792_458 / 60.75e9
@@ -130,7 +132,7 @@ def follow(record: Record) -> Iterator[tuple[float, float, float, bool, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recordings", type=Path, nargs="?", default=Path(__file__).parents[2] / "shared" / "real")
+    parser.add_argument("recordings", type=Path, metavar="FOLDER", help="a folder per set of real recordings")
     root = parser.parse_args().recordings
     print("set        seconds  plain right  ours right  ratio   published  of these right  breathing off by")
     for name, read in SETS.items():

@@ -21,12 +21,12 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from edge.frames import RawFrame
+from edge.core.spec import RCG_RATE_HZ, VITALS_PERIOD_S
+from edge.core.types import RawFrame
 from edge.pipeline import Pipeline
-from edge.radar.dca1000 import DataPort
-from edge.radar.decode import decode_frame, encode
-from edge.radar.firmware import load_chirp
-from edge.spec import RCG_RATE_HZ, VITALS_PERIOD_S
+from edge.radar.chirp_file.parser import load_chirp
+from edge.radar.dca1000.data_port import DataPort
+from edge.radar.iq import decode_frame, encode
 from edge.twin.body import Body
 from edge.twin.card import EmulatedCard, Faults
 from edge.twin.fmcw import Fmcw

@@ -17,14 +17,14 @@ from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from edge.network import load_network
-from edge.spec import RCG_RATE_HZ, SST_WINDOW
-from edge.vitals.stitch import Stitcher
+from edge.core.spec import RCG_RATE_HZ, SST_WINDOW
+from edge.ecg.stitcher import Stitcher
+from edge.inference.loader import load_network
 from train.data.dataset import Recording, load
 from train.data.labels import clean_ecg
 from train.evaluate import UNSEEN, UNSEEN_SEED, UNSEEN_SUBJECTS
-from train.metrics import BeatMatch, match_beats, pcc
-from train.reconstruct import reconstruct
+from train.evaluation.metrics import BeatMatch, match_beats, pcc
+from train.evaluation.reconstruct import reconstruct
 from train.simulate import simulate_set
 
 DELAYS_S = (0.5, 1.0, 2.0, 3.0)

@@ -3,7 +3,8 @@
     python bench/quality.py [--people N] [FOLDER OF RECORDINGS]
 
 Simulated people (a seed that nothing was trained or fitted on) through raw frames and the whole chain, a minute in each
-scenario of `train.scenarios`; then real recordings from their displacement on, where the folder has them. A rate is
+scenario of `train.simulation.scenarios`; then real recordings from their displacement on, where the folder has them. A
+rate is
 wrong beyond max(5 bpm, 10 %) of the mean rate of the true beats in the last 10 s. Movement: of each second, the highest
 score of a block, against whether the person moved for 0.3 s of it. Time to flag: from a movement's begin to the first
 vitals that say so (they come once a second); to recover: from its end to the next valid rate, where there was one
@@ -29,13 +30,13 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.classical import SETS
-from edge.dsp.phase import SecondDerivative
-from edge.network import load_network
+from edge.core.spec import VITALS_PERIOD_S
+from edge.dsp.frontend.phase import SecondDerivative
+from edge.inference.loader import load_network
 from edge.pipeline import Pipeline
-from edge.radar.firmware import load_chirp
-from edge.spec import VITALS_PERIOD_S
+from edge.radar.chirp_file.parser import load_chirp
 from edge.vitals.quality import tolerance_bpm
-from train.scenarios import KINDS, draw_scenario, frames, true_bpm, watch_rcg
+from train.simulation.scenarios import KINDS, draw_scenario, frames, true_bpm, watch_rcg
 
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
 SEED, PEOPLE = 9003, 12
@@ -146,15 +147,16 @@ def median_or_nan(values: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recordings", type=Path, nargs="?", default=Path(__file__).parents[2] / "shared" / "real")
+    parser.add_argument("recordings", type=Path, nargs="?", metavar="FOLDER", help="real recordings, a folder per set")
     parser.add_argument("--people", type=int, default=PEOPLE)
     args = parser.parse_args()
     numbers = [number for kind in KINDS for number in range(1, args.people + 1)]
     kinds = [kind for kind in KINDS for _ in range(args.people)]
-    sets = [name for name in ("ustc_af", "phase80", "bgt60") if (args.recordings / name).is_dir()]
+    folder: Path | None = args.recordings
+    sets = [name for name in ("ustc_af", "phase80", "bgt60") if folder and (folder / name).is_dir()]
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         minutes = list(track(pool.map(simulated, numbers, kinds), "simulated people", total=len(kinds)))
-        real = list(track(pool.map(partial(recorded, args.recordings), sets), "recordings", total=len(sets)))
+        real = list(track(pool.map(partial(recorded, folder), sets), "recordings", total=len(sets)))
 
     print("| after 15 s | seconds | published | of these wrong | network right | classical right |")
     print("| -- | --: | --: | --: | --: | --: |")

@@ -7,7 +7,7 @@ the true acceleration of the heart's motion at the place where it listens, at th
 channels and chests counts. Beside it the simple choices: of one antenna pair, the range bin whose echo is strongest,
 and that which moves most, against the truth at the spot where the heart beats strongest. The share is that of points
 within 3 cm of the chest's surface. The last rows are those of a board whose twelve phases are off at random, without
-and with the calibration that `edge.dsp.reflector` measures on the twin's reflector.
+and with the calibration that `edge.dsp.frontend.reflector_calibration` measures on the twin's reflector.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from pathlib import Path
 import numpy as np
 from scipy import signal
 
-from edge.calibration import UNCALIBRATED, Calibration
-from edge.dsp.chest import range_profile
-from edge.dsp.focus import Focus
-from edge.dsp.phase import PhaseTracker, SecondDerivative
-from edge.dsp.rcg import RcgExtractor
-from edge.dsp.reflector import measure as measure_reflector
-from edge.frames import RadarFrame, RcgBlock
-from edge.radar.firmware import load_chirp
-from edge.spec import RCG_RATE_HZ
+from edge.core.spec import RCG_RATE_HZ
+from edge.core.types import RadarFrame, RcgBlock
+from edge.dsp.frontend.beamforming import Focus
+from edge.dsp.frontend.chest_finder import range_profile
+from edge.dsp.frontend.phase import PhaseTracker, SecondDerivative
+from edge.dsp.frontend.rcg import RcgExtractor
+from edge.dsp.frontend.reflector_calibration import measure as measure_reflector
+from edge.radar.calibration import UNCALIBRATED, Calibration
+from edge.radar.chirp_file.parser import load_chirp
 from edge.twin.board import Board, uneven
 from edge.twin.fmcw import Fmcw
 from edge.twin.scene import SCENES, Scene

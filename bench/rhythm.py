@@ -24,12 +24,12 @@ from rich.progress import track
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.quality import CHIRP, SEED
-from edge.network import load_network
+from edge.core.spec import RCG_RATE_HZ
+from edge.inference.loader import load_network
 from edge.pipeline import Pipeline
-from edge.spec import RCG_RATE_HZ
-from edge.vitals.heart_rate import RHYTHM_S
-from train.data.motion import integrated
-from train.scenarios import watch_rcg
+from edge.vitals.beat_heart_rate import RHYTHM_S
+from train.data.readers.motion import integrated
+from train.simulation.scenarios import watch_rcg
 from train.simulation.session import draw_session
 from train.simulation.subject import draw_subject
 from train.simulation.trial import simulate

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from scipy import signal
 
-from edge.radar.firmware import load_chirp
-from edge.spec import RCG_RATE_HZ
+from edge.core.spec import RCG_RATE_HZ
+from edge.radar.chirp_file.parser import load_chirp
 from edge.twin.body import Body
 from train.simulation.session import Session, draw_session
-from train.simulation.slow import through_frames
+from train.simulation.slow_motion import through_frames
 from train.simulation.subject import draw_subject
 from train.simulation.trial import SAMPLES, simulate
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.dsp.sst_native import COMPILED
-from edge.spec import RCG_RATE_HZ
-from train.spectrograms import count_windows, write_spectrograms
+from edge.core.spec import RCG_RATE_HZ
+from edge.dsp.sst.native import COMPILED
+from train.data.spectrograms import count_windows, write_spectrograms
 
 CHANNELS = 50
 MMECG_S = 91 * 177.5

@@ -25,12 +25,8 @@ import numpy as np
 import ssqueezepy
 from ssqueezepy import Wavelet, ssq_cwt
 
-import edge.dsp.sst
-from edge.dsp.phase import SecondDerivative
-from edge.dsp.sst import HOP, HighPass, Sst
-from edge.dsp.sst_native import COMPILED
-from edge.dsp.sst_reference import extend, morlet, sst_reference
-from edge.spec import (
+import edge.dsp.sst.transform
+from edge.core.spec import (
     RCG_RATE_HZ,
     SST_BIN_OCTAVES,
     SST_BINS,
@@ -40,6 +36,10 @@ from edge.spec import (
     SST_WINDOW,
     SstSpec,
 )
+from edge.dsp.frontend.phase import SecondDerivative
+from edge.dsp.sst.native import COMPILED
+from edge.dsp.sst.reference import extend, morlet, sst_reference
+from edge.dsp.sst.transform import HOP, HighPass, Sst
 from edge.twin.body import Body
 from edge.twin.heart import Heart
 
@@ -87,7 +87,7 @@ def contenders(x: np.ndarray) -> dict[str, Callable[[], object]]:
     """Name to a call; what ssqueezepy reads from the environment is set around it."""
     now = np.ascontiguousarray(x[:, -SstSpec().segment :])
     window = np.ascontiguousarray(x[:, -SST_WINDOW:])
-    with patch.object(edge.dsp.sst, "COMPILED", False):
+    with patch.object(edge.dsp.sst.transform, "COMPILED", False):
         in_numpy = Sst(CHANNELS)
     calls: dict[str, Callable[[], object]] = {
         "ssqueezepy, its defaults": lambda: ssq_cwt(now, fs=RCG_RATE_HZ),
@@ -134,7 +134,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     os.environ["SSQ_PARALLEL"] = "0"
     if not COMPILED:
-        raise SystemExit("edge/dsp/_sst.c was not compiled: install a C compiler and run pip install -e . again")
+        raise SystemExit("edge/dsp/sst/_sst.c was not compiled: install a C compiler and run pip install -e . again")
     print(f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}, ", end="")
     print(f"ssqueezepy {ssqueezepy.__version__}; {CHANNELS} channels, medians of {ROUNDS} turns\n")
     x = chest()

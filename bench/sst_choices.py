@@ -15,10 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import signal
 
-from edge.dsp.phase import Resampler, SecondDerivative
-from edge.dsp.sst import HighPass
-from edge.dsp.sst_reference import extend, morlet
-from edge.spec import (
+from edge.core.spec import (
     RCG_RATE_HZ,
     SST_BIN_OCTAVES,
     SST_BINS,
@@ -28,6 +25,9 @@ from edge.spec import (
     SST_SCALES,
     SST_WINDOW,
 )
+from edge.dsp.frontend.phase import Resampler, SecondDerivative
+from edge.dsp.sst.reference import extend, morlet
+from edge.dsp.sst.transform import HighPass
 from edge.twin.body import Body
 from edge.twin.heart import Heart
 

@@ -20,12 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from edge.dsp.phase import SecondDerivative
-from edge.dsp.sst_reference import sst_reference
-from edge.dsp.sst_tables import sst_tables
-from edge.errors import InputError
-from edge.kernels.sst_cuda import CudaSst
-from edge.spec import (
+from edge.core.errors import InputError
+from edge.core.spec import (
     RCG_RATE_HZ,
     SST_AR_ORDER,
     SST_BINS,
@@ -35,6 +31,10 @@ from edge.spec import (
     SST_SCALES,
     SstSpec,
 )
+from edge.dsp.frontend.phase import SecondDerivative
+from edge.dsp.sst.reference import sst_reference
+from edge.dsp.sst.tables import sst_tables
+from edge.gpu.sst import CudaSst
 from edge.twin.heart import Heart
 
 BATCHES = (1, 64)

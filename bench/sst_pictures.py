@@ -15,9 +15,9 @@ import numpy as np
 from scipy import io
 from ssqueezepy import ssq_cwt
 
-from edge.plot import ChestMotion, draw, motion_of_displacement, motion_of_recording
-from edge.recording import open_recording
-from edge.spec import RCG_RATE_HZ
+from edge.cli.plot import ChestMotion, draw, motion_of_displacement, motion_of_recording
+from edge.core.spec import RCG_RATE_HZ
+from edge.sources.recording import open_recording
 from edge.twin.body import Body
 from edge.twin.heart import Heart
 

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train.backward import MultiTaskBackward
 from train.strategies import STRATEGIES, GradientStrategy
+from train.training.backward import MultiTaskBackward
 
 ROUNDS = 20
 TASKS = ("ecg", "anchor", "cycle")

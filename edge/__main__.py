@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from edge.interrupts import INTERRUPTED, end_quietly
+from edge.core.interrupts import INTERRUPTED, end_quietly
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small products threads only wait for each other
 

@@ -17,19 +17,19 @@ from typing import Protocol
 
 import numpy as np
 
-from edge.calibration import UNCALIBRATED, Calibration
-from edge.chirp import ChirpConfig
-from edge.dsp.breathing import BreathingEstimator
-from edge.dsp.classical import HeartRateEstimator
-from edge.dsp.rcg import MAX_GAP_S, RcgExtractor
-from edge.frames import EcgBlock, FrameCount, Quality, RadarFrame, RcgBlock, Vitals, Waveform
-from edge.reconstruction import Begin, EcgReconstructor
+from edge.core.spec import RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
+from edge.core.types import EcgBlock, FrameCount, Quality, RadarFrame, RcgBlock, Vitals, Waveform
+from edge.dsp.frontend.rcg import MAX_GAP_S, RcgExtractor
+from edge.ecg.reconstructor import Begin, EcgReconstructor
+from edge.ecg.stitcher import DELAY_S
+from edge.radar.calibration import UNCALIBRATED, Calibration
+from edge.radar.chirp import ChirpConfig
 from edge.sources import Source
-from edge.spec import RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
-from edge.vitals.heart_rate import BeatList
+from edge.vitals.beat_heart_rate import BeatList
+from edge.vitals.breathing_rate import BreathingEstimator
+from edge.vitals.classical_heart_rate import HeartRateEstimator
 from edge.vitals.movement import MovementWatch
 from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, assess
-from edge.vitals.stitch import DELAY_S
 
 FIRST_SECONDS_S = 5.0  # the chest is first looked for after four
 

@@ -24,16 +24,16 @@ from typing import Any, get_args
 import onnx
 from rich.console import Console
 
-from edge import bundle
-from edge.arguments import count
-from edge.backends.engine import About, digest_of, this_machine, write
-from edge.backends.tensorrt import tensorrt
-from edge.bundle import Bundle, Precision
-from edge.cuda import cuda_driver
-from edge.dsp.points import POINTS
-from edge.errors import InputError, install_hint
-from edge.frames import Float32
-from edge.interrupts import raise_on_interrupt
+from edge.cli.arguments import count
+from edge.core.errors import InputError, install_hint
+from edge.core.interrupts import raise_on_interrupt
+from edge.core.types import Float32
+from edge.dsp.frontend.point_selection import POINTS
+from edge.gpu.context import cuda_driver
+from edge.inference import bundle
+from edge.inference.backends.engine_file import About, digest_of, this_machine, write
+from edge.inference.backends.tensorrt import tensorrt
+from edge.inference.bundle import Bundle, Precision
 from export.builder import BuildError, build
 from export.operators import check_operators, fixed
 from export.precision import in_precision
@@ -52,7 +52,7 @@ def network_of(path: Path, data: Path | None, dry: bool) -> tuple[Bundle, Sequen
         made = bundle.load(path)
     else:
         from export import bundle as exporter  # needs torch, which a Jetson may not have
-        from train import checkpoint
+        from train.training import checkpoint
 
         with Console(stderr=True).status(f"{path} to ONNX"):
             made = (exporter.in_memory if dry else exporter.write)(checkpoint.load(path), path.with_suffix(""))

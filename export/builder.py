@@ -16,8 +16,8 @@ from typing import Any
 import onnx
 from rich.progress import Progress
 
-from edge.errors import InputError
-from edge.files import write_whole
+from edge.core.errors import InputError
+from edge.core.files import write_whole
 
 
 class BuildError(InputError):

@@ -18,26 +18,26 @@ from typing import get_args
 import msgspec
 import onnx
 
-from edge import bundle
-from edge.backends.onnxrt import OnnxRuntime
-from edge.bundle import DESCRIPTION, MODEL, Bundle, Description, Metrics, Points, Precision, Provenance
-from edge.errors import InputError
-from edge.files import write_whole
-from edge.frames import Float32
-from edge.interrupts import raise_on_interrupt
-from edge.spec import SST_DEFAULT, fingerprint
+from edge.core.errors import InputError
+from edge.core.files import write_whole
+from edge.core.interrupts import raise_on_interrupt
+from edge.core.spec import SST_DEFAULT, fingerprint
+from edge.core.types import Float32
+from edge.inference import bundle
+from edge.inference.backends.onnxrt import OnnxRuntime
+from edge.inference.bundle import DESCRIPTION, MODEL, Bundle, Description, Metrics, Points, Precision, Provenance
 from export.card import model_card
 from export.difference import differences, made_up
 from export.operators import ExportError
 from export.precision import in_precision
 from export.to_onnx import to_onnx
 from export.windows import windows_of
-from train import checkpoint
-from train.checkpoint import Checkpoint
 from train.data.dataset import load
 from train.evaluate import part_of
 from train.model import POINTS
-from train.predict import TorchPredictor
+from train.training import checkpoint
+from train.training.checkpoint import Checkpoint
+from train.training.predictor import TorchPredictor
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
 """What torch and ONNX Runtime may differ by, in any output; pieces are about 1 high."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from string import Template
 
-from edge.bundle import Description, Metrics
-from edge.spec import NOT_A_DEVICE
+from edge.core.spec import NOT_A_DEVICE
+from edge.inference.bundle import Description, Metrics
 
 NAMED = 40
 """More people than these are only counted."""

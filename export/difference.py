@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from edge.backends.base import Predictor
-from edge.bundle import Points
-from edge.frames import Float32
-from edge.spec import SST_BINS, SST_COLUMNS
+from edge.core.spec import SST_BINS, SST_COLUMNS
+from edge.core.types import Float32
+from edge.inference.backends.base import Predictor
+from edge.inference.bundle import Points
 
 ANY_POINTS = (1, 9, 50)
 """What is tried of a network that takes any number."""

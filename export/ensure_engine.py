@@ -12,14 +12,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from edge import bundle
-from edge.backends.base import BackendError
-from edge.backends.engine import read, this_machine
-from edge.backends.tensorrt import tensorrt
-from edge.config import ConfigError, load_config
-from edge.cuda import cuda_driver
-from edge.errors import InputError
-from edge.interrupts import raise_on_interrupt
+from edge.core.errors import InputError
+from edge.core.interrupts import raise_on_interrupt
+from edge.gpu.context import cuda_driver
+from edge.inference import bundle
+from edge.inference.backends.base import BackendError
+from edge.inference.backends.engine_file import read, this_machine
+from edge.inference.backends.tensorrt import tensorrt
+from edge.runtime.config import ConfigError, load_config
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import onnx
 
-from edge.errors import InputError
+from edge.core.errors import InputError
 
 LAST_OPSET = 20
 """What TensorRT 10.3 (JetPack 6.2) parses at most."""

@@ -9,8 +9,8 @@ from dataclasses import replace
 import msgspec
 import onnx
 
-from edge.bundle import MODEL, Bundle, Precision
-from edge.frames import Float32
+from edge.core.types import Float32
+from edge.inference.bundle import MODEL, Bundle, Precision
 from export.half import in_half
 from export.operators import ExportError, check_operators
 

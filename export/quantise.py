@@ -15,7 +15,7 @@ from onnx import ModelProto, load
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static  # type: ignore[import-untyped]
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata  # type: ignore[import-untyped]
 
-from edge.frames import Float32
+from edge.core.types import Float32
 
 WORK = ["Conv", "ConvTranspose"]
 """Computed in int8."""

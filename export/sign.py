@@ -11,11 +11,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from edge import bundle
-from edge.errors import InputError
-from edge.files import write_whole
-from edge.interrupts import raise_on_interrupt
-from edge.signature import SIGNATURE, load_key
+from edge.core.errors import InputError
+from edge.core.files import write_whole
+from edge.core.interrupts import raise_on_interrupt
+from edge.inference import bundle
+from edge.inference.signature import SIGNATURE, load_key
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,8 +8,8 @@ import warnings
 import onnx
 import torch
 
-from edge.bundle import Points, inputs, outputs
-from edge.spec import SST_BINS, SST_COLUMNS
+from edge.core.spec import SST_BINS, SST_COLUMNS
+from edge.inference.bundle import Points, inputs, outputs
 from export.operators import check_operators
 from train.model.network import Network
 

@@ -17,22 +17,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from edge import bundle
-from edge.backends.base import Predictor
-from edge.backends.onnxrt import OnnxRuntime
-from edge.bundle import Bundle, Precision
-from edge.errors import InputError
-from edge.frames import Float32
-from edge.interrupts import raise_on_interrupt
+from edge.core.errors import InputError
+from edge.core.interrupts import raise_on_interrupt
+from edge.core.types import Float32
+from edge.inference import bundle
+from edge.inference.backends.base import Predictor
+from edge.inference.backends.onnxrt import OnnxRuntime
+from edge.inference.bundle import Bundle, Precision
 from export.bundle import TOLERANCE, in_memory
 from export.difference import HEADS, differences
 from export.precision import in_precision
 from export.windows import replayed, windows_of
-from train import checkpoint
 from train.data.dataset import Recording, load
 from train.evaluate import evaluate, part_of
-from train.predict import TorchPredictor
-from train.summary import Row, summarise
+from train.evaluation.summary import Row, summarise
+from train.training import checkpoint
+from train.training.predictor import TorchPredictor
 
 FIGURES = {"r_timing_ms_median": -1, "ppi_error_ms": -1, "pcc": 1}
 """Of the three tasks, and whether more is better."""
@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
         made, ways = network(args.network)
         ways |= in_onnx_runtime(made, windows_of(part_of(data, "train", args.fold), made.about.points))
         if args.engine:
-            from edge.backends.tensorrt import TensorRt
+            from edge.inference.backends.tensorrt import TensorRt
 
             ways["TensorRT engine"] = TensorRt(made, args.engine)
         shown = {"data": windows_of(test, made.about.points, COMPARED)}

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from edge.backends.base import Predictor
-from edge.bundle import Points
-from edge.dsp.points import POINTS
-from edge.errors import InputError
-from edge.frames import Float32
+from edge.core.errors import InputError
+from edge.core.spec import SST_DEFAULT
+from edge.core.types import Float32
+from edge.dsp.frontend.point_selection import POINTS
+from edge.ecg.reconstructor import on_cpu
+from edge.inference.backends.base import Predictor
+from edge.inference.bundle import Points
 from edge.pipeline import Pipeline, first_problem
-from edge.reconstruction import on_cpu
-from edge.recording import open_recording
+from edge.sources.recording import open_recording
 from edge.sources.replay import ReplaySource
-from edge.spec import SST_DEFAULT
-from train.batches import Batches
 from train.data.dataset import Recording
+from train.training.batches import Batches
 
 CALIBRATION = 128
 """As many windows find int8's scales."""

@@ -15,8 +15,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
-from edge.radar.firmware import load_chirp
-from tests.peers.brokers import nobody_let_in, running_broker
+from edge.radar.chirp_file.parser import load_chirp
+from tests.helpers.brokers import nobody_let_in, running_broker
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +36,7 @@ def unhurried_disk(monkeypatch):
 @pytest.fixture
 def in_process(monkeypatch):
     """Work for other processes is done in this one: a new interpreter takes seconds to import what it needs."""
-    monkeypatch.setattr("train.workers.ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    monkeypatch.setattr("train.data.workers.ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +100,7 @@ def make_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Pat
 @pytest.fixture(scope="session")
 def trained_checkpoint(tmp_path_factory) -> Path:
     """Of the compact network."""
-    from tests.peers.networks import save_checkpoint
+    from tests.helpers.networks import save_checkpoint
 
     return save_checkpoint(tmp_path_factory.mktemp("run") / "best.pt")
 
@@ -108,9 +108,9 @@ def trained_checkpoint(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def compact_bundle(trained_checkpoint, make_once) -> Path:
     """That checkpoint's bundle; read it only."""
-    from edge.bundle import Metrics
+    from edge.inference.bundle import Metrics
     from export.bundle import write
-    from train.checkpoint import load
+    from train.training.checkpoint import load
 
     metrics = Metrics("made up", {"pcc": 0.5, "mdr": None})
     return make_once("compact", lambda folder: write(load(trained_checkpoint), folder, metrics))
@@ -126,8 +126,8 @@ def bundle_copy(compact_bundle, tmp_path) -> Path:
 def half_bundle(trained_checkpoint, compact_bundle, make_once) -> Path:
     """The same in half precision; read it only."""
     from export.bundle import write
-    from tests.peers.networks import exported_once
-    from train.checkpoint import load
+    from tests.helpers.networks import exported_once
+    from train.training.checkpoint import load
 
     with exported_once(compact_bundle):
         return make_once("half", lambda folder: write(load(trained_checkpoint), folder, precision="fp16"))

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from packaging.requirements import Requirement
 
-from edge.radar.udp import WANTED_BUFFER_BYTES
+from edge.radar.dca1000.udp import WANTED_BUFFER_BYTES
 from tests.conftest import ROOT
 
 DOCKERFILES = ("Dockerfile.jetson", "deploy/jetpack7.Dockerfile")

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import broker_of, card_of, load_config, token_of
 from edge.demo.processes import mosquitto_command
 from edge.mqtt.broker import Broker, greet, tls_context
 from edge.mqtt.client import MqttClient
 from edge.mqtt.topics import DISCOVERY, STATUS, VITALS
-from edge.radar.firmware import load_chirp
+from edge.radar.chirp_file.parser import load_chirp
+from edge.runtime.config import broker_of, card_of, load_config, token_of
 from tests.conftest import ROOT
-from tests.peers.brokers import Listener, answers, free_port
+from tests.helpers.brokers import Listener, answers, free_port
 
 # paho leaves the socket of a failed handshake to the garbage collector, which complains.
 pytestmark = [

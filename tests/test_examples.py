@@ -5,9 +5,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from edge.frames import Quality
-from tests.peers.network import Link
-from tests.peers.publishing import GOOD, connected
+from edge.core.types import Quality
+from tests.helpers.network import Link
+from tests.helpers.publishing import GOOD, connected
 
 SUBSCRIBER = Path(__file__).parents[1] / "examples/subscriber.py"
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from edge.radar.dca1000 import DataPort
-from edge.radar.decode import decode, encode
-from tests.peers.brokers import free_port
-from tests.test_radar_dca1000_control import CARD, HOST, answering
+from edge.radar.dca1000.data_port import DataPort
+from edge.radar.iq import decode, encode
+from tests.edge.radar.dca1000.test_control import CARD, HOST, answering
+from tests.helpers.brokers import free_port
 
 capture = pytest.importorskip("xwr.capture", exc_type=ImportError)
 

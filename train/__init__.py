@@ -2,7 +2,7 @@
 
 import sys
 
-from edge.interrupts import end_quietly
+from edge.core.interrupts import end_quietly
 
 if sys.argv[0] == "-m":  # python -m train..., and Python is still looking for the module: Ctrl-C is quiet from here on
     end_quietly("train")

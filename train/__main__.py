@@ -15,21 +15,21 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from edge.errors import InputError
-from edge.interrupts import raise_on_interrupt
-from edge.spec import RCG_RATE_HZ, SST_DEFAULT
-from train import checkpoint
-from train.batches import Batches
-from train.checkpoint import Checkpoint
-from train.config import TrainConfig, TrainConfigError, load_train_config
+from edge.core.errors import InputError
+from edge.core.interrupts import raise_on_interrupt
+from edge.core.spec import RCG_RATE_HZ, SST_DEFAULT
 from train.data.dataset import DataSet, load, with_windows
 from train.evaluate import part_of, report
-from train.loop import Run
 from train.model import POINTS
-from train.place import Place
-from train.predict import TorchPredictor
 from train.simulate import simulate_set
 from train.simulation.trial import SAMPLES
+from train.training import checkpoint
+from train.training.batches import Batches
+from train.training.checkpoint import Checkpoint
+from train.training.config import TrainConfig, TrainConfigError, load_train_config
+from train.training.distributed import Place
+from train.training.loop import Run
+from train.training.predictor import TorchPredictor
 
 
 def main(arguments: list[str] | None = None) -> int:

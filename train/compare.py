@@ -23,19 +23,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edge.backends.base import Predictor
-from edge.errors import InputError
-from edge.frames import Float32, TaskOutputs
-from edge.interrupts import raise_on_interrupt
+from edge.core.errors import InputError
+from edge.core.interrupts import raise_on_interrupt
+from edge.core.types import Float32, TaskOutputs
+from edge.inference.backends.base import Predictor
 from train.__main__ import data_of, run_of
-from train.config import Strategy, TrainConfig, load_train_config
 from train.data.dataset import DataSet
 from train.evaluate import evaluate, part_of
-from train.kept import claimed, keep_to, kept
-from train.loop import TASKS
-from train.metrics import delta_m
-from train.predict import TorchPredictor
-from train.summary import Row, summarise, table_one
+from train.evaluation.metrics import delta_m
+from train.evaluation.summary import Row, summarise, table_one
+from train.training.cached_work import claimed, keep_to, kept
+from train.training.config import Strategy, TrainConfig, load_train_config
+from train.training.loop import TASKS
+from train.training.predictor import TorchPredictor
 
 PRESETS = Path(__file__).parent / "presets"
 BASELINE = "stl"

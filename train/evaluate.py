@@ -17,22 +17,22 @@ from pathlib import Path
 
 from rich.progress import track
 
-from edge import bundle
-from edge.backends.base import Predictor
-from edge.backends.onnxrt import OnnxRuntime
-from edge.errors import InputError
-from edge.interrupts import raise_on_interrupt
-from train import checkpoint
+from edge.core.errors import InputError
+from edge.core.interrupts import raise_on_interrupt
+from edge.inference import bundle
+from edge.inference.backends.base import Predictor
+from edge.inference.backends.onnxrt import OnnxRuntime
 from train.data.dataset import DataSet, Recording, load
-from train.disturb import TESTS, disturbed
-from train.evaluation import TrialFigures, examine
-from train.metrics import delta_m
-from train.pictures import draw_distributions, draw_reconstructions
-from train.predict import TorchPredictor
-from train.reconstruct import Reconstruction
+from train.evaluation.figures import TrialFigures, examine
+from train.evaluation.metrics import delta_m
+from train.evaluation.noise_tests import TESTS, disturbed
+from train.evaluation.pictures import draw_distributions, draw_reconstructions
+from train.evaluation.reconstruct import Reconstruction
+from train.evaluation.summary import Row, grouped, markdown, summarise, table_one
 from train.simulate import simulate_set
 from train.simulation.trial import SAMPLES
-from train.summary import Row, grouped, markdown, summarise, table_one
+from train.training import checkpoint
+from train.training.predictor import TorchPredictor
 
 DRAWN = 6
 

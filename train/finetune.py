@@ -28,24 +28,24 @@ from typing import Any
 import msgspec
 import torch
 
-from edge import bundle
-from edge.arguments import count
-from edge.errors import InputError
-from edge.interrupts import raise_on_interrupt
-from edge.spec import SST_BINS, SST_COLUMNS
-from train import checkpoint
+from edge.cli.arguments import count
+from edge.core.errors import InputError
+from edge.core.interrupts import raise_on_interrupt
+from edge.core.spec import SST_BINS, SST_COLUMNS
+from edge.inference import bundle
 from train.__main__ import run_of
-from train.align import aligned
-from train.checkpoint import Checkpoint
-from train.config import Data, TrainConfig, Training
 from train.data.dataset import DataSet, load
 from train.data.splits import Fold, Split, split_subjects
 from train.evaluate import evaluate, part_of
-from train.from_bundle import checkpoint_of
-from train.kept import keep_to, kept
+from train.evaluation.summary import Row, markdown, summarise
 from train.model.network import Network
-from train.predict import TorchPredictor
-from train.summary import Row, markdown, summarise
+from train.training import checkpoint
+from train.training.bundle_weights import checkpoint_of
+from train.training.cached_work import keep_to, kept
+from train.training.checkpoint import Checkpoint
+from train.training.clock_alignment import aligned
+from train.training.config import Data, TrainConfig, Training
+from train.training.predictor import TorchPredictor
 
 EPOCHS, STEPS, RATE = 10, 20, 2e-4
 VIEWS = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned"}
@@ -53,7 +53,7 @@ SHOWN = (
     *("pcc", "lag_pcc", "r_timing_ms_median", "f1_aligned"),
     *("hr_error_bpm_median", "hr_right", "classical_hr_error_bpm_median", "classical_hr_right"),
 )
-"""Of train.summary.COLUMNS, in the table; the folds' figures.json have them all."""
+"""Of train.evaluation.summary.COLUMNS, in the table; the folds' figures.json have them all."""
 
 
 def settings_for(base: Checkpoint, data: DataSet, training: Training) -> TrainConfig:
@@ -124,7 +124,8 @@ def finetune(
 ) -> dict[str, object]:
     """All of it: the folds (the `first` ones; None: all), the table, `adapted.pt`. Returns the figures.
 
-    `align`: see train.align; only what is learnt from is aligned, not what is measured. Raises InputError, OSError.
+    `align`: see train.training.clock_alignment; only what is learnt from is aligned, not what is measured. Raises
+    InputError, OSError.
     """
     base_config = settings_for(base, data, training)
     what = {

@@ -22,23 +22,23 @@ import numpy as np
 from rich.progress import track
 from scipy import optimize, special
 
-from edge.dsp.rcg import RcgExtractor
-from edge.files import write_whole
-from edge.frames import Bool, Float64
-from edge.interrupts import raise_on_interrupt
-from edge.network import load_network
+from edge.core.files import write_whole
+from edge.core.interrupts import raise_on_interrupt
+from edge.core.spec import BLOCK_S, RCG_RATE_HZ
+from edge.core.types import Bool, Float64
+from edge.dsp.frontend.rcg import RcgExtractor
+from edge.inference.loader import load_network
 from edge.pipeline import Pipeline
-from edge.radar.firmware import load_chirp
-from edge.spec import BLOCK_S, RCG_RATE_HZ
-from edge.vitals.fitted import FILE, Fitted, Logistic, MovementFit, TrustFit
+from edge.radar.chirp_file.parser import load_chirp
 from edge.vitals.movement import MovementWatch
 from edge.vitals.quality import tolerance_bpm, trust_signs
-from train.data.motion import integrated
-from train.scenarios import SECONDS, draw_scenario, frames, true_bpm, watch_rcg
+from edge.vitals.quality_model import FILE, Fitted, Logistic, MovementFit, TrustFit
+from train.data.readers.motion import integrated
+from train.data.workers import worker_pool
+from train.simulation.scenarios import SECONDS, draw_scenario, frames, true_bpm, watch_rcg
 from train.simulation.session import draw_session
 from train.simulation.subject import draw_subject
 from train.simulation.trial import simulate
-from train.workers import worker_pool
 
 SEED = 502
 """Nobody of this seed is trained on or measured on."""

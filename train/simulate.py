@@ -18,15 +18,15 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from edge.errors import InputError
-from edge.interrupts import raise_on_interrupt
-from edge.spec import RCG_RATE_HZ
-from train.data import mmecg
+from edge.core.errors import InputError
+from edge.core.interrupts import raise_on_interrupt
+from edge.core.spec import RCG_RATE_HZ
+from train.data.readers import mmecg
+from train.data.workers import worker_pool
 from train.simulation.picture import draw_trial
 from train.simulation.session import draw_session
 from train.simulation.subject import draw_subject
 from train.simulation.trial import SAMPLES, simulate
-from train.workers import worker_pool
 
 _HEADER = b"MATLAB 5.0 MAT-file, simulated by radarecg: nobody's heart".ljust(116)
 _DESCRIPTION, _PARTS = "dataset.toml", "unfinished"

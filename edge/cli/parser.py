@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from edge import __version__
-from edge.errors import InputError
-from edge.spec import NOT_A_DEVICE
+from edge.core.errors import InputError
+from edge.core.spec import NOT_A_DEVICE
 
 COMMANDS = {
     "demo": "Broker, twin, runtime and a live view, on this machine.",

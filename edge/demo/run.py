@@ -17,10 +17,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from edge.core.interrupts import raise_on_interrupt
 from edge.demo import view
 from edge.demo.processes import WEB_PORT, Child, DemoError, Usage, free_port, start, start_broker, usual_port
 from edge.demo.subscriber import Subscriber
-from edge.interrupts import raise_on_interrupt
 
 DEVICE = "radar-twin"
 CHIRP = Path(__file__).parents[2] / "firmware_config" / "awr1843_mmecg.cfg"

@@ -13,10 +13,10 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ
 from edge.demo.subscriber import TRACE_S, Watch
 from edge.mqtt.payloads import VitalsPayload
 from edge.mqtt.topics import ROOT
-from edge.spec import NOT_A_DEVICE, RCG_RATE_HZ
 
 WIDTH, HEIGHT = 100, 26
 """Of the whole view where there is room; a smaller terminal gets as much as it has room for."""

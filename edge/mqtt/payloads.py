@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.frames import MovementLevel, QualityState
+from edge.core.spec import INTENDED_USE, NOT_A_DEVICE, RCG_RATE_HZ
+from edge.core.types import MovementLevel, QualityState
 from edge.mqtt import fields as f
-from edge.spec import INTENDED_USE, NOT_A_DEVICE, RCG_RATE_HZ
 
 State = Literal["online", "offline"]
 Reason = Literal["started", "stopped", "connection_lost"]

@@ -8,8 +8,9 @@ import time
 import numpy as np
 
 from edge import __version__
-from edge.chirp import ChirpConfig
-from edge.frames import EcgBlock, FrameCount, Quality, Rhythm, Vitals, Waveform
+from edge.core.clock import clock_state
+from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
+from edge.core.types import EcgBlock, FrameCount, Quality, Rhythm, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.client import MqttClient
@@ -18,8 +19,7 @@ from edge.mqtt.homeassistant import DISCOVERY_PREFIX, discovery, discovery_topic
 from edge.mqtt.outbox import BACKFILL_PER_S, Outbox
 from edge.mqtt.spool import Spool
 from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, LIVE, STATUS, VITALS, WAVEFORM
-from edge.spec import NOT_A_DEVICE, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
-from edge.timing import clock_state
+from edge.radar.chirp import ChirpConfig
 
 CLASSICAL = p.Model("classical-1")
 _WAVEFORM_STEPS = 1000  # counts for the largest sample of a block: finer than the eye, short in JSON

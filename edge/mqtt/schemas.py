@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from edge.core.spec import NOT_A_DEVICE
 from edge.mqtt import payloads as p
 from edge.mqtt.fields import TO_ITS_END
 from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, ROOT, STATUS, TOPICS, VITALS, WAVEFORM, Topic
-from edge.spec import NOT_A_DEVICE
 
 FOLDER = Path(__file__).with_name("schemas")
 

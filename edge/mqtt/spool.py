@@ -23,7 +23,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.errors import InputError
+from edge.core.errors import InputError
 
 EVICT_AT_ONCE = 16
 SPARE_BYTES = 16 << 10  # pages that an insertion may need beside the message's own

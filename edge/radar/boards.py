@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Literal, Protocol
 
-from edge.chirp import HARDWARE_TRIGGER, SOFTWARE_TRIGGER, ChirpConfig, ChirpConfigError
-from edge.errors import InputError
-from edge.radar.awr1843 import Awr1843
-from edge.radar.dca1000_control import Card, CardConfig, CardError, log_status
-from edge.radar.dca1000_messages import DATA_LOST
+from edge.core.errors import InputError
+from edge.radar.awr1843.driver import Awr1843
+from edge.radar.chirp import HARDWARE_TRIGGER, SOFTWARE_TRIGGER, ChirpConfig, ChirpConfigError
+from edge.radar.dca1000.control import Card, CardConfig, CardError, log_status
+from edge.radar.dca1000.messages import DATA_LOST
 
 WATCH_S = 0.2
 SILENT_S = 3.0  # frames come every 0.1 s at least

@@ -1,97 +1,28 @@
-"""Reads and writes a calibration file: a range bias, and a complex factor for each antenna pair.
-
-    range_bias_m = 0.0712
-    tx = [1, 2, 3]
-    rx = [1, 2, 3, 4]
-    factors = "0.98 -0.12  0.91 0.33  ..."
-
-`factors` are pairs Re Im, TX by TX in the order of `tx`, and RX by RX within: the numbers that follow the range bias in
-TI's `compRangeBiasAndRxChanPhase` (mmWave SDK 3.5 user guide), and may be pasted from it. That command is the stock
-demo's, for its own detections; the raw data stay as they are, and studio_cli answers it with Error -50.
-"""
+"""`Calibration`: what makes a board's antenna pairs alike, measured on a reflector
+(`edge.dsp.frontend.reflector_calibration`)."""
 
 from __future__ import annotations
 
-import cmath
-from pathlib import Path
-from typing import Annotated
+from dataclasses import dataclass
 
-import msgspec
-
-from edge.calibration import Calibration, CalibrationError
-from edge.chirp import ChirpConfig
-from edge.files import read_text_file
-
-MAX_BIAS_M = 0.3  # a board's own lines and filters delay by centimetres
-
-Antennas = Annotated[tuple[int, ...], msgspec.Meta(min_length=1)]
+from edge.core.errors import InputError
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    range_bias_m: float
-    tx: Antennas
-    rx: Antennas
-    factors: str
+class CalibrationError(InputError):
+    """The calibration cannot be used, or not be measured; the message says why and what to do."""
 
 
-def load_calibration(path: Path, chirp: ChirpConfig) -> Calibration:
-    """Reads a calibration file for the antenna pairs of a chirp file. Raises InputError, FileNotFoundError."""
-    return parse_calibration(read_text_file(path), chirp, str(path))
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A pair's samples times its factor have the phase of the exact path; ranges measured are `range_bias_m` too long.
+
+    `factors` are those of one chirp file's antenna pairs, in the order of its frames [tx, rx]; a single one is that of
+    all. `text` is the file they came from.
+    """
+
+    range_bias_m: float = 0.0
+    factors: tuple[complex, ...] = (1 + 0j,)
+    text: str = ""
 
 
-def parse_calibration(text: str, chirp: ChirpConfig, source: str) -> Calibration:
-    """The calibration of a chirp file's antenna pairs. Raises CalibrationError."""
-    try:
-        file = msgspec.toml.decode(text, type=_File)
-    except msgspec.DecodeError as error:
-        raise CalibrationError(f"{source}: {error}") from error
-    if not abs(file.range_bias_m) <= MAX_BIAS_M:
-        raise CalibrationError(f"{source}: range_bias_m is {file.range_bias_m}; no more than {MAX_BIAS_M} m either way")
-    pairs = [(tx, rx) for tx in file.tx for rx in file.rx]
-    factors = dict(zip(pairs, _factors(file, source), strict=True))
-    if len(factors) < len(pairs):
-        raise CalibrationError(f"{source}: tx {list(file.tx)} or rx {list(file.rx)} names an antenna twice")
-    wanted = [(tx, rx) for tx in chirp.tx_order for rx in chirp.rx]
-    if missing := [pair for pair in wanted if pair not in factors]:
-        raise CalibrationError(
-            f"{source}: holds no factor for TX{missing[0][0]} to RX{missing[0][1]}, which {chirp.source} uses: "
-            "calibrate with this chirp file"
-        )
-    return Calibration(file.range_bias_m, tuple(factors[pair] for pair in wanted), text)
-
-
-def calibration_text(chirp: ChirpConfig, range_bias_m: float, factors: tuple[complex, ...], comment: str) -> str:
-    """A calibration file, given the factors of a chirp file's antenna pairs."""
-    pairs = [f"{factor.real:8.5f} {factor.imag:8.5f}" for factor in factors]
-    rows = ["   ".join(pairs[k : k + len(chirp.rx)]) for k in range(0, len(pairs), len(chirp.rx))]
-    return "\n".join(
-        [
-            f"# {comment}",
-            f"range_bias_m = {range_bias_m:.3f}",
-            f"tx = {list(chirp.tx_order)}",
-            f"rx = {list(chirp.rx)}",
-            'factors = """',
-            *rows,
-            '"""',
-            "",
-        ]
-    )
-
-
-def _factors(file: _File, source: str) -> list[complex]:
-    words, count = file.factors.split(), len(file.tx) * len(file.rx)
-    if len(words) != 2 * count:
-        raise CalibrationError(
-            f"{source}: factors holds {len(words)} numbers; {2 * count} are Re and Im for {len(file.tx)} TX x "
-            f"{len(file.rx)} RX (the first number of TI's line is range_bias_m)"
-        )
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError as error:
-        raise CalibrationError(f"{source}: factors: {error}; numbers and spaces only") from error
-    factors = [complex(*numbers[k : k + 2]) for k in range(0, len(numbers), 2)]
-    for place, factor in enumerate(factors):
-        if not cmath.isfinite(factor) or factor == 0:
-            pair = f"TX{file.tx[place // len(file.rx)]} to RX{file.rx[place % len(file.rx)]}"
-            raise CalibrationError(f"{source}: the factor of {pair} is {factor:g}; finite and not 0")
-    return factors
+UNCALIBRATED = Calibration()

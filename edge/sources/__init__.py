@@ -3,7 +3,7 @@
 The contract of every source: `chirp` says what a frame is; `frames()` yields RadarFrame with rising numbers (lost
 frames are steps in `seq`, incomplete ones say so), or None after a short silence so that the caller can keep time;
 `close()` ends `frames()` cleanly. A new source is one file here, a command that builds it, and a row in
-`tests/test_sources.py`.
+`tests/edge/sources/test_sources.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from edge.chirp import ChirpConfig
-from edge.frames import RadarFrame
+from edge.core.types import RadarFrame
+from edge.radar.chirp import ChirpConfig
 
 
 class Source(Protocol):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge.chirp import ChirpConfig
-from edge.frames import RadarFrame
-from edge.radar.dca1000 import DataPort, pause_s
-from edge.radar.decode import IqOrder, decode_frame
+from edge.core.types import RadarFrame
+from edge.radar.chirp import ChirpConfig
+from edge.radar.dca1000.data_port import DataPort, pause_s
+from edge.radar.iq import IqOrder, decode_frame
 
 
 class LiveSource:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge.chirp import ChirpConfig
-from edge.frames import RadarFrame
-from edge.radar.decode import decode_frame
-from edge.recording import Recording
+from edge.core.types import RadarFrame
+from edge.radar.chirp import ChirpConfig
+from edge.radar.iq import decode_frame
+from edge.sources.recording import Recording
 
 
 class ReplaySource:

@@ -15,9 +15,9 @@ import tty
 from collections.abc import Callable
 from types import TracebackType
 
-from edge.chirp import Firmware
-from edge.radar.console import LINE_CHARS
-from edge.radar.firmware_model import Awr1843Firmware
+from edge.radar.awr1843.replies import LINE_CHARS
+from edge.radar.chirp import Firmware
+from edge.radar.chirp_file.firmware_model import Awr1843Firmware
 
 _BANNER = "*" * 42 + "\nxWR18xx MMW Demo 03.05.00.04\n" + "*" * 42 + "\n"
 PROMPT = b"mmwDemo:/>"

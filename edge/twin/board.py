@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.chirp import ChirpConfig
-from edge.frames import Complex64
+from edge.core.types import Complex64
+from edge.radar.chirp import ChirpConfig
 
 TX, RX = 3, 4
 

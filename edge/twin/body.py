@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from edge.frames import Bool, Float64
+from edge.core.types import Bool, Float64
 from edge.twin.breathing import Breaths
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.frames import Float64
+from edge.core.types import Float64
 
 
 @dataclass(frozen=True, slots=True)

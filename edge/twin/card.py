@@ -14,9 +14,9 @@ import struct
 import time
 from collections import deque
 
-from edge.radar.assembler import pack_header
-from edge.radar.card_rate import MAX_DELAY_US, MIN_DELAY_US, card_rate_bit_s
-from edge.radar.dca1000_messages import (
+from edge.radar.dca1000.assembler import pack_header
+from edge.radar.dca1000.card_rate import MAX_DELAY_US, MIN_DELAY_US, card_rate_bit_s
+from edge.radar.dca1000.messages import (
     DATA_LOST,
     FOOTER,
     FPGA_GEN,

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
-from edge.chirp import ChirpConfig
-from edge.radar.decode import encode
-from edge.spec import RCG_RATE_HZ
+from edge.core.spec import RCG_RATE_HZ
+from edge.radar.chirp import ChirpConfig
+from edge.radar.iq import encode
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from edge.twin.card import EmulatedCard
 from edge.twin.ecg import EcgShape, ecg_mv

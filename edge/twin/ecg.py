@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from edge.frames import Float64
+from edge.core.types import Float64
 from edge.twin.rhythm import Beat, since_beats
 
 STEP_RATE_HZ = 1000  # at 200 Hz the R peak would come out wrong

@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
-from edge.antennas import AWR1843
-from edge.chirp import ChirpConfig
-from edge.frames import Complex64, Float64
-from edge.spec import SPEED_OF_LIGHT_M_S
+from edge.core.spec import SPEED_OF_LIGHT_M_S
+from edge.core.types import Complex64, Float64
+from edge.radar.antennas import AWR1843
+from edge.radar.chirp import ChirpConfig
 from edge.twin.board import Board
 from edge.twin.scene import CLUTTER, Scene
 from edge.twin.tones import Tones

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.frames import Float64
+from edge.core.types import Float64
 from edge.twin.rhythm import Beat, OverTime, Rhythm, Sinus, since_beats
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edge.frames import Float64
+from edge.core.types import Float64
 
 FIRST_BEAT_S = -1.0
 MAYER_HZ = 0.1  # blood pressure's own slow wave

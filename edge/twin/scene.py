@@ -1,6 +1,6 @@
 """Who sits where in front of the radar and what happens: the scenes, and the truth about them.
 
-Places are metres in the radar's coordinates (`edge.antennas`): x to the side, y away from the board, z up.
+Places are metres in the radar's coordinates (`edge.radar.antennas`): x to the side, y away from the board, z up.
 A chest is an elliptic cylinder, a little bent from head to foot, that faces the radar wherever it sits. The heart's
 motion runs over it from where it starts (`spread`).
 """
@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from edge.antennas import AWR1843
-from edge.frames import Bool, Float64
+from edge.core.types import Bool, Float64
+from edge.radar.antennas import AWR1843
 from edge.twin.body import Body, Movement
 from edge.twin.heart import Heart
 from edge.twin.spread import Spread

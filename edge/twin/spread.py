@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.frames import Float64
+from edge.core.types import Float64
 from edge.twin.heart import Heart
 
 APEX_M = (0.04, -0.03)  # x, z on the chest: left of the breastbone

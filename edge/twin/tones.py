@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.frames import Complex64, Float64
+from edge.core.types import Complex64, Float64
 
 FINER = 2  # the grid's points per range bin
 WIDTH = 6

@@ -13,9 +13,9 @@ from statistics import median
 import numpy as np
 from scipy import signal
 
-from edge.frames import Float64, MovementLevel, RcgBlock
-from edge.spec import BLOCK_S, RCG_RATE_HZ, WINDOW_S
-from edge.vitals.fitted import FITTED
+from edge.core.spec import BLOCK_S, RCG_RATE_HZ, WINDOW_S
+from edge.core.types import Float64, MovementLevel, RcgBlock
+from edge.vitals.quality_model import FITTED
 
 HOLD_S = 1.0  # a body that turns back stands still for a moment on the way
 OF_LIMIT = 0.6  # of the fastest motion the frame rate can follow: above, the phase is not to be trusted

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.frames import BeatRate, Doubt, MovementLevel, Quality, RateEstimate
-from edge.spec import WINDOW_S
-from edge.vitals.fitted import FITTED
+from edge.core.spec import WINDOW_S
+from edge.core.types import BeatRate, Doubt, MovementLevel, Quality, RateEstimate
+from edge.vitals.quality_model import FITTED
 
 Severity = Literal["unusable", "degraded", "note"]
 

@@ -10,8 +10,8 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from edge.errors import InputError
-from edge.files import read_text_file
+from edge.core.errors import InputError
+from edge.core.files import read_text_file
 
 COOKIE = "radarecg"
 LEAST_TOKEN = 16

@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from edge.frames import EcgBlock, MovementLevel, SstWindow, Vitals, Waveform
-from edge.spec import RCG_RATE_HZ, SST_COLUMN_RATE_HZ, SST_COLUMNS
+from edge.core.spec import RCG_RATE_HZ, SST_COLUMN_RATE_HZ, SST_COLUMNS
+from edge.core.types import EcgBlock, MovementLevel, SstWindow, Vitals, Waveform
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="event", tag="hello"):

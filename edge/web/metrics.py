@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 
 from edge import __version__
-from edge.frames import FrameCount, QualityState, Vitals
+from edge.core.types import FrameCount, QualityState, Vitals
 
 STALE_S = 5.0
 """Without a whole frame for so long the runtime is not healthy."""

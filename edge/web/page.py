@@ -7,7 +7,7 @@ import math
 import socket
 import time
 
-from edge.frames import EcgBlock, Quality, Vitals, Waveform
+from edge.core.types import EcgBlock, Quality, Vitals, Waveform
 from edge.web.access import Access
 from edge.web.feed import Feed
 from edge.web.messages import Hello, Message, event, of_ecg, of_vitals, of_waveform, of_window

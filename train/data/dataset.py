@@ -1,7 +1,7 @@
 """A data set as training and evaluation take it: a small TOML file names everything, `load` gives windows and labels.
 
     name = "mmecg"
-    reader = "mmecg"        # a row of train.data.readers
+    reader = "mmecg"        # a row of train.data.readers.table
     path = "MMECG"          # relative to this file
     points = 50             # optional: no more than the first so many points
     [split]                 # optional: without, the set is one to test on
@@ -24,14 +24,14 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from edge.errors import InputError
-from edge.files import read_text_file
-from edge.spec import SST_DEFAULT, SstSpec
+from edge.core.errors import InputError
+from edge.core.files import read_text_file
+from edge.core.spec import SST_DEFAULT, SstSpec
 from train.data.labels import Labels, label
-from train.data.readers import READERS
+from train.data.readers.table import READERS
+from train.data.spectrograms import count_windows, write_spectrograms
 from train.data.splits import Fold, Split, split_subjects
 from train.data.trial import Trial
-from train.spectrograms import count_windows, write_spectrograms
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 

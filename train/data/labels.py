@@ -1,10 +1,11 @@
 """What the network is to say of each window of a trial: its three answers, and where they cannot be known.
 
-A window shows 800 samples from s on (`train.spectrograms.window_samples`). Its middle beat is the R peak nearest to
+A window shows 800 samples from s on (`train.data.spectrograms.window_samples`). Its middle beat is the R peak nearest
+to
 s + 400. The answers (radarODE-MTL section III):
 
 * anchors: which of the 800 samples hold an R peak;
-* cycle: the class of the middle beat's cycle, R to next R (`CYCLE_MIN` in `edge.spec`);
+* cycle: the class of the middle beat's cycle, R to next R (`CYCLE_MIN` in `edge.core.spec`);
 * piece: that cycle's ECG, from a third of it before R to two thirds after, in 200 samples: R at index 200/3.
 
 The ECG of the pieces is freed from drift and mains without a shift, its median is 0, and it is scaled so that the QRS
@@ -21,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import interpolate, signal
 
-from edge.frames import Bool, Float32, Float64
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, RCG_RATE_HZ, SST_DEFAULT, SstSpec
+from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, RCG_RATE_HZ, SST_DEFAULT, SstSpec
+from edge.core.types import Bool, Float32, Float64
 from train.data.peaks import Beats, around, find_beats
+from train.data.spectrograms import count_windows, window_samples
 from train.data.trial import Trial
-from train.spectrograms import count_windows, window_samples
 
 QRS_S = 0.06
 ECG_BAND_HZ = (0.5, 40.0)  # what a patient monitor shows: no drift, no mains

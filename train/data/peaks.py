@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage, signal
 
-from edge.frames import Bool, Float32, Float64
-from edge.spec import RCG_RATE_HZ
+from edge.core.spec import RCG_RATE_HZ
+from edge.core.types import Bool, Float32, Float64
 from train.data.trial import Rhythm, Trial
 
 UPSAMPLED = 5

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from edge.errors import InputError
+from edge.core.errors import InputError
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from edge.errors import InputError
-from edge.frames import Bool, Float32, Float64
-from edge.spec import RCG_RATE_HZ
+from edge.core.errors import InputError
+from edge.core.spec import RCG_RATE_HZ
+from edge.core.types import Bool, Float32, Float64
 
 Status = Literal["NB", "IB", "PE", "SP"]
 """MMECG's physistatus: normal breathing, irregular breathing, after exercise, asleep."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge.spec import SST_BINS, SST_COLUMNS
+from edge.core.spec import SST_BINS, SST_COLUMNS
 
 WIDTHS = (128, 256, 512, 1024)
 FREQUENCIES = 6

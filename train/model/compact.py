@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge.spec import CYCLE_CLASSES, CYCLE_MIN, PIECE, RCG_RATE_HZ, SST_BINS, SST_COLUMN_RATE_HZ, SST_COLUMNS
+from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, PIECE, RCG_RATE_HZ, SST_BINS, SST_COLUMN_RATE_HZ, SST_COLUMNS
 from train.model.network import Network
 
 STEM = 40

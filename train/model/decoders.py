@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from edge.spec import PIECE
+from edge.core.spec import PIECE
 from train.model.ode import WAVES, HeartbeatOde
 
 

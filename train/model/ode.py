@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edge.spec import PIECE, PIECE_R
+from edge.core.spec import PIECE, PIECE_R
 
 WAVES = ("P", "Q", "R", "S", "T")
 SIZES = (5.0, -100.0, 480.0, -120.0, 8.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.spec import ANCHOR_CLASSES, CYCLE_CLASSES
+from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES
 from train.model.backbone import Backbone
 from train.model.decoders import Morphology, class_decoder
 from train.model.network import Network

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from edge.frames import Float64
-from edge.spec import RCG_RATE_HZ
+from edge.core.spec import RCG_RATE_HZ
+from edge.core.types import Float64
 from edge.twin.body import Body, Movement, Unrest
 from edge.twin.breathing import Breaths
 from edge.twin.heart import Heart

@@ -12,10 +12,10 @@ import math
 import numpy as np
 from scipy import fft, special
 
-from edge.dsp.phase import SecondDerivative
-from edge.dsp.points import POINTS, POWER_GATE_DB
-from edge.frames import Float32, Float64
-from edge.spec import RCG_RATE_HZ
+from edge.core.spec import RCG_RATE_HZ
+from edge.core.types import Float32, Float64
+from edge.dsp.frontend.phase import SecondDerivative
+from edge.dsp.frontend.point_selection import POINTS, POWER_GATE_DB
 from edge.twin.ecg import ecg_mv
 from edge.twin.rhythm import Beat
 from edge.twin.scene import CHEST_HALF_M, Scene, breath_share
@@ -67,7 +67,8 @@ def simulate(session: Session, samples: int = SAMPLES) -> Trial:
 def _points(rng: np.random.Generator, scene: Scene) -> tuple[Float64, Float64, Float64]:
     """Weights [POINTS, P] of the scatterers, rows summing to 1; places [POINTS, 3]; echo strengths [POINTS] in counts.
 
-    As the front end does it (`edge.dsp.points`): among points whose echo is strong those that hear the heart best.
+    As the front end does it (`edge.dsp.frontend.point_selection`): among points whose echo is strong those that hear
+    the heart best.
     """
     x, z = scene.chest_xz_m
     at_x, at_z = (rng.uniform(-half, half, CANDIDATES) for half in CHEST_HALF_M)

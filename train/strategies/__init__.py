@@ -2,7 +2,7 @@
 
     strategy = STRATEGIES["ega"](tasks=3, temperature=1.0)
 
-A new strategy is one file here, one row in STRATEGIES, and one in tests/test_train_strategies.py.
+A new strategy is one file here, one row in STRATEGIES, and one in tests/train/strategies/test_strategies.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What every strategy is: losses, and where it asks for it the tasks' Gramian, to one weight a task.
 
 A strategy balances by the losses (`LossStrategy`; one backward pass of the shared part whatever the number of tasks)
-or by the gradients (`GradientStrategy`; `train.backward` hands it their Gramian). It is small and lives on the CPU in
+or by the gradients (`GradientStrategy`; `train.training.backward` hands it their Gramian). It is small and lives on
+the CPU in
 float64. What it remembers from one step to the next is in `state`, so that a stopped training goes on as if it had
 not been stopped.
 """
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from edge.errors import InputError
+from edge.core.errors import InputError
 
 TINY = 1e-12  # In place of a loss or a norm that is 0 where one is divided by it.
 

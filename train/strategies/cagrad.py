@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import Bounds, LinearConstraint, minimize
 from torch import Tensor
 
-from edge.frames import Float64
+from edge.core.types import Float64
 from train.strategies.base import TINY, GradientStrategy
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from edge.errors import InputError
+from edge.core.errors import InputError
 from train.strategies.base import LossStrategy
 
 

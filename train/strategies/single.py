@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from edge.errors import InputError
+from edge.core.errors import InputError
 from train.strategies.base import LossStrategy
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.arguments import positive
-from edge.calibrate import calibrate
+from edge.cli.arguments import positive
+from edge.cli.calibrate import calibrate
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

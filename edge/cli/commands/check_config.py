@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.radar.firmware import explain, load_chirp
+from edge.radar.chirp_file.parser import explain, load_chirp
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.arguments import positive
-from edge.errors import InputError, install_hint
+from edge.cli.arguments import positive
+from edge.core.errors import InputError, install_hint
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.diagnostics import diagnose
+from edge.runtime.diagnostics import diagnose
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

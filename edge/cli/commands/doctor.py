@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.doctor import examine, load_setup
+from edge.runtime.doctor import examine, load_setup
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.hub import serve_hub
-from edge.interrupts import on_stop
-from edge.mqtt.fhir import VERSIONS
+from edge.core.interrupts import on_stop
+from edge.fhir.observation import VERSIONS
+from edge.runtime.hub_service import serve_hub
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

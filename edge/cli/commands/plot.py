@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.arguments import positive
-from edge.errors import InputError, install_hint
-from edge.radar.decode import IQ_ORDERS
-from edge.recording import open_recording
+from edge.cli.arguments import positive
+from edge.core.errors import InputError, install_hint
+from edge.radar.iq import IQ_ORDERS
+from edge.sources.recording import open_recording
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
         raise InputError(f"pictures need matplotlib: {install_hint('plot')}") from error
-    from edge.plot import draw, motion_of_arrays, motion_of_recording
+    from edge.cli.plot import draw, motion_of_arrays, motion_of_recording
 
     picture = args.picture or Path(f"{args.file.stem or 'recording'}.png")
     if picture.suffix not in (".png", ".svg", ".pdf"):

@@ -8,18 +8,18 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from edge.arguments import port, positive
-from edge.calibration import UNCALIBRATED
-from edge.interrupts import on_stop
+from edge.cli.arguments import port, positive
+from edge.core.interrupts import on_stop
+from edge.radar.awr1843.serial_port import AUTO
 from edge.radar.boards import boards
-from edge.radar.calibration import load_calibration
-from edge.radar.dca1000 import DEFAULT_DATA_PORT
-from edge.radar.dca1000_control import CardConfig, load_card, require_rate
-from edge.radar.decode import IQ_ORDERS
-from edge.radar.firmware import load_chirp
-from edge.radar.uart import AUTO
-from edge.record import Wanted, data_port, record
-from edge.recording import check_new
+from edge.radar.calibration import UNCALIBRATED
+from edge.radar.calibration_file import load_calibration
+from edge.radar.chirp_file.parser import load_chirp
+from edge.radar.dca1000.control import CardConfig, load_card, require_rate
+from edge.radar.dca1000.data_port import DEFAULT_DATA_PORT
+from edge.radar.iq import IQ_ORDERS
+from edge.sources.capture import Wanted, data_port, record
+from edge.sources.recording import check_new
 
 DEVICE = "RADARECG_DEVICE"  # the setting of `run`, which here comes from the environment alone
 

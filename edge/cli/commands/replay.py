@@ -7,15 +7,15 @@ import json
 import sys
 from pathlib import Path
 
-from edge.errors import InputError
-from edge.interrupts import on_stop
+from edge.cli.report import Report
+from edge.core.errors import InputError
+from edge.core.interrupts import on_stop
+from edge.core.spec import WINDOW_S
 from edge.pipeline import Pipeline, first_problem
 from edge.pipeline import run as run_chain
-from edge.radar.decode import IQ_ORDERS
-from edge.recording import open_recording
-from edge.report import Report
+from edge.radar.iq import IQ_ORDERS
+from edge.sources.recording import open_recording
 from edge.sources.replay import ReplaySource
-from edge.spec import WINDOW_S
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

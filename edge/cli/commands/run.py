@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.interrupts import on_stop
-from edge.runtime import serve
+from edge.core.interrupts import on_stop
+from edge.runtime.service import serve
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.swap import use
+from edge.runtime.model_swap import use
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from edge.arguments import heart_rate, port
-from edge.interrupts import on_stop
-from edge.radar.dca1000 import DEFAULT_DATA_PORT
-from edge.radar.dca1000_control import load_card
-from edge.radar.firmware import load_chirp
+from edge.cli.arguments import heart_rate, port
+from edge.core.interrupts import on_stop
+from edge.radar.chirp_file.parser import load_chirp
+from edge.radar.dca1000.control import load_card
+from edge.radar.dca1000.data_port import DEFAULT_DATA_PORT
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT, Dca1000Emulator
 from edge.twin.heart import Heart

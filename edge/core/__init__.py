@@ -1,0 +1,1 @@
+"""Shared by every room: record types, numbers, errors, file helpers and the clock."""

@@ -1,0 +1,1 @@
+"""Radar frames to RCG: chest, beamforming, points, phase."""

@@ -1,0 +1,156 @@
+"""Near-field beamforming: range profiles of all antennas to the echoes of POINTS points of the chest.
+
+An echo of round trip r at antenna pair v turns its range profile by the phase of the path |p - tx| + |p - rx| and
+spreads over a few bins by the window. Both are known, so the matched filter of a point is one vector over antennas and
+bins; many points are a matrix (Chen et al. 2022 sum over samples instead: the same filter, 256 products for 8).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+
+from edge.core.spec import SPEED_OF_LIGHT_M_S
+from edge.core.types import Complex64, Complex128, Float64
+from edge.dsp.frontend.chest_finder import FIRST_LOOK_S
+from edge.dsp.frontend.point_selection import beat_score, choose
+from edge.radar.antennas import AWR1843
+from edge.radar.calibration import UNCALIBRATED, Calibration
+from edge.radar.chirp import ChirpConfig
+
+# The chest's part of space around the range at which it was found: half widths to the side and up, depth before and
+# behind, and the steps between voxels. MMECG: +-0.4 m, 0.35 to 0.60 m deep, 9 x 17 x 9 voxels.
+SIDE_M, UP_M, NEARER_M, FARTHER_M = 0.24, 0.24, 0.08, 0.12
+STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than what the aperture resolves
+
+HISTORY_S = 8.0
+HISTORY_RATE_HZ = 50.0
+REFOCUS_SHARE = 0.6  # points whose score has fallen to this share of the best to be had are given up
+SETTLING_SHARE = 0.8  # and to this, where the chest came lately: they were chosen on its way
+MIN_PAIRS = 8
+AROUND_BINS = 4  # on either side of the chest's bin: what the voxels' echoes reach
+SLICE_LINES = 28  # lines of sight looked along at a time: some milliseconds
+
+
+def can_focus(chirp: ChirpConfig) -> bool:
+    """Whether the antennas' places are known, and enough of them to tell points apart."""
+    return chirp.band == "77GHz" and not chirp.fires_together and len(chirp.tx_order) * len(chirp.rx) >= MIN_PAIRS
+
+
+class Focus:
+    """Keeps the last seconds of profiles, chooses points of the chest from them, and listens to those points."""
+
+    def __init__(self, chirp: ChirpConfig, zone: slice, calibration: Calibration = UNCALIBRATED) -> None:
+        self._chirp, self._zone, self._calibration = chirp, zone, calibration
+        self._every = max(1, round(chirp.frame_rate_hz / HISTORY_RATE_HZ))
+        self._rate_hz = chirp.frame_rate_hz / self._every
+        self._history: deque[Complex64] = deque(maxlen=round(HISTORY_S * self._rate_hz))
+        self._filters: Complex64 | None = None
+        self._bins = slice(0, 0)
+        self.points_m: Float64 = np.zeros((0, 3))
+        """The points followed [POINTS, 3], m; none before the first choice."""
+
+    def push(self, profiles: Complex64) -> None:
+        """Adds profiles [frame, antenna pair, zone's bin], averaged down to HISTORY_RATE_HZ."""
+        whole = len(profiles) // self._every * self._every
+        self._history.extend(profiles[:whole].reshape(-1, self._every, *profiles.shape[1:]).mean(axis=1))
+
+    def look(self, index: int, range_m: float, settled_s: float = HISTORY_S) -> Iterator[bool]:
+        """Looks for points around a chest at this range bin and range, in the profiles since it is there.
+
+        A slice of the work is done for each value taken, so that none holds up the stream; True is the last, when
+        others are followed from now on. Points once chosen stay while their score is at least REFOCUS_SHARE (or
+        SETTLING_SHARE) of what others would have.
+        """
+        bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
+        settled = round(max(settled_s, FIRST_LOOK_S) * self._rate_hz)
+        history = self._cut(np.stack(self._history)[-settled:], bins)
+        grid = voxels(range_m)
+        surface: list[_Surface] = []
+        for first in range(0, len(grid), SLICE_LINES):
+            part = grid[first : first + SLICE_LINES]
+            surface.append(_surface(history, part, steering(self._chirp, part.reshape(-1, 3), bins, self._calibration)))
+            yield False
+        points_m, filters, echo = (np.concatenate(parts) for parts in zip(*surface, strict=True))
+        score, acceleration = beat_score(echo.T, self._rate_hz)
+        yield False
+        chosen = choose(score, acceleration, points_m, np.square(np.abs(echo)).mean(axis=1))
+        if self._filters is not None and bins == self._bins:
+            now, _ = beat_score(history @ self._filters.T, self._rate_hz)
+            share = REFOCUS_SHARE if settled_s >= HISTORY_S else SETTLING_SHARE
+            if now.mean() >= share * score[chosen].mean():
+                return
+        self._filters, self._bins, self.points_m = filters[chosen], bins, points_m[chosen]
+        yield True
+
+    def echo(self, profiles: Complex64) -> Complex64:
+        """Echoes [frame, POINTS] of the points followed, from profiles [frame, antenna pair, zone's bin]."""
+        assert self._filters is not None
+        return np.asarray(self._cut(profiles, self._bins) @ self._filters.T)
+
+    def _cut(self, profiles: Complex64, bins: slice) -> Complex64:
+        start = self._zone.start
+        return profiles[:, :, bins.start - start : bins.stop - start].reshape(len(profiles), -1)
+
+
+_Surface = tuple[Float64, Complex64, Complex64]
+
+
+def _surface(history: Complex64, grid: Float64, filters: Complex64) -> _Surface:
+    """Of every line of sight [L, depth, 3] the point with the strongest echo: points [L, 3], filters, echoes [L, T]."""
+    echo = history @ filters.T
+    power = np.square(np.abs(echo)).mean(axis=0).reshape(grid.shape[:2])
+    strongest = np.arange(len(grid)) * grid.shape[1] + power.argmax(axis=1)
+    return grid.reshape(-1, 3)[strongest], filters[strongest], echo[:, strongest].T
+
+
+def voxels(range_m: float) -> Float64:
+    """Points [line of sight, depth, 3] (x to the side, y away, z up; m) in which a chest at this range may lie."""
+    x = np.arange(-SIDE_M, SIDE_M + 1e-9, STEP_M[0])
+    z = np.arange(-UP_M, UP_M + 1e-9, STEP_M[2])
+    away = np.arange(-NEARER_M, FARTHER_M + 1e-9, STEP_M[1]) + range_m
+    across, up = (axis.ravel()[:, None] for axis in np.meshgrid(x, z, indexing="ij"))
+    # Depth is counted along the line of sight: a chest off the axis is as far as one on it.
+    towards = np.sqrt(np.maximum(away**2 - across**2 - up**2, 1e-4))
+    return np.stack(np.broadcast_arrays(across, towards, up), axis=2)
+
+
+def steering(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Calibration = UNCALIBRATED) -> Complex64:
+    """Matched filters [V, antenna pair x bin] of points [V, 3] for Hann-windowed profiles cut to `bins`.
+
+    Applied to a profile they give the echo of a point in the profile's unit over the window's sum (half the samples).
+    """
+    echo = echoes(chirp, points_m, bins, calibration).reshape(len(points_m), -1)
+    return np.asarray(echo.conj() / np.square(np.abs(echo)).sum(axis=1, keepdims=True), np.complex64)
+
+
+def echoes(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Calibration = UNCALIBRATED) -> Complex128:
+    """Profiles [V, antenna pair, bin] that points [V, 3] give whose echoes have strength 1."""
+    antennas = AWR1843.of(chirp)
+    out_m = np.linalg.norm(points_m[:, None] - antennas.tx_m, axis=-1)
+    back_m = np.linalg.norm(points_m[:, None] - antennas.rx_m, axis=-1)
+    path_m = (out_m[:, :, None] + back_m[:, None, :]).reshape(len(points_m), -1)
+    tau = (path_m + 2 * calibration.range_bias_m) / SPEED_OF_LIGHT_M_S
+    start = 2 * math.pi * (chirp.start_hz * tau + chirp.slope_hz_s * (tau * chirp.adc_start_s - tau**2 / 2))
+    turn = 2 * math.pi * chirp.slope_hz_s / chirp.sample_rate_hz * tau
+    beside = turn[:, :, None] - 2 * math.pi / chirp.samples * np.arange(bins.start, bins.stop)
+    pairs = np.exp(1j * start) / np.array(calibration.factors)
+    return np.asarray(pairs[:, :, None] * _window(beside, chirp.samples))
+
+
+def _window(x: Float64, n: int) -> Complex128:
+    """sum over k < n of w[k] exp(i k x) for the periodic Hann window w, x in rad a sample.
+
+    The window is three exponentials, each a geometric series; a bin apart they share all but a sine.
+    """
+    bin_rad = 2 * math.pi / n
+    x = np.where(np.abs(np.remainder(x / bin_rad + 0.5, 1) - 0.5) < 1e-6, x + 2e-6 * bin_rad, x)  # 0/0 on a bin
+    share, late = math.sin(bin_rad / 2), math.cos(bin_rad / 2)
+    sine, cosine = np.sin(x / 2), np.cos(x / 2)
+    before = np.exp(-0.5j * bin_rad * (n - 1)) / (sine * late - cosine * share)
+    after = np.exp(0.5j * bin_rad * (n - 1)) / (sine * late + cosine * share)
+    series = 0.5 / sine + 0.25 * (before + after)
+    return np.asarray(np.exp(0.5j * x * (n - 1)) * np.sin(n / 2 * x) * series)

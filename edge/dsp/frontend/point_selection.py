@@ -1,0 +1,97 @@
+"""Which points of the chest to listen to: those whose acceleration repeats with every beat.
+
+After Chen et al. 2022 (MMECG): a score of how periodically each voxel's acceleration repeats, gates for power and for
+phase slips, and as many clusters, by signal and position together, as channels are wanted. They score by a template
+warped in time, offline; here it is the autocorrelation of the acceleration's envelope, which needs no template.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import signal
+
+from edge.core.types import Complex64, Float64
+
+POINTS = 50
+BEAT_PERIOD_S = (0.4, 1.5)
+VIBRATION_BAND_HZ = (4.0, 20.0)  # the upper edge gives way to the rate
+ENVELOPE_HZ = 5.0
+# A voxel this far below the strongest hears mostly its neighbours' side lobes and noise.
+POWER_GATE_DB = 8.0
+SLIP_RAD = 2.0  # a step this far from the common one, between samples, is a slip, not the chest's shape
+MAX_SLIPS_A_S = 0.5
+SCORE_GATE = 0.85  # share of the best voxels' score
+SIGNAL_WEIGHT_M = 0.10  # signals that are opposite count as points this far apart
+ROUNDS = 8
+
+
+def beat_score(echo: Complex64, rate_hz: float) -> tuple[Float64, Float64]:
+    """Echoes [T, V] to each voxel's score [V], about 0 to 1, and its acceleration [V, T], scaled to rms 1.
+
+    The score is the highest autocorrelation of the acceleration's envelope at a heartbeat's lag; 0 where gated.
+    """
+    step = echo[1:] * echo[:-1].conj()
+    common = np.angle(step.sum(axis=1, keepdims=True))
+    deviation = np.angle(step * np.exp(-1j * common))
+    phase = np.cumsum(common + deviation, axis=0).T
+    low_hz, high_hz = VIBRATION_BAND_HZ
+    band = signal.butter(2, (low_hz, min(high_hz, 0.45 * rate_hz)), "bandpass", fs=rate_hz, output="sos")
+    acceleration = signal.sosfiltfilt(band, np.gradient(np.gradient(phase, axis=1), axis=1), axis=1)
+    envelope = signal.sosfiltfilt(signal.butter(2, ENVELOPE_HZ, fs=rate_hz, output="sos"), np.abs(acceleration), axis=1)
+    lags = np.arange(round(BEAT_PERIOD_S[0] * rate_hz), round(BEAT_PERIOD_S[1] * rate_hz) + 1)
+    score = _autocorrelation(envelope)[:, lags].max(axis=1)
+    power = np.square(np.abs(echo)).mean(axis=0)
+    slips_a_s = (np.abs(deviation) > SLIP_RAD).sum(axis=0) * rate_hz / len(deviation)
+    good = (power > power.max() * 10 ** (-POWER_GATE_DB / 10)) & (slips_a_s < MAX_SLIPS_A_S)
+    rms = np.sqrt(np.square(acceleration).mean(axis=1, keepdims=True)) + 1e-30
+    return np.where(good, np.maximum(score, 0), 0), acceleration / rms
+
+
+def choose(score: Float64, acceleration: Float64, points_m: Float64, power: Float64) -> np.ndarray:
+    """Indices [POINTS] of the voxels to follow, by position: one a cluster, the best of each.
+
+    Clusters join voxels near in space and alike in signal; fewer candidates than POINTS: the best POINTS by score.
+    """
+    best = np.argsort(score)[::-1]
+    candidates = np.flatnonzero(score >= SCORE_GATE * score[best[: POINTS // 5]].mean())
+    if len(candidates) <= POINTS:
+        chosen = best[:POINTS]
+    else:
+        # The first principal signals tell voxels apart as well as whole signals do.
+        signals = acceleration[candidates]
+        value, vector = np.linalg.eigh(signals @ signals.T / signals.shape[1])
+        principal = vector[:, -6:] * np.sqrt(np.maximum(value[-6:], 0))
+        place = np.concatenate([points_m[candidates], SIGNAL_WEIGHT_M / 2 * principal], axis=1)
+        weight = score[candidates] * np.sqrt(power[candidates])
+        chosen = candidates[_cluster_heads(place, weight)]
+    return chosen[np.lexsort(points_m[chosen].T)]
+
+
+def _cluster_heads(place: Float64, weight: Float64) -> np.ndarray:
+    """Weighted k-means from farthest points; of each cluster the heaviest member."""
+    centres = [int(weight.argmax())]
+    distance = np.linalg.norm(place - place[centres[0]], axis=1)
+    while len(centres) < POINTS:
+        centres.append(int((distance * np.sqrt(weight)).argmax()))
+        distance = np.minimum(distance, np.linalg.norm(place - place[centres[-1]], axis=1))
+    centre = place[centres]
+    for _ in range(ROUNDS):
+        member = np.linalg.norm(place[:, None] - centre, axis=2).argmin(axis=1)
+        total = np.bincount(member, weight, POINTS)
+        for axis in range(place.shape[1]):
+            moved = np.bincount(member, weight * place[:, axis], POINTS)
+            centre[:, axis] = np.where(total > 0, moved / np.maximum(total, 1e-30), centre[:, axis])
+    heads = [np.flatnonzero(member == k) for k in range(POINTS)]
+    chosen = [int(head[weight[head].argmax()]) for head in heads if len(head)]
+    rest = np.setdiff1d(np.argsort(weight)[::-1], chosen, assume_unique=False)
+    rest = rest[np.argsort(weight[rest])[::-1]]
+    return np.array([*chosen, *rest[: POINTS - len(chosen)]])
+
+
+def _autocorrelation(x: Float64) -> Float64:
+    """Autocorrelation [V, lag] of rows [V, T], 1 at lag 0, each lag over its own count of products."""
+    x = x - x.mean(axis=1, keepdims=True)
+    n = x.shape[1]
+    spectrum = np.fft.rfft(x, 2 * n, axis=1)
+    raw = np.fft.irfft(np.square(np.abs(spectrum)), axis=1)[:, :n]
+    return np.asarray(raw / (raw[:, :1] + 1e-30) * (n / (n - np.arange(n))))

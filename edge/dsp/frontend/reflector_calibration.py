@@ -1,0 +1,146 @@
+"""Phase calibration: the range bias and the antenna pairs' factors from a strong reflector at a known place.
+
+What the reflector's profile would be is known from the exact paths (`focus.echoes`). The range bias is the shift that
+explains most of what was measured, whatever the pairs' phases; a pair's factor is what then turns its profile into the
+expected one. Phases alone do not tell a board's errors from a reflector that stands to the side, so only what one
+direction explains better than errors would is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.core.types import Complex128, Float64, RadarFrame
+from edge.dsp.frontend.beamforming import can_focus, echoes
+from edge.dsp.frontend.chest_finder import range_profile
+from edge.radar.antennas import AWR1843
+from edge.radar.calibration import Calibration, CalibrationError
+from edge.radar.chirp import ChirpConfig
+
+RANGES_M = (0.7, 3.0)  # nearer is the antennas' own leakage; farther no room is empty
+MIN_S = 1.0
+BIAS_M, BIAS_STEP_M = 0.25, 0.001
+LOBE_BINS = 2  # of the Hann window on either side of its peak
+ALONE_M, ALONE_DB = 0.5, 20.0  # so far around, nothing else may come nearer than this
+STILL = 0.9  # share of the peak's power that does not change
+MAX_RESIDUAL_RAD = 0.1
+DEAF = 0.1  # a pair with so little of the strongest pair's amplitude hears nothing worth a factor
+# From the side, when the pairs agree on it: of boards with random phases a few in a thousand look like that.
+AHEAD_DEG, ONE_DIRECTION = 5.0, 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Reflector:
+    """`factors` [tx x rx], the largest of size 1. `residual_rad`: how far it is from a lone, still point, as a phase.
+
+    `contrast_db`: how far its echo stands above all others within ALONE_M.
+    """
+
+    range_bias_m: float
+    factors: tuple[complex, ...]
+    residual_rad: float
+    contrast_db: float
+
+
+def measure(chirp: ChirpConfig, frames: Iterable[RadarFrame], range_m: float) -> Reflector:
+    """Measures a reflector straight ahead of the antennas' middle, `range_m` away.
+
+    Raises CalibrationError saying what is wrong with the chirp, the recording or the place.
+    """
+    if not can_focus(chirp):
+        raise CalibrationError(f"{chirp.source}: too few antennas, or their places are unknown: nothing to calibrate")
+    if not RANGES_M[0] <= range_m <= RANGES_M[1]:
+        raise CalibrationError(f"a reflector {range_m:g} m away; put it at {RANGES_M[0]} to {RANGES_M[1]} m")
+    profile, power = _mean_profile(chirp, frames)
+    peak, contrast_db = _peak(chirp, power, range_m)
+    bins = slice(peak - LOBE_BINS, peak + LOBE_BINS + 1)
+    seen = profile[:, bins]
+    still = float(np.square(np.abs(seen)).sum() / power[bins].sum())
+    if still < STILL:
+        raise CalibrationError(f"the echo at {range_m:g} m changes ({1 - still:.0%} of its power): keep all still")
+    place_m = AWR1843.of(chirp).middle_m + [0, range_m, 0]
+    bias_m = _bias_m(chirp, seen, place_m, bins)
+    expected = echoes(chirp, place_m[None], bins, Calibration(bias_m))[0]
+    strength = (expected.conj() * seen).sum(axis=1) / np.square(np.abs(expected)).sum(axis=1)
+    fitted = strength[:, None] * expected
+    residual_rad = float(np.linalg.norm(seen - fitted) / np.linalg.norm(fitted) / math.sqrt(2))
+    if residual_rad > MAX_RESIDUAL_RAD:
+        raise CalibrationError(
+            f"the echo at {range_m:g} m is not one point's (residual {residual_rad:.2f} rad): use one small reflector "
+            "with nothing near it"
+        )
+    if np.abs(strength).min() < DEAF * np.abs(strength).max():
+        tx, rx = divmod(int(np.abs(strength).argmin()), len(chirp.rx))
+        raise CalibrationError(
+            f"TX{chirp.tx_order[tx]} to RX{chirp.rx[rx]} hardly hears the reflector: is something in front of it?"
+        )
+    _require_ahead(chirp, seen, range_m, bins, bias_m)
+    factors = np.abs(strength).min() / strength
+    return Reflector(bias_m, tuple(factors.tolist()), residual_rad, contrast_db)
+
+
+def _mean_profile(chirp: ChirpConfig, frames: Iterable[RadarFrame]) -> tuple[Complex128, Float64]:
+    """Mean profile [pair, bin], and power [bin] of all pairs, over the whole frames."""
+    count = 0
+    profile = np.zeros((len(chirp.tx_order) * len(chirp.rx), chirp.samples), np.complex128)
+    power = np.zeros(chirp.samples)
+    for frame in frames:
+        if frame.complete:
+            one = range_profile(frame.iq[None])[0]
+            profile += one
+            power += np.square(np.abs(one)).sum(axis=0)
+            count += 1
+    if count * chirp.frame_period_s < MIN_S:
+        raise CalibrationError(f"{count} whole frames are too few: record at least {MIN_S:g} s")
+    return profile / count, power / count
+
+
+def _peak(chirp: ChirpConfig, power: Float64, range_m: float) -> tuple[int, float]:
+    """The reflector's bin, and how far it stands above everything else near it, dB."""
+    at_m = np.arange(chirp.samples) * chirp.range_bin_m
+    here = np.flatnonzero(np.abs(at_m - range_m) <= BIAS_M)
+    if len(here) == 0 or here[-1] >= chirp.samples // 2:
+        raise CalibrationError(f"{chirp.source}: sees no farther than {at_m[chirp.samples // 2]:.1f} m")
+    peak = int(here[power[here].argmax()])
+    away = np.abs(np.arange(chirp.samples) - peak)
+    beside = (away > LOBE_BINS + 1) & (away * chirp.range_bin_m <= ALONE_M)
+    contrast_db = 10 * math.log10((power[peak] + 1e-12) / (power[beside].max() + 1e-12))
+    if contrast_db < ALONE_DB:
+        raise CalibrationError(
+            f"the strongest echo near {range_m:g} m, at {at_m[peak]:.2f} m, stands {contrast_db:.0f} dB above the "
+            f"others within {ALONE_M} m, {ALONE_DB:.0f} are needed: use a larger reflector, clear the room, or state "
+            "its true distance"
+        )
+    return peak, contrast_db
+
+
+def _bias_m(chirp: ChirpConfig, seen: Complex128, place_m: Float64, bins: slice) -> float:
+    """How much farther than its place the reflector appears, by the envelope of the peak [pair, bin] alone."""
+    steps = np.arange(-BIAS_M, BIAS_M + 1e-9, BIAS_STEP_M)
+    expected = np.stack([echoes(chirp, place_m[None], bins, Calibration(bias_m))[0] for bias_m in steps])
+    explained = np.square(np.abs((expected.conj() * seen).sum(axis=2))) / np.square(np.abs(expected)).sum(axis=2)
+    return float(steps[explained.sum(axis=1).argmax()])
+
+
+def _require_ahead(chirp: ChirpConfig, seen: Complex128, range_m: float, bins: slice, bias_m: float) -> None:
+    """Refuses an echo that comes, by all pairs' agreement, from the side.
+
+    Height is left free: TX2 alone tells it, and one phase of TX2 would look the same.
+    """
+    grid = np.meshgrid(np.radians(np.arange(-45, 46)), np.radians(np.arange(-30, 31, 3)))
+    azimuth, elevation = (angle.ravel() for angle in grid)
+    towards = [np.sin(azimuth) * np.cos(elevation), np.cos(azimuth) * np.cos(elevation), np.sin(elevation)]
+    places_m = AWR1843.of(chirp).middle_m + range_m * np.stack(towards, axis=1)
+    expected = echoes(chirp, places_m, bins, Calibration(bias_m)).reshape(len(places_m), -1)
+    agreement = np.abs(expected.conj() @ seen.ravel()) / np.linalg.norm(expected, axis=1) / np.linalg.norm(seen)
+    best = int(agreement.argmax())
+    degrees = math.degrees(azimuth[best])
+    if agreement[best] ** 2 > ONE_DIRECTION and abs(degrees) > AHEAD_DEG:
+        side = "right" if degrees > 0 else "left"
+        raise CalibrationError(
+            f"the reflector seems to stand {abs(degrees):.0f} degrees to the {side} (+x): put it straight ahead"
+        )

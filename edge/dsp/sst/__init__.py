@@ -1,0 +1,1 @@
+"""The synchrosqueezed wavelet transform (SST)."""

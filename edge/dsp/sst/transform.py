@@ -1,0 +1,203 @@
+"""Synchrosqueezed spectrograms (SST): RCG in, the network's input out. One causal definition for training and device.
+
+A window is four seconds of 200 Hz RCG. What happens to it, with the numbers of `edge.core.spec`:
+
+1. A causal 0.7 Hz high-pass (Butterworth, order 2) over the whole stream takes out what breathing and posture left.
+2. The window, 2 s of past and the look-ahead are continued by linear prediction to a circle of 8 s: nothing after the
+   look-ahead is used, and yet the window's end is no edge.
+3. Analytic Morlet wavelet transform W and its derivative at 90 scales, at frames 60 times a second.
+4. Every coefficient is added, as a complex number, to the bin of its instantaneous frequency Im(W'/W): 71 bins of a
+   tenth of an octave, 0.695 to 100 Hz. A sinusoid of amplitude A becomes a line of magnitude A.
+5. Magnitude; frames averaged 1-2-1 to 120 columns; the 9th largest cell becomes 1, the larger ones are cut to it.
+
+The paper (radarODE-MTL, section III) transforms whole recordings with MATLAB's wsst and scales by the whole recording,
+which uses the future; our windows agree with that to a correlation of about 0.99 (docs/sst.md).
+`sst_reference.py` is the definition in float64; `_sst.c` computes it for eight channels at once, `sst_numpy.py` where
+that is missing, `edge/gpu/sst.cu` on the GPU.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+
+import numpy as np
+from scipy import signal
+
+from edge.core.spec import (
+    RCG_RATE_HZ,
+    SST_BINS,
+    SST_COLUMNS,
+    SST_DEFAULT,
+    SST_GRID,
+    SST_HIGH_PASS_HZ,
+    SST_PAST,
+    SST_WINDOW,
+    SstSpec,
+)
+from edge.core.types import Bool, Float32, Float64, SstWindow
+from edge.dsp.sst.native import COMPILED, NativeSst
+from edge.dsp.sst.numpy_fallback import NumpySst
+from edge.dsp.sst.tables import sst_tables
+
+HOP = RCG_RATE_HZ
+"""Samples from one window to the next: a second, as in the paper."""
+
+
+class Sst:
+    """The transform of P channels: steps 2 to 5.
+
+    With `hop` (a multiple of 20 samples) every segment is that of the call before, moved on by so much, and only frames
+    that can have changed are computed; after `restart`, all. The windows are the same, but for rounding: a shock ten
+    thousand times as large as what follows leaves traces of its own rounding for the seconds it was in view.
+    """
+
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, hop: int | None = None, threads: int = 1) -> None:
+        if hop is not None and (hop <= 0 or hop % SST_GRID):
+            raise ValueError(f"hop is {hop}; a positive multiple of {SST_GRID} samples, where frames and samples meet")
+        if channels < 1 or threads < 1:
+            raise ValueError(f"{channels} channels on {threads} threads; at least one of each")
+        if not COMPILED:
+            logging.getLogger(__name__).warning(
+                "the SST was not compiled at installation; numpy computes it, ten times slower. "
+                "With a C compiler, install again"
+            )
+        self._shape = (channels, spec.segment)
+        tables = sst_tables(spec)
+        share = -(-channels // (8 * threads)) * 8  # eight are computed at once
+        self._parts = [slice(c, c + share) for c in range(0, channels, share)]
+        engine = NativeSst if COMPILED else NumpySst
+        self._engines = [engine(tables, min(share, channels - part.start), hop) for part in self._parts]
+        self._pool = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
+        self._streaming = hop is not None
+        self._out = SstWindow(np.zeros((channels, SST_BINS, SST_COLUMNS), np.float32), np.zeros(channels, np.float32))
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets the window before."""
+        self._known = False
+
+    def __call__(self, segment: Float32) -> SstWindow:
+        """High-passed samples [P, spec.segment] to their window, whose arrays the next call overwrites.
+
+        Raises ValueError for another shape.
+        """
+        if segment.shape != self._shape:
+            raise ValueError(f"segment is {segment.shape}, not {self._shape}")
+        segment = np.ascontiguousarray(segment, np.float32)
+        for _ in (self._pool.map if self._pool else map)(self._share, range(len(self._parts)), repeat(segment)):
+            pass  # what a thread raised is raised here
+        # A channel that was not finite left nothing to go on from.
+        self._known = self._streaming and not np.isnan(self._out.scale).any()
+        return self._out
+
+    def _share(self, number: int, segment: Float32) -> None:
+        """One thread's part of the channels."""
+        part = self._parts[number]
+        self._engines[number](segment[part], self._out.values[part], self._out.scale[part], self._known)
+
+
+class HighPass:
+    """Step 1, streaming: what a stream starts with counts as its rest."""
+
+    _SECTIONS = signal.butter(2, SST_HIGH_PASS_HZ, "highpass", fs=RCG_RATE_HZ, output="sos")
+
+    def __init__(self) -> None:
+        self._state: Float64 | None = None
+        self._last: Float64 = np.zeros(0)
+
+    def push(self, x: Float64) -> Float64:
+        """x [P, n], n > 0, to its high-passed form [P, n]. A sample that is not finite stays so, alone."""
+        finite = np.isfinite(x)
+        held = x if finite.all() else self._hold(x, finite)
+        if self._state is None:
+            self._state = signal.sosfilt_zi(self._SECTIONS)[:, None, :] * held[None, :, :1]
+        self._last = held[:, -1]
+        y, state = signal.sosfilt(self._SECTIONS, held, axis=1, zi=self._state)
+        self._state = np.asarray(state, np.float64)
+        return np.where(finite, y, np.nan)
+
+    def _hold(self, x: Float64, finite: Bool) -> Float64:
+        """In place of what is not finite, the value before it; at the stream's start, the first that is finite."""
+        first = np.take_along_axis(x, finite.argmax(axis=1)[:, None], axis=1)
+        before = self._last[:, None] if self._state is not None else np.where(np.isfinite(first), first, 0)
+        place = np.maximum.accumulate(np.where(finite, np.arange(1, x.shape[1] + 1), 0), axis=1)
+        return np.take_along_axis(np.concatenate([before, x], axis=1), place, axis=1)
+
+
+class Segments:
+    """A live stream of P channels, cut to what the transform takes: every HOP, from 6 s (and the look-ahead) on."""
+
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT) -> None:
+        self._high_pass = HighPass()
+        self._segment = spec.segment
+        # Twice as long as needed, so that the latest samples move to the front only now and then.
+        self._samples = np.zeros((channels, 2 * spec.segment), np.float32)
+        self._covered = np.zeros(2 * spec.segment, bool)
+        self._end = spec.segment
+        self._missing = spec.segment
+        """Samples still to come before the next segment."""
+
+    def push(self, rcg_mm_s2: Float64, covered: Bool) -> list[tuple[Float32, float]]:
+        """RCG [P, n] and covered [n] to the high-passed segments [P, spec.segment] that they complete.
+
+        Beside each its coverage: the share of its window's 4 s that was measured, not interpolated.
+        Raises ValueError for shapes that do not belong together.
+        """
+        if rcg_mm_s2.shape != (len(self._samples), len(covered)):
+            raise ValueError(f"RCG is {rcg_mm_s2.shape} with {len(covered)} covered, not {len(self._samples)} channels")
+        segments = []
+        x = self._high_pass.push(rcg_mm_s2) if len(covered) else rcg_mm_s2
+        done = 0
+        while done < len(covered):
+            part = slice(done, min(done + self._missing, len(covered)))
+            self._append(x[:, part], covered[part])
+            done = part.stop
+            if self._missing == 0:
+                self._missing = HOP
+                segments.append((self._samples[:, self._end - self._segment : self._end].copy(), self._coverage()))
+        return segments
+
+    def _append(self, x: Float64, covered: Bool) -> None:
+        n = len(covered)
+        if self._end + n > len(self._covered):
+            latest = slice(self._end - self._segment, self._end)
+            self._samples[:, : self._segment] = self._samples[:, latest]
+            self._covered[: self._segment] = self._covered[latest]
+            self._end = self._segment
+        self._samples[:, self._end : self._end + n] = x
+        self._covered[self._end : self._end + n] = covered
+        self._end += n
+        self._missing -= n
+
+    def _coverage(self) -> float:
+        start = self._end - self._segment + SST_PAST
+        return float(self._covered[start : start + SST_WINDOW].mean())
+
+
+class SstStream:
+    """The transform of a live stream of P channels: a window a segment."""
+
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, threads: int = 1) -> None:
+        self._segments, self._sst = Segments(channels, spec), Sst(channels, spec, HOP, threads)
+
+    def push(self, rcg_mm_s2: Float64, covered: Bool) -> list[SstWindow]:
+        """RCG [P, n] and covered [n] to the windows that they complete. Raises ValueError as `Segments` does."""
+        return [self._window(*segment) for segment in self._segments.push(rcg_mm_s2, covered)]
+
+    def _window(self, segment: Float32, coverage: float) -> SstWindow:
+        window = self._sst(segment)
+        return SstWindow(window.values.copy(), window.scale.copy(), coverage)
+
+
+def spectrograms(rcg_mm_s2: Float64, spec: SstSpec = SST_DEFAULT) -> Iterator[tuple[int, SstWindow]]:
+    """A whole recording's RCG [P, n] as the device would have seen it: (sample after the window, window), in order."""
+    stream = SstStream(len(rcg_mm_s2), spec)
+    end = SST_PAST + SST_WINDOW
+    for start in range(0, rcg_mm_s2.shape[1], HOP):
+        block = rcg_mm_s2[:, start : start + HOP]
+        for window in stream.push(block, np.ones(block.shape[1], bool)):
+            yield end, window
+            end += HOP

@@ -1,0 +1,1 @@
+"""Network outputs to a long-term ECG."""

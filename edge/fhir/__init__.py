@@ -1,0 +1,1 @@
+"""HL7 FHIR: Observations and the bridge that stores them."""

@@ -1,0 +1,30 @@
+"""Observations that a FHIR server refused, one file each: for somebody to see why, and to send them again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from edge.core.files import write_whole
+from edge.fhir.observation import Resource
+from edge.fhir.server import RefusedError
+from edge.mqtt.payloads import encode
+
+MAX_FILES = 10_000
+
+
+class DeadLetters:
+    """A folder of at most MAX_FILES files, the oldest out first; made when it is needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files = sorted(folder.glob("*.json"))  # their names begin with the time
+
+    def keep(self, number: int, resource: Resource, error: RefusedError) -> None:
+        """Writes the resource and why it was refused. Raises OSError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is in it concerns a person
+        path = self.folder / f"{time.time_ns()}-{number}.json"
+        write_whole(path, encode({"status": error.status, "answer": error.answer, "resource": resource}))
+        self._files.append(path)
+        if len(self._files) > MAX_FILES:
+            self._files.pop(0).unlink(missing_ok=True)

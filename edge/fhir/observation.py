@@ -1,0 +1,108 @@
+"""Payloads as FHIR Observations, R4B or R5: for a hub, which knows who sits before which device. The device does not,
+so no patient is named here.
+
+A heart rate that is not valid becomes an Observation without a value and with the reason, never no Observation. The ECG
+has no lead's code: it is not one. Shapes after the FHIR specification's Observation and SampledData; codes of LOINC and
+ISO/IEEE 11073-10101, units of UCUM.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from edge.core.spec import NOT_A_DEVICE
+from edge.mqtt.fields import iso_utc
+from edge.mqtt.payloads import EcgPayload, VitalsPayload
+
+Version = Literal["R4B", "R5"]
+VERSIONS: tuple[Version, ...] = get_args(Version)
+MESSAGE_SYSTEM = "urn:radarecg:message"
+DEVICE_SYSTEM = "urn:radarecg:device"
+_HL7 = "http://terminology.hl7.org/CodeSystem"
+_MDC = "urn:iso:std:iso:11073:10101"
+_UCUM = "http://unitsofmeasure.org"
+_METHOD = "Contactless FMCW radar"
+
+Resource = dict[str, Any]
+
+
+def observation(payload: VitalsPayload | EcgPayload, version: Version) -> Resource:
+    """The Observation of a message; its identifier is device/boot/seq, which no other message has."""
+    specific = heart_rate(payload) if isinstance(payload, VitalsPayload) else ecg(payload, version)
+    quality = payload.quality
+    because = f" ({_words(quality.flags)})" if quality.flags else ""
+    return {
+        "resourceType": "Observation",
+        "identifier": [{"system": MESSAGE_SYSTEM, "value": f"{payload.device}/{payload.boot}/{payload.seq}"}],
+        "status": "preliminary",
+        **specific,
+        "device": {"type": "Device", "identifier": {"system": DEVICE_SYSTEM, "value": payload.device}},
+        "note": [{"text": f"Signal quality {quality.state}{because}, index {quality.sqi:.2f}. {NOT_A_DEVICE}"}],
+    }
+
+
+def heart_rate(vitals: VitalsPayload) -> Resource:
+    """What is particular to a second's heart rate: its value, or why there is none."""
+    if vitals.hr.value is not None:
+        found: Resource = {"valueQuantity": {"value": vitals.hr.value, **_unit("/min", "beats/minute")}}
+    else:
+        reason = {"system": f"{_HL7}/data-absent-reason", "code": "error", "display": "Error"}
+        text = _words(vitals.quality.flags) or "no reliable estimate"
+        found = {"dataAbsentReason": {"coding": [reason], "text": text}}
+    return {
+        "category": [_category("vital-signs")],
+        "code": {
+            "coding": [
+                {"system": "http://loinc.org", "code": "8867-4", "display": "Heart rate"},
+                {"system": _MDC, "code": "147842", "display": "MDC_ECG_HEART_RATE"},
+            ]
+        },
+        "effectiveDateTime": _milliseconds(vitals.t_ns),
+        "method": {"text": f"{_METHOD}, {vitals.model.id}"},
+        **found,
+    }
+
+
+def ecg(block: EcgPayload, version: Version) -> Resource:
+    """What is particular to a stretch of ECG: SampledData in mV, E where a sample is not known."""
+    interval_ms = 1000 / block.fs
+    interval = {"period": interval_ms} if version == "R4B" else {"interval": interval_ms, "intervalUnit": "ms"}
+    end_ns = block.t0_ns + block.n * 1_000_000_000 // block.fs
+    samples = {
+        "origin": {"value": 0, **_unit("mV", "mV")},
+        **interval,
+        "factor": block.scale / 1000,
+        "dimensions": 1,
+        "data": " ".join("E" if sample is None else str(sample) for sample in block.samples),
+    }
+    return {
+        "category": [_category("procedure")],
+        "code": {
+            "coding": [{"system": _MDC, "code": "131328", "display": "MDC_ECG_ELEC_POTL"}],
+            "text": "ECG reconstructed from a radar's view of the chest: not a measured lead, amplitude not calibrated",
+        },
+        "effectivePeriod": {"start": _milliseconds(block.t0_ns), "end": _milliseconds(end_ns)},
+        "method": {"text": f"{_METHOD}, reconstruction by {block.model.id}"},
+        "component": [
+            {
+                "code": {"coding": [{"system": "urn:radarecg:code", "code": "reconstructed-ecg"}]},
+                "valueSampledData": samples,
+            }
+        ],
+    }
+
+
+def _category(code: str) -> Resource:
+    return {"coding": [{"system": f"{_HL7}/observation-category", "code": code}]}
+
+
+def _unit(code: str, unit: str) -> Resource:
+    return {"unit": unit, "system": _UCUM, "code": code}
+
+
+def _milliseconds(t_ns: int) -> str:
+    return f"{iso_utc(t_ns)[:-4]}Z"
+
+
+def _words(flags: tuple[str, ...]) -> str:
+    return ", ".join(flag.replace("_", " ") for flag in flags)

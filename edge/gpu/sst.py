@@ -1,0 +1,188 @@
+"""The SST on a GPU: compiles `sst.cu` for one SST, keeps its tables there, and launches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, SupportsInt
+
+import numpy as np
+
+from edge.core.errors import InputError
+from edge.core.spec import (
+    RCG_RATE_HZ,
+    SST_AR_ORDER,
+    SST_AR_RIDGE,
+    SST_BIN_OCTAVES,
+    SST_BINS,
+    SST_COLUMNS,
+    SST_DEFAULT,
+    SST_LOW_HZ,
+    SST_PERIOD,
+    SST_SCALE_RANK,
+    SST_SCALES,
+    SST_SILENCE_MM_S2,
+    SstSpec,
+)
+from edge.core.types import Float32, SstWindow
+from edge.dsp.sst.tables import Band, Int32, SstTables, sst_tables
+from edge.gpu.context import cuda_driver, gpu_errors_told
+
+SOURCE = Path(__file__).with_name("sst.cu")
+_COMPLEX_BYTES = 8
+_FLOAT_BYTES = 4
+_TOGETHER = (5, 3, 2, 1)  # divisors of the number of scales; 6 would spill registers
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What `sst.cu` is compiled and launched with. threads and shared_bytes are those of its second kernel."""
+
+    tables: SstTables
+    wavelets: Band
+    together: int
+
+    @property
+    def options(self) -> list[str]:
+        """Compiler options that give the source its numbers."""
+        tables = self.tables
+        numbers = {
+            "SEGMENT": tables.spec.segment,
+            "PERIOD": SST_PERIOD,
+            "CIRCLE": self.wavelets.frames_around,
+            "FRAME0": self.wavelets.frame0,
+            "FRAMES": tables.frames,
+            "BINS": SST_BINS,
+            "COLUMNS": SST_COLUMNS,
+            "SCALES": len(SST_SCALES),
+            "TOGETHER": self.together,
+            "AR_ORDER": SST_AR_ORDER,
+            "AR_RIDGE": repr(SST_AR_RIDGE),
+            "THRESHOLD": f"{tables.threshold!r}f",
+            "LOW_HZ": f"{SST_LOW_HZ!r}f",
+            "BIN_OCTAVES": f"{SST_BIN_OCTAVES!r}f",
+            "SCALE_RANK": SST_SCALE_RANK,
+            "SILENCE": f"{SST_SILENCE_MM_S2!r}f",
+        }
+        return ["-std=c++17", *(f"-D{name}={value}" for name, value in numbers.items())]
+
+    @property
+    def spectrum_threads(self) -> int:
+        """Threads of a block of the first kernel."""
+        return SST_PERIOD // 5
+
+    @property
+    def squeeze_threads(self) -> int:
+        """Threads of a block of the second kernel."""
+        return 2 * self.together * self.wavelets.frames_around // 6
+
+    @property
+    def shared_bytes(self) -> int:
+        """Dynamic shared memory of a block of the second kernel: its spectrogram and its transforms."""
+        return _COMPLEX_BYTES * (SST_BINS * self.tables.frames + 2 * self.together * self.wavelets.frames_around)
+
+    @property
+    def gain(self) -> Float32:
+        """The scales' gains, then the same times the bin's frequency in Hz: those of the derivatives."""
+        band = self.wavelets
+        bins = np.concatenate([np.arange(n) + k for k, n in zip(band.first, band.count, strict=True)])
+        return np.concatenate([band.gain, band.gain * (bins * RCG_RATE_HZ / SST_PERIOD)], dtype=np.float32)
+
+    @property
+    def band(self) -> Int32:
+        """[2 * scales, 3], wavelet and derivative in turn: first bin, bin past the last, place in `gain` less bin."""
+        band = self.wavelets
+        first = np.repeat(band.first, 2)
+        place = np.stack([band.offset, band.offset + len(band.gain)], axis=1).ravel() - first
+        return np.stack([first, first + np.repeat(band.count, 2), place], axis=1, dtype=np.int32)
+
+
+def build_for(spec: SstSpec, shared_bytes: int) -> Build | None:
+    """The build with the most scales together that fits blocks of `shared_bytes`; None when none does."""
+    tables = sst_tables(spec)
+    wavelets = tables.whole()
+    builds = [Build(tables, wavelets, together) for together in _TOGETHER]
+    return next((build for build in builds if build.shared_bytes <= shared_bytes), None)
+
+
+class CudaSst:
+    """Spectrograms of a fixed number of channels on the current CUDA device, or on the first when none is current.
+
+    Everything is allocated here; `enqueue` only launches. Several windows are more channels.
+    """
+
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT) -> None:
+        """Raises InputError when PyCUDA, a GPU, nvcc or enough shared memory is missing."""
+        self._cuda = cuda = cuda_driver()
+        device = cuda.Context.get_device()
+        shared_bytes = int(device.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
+        build = build_for(spec, shared_bytes)
+        if build is None:
+            raise InputError(
+                f"an SST of {spec.frame_rate_hz} frames a second needs more shared memory than the {shared_bytes} "
+                f"bytes a block has on {device.name()}: set frame_rate_hz to 30 or compute it on the CPU"
+            )
+        self._build, self._channels = build, channels
+        with gpu_errors_told(cuda):
+            module = _compiled(build)
+            self._spectrum, self._squeeze = module.get_function("sst_spectrum"), module.get_function("sst_squeeze")
+            self._spectrum.prepare("PPPP")
+            self._squeeze.prepare("PPPPPP")
+            self._squeeze.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, build.shared_bytes)
+            self._taper = cuda.to_device(build.tables.taper)
+            self._band = cuda.to_device(build.band)
+            self._gain = cuda.to_device(build.gain)
+            self._bins = cuda.mem_alloc(channels * SST_PERIOD // 2 * _COMPLEX_BYTES)
+            self._peak = cuda.mem_alloc(channels * _FLOAT_BYTES)
+
+    def enqueue(self, segment: SupportsInt, values: SupportsInt, scale: SupportsInt, stream: Any) -> None:
+        """Puts one window on a PyCUDA stream and returns. The pointers are the device's, to float32 in C order.
+
+        segment [channels, spec.segment], high-passed samples; values [channels, 71, 120] and scale [channels] are
+        written, and mean what they do in SstWindow.
+        """
+        bins, peak = int(self._bins), int(self._peak)
+        grid, build = (self._channels, 1), self._build
+        self._spectrum.prepared_async_call(
+            grid, (build.spectrum_threads, 1, 1), stream, int(segment), int(self._taper), bins, peak
+        )
+        self._squeeze.prepared_async_call(
+            grid,
+            (build.squeeze_threads, 1, 1),
+            stream,
+            bins,
+            peak,
+            int(self._band),
+            int(self._gain),
+            int(values),
+            int(scale),
+            shared_size=build.shared_bytes,
+        )
+
+    def __call__(self, segment: Float32) -> SstWindow:
+        """One window of samples [channels, spec.segment], there and back. Raises ValueError for another shape."""
+        expected = (self._channels, self._build.tables.spec.segment)
+        if segment.shape != expected:
+            raise ValueError(f"segment is {segment.shape}, not {expected}")
+        values = np.empty((self._channels, SST_BINS, SST_COLUMNS), np.float32)
+        scale = np.empty(self._channels, np.float32)
+        cuda = self._cuda
+        segment_gpu = cuda.to_device(np.ascontiguousarray(segment, np.float32))
+        values_gpu, scale_gpu = cuda.mem_alloc(values.nbytes), cuda.mem_alloc(scale.nbytes)
+        stream = cuda.Stream()
+        self.enqueue(segment_gpu, values_gpu, scale_gpu, stream)
+        stream.synchronize()
+        cuda.memcpy_dtoh(values, values_gpu)
+        cuda.memcpy_dtoh(scale, scale_gpu)
+        return SstWindow(values, scale)
+
+
+def _compiled(build: Build) -> Any:
+    compiler = import_module("pycuda.compiler")
+    try:
+        return compiler.SourceModule(
+            SOURCE.read_text(), no_extern_c=True, options=build.options, include_dirs=[str(SOURCE.parent)]
+        )
+    except OSError as error:
+        raise InputError(f"no nvcc ({error}): put CUDA's bin folder, /usr/local/cuda/bin, on the PATH") from error

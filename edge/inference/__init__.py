@@ -1,0 +1,1 @@
+"""The network: bundle, signature, backends."""

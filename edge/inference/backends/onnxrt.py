@@ -1,0 +1,71 @@
+"""ONNX Runtime on the CPU: runs a bundle wherever there is no GPU.
+
+A bundle in int8 is computed in float32, with every rounding that its graph contains, so that it gives the same answers
+on every processor; it takes no less time here than float32.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from edge.core.errors import install_hint
+from edge.core.types import Float32, TaskOutputs
+from edge.inference.backends.base import BackendError, task_outputs
+from edge.inference.bundle import MODEL, Bundle, Points, Tensor
+
+
+class OnnxRuntime:
+    """A bundle as a `Predictor`. `threads`: cores that one call may use.
+
+    Raises BackendError without onnxruntime, for a model it cannot load, and for a number of points the network
+    does not take.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        runtime = _onnxruntime()
+        self.points: Points = bundle.about.points
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        # A window a second: threads that spin until the next one would take their core from everything else.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # ONNX Runtime's int8 kernels add products in 16 bits on x86 processors without VNNI, where large sums saturate
+        # (its quantization guide, data type selection). With this entry Q/DQ pairs are computed as they are written.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+        try:
+            self._session = runtime.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # of many classes, without a common one but this
+            raise BackendError(
+                f"{bundle.folder / MODEL}: ONNX Runtime {runtime.__version__} cannot load it "
+                f"({str(error).splitlines()[0]}); "
+                "install a newer onnxruntime, or export the bundle again"
+            ) from error
+        found = _tensors(self._session.get_inputs()), _tensors(self._session.get_outputs())
+        if found != (bundle.about.inputs, bundle.about.outputs):
+            raise BackendError(
+                f"{bundle.folder / MODEL}: its inputs and outputs are not those of bundle.json; export the bundle again"
+            )
+
+    def __call__(self, values: Float32) -> list[TaskOutputs]:
+        """Spectrograms [B, P, 71, 120] to what the network says of each. Raises BackendError."""
+        if self.points not in ("any", values.shape[1]):
+            raise BackendError(
+                f"{values.shape[1]} points for a network of {self.points}; give it so many, or take one for any number"
+            )
+        try:
+            said = self._session.run(None, {"spectrograms": values})
+        except Exception as error:  # of many classes here too
+            raise BackendError(f"ONNX Runtime cannot run the network: {str(error).splitlines()[0]}") from error
+        return task_outputs(*said)
+
+
+def _onnxruntime() -> Any:
+    """Loaded here and not above: a device that runs engines does not have it."""
+    try:
+        return import_module("onnxruntime")
+    except ImportError as error:
+        raise BackendError(f"no onnxruntime ({error}): {install_hint('cpu')}") from error
+
+
+def _tensors(found: Any) -> tuple[Tensor, ...]:
+    return tuple(Tensor(each.name, tuple(each.shape)) for each in found)

@@ -1,0 +1,149 @@
+"""TensorRT: runs a bundle's engine on the device it was built on.
+
+One stream, one window at a time; all memory is taken and all kernels are loaded when the network is made. With the SST
+on the GPU (`edge.gpu.sst`) the spectrograms are written where the engine reads them.
+Uses only what TensorRT has had from 10.3 (JetPack 6.2) to 11.4 on.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, SupportsInt
+
+import numpy as np
+
+from edge.core.spec import SST_BINS, SST_COLUMNS
+from edge.core.types import Float32, SstWindow, TaskOutputs
+from edge.gpu.context import cuda_driver, gpu_errors_told
+from edge.inference.backends.base import BackendError, task_outputs
+from edge.inference.backends.engine_file import read, this_machine
+from edge.inference.bundle import Bundle, Tensor, inputs, outputs
+
+WARM_UP = 3
+"""Windows before the first one: the first takes long."""
+
+
+class EnqueuedSst(Protocol):
+    """An SST on the GPU; `edge.gpu.sst.CudaSst` is one."""
+
+    def enqueue(self, segment: SupportsInt, values: SupportsInt, scale: SupportsInt, stream: Any) -> None:
+        """Puts one window on a stream: device pointers to samples, to spectrograms and to their scales."""
+
+
+class TensorRt:
+    """An engine as a `Predictor`, for the number of points it was built for.
+
+    Raises BackendError without TensorRT and for an engine of another TensorRT, GPU or bundle; InputError without
+    PyCUDA or a GPU, and for what CUDA reports.
+    """
+
+    def __init__(self, bundle: Bundle, engine: Path) -> None:
+        trt, self.cuda = tensorrt(), cuda_driver()
+        content, about = read(engine, bundle, this_machine(trt, self.cuda))
+        self.points = about.points
+        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+        self._engine = self._runtime.deserialize_cuda_engine(content)
+        if self._engine is None:
+            raise BackendError(f"{engine}: TensorRT {trt.__version__} cannot load it; see its message above")
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise BackendError(f"{engine}: no memory on the GPU to run it; stop what else uses it")
+        expected = {tensor.name: _shape(tensor, self.points) for tensor in (*inputs(self.points), *outputs())}
+        names = [self._engine.get_tensor_name(k) for k in range(self._engine.num_io_tensors)]
+        found = {name: tuple(self._engine.get_tensor_shape(name)) for name in names}
+        if found != expected:
+            raise BackendError(f"{engine}: it has {found}, not {expected}; build it again from its bundle")
+        with gpu_errors_told(self.cuda):
+            self.stream = self.cuda.Stream()
+            self._host = {name: self.cuda.pagelocked_empty(shape, np.float32) for name, shape in expected.items()}
+            self._device = {name: self.cuda.mem_alloc(array.nbytes) for name, array in self._host.items()}
+        for name, memory in self._device.items():
+            if not self._context.set_tensor_address(name, int(memory)):
+                raise BackendError(f"{engine}: TensorRT takes no memory for {name}; see its message above")
+        self._host["spectrograms"][:] = 0
+        for _ in range(WARM_UP):
+            self._window()
+
+    @property
+    def spectrograms(self) -> Any:
+        """The GPU's memory in which the engine reads its window [P, 71, 120]."""
+        return self._device["spectrograms"]
+
+    def __call__(self, values: Float32) -> list[TaskOutputs]:
+        """Spectrograms [B, P, 71, 120] to what the network says of each."""
+        if values.shape[1] != self.points:
+            raise BackendError(f"{values.shape[1]} points for an engine of {self.points}; use ONNX Runtime for these")
+        said = []
+        for window in values:
+            self._host["spectrograms"][0] = window
+            said.append(self._window())
+        return said
+
+    def run(self) -> TaskOutputs:
+        """What the network says of the window that is, or will be by what is on the stream, at `spectrograms`."""
+        if not self._context.execute_async_v3(self.stream.handle):
+            raise BackendError("TensorRT could not start the network; see its message above")
+        with gpu_errors_told(self.cuda):
+            for tensor in outputs():
+                self.cuda.memcpy_dtoh_async(self._host[tensor.name], self._device[tensor.name], self.stream)
+            self.stream.synchronize()
+        ecg, anchor, cycle = (self._host[tensor.name] for tensor in outputs())
+        return task_outputs(ecg.copy(), anchor, cycle)[0]
+
+    def _window(self) -> TaskOutputs:
+        with gpu_errors_told(self.cuda):
+            self.cuda.memcpy_htod_async(self._device["spectrograms"], self._host["spectrograms"], self.stream)
+        return self.run()
+
+
+class TensorRtFromSegments:
+    """SST and engine in a row: samples go to the GPU, and the SST writes where the engine reads.
+
+    The spectrograms come back with the answers, to be shown. `sst` is made for as many channels as the engine has
+    points, and as the bundle's `sst` says.
+    """
+
+    def __init__(self, network: TensorRt, sst: EnqueuedSst, samples: int) -> None:
+        self._network, self._sst, cuda = network, sst, network.cuda
+        with gpu_errors_told(cuda):
+            self._host = cuda.pagelocked_empty((network.points, samples), np.float32)
+            self._window = SstWindow(
+                cuda.pagelocked_empty((network.points, SST_BINS, SST_COLUMNS), np.float32),
+                cuda.pagelocked_empty((network.points,), np.float32),
+            )
+            self._segment = cuda.mem_alloc(self._host.nbytes)
+            self._scale = cuda.mem_alloc(self._window.scale.nbytes)
+        self(np.zeros(self._host.shape, np.float32))
+
+    def __call__(self, segment: Float32) -> tuple[SstWindow, TaskOutputs]:
+        """High-passed samples [P, spec.segment] to their window and what the network says of it. Raises InputError."""
+        if segment.shape != self._host.shape:
+            raise BackendError(
+                f"{len(segment)} channels for an engine of {self._network.points} points: this radar's channels are "
+                'not points of a chest; set backend = "onnxruntime" under [network]'
+            )
+        network, cuda, seen = self._network, self._network.cuda, self._window
+        self._host[:] = segment
+        with gpu_errors_told(cuda):
+            cuda.memcpy_htod_async(self._segment, self._host, network.stream)
+            self._sst.enqueue(self._segment, network.spectrograms, self._scale, network.stream)
+            cuda.memcpy_dtoh_async(seen.values, network.spectrograms, network.stream)
+            cuda.memcpy_dtoh_async(seen.scale, self._scale, network.stream)
+        said = network.run()
+        return SstWindow(seen.values.copy(), seen.scale.copy()), said
+
+
+def tensorrt() -> Any:
+    """The module, loaded here and not above. Raises BackendError where it is missing."""
+    try:
+        return import_module("tensorrt")
+    except ImportError as error:
+        raise BackendError(
+            f"no TensorRT ({error}): it comes with JetPack (apt install python3-libnvinfer); a virtual environment "
+            "sees it when made with --system-site-packages"
+        ) from error
+
+
+def _shape(tensor: Tensor, points: int) -> tuple[int, ...]:
+    return tuple(1 if size == "batch" else points if size == "points" else int(size) for size in tensor.shape)

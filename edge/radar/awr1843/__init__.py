@@ -1,0 +1,1 @@
+"""The radar board: its serial command line."""

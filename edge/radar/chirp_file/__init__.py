@@ -1,0 +1,1 @@
+"""Chirp files: parsing, limits, and what the radar's command line accepts."""

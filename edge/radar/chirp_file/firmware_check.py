@@ -1,0 +1,85 @@
+"""What the radar's command line would refuse of a chirp file, found before the file is sent."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from edge.radar.awr1843.replies import LINE_CHARS, Reply
+from edge.radar.chirp import ChirpConfigError, Firmware
+from edge.radar.chirp_file.command_lines import Line, count_hint
+from edge.radar.chirp_file.firmware_model import COMMANDS, Awr1843Firmware
+
+_NAMES: dict[Firmware, str] = {"studio_cli": "studio_cli", "sdk_demo": "the stock demo"}
+_NO_SETTINGS = ("sensorStart", "sensorStop", "flushCfg", "version", "help", "queryDemoStatus")
+
+
+def require_accepted(lines: list[Line], image: Firmware) -> None:
+    """Raises ChirpConfigError at the first line that the image would refuse, sent in the file's order."""
+    firmware = Awr1843Firmware(image)
+    start: Line | None = None
+    for line in lines:
+        if line.name == "sensorStart":
+            start = start or line
+            continue
+        if start and line.name in COMMANDS[image] and line.name not in _NO_SETTINGS:
+            raise ChirpConfigError(
+                f"{start.place}: sensorStart comes before settings ({line.name} at {line.place}), which a running "
+                "radar refuses; put it at the end of the file"
+            )
+        if problem := unsendable(line) or _problem(line, image, firmware):
+            raise ChirpConfigError(problem)
+
+
+def require_start(lines: list[Line], image: Firmware) -> None:
+    """Raises ChirpConfigError when the image would not start after these lines, which it accepts."""
+    firmware = Awr1843Firmware(image)
+    for line in lines:
+        if line.name != "sensorStart":
+            firmware.answer(line.text)
+    source = lines[-1].place
+    if missing := firmware.missing():
+        raise ChirpConfigError(
+            f"{source}: {_NAMES[image]} would not start ({_reply(firmware, 'sensorStart').said}): the file lacks "
+            f"{', '.join(missing)}; compare it with those in firmware_config/"
+        )
+
+
+def unsendable(line: Line) -> str | None:
+    """Returns why the console cannot take a line whatever its command; None when it can."""
+    if line.text.isascii() and len(line.text) <= LINE_CHARS:
+        return None
+    return f"{line.place}: the radar takes at most {LINE_CHARS} plain characters a line; shorten it"
+
+
+def _reply(firmware: Awr1843Firmware, command: str) -> Reply:
+    return Reply.parse(command, firmware.answer(command).encode())
+
+
+def _problem(line: Line, image: Firmware, firmware: Awr1843Firmware) -> str | None:
+    """Returns what is wrong with a line, where, and what to do; None when the image accepts it."""
+    reply = _reply(firmware, line.text)
+    if reply.problem is None or (line.name == "sensorStop" and reply.already):
+        return None
+    place, name = f"{line.place}: {line.name}", _NAMES[image]
+    if line.name[0] in "#/;":
+        return f"{place}: a comment begins with % ({name} takes {line.name!r} for a command)"
+    if line.name not in COMMANDS[image]:
+        close = get_close_matches(line.name.lower(), [known.lower() for known in COMMANDS[image]], 1)
+        meant = next((known for known in COMMANDS[image] if known.lower() in close), None)
+        advice = f"did you mean {meant}?" if meant else "remove the line, or correct its spelling"
+        return f"{place} is not a command of {name}, for which the file is written; {advice}"
+    counts = COMMANDS[image][line.name]
+    if counts is not None and len(line.args) not in counts:
+        needed = " or ".join(map(str, counts))
+        return (
+            f"{place} needs {needed} numbers, has {len(line.args)} ({' '.join(line.args) or 'none'!r}); {name} of "
+            f"SDK 3.5 would answer {reply.said!r}{count_hint(line) or '; the file may be for another SDK'}"
+        )
+    return f"{place}: {name} would answer {reply.said!r}: {_WHY.get(line.name, reply.problem)}"
+
+
+_WHY = {
+    "profileCfg": "dfeDataOutputMode 1 must come before it, and its id be 0 to 3",
+    "chirpCfg": "dfeDataOutputMode 1 and the profileCfg that it names must come before it",
+    "frameCfg": "dfeDataOutputMode 1 must come before it",
+}

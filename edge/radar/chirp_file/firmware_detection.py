@@ -1,0 +1,91 @@
+"""Which firmware a `.cfg` chirp file is written for, told by its commands."""
+
+from __future__ import annotations
+
+from edge.radar.chirp import ChirpConfigError, Firmware
+from edge.radar.chirp_file.command_lines import Line
+from edge.radar.chirp_file.firmware_model import COMMANDS
+
+# Commands of devices with another command set: xWRL6432, xWRL6844 and their like.
+_LOW_POWER_DEVICES = {"chirpComnCfg", "chirpTimingCfg", "sigProcChainCfg", "lowPowerCfg", "factoryCalibCfg"}
+# Commands of TI's labs (Radar Toolbox, Industrial and Automotive Toolbox), whose firmware is neither of ours.
+# The first lab that a file has a command of is meant: several have the tracker too.
+_LABS: dict[str, tuple[str, ...]] = {
+    "vital signs": (
+        "vitalSignsCfg",
+        "motionDetection",
+        "VSRangeIdxCfg",
+        "VSTargetId",
+        "vitalsign",
+        "vitalSignsParamsCfg",
+    ),
+    "occupancy detection in cars and rooms": (
+        *("zoneDef", "zoneNeighDef", "numZones", "totNumRows", "cuboidDef", "interiorBounds", "occStateMach"),
+        *("coeffMatrixRow", "meanVector", "stdVector", "oddemoParms", "classParam"),
+    ),
+    "high accuracy level sensing": ("RangeLimitCfg", "rangeLimitCfg", "levelSensingCfg"),
+    "people counting": (
+        *("SceneryParam", "sceneryParam", "PointCloudEn", "classifierCfg", "FallDetectParams", "fineMotionCfg"),
+        *("dynamicRACfarCfg", "staticRACfarCfg", "dynamicRangeAngleCfg", "dynamic2DAngleCfg", "staticRangeAngleCfg"),
+        *("antGeometry0", "antGeometry1", "antPhaseRot", "fovCfg", "DOACfg"),
+    ),
+    "area scanner": ("heatmapGenCfg", "staticDetectionCfg"),
+    "traffic monitoring": ("doaCfg", "dbscanCfg"),
+    "object tracking (people, gestures, traffic)": (
+        *(
+            "trackingCfg",
+            "gatingParam",
+            "GatingParam",
+            "stateParam",
+            "StateParam",
+            "allocationParam",
+            "AllocationParam",
+        ),
+        *("AccelerationParam", "maxAcceleration", "VariationParam", "boundaryBox", "staticBoundaryBox"),
+        *("presenceBoundaryBox", "sensorPosition"),
+    ),
+}
+_LAB_OF = {name: lab for lab, names in _LABS.items() for name in names}
+_LUA = "ar1."
+_KNOWN = {"profileCfg", "chirpCfg", "frameCfg", "channelCfg", "adcCfg", "dfeDataOutputMode", *_LOW_POWER_DEVICES}
+
+
+def require_command_set(lines: list[Line], source: str) -> None:
+    """Raises ChirpConfigError for files of devices whose commands are others, and for what is no command list."""
+    if not any(line.name in _KNOWN for line in lines) and not any(line.name.startswith(_LUA) for line in lines):
+        raise ChirpConfigError(f"{source}: profileCfg is missing; is this a TI chirp file?")
+    for line in lines:
+        if line.name in _LOW_POWER_DEVICES:
+            raise ChirpConfigError(
+                f"{line.place}: {line.name} is a command of xWRL6432 and xWRL6844: another command set; "
+                "radarecg reads chirp files of xWR1xxx and xWR6x43"
+            )
+        if line.name.startswith(_LUA):
+            raise ChirpConfigError(
+                f"{line.place}: this is a Lua script of mmWave Studio; export its settings as JSON (*.mmwave.json)"
+            )
+
+
+def firmware_of(lines: list[Line]) -> Firmware | None:
+    """Returns the image that the commands belong to, studio_cli where they belong to both; None for another lab's."""
+    names = {line.name for line in lines}
+    if names & _LAB_OF.keys():
+        return None
+    of_demo, of_studio = (names & (COMMANDS[image].keys() - COMMANDS[other].keys()) for image, other in _PAIRS)
+    # Both know guiMonitor, but studio_cli has nothing to show: it stands in the demo's files.
+    return "sdk_demo" if len(of_demo) + ("guiMonitor" in names) > len(of_studio) else "studio_cli"
+
+
+_PAIRS: tuple[tuple[Firmware, Firmware], ...] = (("sdk_demo", "studio_cli"), ("studio_cli", "sdk_demo"))
+
+
+def lab_error(lines: list[Line]) -> ChirpConfigError:
+    """Returns the error that names the lab of a file for which `firmware_of` is None."""
+    names = {line.name for line in lines}
+    lab = next(lab for lab, commands in _LABS.items() if names & set(commands))
+    line = next(line for line in lines if line.name in _LABS[lab])
+    return ChirpConfigError(
+        f"{line.place}: {line.name} is a command of TI's lab for {lab}, which has its own firmware; radarecg starts "
+        "radars with studio_cli or the stock demo, and these refuse it: take a file of firmware_config/ (replay can "
+        "use this one)"
+    )

@@ -1,0 +1,1 @@
+"""The capture card: its control port and its data packets."""

@@ -1,0 +1,1 @@
+"""The service: settings, start and stop, health."""

@@ -1,0 +1,94 @@
+"""`radarecg run`: settings to boards, chain and sinks, joined and taken apart in the right order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from edge import __version__
+from edge.core.clock import clock_state
+from edge.core.spec import NOT_A_DEVICE
+from edge.inference.loader import Network
+from edge.mqtt.payloads import Model
+from edge.mqtt.publisher import Publisher
+from edge.pipeline import FanOut, Pipeline, Sink, run
+from edge.radar.boards import boards, require_endless
+from edge.radar.chirp_file.parser import load_chirp
+from edge.radar.dca1000.control import require_rate
+from edge.runtime.config import Config, broker_of, calibration_of, card_of, load_config, spool_of, token_of
+from edge.runtime.json_logs import use_json_logs
+from edge.runtime.model_swap import ChangingNetwork
+from edge.runtime.systemd import Systemd
+from edge.sources.live import LiveSource
+from edge.web.messages import Hello
+from edge.web.page import LivePage, page_url
+
+log = logging.getLogger("edge.run")
+
+
+def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
+    """Runs as the settings file at `path` says until what `on_stop` was given is called. Raises InputError, OSError."""
+    config = load_config(path)
+    if config.log == "json":
+        use_json_logs()
+    chirp = load_chirp(path.parent / config.radar.cfg)
+    require_endless(chirp)
+    card, broker = card_of(config, path), broker_of(config, path)
+    if config.radar.serial or config.radar.card:
+        require_rate(chirp, card)
+    network = ChangingNetwork(config, path) if config.network.backend != "none" else None
+    calibration = calibration_of(config, path, chirp)
+    pipeline = Pipeline(
+        chirp,
+        lambda: clock_state().synced,
+        calibration,
+        network.begin if network else None,
+        config.network.decide_after_s,
+    )
+    with boards(chirp, config.radar.serial, card) as driven, ExitStack() as stack:
+        source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
+        on_stop(source.close)
+        log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
+        publisher = Publisher(
+            broker,
+            config.device,
+            chirp,
+            spool_of(config, path),
+            _model(network.now) if network else None,
+            config.spool.backfill_per_s,
+            config.mqtt.home_assistant,
+            config.mqtt.discovery_prefix,
+            page_url(config.web.host, config.web.port) if config.web else None,
+        )
+        stack.callback(publisher.close)
+        if network:
+            network.watch(lambda now, refused: publisher.network(_model(now), refused))
+            stack.callback(network.close)
+        systemd = Systemd()
+        sinks: list[Sink] = [publisher, systemd]
+        if config.web:
+            sinks.append(_page(config, path, network is not None, publisher, stack))
+        stack.callback(systemd.stopping)
+        driven.start(source.silence_s)
+        run(source, pipeline, FanOut(*sinks))
+        sent = publisher.health(pipeline.frames)
+    log.info(
+        "stopped: %d frames, %d lost; %d messages dropped, %d evicted, %d wait for the next start",
+        *(pipeline.frames.received, pipeline.frames.lost, sent.dropped, sent.spool.evicted, sent.spool.messages),
+    )
+
+
+def _model(network: Network) -> Model:
+    return Model(network.name, network.sha256)
+
+
+def _page(config: Config, path: Path, has_ecg: bool, publisher: Publisher, stack: ExitStack) -> LivePage:
+    assert config.web
+    token = token_of(config.web, path)
+    hello = Hello(config.device, __version__, has_ecg)
+    page = LivePage(config.web.host, config.web.port, token, hello, publisher.gauges)
+    stack.callback(page.close)
+    log.info("live page: %s", page_url(config.web.host, page.port))
+    return page

@@ -1,0 +1,78 @@
+"""`radarecg record`: frames from the card into a new folder, to the last one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.radar.boards import Boards
+from edge.radar.calibration import Calibration
+from edge.radar.chirp import ChirpConfig
+from edge.radar.dca1000.assembler import TAIL_S
+from edge.radar.dca1000.data_port import DataPort, pause_s
+from edge.radar.iq import IqOrder
+from edge.sources.recording import Recorder
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to record, and where to; without `seconds` until it is stopped, or the radar has sent its frames.
+
+    `device` and `note` go into the recording's description.
+    """
+
+    folder: Path
+    chirp: ChirpConfig
+    iq_order: IqOrder
+    calibration: Calibration
+    seconds: float | None = None
+    device: str | None = None
+    note: str | None = None
+
+
+def data_port(chirp: ChirpConfig, host: str, port: int) -> DataPort:
+    """The card's data port, for frames of `chirp`. Raises OSError when it cannot be had."""
+    return DataPort(host, port, chirp.frame_bytes, pause_s(chirp))
+
+
+def record(wanted: Wanted, boards: Boards, data: DataPort, stopped: Callable[[], bool]) -> int:
+    """Starts the boards and records what comes; returns how many frames did.
+
+    The end is that of the time, of `stopped()`, or of the frames that the chirp file asks for. Where the boards are
+    ours, the radar is then stopped. The rest of a stream that has stopped is waited for. Raises RadarError, CardError,
+    OSError.
+    """
+    chirp = wanted.chirp
+    boards.start(data.silence_s)
+    end_s = time.monotonic() + wanted.seconds if wanted.seconds else float("inf")
+    recorder: Recorder | None = None  # with the first frame: what fails before leaves no folder
+    first_seq = last_seq = -1
+    ending = False
+    with ExitStack() as stack:
+        for frame in data.frames():
+            if frame:
+                recorder = recorder or stack.enter_context(_recorder(wanted))
+                recorder.write(frame)
+                first_seq = frame.seq if frame.seq <= last_seq or first_seq < 0 else first_seq
+                last_seq = frame.seq
+            if recorder and sys.stderr.isatty():
+                seconds = recorder.frames * chirp.frame_period_s
+                print(f"\r{recorder.frames} frames, {seconds:.1f} s of data", end="", file=sys.stderr)
+            sent_all = boards.has_sent_all() and data.silence_s() > TAIL_S
+            has_all = bool(chirp.frames) and recorder is not None and last_seq - first_seq + 1 >= chirp.frames
+            if not ending and (has_all or sent_all or stopped() or time.monotonic() > end_s):
+                ending = True
+                if boards.stop_radar() or data.silence_s() > pause_s(chirp):  # nothing new comes
+                    data.finish()
+                else:
+                    data.close()
+    return recorder.frames if recorder else 0
+
+
+def _recorder(wanted: Wanted) -> Recorder:
+    about = {"device": wanted.device, "note": wanted.note}
+    return Recorder(wanted.folder, wanted.chirp, wanted.iq_order, wanted.calibration, **about)

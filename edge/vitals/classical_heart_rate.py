@@ -1,0 +1,160 @@
+"""Heart rate without a network: autocorrelation over all channels, followed by a tracker over the rate.
+
+Two views of each channel are correlated: the envelope of the RCG between 2 and 20 Hz (each beat shakes the chest,
+so the envelope has a bump a beat), and the displacement between 1.1 and 4 Hz (the pulse itself, which is what is left
+at low frame rates). Their autocorrelations are averaged over the channels by power; a rate scores by the value at
+one period, plus half the value at two, less half the envelope's at half a period: a true period has no bump of the
+same kind in its middle, twice a true period has.
+
+The score feeds a Bayesian filter over the rate with a random walk between updates. What it believes near its best
+rate is the confidence. Two doubts stand beside it, because belief is only relative: the score itself may be poor
+(`low_snr`), and the rate may be a harmonic of breathing that the envelope knows nothing of (`model_uncertain`).
+The constants were set on recordings with a reference ECG and on the twin (`bench/classical.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy import signal
+
+from edge.core.spec import HEART_RATE_RANGE_BPM, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
+from edge.core.types import Doubt, Float64, RateEstimate, RcgBlock, Waveform
+
+MIN_WINDOW_S = 6.0
+ENVELOPE_BAND_HZ = (2.0, 20.0)
+SMOOTH_HZ = 10.0
+PULSE_BAND_HZ = (1.1, 4.0)
+PULSE_ORDER = 4  # steep below: harmonics of breathing reach up to 1 Hz and pass for a slow heart
+BEAT_BAND_HZ = (0.6, 5.0)  # of the envelope: slower is posture, faster is not a beat
+
+EVIDENCE = 3.0  # weight of one second's score; windows overlap, so it is far below that of independent looks
+WALK_BPM = 1.0  # how far a heart rate wanders in one update
+LOST = 0.05  # chance, in one update, that the tracker was wrong all along
+NEAR_BPM, NEAR_SHARE = 4.0, 0.05  # the larger counts as "near": a fast heart is resolved less finely
+
+MIN_SCORE = 0.35  # white noise stays near 0, a clean beat is near 1
+HARMONICS = (2, 3, 4, 5)  # of breathing, which shallow and irregular breathing is rich in
+HARMONIC_SHARE = 0.05
+ENVELOPE_NEEDED = 0.35  # autocorrelation that clears a rate at a harmonic of breathing
+SPEED_HARMONIC = 2  # but this: the chest is fastest twice a breath, and so is everything that noise owes to its speed
+
+_DECIMATE = RCG_RATE_HZ // WAVEFORM_RATE_HZ
+_RATES_BPM = np.arange(HEART_RATE_RANGE_BPM[0], HEART_RATE_RANGE_BPM[1] + 1)
+_LAGS = WAVEFORM_RATE_HZ * 60 / _RATES_BPM
+_WALK: Float64 = np.exp(-0.5 * ((_RATES_BPM[:, None] - _RATES_BPM) / WALK_BPM) ** 2)
+_WALK /= _WALK.sum(axis=0)
+
+
+class _Filter:
+    """A causal filter along time for P channels that keeps its state between blocks."""
+
+    def __init__(self, edges_hz: float | tuple[float, float], rate_hz: float, order: int = 2) -> None:
+        kind: Literal["bandpass", "lowpass"] = "bandpass" if isinstance(edges_hz, tuple) else "lowpass"
+        self._sos = signal.butter(order, edges_hz, kind, output="sos", fs=rate_hz)
+        self._state: Float64 | None = None
+
+    def __call__(self, x: Float64) -> Float64:
+        if self._state is None:
+            self._state = np.zeros((len(self._sos), len(x), 2))
+        y, state = signal.sosfilt(self._sos, x, zi=self._state)
+        self._state = np.asarray(state, np.float64)
+        return np.asarray(y, np.float64)
+
+
+class HeartRateEstimator:
+    """Streaming; call `update` once a second."""
+
+    def __init__(self) -> None:
+        self._sample0 = 0
+        self._belief = np.full(len(_RATES_BPM), 1 / len(_RATES_BPM))
+        self._restart()
+
+    def _restart(self) -> None:
+        self._vibration = _Filter(ENVELOPE_BAND_HZ, RCG_RATE_HZ)
+        self._smooth = _Filter(SMOOTH_HZ, RCG_RATE_HZ)
+        self._pulse = _Filter(PULSE_BAND_HZ, RCG_RATE_HZ, PULSE_ORDER)
+        self._beat = _Filter(BEAT_BAND_HZ, WAVEFORM_RATE_HZ)
+        self._origin: Float64 | None = None
+        self._weights: Float64 = np.zeros(0)
+        self._phase = 0  # of the decimation
+        self.forget()
+
+    def forget(self) -> None:
+        """Drops the window: the chest moved, and what was collected is not of the heart alone."""
+        self._views: list[list[Float64]] = [[], []]
+        self._belief[:] = 1 / len(_RATES_BPM)
+
+    def push(self, block: RcgBlock) -> Waveform:
+        """Adds a block and returns its piece of the heart waveform at WAVEFORM_RATE_HZ."""
+        if block.restarted:
+            self._restart()
+        if self._origin is None:
+            self._origin = block.displacement_mm[:, :1].copy()  # spares the filter a step from zero
+        envelope = self._smooth(np.abs(self._vibration(block.rcg_mm_s2)))
+        pulse = self._pulse(block.displacement_mm - self._origin)
+        kept = slice(-self._phase % _DECIMATE, None, _DECIMATE)
+        self._phase = (self._phase + envelope.shape[1]) % _DECIMATE
+        beat = self._beat(envelope[:, kept])
+        for view, piece in zip(self._views, (beat, pulse[:, kept]), strict=True):
+            view.append(piece)
+        self._weights = block.weights
+        wave = Waveform(
+            block.t_ns,
+            self._sample0,
+            WAVEFORM_RATE_HZ,
+            self._weights @ beat,
+            coverage=float(block.covered.mean()),
+            continues=not block.restarted,
+        )
+        self._sample0 += len(wave.samples)
+        return wave
+
+    def window_s(self) -> float:
+        """Length of the history that the next update will use."""
+        samples: int = sum(piece.shape[1] for piece in self._views[0])
+        return min(samples / WAVEFORM_RATE_HZ, WINDOW_S)
+
+    def update(self, breathing_bpm: float | None = None) -> RateEstimate:
+        """One step of the tracker on the last WINDOW_S, doubted beside `breathing_bpm`; no rate before MIN_WINDOW_S."""
+        for view in self._views:
+            view[:] = [np.concatenate(view, axis=1)[:, -round(WINDOW_S * WAVEFORM_RATE_HZ) :]] if view else []
+        if self.window_s() < MIN_WINDOW_S:
+            return RateEstimate()
+        self._belief = (1 - LOST) * (_WALK @ self._belief) + LOST / len(_RATES_BPM)
+        score, envelope = self.score()
+        self._belief *= np.exp(EVIDENCE * score)
+        self._belief /= self._belief.sum()
+        best = _RATES_BPM[self._belief.argmax()]
+        near = np.abs(_RATES_BPM - best) <= max(NEAR_BPM, NEAR_SHARE * best)
+        confidence = float(self._belief[near].sum())
+        bpm = float((self._belief * _RATES_BPM)[near].sum() / confidence)
+        harmonics = {k for k in HARMONICS if breathing_bpm and abs(bpm - k * breathing_bpm) < HARMONIC_SHARE * bpm}
+        index = int(best - _RATES_BPM[0])
+        doubt: Doubt | None = None
+        if score[index] < MIN_SCORE:
+            doubt = "low_snr"
+        elif SPEED_HARMONIC in harmonics or (harmonics and envelope[index] < ENVELOPE_NEEDED):
+            doubt = "model_uncertain"
+        below = np.cumsum(self._belief)
+        interval = np.interp((0.025, 0.975), below - self._belief / 2, _RATES_BPM)
+        return RateEstimate(bpm, confidence, doubt, (float(interval[0]), float(interval[1])))
+
+    def score(self) -> tuple[Float64, Float64]:
+        """For every whole rate in HEART_RATE_RANGE_BPM: its score on the present window, the envelope's correlation."""
+        envelope, pulse = (self._weights @ _autocorrelation(view[0]) for view in self._views)
+        lags = np.arange(len(envelope))
+        both = (envelope + pulse) / 2
+        score = np.interp(_LAGS, lags, both) + 0.5 * np.interp(2 * _LAGS, lags, both, right=0)
+        score -= 0.5 * np.maximum(0, np.interp(_LAGS / 2, lags, envelope))
+        return score, np.interp(_LAGS, lags, envelope)
+
+
+def _autocorrelation(x: Float64) -> Float64:
+    """Unbiased autocorrelation of [P, n], each channel scaled to 1 at lag 0: [P, lags]."""
+    n = x.shape[1]
+    lags = min(n - 1, round(2.0 * _LAGS[0]) + 1)
+    power = np.square(np.abs(np.fft.rfft(x - x.mean(axis=1, keepdims=True), 2 * n)))
+    correlation = np.fft.irfft(power)[:, :lags] * (n / (n - np.arange(lags)))
+    return np.asarray(correlation / np.maximum(correlation[:, :1], 1e-30))

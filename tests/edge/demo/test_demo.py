@@ -1,0 +1,98 @@
+"""What the demo counts, from a real broker and a twin that says what is true; and how its view fits a terminal."""
+
+import json
+import math
+import socket
+import threading
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from edge.demo.subscriber import Subscriber, Watch
+from edge.demo.view import render
+from edge.mqtt.payloads import BreathingRate, Clock, Frames, HeartRate, Model, QualityReport, VitalsPayload
+from tests.helpers.publishing import GOOD, connected, wait
+
+
+@pytest.fixture
+def truth():
+    """A twin that answers with the last of `bpm`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as twin:
+        twin.bind(("127.0.0.1", 0))
+        twin.settimeout(0.05)
+        twin_says, ended = [0.0], threading.Event()
+
+        def answer():
+            while not ended.is_set():
+                try:
+                    _, asker = twin.recvfrom(1024)
+                except TimeoutError:
+                    continue
+                twin.sendto(json.dumps({"heart_rate_bpm": twin_says[-1]}).encode(), asker)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield twin.getsockname()[1], twin_says
+        ended.set()
+        thread.join()
+
+
+def test_a_rate_is_wrong_when_it_is_off_by_more_than_5_a_minute_and_a_tenth(mosquitto_port, mmecg, tmp_path, truth):
+    port, twin_says = truth
+    publisher = connected(mosquitto_port, tmp_path, mmecg)
+    subscriber = Subscriber("radar-0001", mosquitto_port, port)
+    watch = subscriber.watch
+    wait(lambda: subscriber.update(0.1) is None and watch.messages)  # subscribed: what is retained has come
+    right = ((64.0, 64.0), (64.0, 69.5), (120.0, 109.5), (None, 90.0))
+    wrong = ((64.0, 58.0), (44.0, 49.4), (120.0, 108.0))
+    for said, true in (*right, *wrong):
+        twin_says.append(true)
+        publisher.vitals(replace(GOOD, heart_rate_bpm=said))
+        count = watch.vitals_count
+        wait(lambda count=count: subscriber.update(0.1) is not None or watch.vitals_count > count)
+    assert (watch.wrong, len(watch.errors_bpm)) == (3, 6)
+    publisher.close()
+    subscriber.close()
+
+
+GOOD_VITALS = VitalsPayload(
+    device="radar-0001",
+    boot="00000000",
+    seq=1,
+    t="2026-11-20T17:40:00Z",
+    t_ns=1_795_196_400_000_000_000,
+    clock=Clock("none", False),
+    window_s=10.0,
+    hr=HeartRate(valid=True, value=168.4, age_ms=4),
+    breathing=BreathingRate(valid=True, value=15.0),
+    chest_range_m=0.46,
+    quality=QualityReport("degraded", 0.81, ("frame_loss", "clock_unsynced")),
+    frames=Frames(123_456_789, 12_345_678),
+    model=Model("classical-1"),
+)
+
+
+SIZES = [(100, 26), (80, 23), (80, 24), (132, 50), (79, 20), (40, 12), (30, 8), (200, 6), (80, 2)]
+
+
+@pytest.mark.parametrize("has_ecg", [True, False])
+@pytest.mark.parametrize("began", [True, False])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_view_fits_every_terminal(size, began, has_ecg):
+    width, height = size
+    watch = Watch(vitals=GOOD_VITALS if began else None, true_bpm=68.0 if began else None)
+    watch.trace.extend(math.sin(k / 8) for k in range(400))
+    if has_ecg:
+        watch.ecg = [(math.sin(k / 30), math.cos(k / 30)) for k in range(1600)]
+    console = Console(width=width, file=StringIO())
+    lines = console.render_lines(render(watch, "radar-0001", 11883, 33.0, width, height), pad=False)
+    text = ["".join(piece.text for piece in line) for line in lines]
+    assert len(text) <= height
+    assert max(map(len, text)) <= width
+    assert sum("ECG" in line for line in text) == (0 if height < 12 else 1 + has_ecg)
+    assert ("168.4" in "".join(text)) == began
+    if width >= 80 and height >= 23:
+        assert not any("…" in line for line in text)
+        assert "Research use only. Not a medical device." in text[-1]

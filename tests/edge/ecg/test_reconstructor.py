@@ -1,0 +1,106 @@
+"""Blocks of RCG to a numbered, timed ECG; the network is one that hears every shake of the chest."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from edge.core.types import Chest, RcgBlock, TaskOutputs
+from edge.dsp.frontend.phase import SecondDerivative
+from edge.ecg.reconstructor import EcgReconstructor, on_cpu
+
+START_NS = 1_795_196_400_000_000_000
+SAMPLE_NS = 5_000_000
+BEATS = np.arange(90, 6000, 170)
+
+
+def hearing(values):
+    """Where the chest is loud, there is a beat; columns are 20 / 3 samples long."""
+    said = []
+    for window in values:
+        anchor = np.interp(np.arange(800) * 30 / 200, np.arange(120), window.mean(axis=(0, 1))) ** 8
+        cycle = np.zeros(260)
+        cycle[110] = 1
+        piece = np.exp(-0.5 * ((np.arange(200) - 200 / 3) / 3) ** 2)
+        said.append(TaskOutputs(piece.astype("f"), anchor / anchor.sum(), cycle))
+    return said
+
+
+def blocks(count, uncovered=(), restarts=(0,)):
+    """0.1 s each; sample k of the chest is DELAY samples older than the frame it comes with."""
+    t = np.arange(20 * count)
+    shake = sum(np.exp(-0.5 * ((t - beat) / 4) ** 2) * np.cos((t - beat) * 0.6) for beat in BEATS)
+    rcg = np.stack([shake, shake]) + 1e-3 * np.random.default_rng(1).standard_normal((2, len(t)))
+    for k in range(count):
+        part = slice(20 * k, 20 * k + 20)
+        last = part.stop - 1 + SecondDerivative.DELAY
+        covered = np.full(20, k not in uncovered)
+        yield RcgBlock(
+            START_NS + last * SAMPLE_NS, rcg[:, part], rcg[:, part], np.full(2, 0.5), covered, 0.0,
+            Chest(0.5, 30, True), k in restarts,
+        )  # fmt: skip
+
+
+def reconstructed(*args, **how):
+    chain = EcgReconstructor(partial(on_cpu, hearing), 200.0)
+    return [ecg for block in blocks(*args, **how) for ecg in chain.push(block)]
+
+
+def test_beats_come_at_their_samples_and_their_times():
+    ecg = reconstructed(200)
+    assert [part.sample0 for part in ecg[1:]] == [part.sample0 + len(part.estimate.ecg) for part in ecg[:-1]]
+    assert [part.continues for part in ecg] == [False] + [True] * (len(ecg) - 1)
+    found = np.concatenate([part.estimate.r_peaks for part in ecg])
+    true = BEATS[slice(*np.searchsorted(BEATS, found[[0, -1]] + [-20, 20]))]
+    np.testing.assert_allclose(found, true, atol=4)
+    for part in ecg:
+        assert part.t_ns == START_NS + part.sample0 * SAMPLE_NS
+
+
+def test_after_a_restart_numbers_go_on_and_the_break_is_said():
+    ecg = reconstructed(300, restarts=(0, 130))
+    breaks = [part for part in ecg if not part.continues]
+    assert len(breaks) == 2
+    assert breaks[1].sample0 >= 130 * 20
+    for part in ecg:
+        assert part.t_ns == START_NS + part.sample0 * SAMPLE_NS
+
+
+def test_windows_with_much_missing_are_not_believed():
+    ecg = reconstructed(300, uncovered=range(100, 180))
+    known = np.zeros(6000, bool)
+    for part in ecg:
+        known[part.sample0 : part.sample0 + len(part.estimate.known)] |= part.estimate.known
+    assert not known[2600:3000].any()
+    assert known[1000:1700].mean() > 0.9
+    assert known[4500:5500].mean() > 0.9
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("head", ["ecg", "anchor", "cycle"])
+def test_what_the_network_says_that_is_no_number_becomes_no_ecg(head, value, caplog):
+    count = 0
+
+    def sometimes(values):
+        nonlocal count
+        count += 1
+        (said,) = hearing(values)
+        if count in (6, 7, 8, 12):
+            getattr(said, head)[17] = value
+        return [said]
+
+    chain = EcgReconstructor(partial(on_cpu, sometimes), 200.0)
+    ecg, sound = [], []
+    for block in blocks(300):
+        ecg += chain.push(block)
+        sound.append(chain.sound)
+    assert all(np.isfinite(part.estimate.ecg).all() and np.isfinite(part.estimate.r_peaks).all() for part in ecg)
+    assert len(ecg) == count - 4
+    assert [part.continues for part in ecg].count(False) >= 1
+    assert sound.count(False) == 40  # four windows of ten blocks each
+    assert caplog.text.count("is not finite") == 2
+
+
+def test_the_first_ecg_comes_with_the_first_window():
+    assert reconstructed(59) == []
+    assert len(reconstructed(60)) == 1

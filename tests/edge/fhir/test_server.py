@@ -1,0 +1,177 @@
+"""What a FHIR server's answer means, over real HTTP and TLS; how it lets the bridge in."""
+
+import email.utils
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+
+from edge.core.errors import InputError
+from edge.fhir.server import MAX_RETRY_AFTER_S, RefusedError, UnavailableError
+from edge.runtime.config import load_hub_config
+from edge.runtime.hub_service import open_store
+from tests.helpers.brokers import free_port
+from tests.helpers.certificates import Authority
+from tests.helpers.fhir import Answer, running_server
+
+RESOURCE = {"resourceType": "Observation", "identifier": [{"value": "radar-0001/5f0c6a9e/7"}]}
+FHIR = {"Content-Type": "application/fhir+json"}
+
+
+def store_at(url: str, folder: Path, fhir: str = "", environ: dict[str, str] | None = None):
+    """What `fhir-bridge URL` stores with, given these lines under [fhir]."""
+    path = folder / "hub.toml"
+    path.write_text(f"[mqtt]\n[fhir]\n{fhir}\n")
+    return open_store(url, load_hub_config(path, environ or {}), path)
+
+
+def failure(folder: Path, answer: int | Answer) -> Exception:
+    with running_server(answer) as server, pytest.raises((RefusedError, UnavailableError)) as caught:
+        store_at(server.url, folder)(RESOURCE)
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(tmp_path, status):
+    """A page that answers GET with 200 has stored nothing."""
+    with running_server() as server:
+        server.answers = [Answer(status, {"Location": server.url})]
+        with pytest.raises(UnavailableError) as caught:
+            store_at(server.url, tmp_path)(RESOURCE)
+        assert [request.method for request in server.requests] == ["POST"]
+        for words in (str(status), f"names {server.url}", "not followed", "give its URL"):
+            assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 409, 412, 422])
+def test_the_resource_is_at_fault(tmp_path, status):
+    error = failure(tmp_path, Answer(status, FHIR, b'{"resourceType": "OperationOutcome"}'))
+    assert isinstance(error, RefusedError)
+    assert error.status.startswith(str(status))
+    assert "OperationOutcome" in error.answer
+
+
+@pytest.mark.parametrize(
+    "status", [300, 304, 401, 402, 403, 404, 405, 406, 407, 408, 410, 411, 413, 414, 415, 418, 421, 425, 428, 429, 431]
+)
+def test_anything_else_is_for_a_later_try(tmp_path, status):
+    assert isinstance(failure(tmp_path, status), UnavailableError)
+
+
+@pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 507, 511])
+def test_a_fault_of_the_server_is_for_a_later_try(tmp_path, status):
+    assert str(status) in str(failure(tmp_path, status))
+
+
+@pytest.mark.parametrize("answer", [202, 204, 206, 200])
+def test_an_answer_that_does_not_say_created_is_for_a_later_try(tmp_path, answer):
+    assert isinstance(failure(tmp_path, answer), UnavailableError)
+
+
+@pytest.mark.parametrize("status", [200, 201])
+@pytest.mark.parametrize("body", [b"<html>Welcome</html>", b'{"ok": true}'])
+def test_what_is_no_fhir_server_stores_nothing(tmp_path, status, body):
+    assert "not as a FHIR server does" in str(failure(tmp_path, Answer(status, {}, body)))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        201,
+        Answer(201, FHIR, b'{"resourceType": "Observation"}'),
+        Answer(201, {}, b'<Observation xmlns="http://hl7.org/fhir"/>'),
+        Answer(200, FHIR, b'{"resourceType": "Observation"}'),  # it was there already
+        Answer(200, {"Location": "Observation/1"}),
+    ],
+)
+def test_what_counts_as_stored(tmp_path, answer):
+    with running_server(answer) as server:
+        store_at(server.url, tmp_path)(RESOURCE)
+        assert server.stored == [RESOURCE]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("7", 7), ("soon", 0), ("-1", 0), ("", 0), ("99999999", MAX_RETRY_AFTER_S), ("1.5", 0)]
+)
+def test_the_server_says_when_to_try_again(tmp_path, text, seconds):
+    assert failure(tmp_path, Answer(429, {"Retry-After": text})).retry_after_s == seconds
+
+
+def test_the_server_says_it_as_a_date(tmp_path):
+    later = email.utils.formatdate(time.time() + 600, usegmt=True)
+    assert 0 < failure(tmp_path, Answer(503, {"Retry-After": later})).retry_after_s <= 600
+    assert failure(tmp_path, Answer(503, {"Retry-After": email.utils.formatdate(0, usegmt=True)})).retry_after_s == 0
+
+
+def test_nobody_there_and_nobody_who_speaks_http(tmp_path):
+    with pytest.raises(UnavailableError, match="cannot reach"):
+        store_at(f"http://127.0.0.1:{free_port()}/Observation", tmp_path)(RESOURCE)
+    with running_server(tls=ssl_server(tmp_path)) as server, pytest.raises(UnavailableError):
+        store_at(server.url.replace("https", "http"), tmp_path)(RESOURCE)
+
+
+def test_a_token_from_a_file_is_read_anew_for_each_request(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    with running_server() as server:
+        store = store_at(server.url, tmp_path, 'token_file = "token"')
+        store(RESOURCE)
+        token.write_bytes(b"\xef\xbb\xbfsecond\r\n")  # with a mark of its encoding, as some editors write it
+        store(RESOURCE)
+        token.unlink()
+        with pytest.raises(UnavailableError, match="cannot read token"):
+            store(RESOURCE)
+        given = [request.headers["Authorization"] for request in server.requests]
+    assert given == ["Bearer first", "Bearer second"]
+
+
+def test_a_token_from_the_environment(tmp_path):
+    with running_server() as server:
+        store_at(server.url, tmp_path, environ={"RADARECG_FHIR__TOKEN": "abc.def"})(RESOURCE)
+        assert server.requests[0].headers["Authorization"] == "Bearer abc.def"
+
+
+def ssl_server(folder: Path, authority: Authority | None = None, is_mutual: bool = False) -> ssl.SSLContext:
+    authority = authority or Authority(folder)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.certificate)
+    context.load_cert_chain(*authority.issue("server"))
+    if is_mutual:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def test_an_own_authority_and_a_client_certificate(tmp_path):
+    authority = Authority(tmp_path)
+    authority.issue("hub")
+    with running_server(tls=ssl_server(tmp_path, authority, is_mutual=True)) as server:
+        store_at(server.url, tmp_path, 'ca = "ca.crt"\ncert = "hub.crt"\nkey = "hub.key"')(RESOURCE)
+        assert len(server.stored) == 1
+        with pytest.raises(UnavailableError, match=r"not trusted.*\[fhir\] ca"):
+            store_at(server.url, tmp_path, 'cert = "hub.crt"\nkey = "hub.key"')(RESOURCE)
+        with pytest.raises(UnavailableError):
+            store_at(server.url, tmp_path, 'ca = "ca.crt"')(RESOURCE)
+        assert len(server.stored) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "fhir", "message"),
+    [
+        ("https://x/Observation", 'ca = "nowhere.crt"', "cannot use ca, cert and key"),
+        ("https://x/Observation", 'cert = "hub.crt"', "cert and key belong together"),
+        ("http://x/Observation", 'ca = "ca.crt"', "begins with https"),
+        ("http://x/Observation", 'token_file = "nowhere"', "cannot read nowhere"),
+        ("http://x/Observation", 'token = "two words"', "without a space"),
+        ("http://x/Observation", 'token = "a"\ntoken_file = "b"', "not both"),
+        ("http://x/Observation", "tokn = 1", "tokn"),
+        ("http://", "", "not a URL"),
+        ("http://x:port/Observation", "", "not a URL"),
+        ("http://x y/Observation", "", "not a URL"),
+        ("https://me:secret@x/Observation", "", "no user name or password in the URL"),
+        ("ftp://x/Observation", "", "begins with http"),
+    ],
+)
+def test_settings_that_cannot_work_are_an_error(tmp_path, url, fhir, message):
+    with pytest.raises(InputError, match=message) as caught:
+        store_at(url, tmp_path, fhir)
+    assert "secret" not in str(caught.value)

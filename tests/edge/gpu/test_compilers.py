@@ -1,0 +1,88 @@
+"""What CUDA's own compilers say to the kernels: nvcc, and NVRTC as JetPack 6 and 7 have it."""
+
+import ctypes
+import re
+import shutil
+import subprocess
+from importlib import metadata
+
+import pytest
+
+from edge.core.spec import SstSpec
+from edge.gpu.sst import SOURCE, build_for
+
+pytestmark = pytest.mark.slow
+
+ORIN_SHARED_BYTES, THOR_SHARED_BYTES = 163 << 10, 227 << 10
+TARGETS = {
+    "sm_87": (SstSpec(), ORIN_SHARED_BYTES),
+    "sm_87 30 Hz": (SstSpec(30), ORIN_SHARED_BYTES),
+    "sm_90": (SstSpec(), THOR_SHARED_BYTES),
+    "sm_110": (SstSpec(), THOR_SHARED_BYTES),
+}
+BLOCKS = {"sst_spectrum": 4, "sst_squeeze": 1}
+"""So many of a kernel's blocks are to run on a multiprocessor at once (sst.cu says why)."""
+REGISTERS = 65536
+"""Of a multiprocessor, in all three; a thread gets them by eights."""
+
+
+def assert_frugal(log: str, target: str) -> None:
+    """By ptxas's own words: nothing spills, and no thread takes so many registers that a block has no room."""
+    build = build_for(*TARGETS[target])
+    threads = {"sst_spectrum": build.spectrum_threads, "sst_squeeze": build.squeeze_threads}
+    said = re.findall(
+        r"Compiling entry function '(\w+)'.*?"
+        r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads.*?Used (\d+) registers",
+        log,
+        re.DOTALL,
+    )
+    assert {kernel for kernel, *_ in said} == set(BLOCKS), log
+    for kernel, *memory, registers in said:
+        assert memory == ["0", "0", "0"], f"{kernel}: {memory} bytes of stack, spilt and fetched back"
+        most = REGISTERS // (BLOCKS[kernel] * threads[kernel]) // 8 * 8
+        assert int(registers) <= most, f"{kernel}: {registers} registers, {most} at most"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_nvcc_keeps_everything_in_registers(tmp_path, target):
+    nvcc = shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
+    if nvcc is None:
+        pytest.skip("nvcc is not installed")
+    arch = target.split()[0]
+    if arch not in subprocess.run([nvcc, "--list-gpu-code"], capture_output=True, text=True, check=True).stdout.split():
+        pytest.skip(f"this nvcc does not know {arch}")
+    command = [
+        nvcc,
+        "-cubin",
+        f"-arch={arch}",
+        "-Xptxas=-v",
+        "-Werror=all-warnings",
+        *build_for(*TARGETS[target]).options,
+    ]
+    run = subprocess.run([*command, SOURCE, "-o", tmp_path / "sst.cubin"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert_frugal(run.stderr, target)
+
+
+NVRTC = {"nvidia-cuda-nvrtc-cu12": ("sm_87", "sm_90"), "nvidia-cuda-nvrtc": ("sm_87", "sm_90", "sm_110")}
+
+
+@pytest.mark.parametrize(("package", "arch"), [(name, arch) for name, archs in NVRTC.items() for arch in archs])
+def test_the_compilers_of_both_jetpacks_keep_everything_in_registers(package, arch):
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError:
+        pytest.skip(f"{package} is not installed")
+    library = ctypes.CDLL(str(next(file.locate() for file in files if re.fullmatch(r"libnvrtc\.so\.\d+", file.name))))
+    words = ["--ptxas-options=-v", f"-arch={arch}", f"-I{SOURCE.parent}", *build_for(*TARGETS[arch]).options]
+    options = (ctypes.c_char_p * len(words))(*(word.encode() for word in words))
+    program, size = ctypes.c_void_p(), ctypes.c_size_t()
+    library.nvrtcCreateProgram(ctypes.byref(program), SOURCE.read_bytes(), b"sst.cu", 0, None, None)
+    failed = library.nvrtcCompileProgram(program, len(words), options)
+    library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    library.nvrtcGetProgramLog(program, log)
+    library.nvrtcDestroyProgram(ctypes.byref(program))
+    assert not failed, log.value.decode()
+    if (package, arch) != ("nvidia-cuda-nvrtc-cu12", "sm_90"):  # spills 16 bytes; no JetPack pairs the two
+        assert_frugal(log.value.decode(), arch)

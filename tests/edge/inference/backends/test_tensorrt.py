@@ -1,0 +1,232 @@
+"""The TensorRT backend's buffers and checks, on a stand-in for CUDA and TensorRT's runtime: no GPU has run this."""
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+
+from edge.core.errors import InputError
+from edge.core.spec import SST_DEFAULT
+from edge.core.types import Chest, EcgBlock, RcgBlock, SstWindow
+from edge.dsp.sst.transform import Sst
+from edge.ecg.reconstructor import EcgReconstructor
+from edge.ecg.stitcher import Stitcher
+from edge.gpu.sst import CudaSst
+from edge.inference import bundle
+from edge.inference.backends import engine_file as engine
+from edge.inference.backends.base import BackendError
+from edge.inference.backends.onnxrt import OnnxRuntime
+from edge.inference.backends.tensorrt import TensorRt, TensorRtFromSegments
+from edge.inference.loader import Network, load_network
+from export.operators import fixed
+from tests.helpers import tensorrt_on_cpu
+from tests.helpers.networks import FLOAT32_BOUND, assert_alike, spectrograms
+from tests.helpers.pycuda_on_cpu import OneDevice
+
+POINTS = 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture
+def device(folder, monkeypatch) -> OneDevice:
+    device = OneDevice(folder)
+    monkeypatch.setitem(sys.modules, "pycuda.driver", device.driver)
+    monkeypatch.setitem(sys.modules, "pycuda.compiler", device.compiler)
+    monkeypatch.setitem(sys.modules, "tensorrt", tensorrt_on_cpu.module())
+    return device
+
+
+@pytest.fixture
+def built(compact_bundle, device, tmp_path) -> Path:
+    """The bundle's engine on this 'machine'."""
+    made = bundle.load(compact_bundle)
+    content = fixed(onnx.load_from_string(made.model), POINTS).SerializeToString()
+    about = engine.About(
+        bundle=engine.digest_of(made),
+        name="compact",
+        points=POINTS,
+        precision="fp32",
+        machine=engine.Machine(tensorrt_on_cpu.VERSION, "12.6", "CPU", "8.7"),
+        sha256=sha256(content),
+    )
+    engine.write(tmp_path / "x.engine", content, about)
+    return tmp_path / "x.engine"
+
+
+def test_it_says_what_onnx_runtime_says(compact_bundle, built, device):
+    loaded = bundle.load(compact_bundle)
+    network, values = TensorRt(loaded, built), spectrograms(3, POINTS)
+    taken = device.taken
+    said = network(values)
+    assert_alike(said, OnnxRuntime(loaded)(values))
+    assert_alike(network(values[::-1]), said[::-1])
+    assert device.taken == taken
+    with pytest.raises(BackendError, match="4 points for an engine of 3"):
+        network(spectrograms(1, 4))
+
+
+def test_segments_go_in_and_answers_come_out(compact_bundle, built, device):
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    loaded = bundle.load(compact_bundle)
+    network = TensorRt(loaded, built)
+    read = TensorRtFromSegments(network, CudaSst(POINTS), SST_DEFAULT.segment)
+    taken = device.taken
+    segment = np.random.default_rng(0).standard_normal((POINTS, SST_DEFAULT.segment)).astype(np.float32)
+    on_cpu = OnnxRuntime(loaded)
+    for window in (segment, segment[:, ::-1]):
+        expected, (seen, said) = Sst(POINTS)(window), read(window)
+        assert_same_but_for_bins(seen, expected)
+        assert_alike([said], on_cpu(seen.values[None]))
+    assert device.taken == taken
+    with pytest.raises(BackendError, match=r"2 channels for an engine of 3 points: .*onnxruntime"):
+        read(segment[:2])
+
+
+def assert_same_but_for_bins(ours: SstWindow, theirs: SstWindow) -> None:
+    """Two SSTs in float32: a coefficient at the edge of a bin may fall into the next one."""
+    assert (np.abs(ours.values - theirs.values) > 1e-4).mean() < 2e-3
+    np.testing.assert_allclose(ours.scale, theirs.scale, rtol=1e-3)
+
+
+def ecg_of(network: Network) -> list[EcgBlock]:
+    """Nine seconds of three chests that shake, as the runtime would reconstruct them."""
+    t, chain, told = np.arange(1800), EcgReconstructor(network.begin, 200.0), []
+    shake = sum(np.exp(-0.5 * ((t - beat) / 4) ** 2) * np.cos((t - beat) * 0.6) for beat in range(90, 1800, 170))
+    rcg = shake + 1e-3 * np.random.default_rng(1).standard_normal((POINTS, len(t)))
+    for k in range(0, len(t), 20):
+        part = rcg[:, k : k + 20]
+        told += chain.push(
+            RcgBlock(k, part, part, np.ones(POINTS), np.ones(20, bool), 0.0, Chest(0.5, 30, True), k == 0)
+        )
+    return told
+
+
+def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, built, device):
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    on_gpu = load_network(compact_bundle, "tensorrt", built)
+    on_cpu = load_network(compact_bundle)
+    assert (on_gpu.name, on_gpu.sha256) == (on_cpu.name, on_cpu.sha256)
+    blocks = list(zip(ecg_of(on_gpu), ecg_of(on_cpu), strict=True))
+    assert len(blocks) == 4
+    assert on_gpu.read
+    predict, stitcher = OnnxRuntime(bundle.load(compact_bundle)), Stitcher()
+    for ours, theirs in blocks:
+        assert (ours.t_ns, ours.sample0, ours.window_end) == (theirs.t_ns, theirs.sample0, theirs.window_end)
+        assert_same_but_for_bins(ours.window, theirs.window)
+        expected = stitcher.push(*predict(ours.window.values[None]), ours.window_end)
+        np.testing.assert_allclose(ours.estimate.ecg, expected.ecg, atol=FLOAT32_BOUND)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def edited(path: Path, **changes) -> None:
+    place = engine.about_path(path)
+    about = msgspec.json.decode(place.read_bytes())
+    about["machine"] |= changes.pop("machine", {})
+    place.write_bytes(msgspec.json.encode(about | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"machine": {"tensorrt": "10.13.3"}}, "TensorRT 10.13.3, this is 10.3.0"),
+        ({"machine": {"gpu": "Orin"}}, "GPU Orin, this is CPU"),
+        ({"machine": {"compute_capability": "11.0"}}, "compute capability 11.0, this is 8.7"),
+        ({"bundle": "0" * 64}, "bundle 0000"),
+        ({"format": "radarecg.engine/9"}, "format radarecg.engine/9"),
+        ({"precision": "fp4"}, "x.engine.json: .*fp4"),
+    ],
+)
+def test_an_engine_of_something_else_is_refused_with_the_command_to_build_it(compact_bundle, built, changes, said):
+    edited(built, **changes)
+    with pytest.raises(BackendError, match=rf"{said}.*python -m export.build_engine {compact_bundle} --out {built}"):
+        TensorRt(bundle.load(compact_bundle), built)
+
+
+def test_another_cuda_alone_is_no_reason_to_refuse(compact_bundle, built):
+    edited(built, machine={"cuda": "12.9"})
+    assert TensorRt(bundle.load(compact_bundle), built).points == POINTS
+
+
+@pytest.mark.parametrize("gone", ["x.engine", "x.engine.json"])
+def test_half_an_engine_is_refused(compact_bundle, built, gone):
+    (built.parent / gone).unlink()
+    with pytest.raises(BackendError, match=rf"{gone}: cannot be read .*export.build_engine"):
+        TensorRt(bundle.load(compact_bundle), built)
+
+
+def test_one_changed_byte_is_found(compact_bundle, built):
+    content = bytearray(built.read_bytes())
+    content[5000] ^= 1
+    built.write_bytes(content)
+    with pytest.raises(BackendError, match="built for content"):
+        TensorRt(bundle.load(compact_bundle), built)
+
+
+def test_what_tensorrt_refuses_is_told(compact_bundle, built, monkeypatch):
+    loaded = bundle.load(compact_bundle)
+    network = TensorRt(loaded, built)
+    monkeypatch.setattr(tensorrt_on_cpu.IExecutionContext, "execute_async_v3", lambda *_: False)
+    with pytest.raises(BackendError, match="could not start the network"):
+        network(spectrograms(1, POINTS))
+    monkeypatch.setattr(tensorrt_on_cpu.IExecutionContext, "set_tensor_address", lambda *_: False)
+    with pytest.raises(BackendError, match="takes no memory for spectrograms"):
+        TensorRt(loaded, built)
+    monkeypatch.setattr(tensorrt_on_cpu.ICudaEngine, "create_execution_context", lambda _: None)
+    with pytest.raises(BackendError, match="no memory on the GPU"):
+        TensorRt(loaded, built)
+    monkeypatch.setattr(tensorrt_on_cpu.Runtime, "deserialize_cuda_engine", lambda *_: None)
+    with pytest.raises(BackendError, match=r"TensorRT 10.3.0 cannot load it"):
+        TensorRt(loaded, built)
+
+
+def test_what_cuda_reports_is_told(compact_bundle, built, device, monkeypatch):
+    loaded = bundle.load(compact_bundle)
+    network = TensorRt(loaded, built)
+
+    def failing(*_):
+        raise device.driver.Error("cuMemcpyHtoDAsync failed:\n illegal address")
+
+    monkeypatch.setattr(device.driver, "memcpy_htod_async", failing)
+    with pytest.raises(InputError, match="the GPU reports: cuMemcpyHtoDAsync failed: illegal address; look"):
+        network(spectrograms(1, POINTS))
+    monkeypatch.setattr(device.driver, "mem_alloc", failing)
+    for make in (lambda: TensorRt(loaded, built), lambda: CudaSst(POINTS)):
+        with pytest.raises(InputError, match="the GPU reports"):
+            make()
+
+
+def test_a_bundle_that_is_replaced_meanwhile_does_not_pass_for_another(bundle_copy, tmp_path):
+    loaded, here = bundle.load(bundle_copy), engine.Machine("10.3.0", "12.6", "CPU", "8.7")
+    about = engine.About(
+        bundle=engine.digest_of(loaded), name="x", points=3, precision="int8", machine=here, sha256=sha256(b"plan")
+    )
+    engine.write(tmp_path / "x.engine", b"plan", about)
+    description = bundle_copy / bundle.DESCRIPTION
+    description.write_bytes(description.read_bytes().replace(b'"made up"', b'"another"'))
+    assert engine.read(tmp_path / "x.engine", loaded, here) == (b"plan", about)
+    with pytest.raises(BackendError, match=r"built for bundle .*build_engine .* --precision int8"):
+        engine.read(tmp_path / "x.engine", bundle.load(bundle_copy), here)
+
+
+def test_without_tensorrt_or_pycuda_it_says_what_to_install(compact_bundle, built, monkeypatch):
+    loaded = bundle.load(compact_bundle)
+    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    with pytest.raises(InputError, match=r"pip install '\.\[jetson\]'"):
+        TensorRt(loaded, built)
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(BackendError, match=r"no TensorRT .*JetPack"):
+        TensorRt(loaded, built)

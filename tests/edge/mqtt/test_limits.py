@@ -1,0 +1,165 @@
+"""What a broker allows is kept to, against mosquitto's settings and against a broker of bytes."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from edge.core.types import Waveform
+from edge.mqtt.limits import MAX_IN_FLIGHT, Limits, limits_of
+from tests.helpers.brokers import Listener, ScriptedBroker, free_port, running_broker
+from tests.helpers.publishing import GOOD, connected, start_publisher, wait
+
+OPEN = "allow_anonymous true\n"
+LARGE = replace(GOOD, quality=replace(GOOD.quality, flags=("low_snr",) * 300))
+VITALS, BACKFILL = "radarecg/v1/radar-0001/vitals", "radarecg/v1/radar-0001/backfill/vitals"
+
+
+def publish(publisher, like=GOOD) -> int:
+    """One second's vitals without the event of a change; its number."""
+    publisher._quality = like.quality
+    publisher.vitals(like)
+    return publisher._seq
+
+
+def test_a_message_above_the_maximum_packet_size_blocks_no_other_and_is_kept_until_it_fits(tmp_path, mmecg, caplog):
+    port = free_port()
+    with running_broker("mosquitto", tmp_path, port, OPEN + "max_packet_size 2000"):
+        listener = Listener(port)
+        publisher = connected(port, tmp_path, mmecg)
+        large = publish(publisher, LARGE)
+        small = [publish(publisher) for _ in range(3)]
+        wait(lambda: publisher.outbox.count().spool.messages == 1)
+        assert listener.seqs(VITALS) == small
+        assert publisher.client.connections == 1
+        lines = [record.message for record in caplog.records if "is not sent" in record.message]
+        assert {line.split(" is not sent")[0].split(" of ")[0] for line in lines} == {
+            f"a message on {VITALS}",
+            f"a message on {BACKFILL}",
+        }
+        assert len(lines) == 2  # however often it is tried again
+        assert all("at most 2000" in line and "max_packet_size" in line for line in lines)
+        listener.close()
+    with running_broker("mosquitto", tmp_path, port, OPEN):
+        listener = Listener(port)
+        wait(lambda: listener.seqs(BACKFILL) == [large])
+        wait(lambda: publisher.outbox.count().spool.messages == 0)
+        publisher.close()
+        listener.close()
+
+
+def test_what_waited_behind_a_message_that_is_too_large_is_delivered(tmp_path, mmecg):
+    port = free_port()
+    settings = OPEN + "max_packet_size 2000"
+    publisher = start_publisher(port, tmp_path, mmecg)
+    publish(publisher, LARGE)
+    waiting = [publish(publisher) for _ in range(3)]
+    with running_broker("mosquitto", tmp_path, port, settings):
+        listener = Listener(port)
+        wait(lambda: listener.seqs(BACKFILL) == waiting)
+        publisher.close()
+        listener.close()
+
+
+def test_a_message_that_the_broker_refuses_as_too_large_blocks_no_other(tmp_path, mmecg, caplog):
+    with running_broker("mosquitto", tmp_path, settings=OPEN + "message_size_limit 2000") as port:
+        listener = Listener(port)
+        publisher = connected(port, tmp_path, mmecg)
+        publish(publisher, LARGE)
+        small = [publish(publisher) for _ in range(3)]
+        wait(lambda: publisher.outbox.count().spool.messages == 1)
+        assert listener.seqs(VITALS) == small
+        assert publisher.client.connections == 1  # paho would end it at a reason that it does not expect
+        assert "refuses messages of ours: Packet too large" in caplog.text
+        publisher.close()
+        listener.close()
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_no_more_messages_are_unconfirmed_than_the_broker_allows(tmp_path, mmecg, in_flight):
+    receive_maximum = b"\x21" + in_flight.to_bytes(2, "big")
+    with ScriptedBroker((0, receive_maximum), is_silent=True) as broker:
+        publisher = connected(broker.port, tmp_path, mmecg)
+        for _ in range(6):
+            publish(publisher)
+        publisher.waveform(Waveform(GOOD.t_ns, 0, 50, np.ones(10)))  # QoS 0: not counted, and sent behind the others
+        wait(lambda: any(topic.endswith("/waveform") for topic, *_ in broker.published))
+        assert sum(qos for _, qos, *_ in broker.published) == in_flight
+        publisher.close()
+
+
+def test_a_broker_that_confirms_one_at_a_time_gets_all(tmp_path, mmecg):
+    with running_broker("mosquitto", tmp_path, settings=OPEN + "max_inflight_messages 1") as port:
+        listener = Listener(port)
+        publisher = connected(port, tmp_path, mmecg)
+        assert publisher.client._link.limits.in_flight == 1
+        sent = [publish(publisher) for _ in range(10)]
+        wait(lambda: publisher.outbox.count().spool.messages == 0)
+        assert sorted(listener.seqs(VITALS) + listener.seqs(BACKFILL)) == sent
+        publisher.close()
+        listener.close()
+
+
+def test_a_broker_without_retained_messages_gets_everything_else(tmp_path, mmecg, caplog):
+    with running_broker("mosquitto", tmp_path, settings=OPEN + "retain_available false") as port:
+        listener = Listener(port)
+        publisher = connected(port, tmp_path, mmecg)
+        assert json.loads(listener.wait_for("/status").payload)["state"] == "online"
+        publish(publisher)
+        listener.wait_for("/vitals")
+        assert "keeps no retained messages" in caplog.text
+        publisher.close()
+        listener.close()
+
+
+def test_a_broker_that_knows_only_qos_0_gets_the_vitals(tmp_path, mmecg, caplog):
+    port = free_port()
+    with running_broker("mosquitto", tmp_path, port, OPEN + "max_qos 0"):
+        publisher = connected(port, tmp_path, mmecg)
+        publish(publisher)
+        wait(lambda: publisher.outbox.count().spool.messages == 0)
+        assert publisher.client.connections == 1
+        assert "confirms no message" in caplog.text
+        publisher.close()
+
+
+def test_the_keep_alive_is_the_brokers(tmp_path, mmecg):
+    with running_broker("mosquitto", tmp_path, settings=OPEN + "max_keepalive 10") as port:
+        publisher = connected(port, tmp_path, mmecg)
+        assert publisher.client._link.client.keepalive == 10
+        publisher.close()
+
+
+@pytest.mark.parametrize("aliases", [b"", b"\x22\x00\x0a"])
+def test_every_message_names_its_topic(tmp_path, mmecg, aliases):
+    with ScriptedBroker((0, aliases)) as broker:
+        publisher = connected(broker.port, tmp_path, mmecg)
+        sent = {publish(publisher) for _ in range(5)}
+        wait(lambda: [topic for topic, *_ in broker.published].count(VITALS) == len(sent))
+        assert all(topic.startswith("radarecg/v1/radar-0001/") for topic, *_ in broker.published)
+        publisher.close()
+
+
+def test_the_size_that_is_checked_is_the_packets(tmp_path, mmecg):
+    """The largest packet of a run is sent at that limit, and not at a byte less."""
+    with ScriptedBroker() as broker:
+        publisher = connected(broker.port, tmp_path, mmecg)
+        wait(lambda: len(broker.published) == 2)
+        size = max(size for *_, size in broker.published)
+        publisher.close()
+    for limit, count in ((size, 2), (size - 1, 1)):
+        with ScriptedBroker((0, b"\x27" + limit.to_bytes(4, "big"))) as broker:
+            publisher = connected(broker.port, tmp_path, mmecg)
+            publish(publisher)
+            wait(lambda broker=broker: any(topic.endswith("/health") for topic, *_ in broker.published))
+            births = [topic for topic, *_ in broker.published if topic.rsplit("/")[-1] in ("status", "info")]
+            assert len(births) == count
+            publisher.close()
+
+
+def test_limits_that_are_not_named_are_none():
+    assert limits_of(None) == limits_of(Properties(PacketTypes.CONNACK)) == Limits()
+    assert (Limits().packet_bytes, Limits().in_flight) == (None, MAX_IN_FLIGHT)

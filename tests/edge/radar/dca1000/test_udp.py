@@ -1,0 +1,49 @@
+"""The data port's receivers: what waits is taken, whole and stamped; where the system offers less, that is said."""
+
+import errno
+import socket
+import time
+
+import pytest
+
+from edge.radar.dca1000.udp import BATCH, Batched, OneByOne, open_socket, receiver
+from edge.twin.card import EmulatedCard, Packetizer
+
+
+@pytest.mark.parametrize("kind", [OneByOne, Batched])
+def test_both_receivers_take_what_waits(kind):
+    with open_socket("127.0.0.1", 0) as source:
+        receiver = kind(source, 1466)
+        assert receiver.receive() == []
+        card = EmulatedCard(source.getsockname())
+        card.send(bytes(1456 * (BATCH + 3)))
+        card._data.sendto(b"", source.getsockname())
+        card._data.sendto(bytes(9000), source.getsockname())
+        card.close()
+        batches = []
+        while batch := receiver.receive():
+            batches.append([packet._replace(data=bytes(packet.data)) for packet in batch])
+    packets = [packet.data for batch in batches for packet in batch]
+    assert len({packet.sender for batch in batches for packet in batch}) == 1
+    assert all(0 <= time.time_ns() - packet.t_ns < 60e9 for batch in batches for packet in batch)
+    assert [len(batch) for batch in batches] == [BATCH, 5]
+    assert packets[: BATCH + 3] == Packetizer().push(bytes(1456 * (BATCH + 3)))
+    assert [len(packet) for packet in packets[BATCH + 3 :]] == [0, 1467]  # too long is cut, and can be told
+
+
+class Unstamped(socket.socket):
+    """One of a Linux that is emulated: it stamps no datagrams."""
+
+    def setsockopt(self, level, option, *value):
+        raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+
+
+def test_where_datagrams_are_not_stamped_they_are_taken_all_the_same():
+    with Unstamped(socket.AF_INET, socket.SOCK_DGRAM) as source:
+        assert isinstance(receiver(source, 1466), OneByOne)
+
+
+def test_a_small_buffer_is_said_with_its_remedy(caplog, monkeypatch):
+    monkeypatch.setattr("edge.radar.dca1000.udp.WANTED_BUFFER_BYTES", 1 << 40 >> 10)
+    open_socket("127.0.0.1", 0).close()
+    assert "run: sudo sysctl -w net.core.rmem_max=1073741824" in caplog.text

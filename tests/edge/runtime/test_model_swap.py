@@ -1,0 +1,219 @@
+"""Another network for a device that runs: taken when it is good, refused or given back when it is not."""
+
+import json
+import logging
+import shutil
+
+import numpy as np
+import pytest
+
+from edge.__main__ import main
+from edge.core.spec import SST_DEFAULT
+from edge.dsp.sst.transform import HOP, Sst
+from edge.inference.bundle import MODEL
+from edge.inference.loader import load_network
+from edge.runtime import model_swap as swap
+from edge.runtime.config import load_config
+from edge.runtime.model_swap import ChangingNetwork, use
+from tests.conftest import ROOT
+from tests.edge.cli.test_cli import MMECG
+from tests.edge.runtime.test_operations import running
+from tests.helpers.brokers import Listener, free_port
+from tests.helpers.bundles import another, write_model
+from tests.helpers.publishing import wait
+
+NEVER_LIVE = (0.001, 0.1)  # the mean of a window that shows something, but of none that a network is tried with
+ALWAYS = (-1.0, 2.0)
+
+
+@pytest.fixture
+def device(tmp_path):
+    """Settings whose network is a link; two bundles lie beside it."""
+    path = tmp_path / "radarecg.toml"
+    path.write_text(f'device = "r"\n[radar]\ncfg = "{ROOT / MMECG}"\n[network]\nbundle = "models/current"\n')
+    use(another(tmp_path / "models/first", "first"), path)
+    another(tmp_path / "models/second", "second")
+    return path
+
+
+@pytest.fixture
+def running_network(device, monkeypatch):
+    """What runs on those settings and looks often; its `told` is what it said."""
+    monkeypatch.setattr(swap, "LOOK_S", 0.02)
+    network = ChangingNetwork(load_config(device), device)
+    network.told = []
+    network.watch(lambda now, refused: network.told.append((now.name.split("-")[0], refused)))
+    yield network
+    network.close()
+
+
+def swapped(device, name: str) -> int:
+    """The command's exit status."""
+    return main(["swap-model", str(device.parent / "models" / name), "--config", str(device)])
+
+
+NOISE = np.random.default_rng(0).standard_normal((3, SST_DEFAULT.segment + 4 * HOP)).astype("f")
+SEGMENTS = [NOISE[:, start : start + SST_DEFAULT.segment] for start in range(0, 5 * HOP, HOP)]
+
+
+def link(device):
+    return (device.parent / "models/current").resolve().name
+
+
+def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypatch):
+    monkeypatch.setattr(swap, "PROBATION", 3)
+    first = running_network.now
+    use(device.parent / "models/second", device)
+    wait(lambda: running_network.told)
+    assert running_network.told == [("second", None)]
+    assert running_network.now.sha256 != first.sha256
+    read = running_network.begin(3)
+    for segment in SEGMENTS[:4]:
+        assert read(segment)[1].finite
+    assert running_network._before is None  # what is no longer needed takes no memory
+    assert link(device) == "second"
+
+
+def test_one_that_fails_when_it_sees_a_person_is_given_back(device, running_network, caplog):
+    use(another(device.parent / "models/bad", "bad", NEVER_LIVE), device)
+    wait(lambda: running_network.told)
+    assert running_network.told.pop() == ("bad", None)
+    _, said = running_network.begin(3)(SEGMENTS[0])
+    assert said.finite  # nothing of the bad one came out
+    ((name, why),) = running_network.told
+    assert (name, link(device)) == ("first", "first")
+    assert "bad-" in why
+    assert "not finite" in why
+    assert caplog.text.count("the new network is not used") == 1
+
+
+def test_one_that_is_too_slow_is_given_back(device, running_network, monkeypatch):
+    read = running_network.begin(3)
+    read(SEGMENTS[0])
+    use(device.parent / "models/second", device)
+    wait(lambda: running_network.told)
+    for segment in SEGMENTS[1:4]:
+        read(segment)
+    monkeypatch.setattr(swap, "SLOWEST_S", 0.0)
+    window, _ = read(SEGMENTS[4])
+    # the first network's SST had not seen the windows in between
+    np.testing.assert_allclose(window.values, Sst(3)(SEGMENTS[4]).values, atol=1e-5)
+    name, why = running_network.told[-1]
+    assert (name, link(device)) == ("first", "first")
+    assert "it took" in why
+
+
+def corrupted(folder):
+    model = bytearray((folder / MODEL).read_bytes())
+    model[1000] ^= 1
+    (folder / MODEL).write_bytes(model)
+
+
+def incomplete(folder):
+    (folder / MODEL).unlink()
+
+
+def no_graph(folder):
+    write_model(folder, b"no graph")
+
+
+def no_numbers(folder):
+    shutil.rmtree(folder)
+    another(folder, "bad", ALWAYS)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (corrupted, "not the file its bundle.json describes"),
+        (incomplete, "a bundle needs this file"),
+        (no_graph, "cannot load it"),
+        (no_numbers, "not finite"),
+    ],
+)
+def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_network, damage, said):
+    bad = device.parent / "models/second"
+    damage(bad)
+    with pytest.raises(Exception, match=said):
+        use(bad, device)
+    assert link(device) == "first"
+    swap._point(device.parent / "models/current", bad)  # as with ln -sfn, past every check
+    wait(lambda: running_network.told)
+    ((name, why),) = running_network.told
+    assert said in why
+    assert (name, link(device)) == ("first", "first")
+    assert running_network.begin(3)(SEGMENTS[0])[1].finite
+
+
+def test_a_bundle_replaced_in_its_own_folder_is_seen_too(device, running_network):
+    new = another(device.parent / "new", "third")
+    for file in new.iterdir():
+        shutil.copy(file, device.parent / "models/first" / file.name)
+    wait(lambda: ("third", None) in running_network.told)
+
+
+def test_after_a_refusal_a_good_one_is_taken(device, running_network):
+    bad = another(device.parent / "models/bad", "bad", ALWAYS)
+    swap._point(device.parent / "models/current", bad)
+    wait(lambda: running_network.told)
+    use(device.parent / "models/second", device)
+    wait(lambda: len(running_network.told) == 2)
+    assert running_network.told[1] == ("second", None)
+
+
+def test_a_network_that_takes_long_is_warned_of(monkeypatch, caplog):
+    monkeypatch.setattr("edge.inference.loader.SLOWEST_S", 0.0)
+    load_network()
+    assert "s a window, more than" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("network", "word"),
+    [
+        ("", "names no link"),
+        ('backend = "none"', "names no link"),
+        ('bundle = "models/first"', "is no link"),
+        ('bundle = "models/current"\nbackend = "tensorrt"\nengine = "x.engine"', "must lie in models/current"),
+    ],
+)
+def test_settings_with_which_it_cannot_be(device, network, word, capsys):
+    device.write_text(device.read_text().replace('bundle = "models/current"', network))
+    assert swapped(device, "second") == 2
+    assert word in capsys.readouterr().err
+
+
+def test_a_device_that_runs_takes_it_and_says_so(device, mosquitto_port, capsys):
+    """The process, told by the command, seen from the broker; then a damaged one."""
+    device.write_text(f"{device.read_text()}[mqtt]\nport = {mosquitto_port}\n")
+    hub = Listener(mosquitto_port, "radarecg/v1/r/info")
+    with running("run", "--config", device, RADARECG_RADAR__DATA_PORT=str(free_port())) as process:
+        info = json.loads(hub.wait_for("/info").payload)
+        assert (info["network"]["id"][:6], info["network_refused"]) == ("first-", None)
+        assert swapped(device, "second") == 0
+        assert "models/second: second-" in capsys.readouterr().out
+        info = json.loads(hub.wait_for("/info").payload)
+        assert (info["network"]["id"][:7], info["network_refused"]) == ("second-", None)
+        corrupted(device.parent / "models/first")
+        swap._point(device.parent / "models/current", device.parent / "models/first")
+        info = json.loads(hub.wait_for("/info").payload)
+        assert info["network"]["id"].startswith("second-")
+        assert "model.onnx: not the file" in info["network_refused"]
+        assert process.poll() is None
+    hub.close()
+    late = Listener(mosquitto_port, "radarecg/v1/r/info")  # retained
+    assert json.loads(late.wait_for("/info").payload)["network"]["id"].startswith("second-")
+    late.close()
+
+
+def test_a_damaged_network_at_the_start_is_named(device, capsys):
+    corrupted(device.parent / "models/first")
+    assert main(["run", "--config", str(device)]) == 2
+    assert "models/first/model.onnx: not the file its bundle.json describes" in capsys.readouterr().err
+
+
+def test_the_log_says_what_was_changed(device, running_network, caplog):
+    with caplog.at_level(logging.INFO):
+        use(device.parent / "models/second", device)
+        wait(lambda: running_network.told)
+    assert "the network is second-" in caplog.text
+    assert "before it was first-" in caplog.text

@@ -1,0 +1,120 @@
+"""Recording to the last frame: when it ends, and what it waits for; the boards are made up, the packets are real."""
+
+from dataclasses import replace
+
+import pytest
+
+import edge.sources.capture as module
+from edge.radar.calibration import UNCALIBRATED
+from edge.radar.dca1000.data_port import DataPort
+from edge.sources.capture import Wanted, record
+from edge.sources.recording import open_recording
+from edge.twin.card import EmulatedCard
+
+FRAME = 12288  # 8.4 packets: the last frame's rest is held back
+
+
+class MadeUpBoards:
+    """The radar sends `count` frames when started; once the radar is stopped, the card sends what it held back."""
+
+    def __init__(self, data, count, ours=True, lost=()):
+        self.card = EmulatedCard(("127.0.0.1", data.port), tail_s=0.0)
+        self.count, self.ours, self.lost = count, ours, lost
+        self.stops = 0
+        self.sent_all = False
+
+    def start(self, silence_s):
+        for number in range(self.count):
+            if number not in self.lost:
+                self.card.send(bytes([number % 255 + 1]) * FRAME)
+
+    def stop_radar(self):
+        self.stops += 1
+        if self.ours:
+            self.card.answer()
+        return self.ours
+
+    def has_sent_all(self):
+        return self.sent_all
+
+
+@pytest.fixture
+def data():
+    port = DataPort("127.0.0.1", 0, FRAME)
+    yield port
+    port.close()
+
+
+def wanted(chirp, folder, seconds=None):
+    return Wanted(folder / "rec", chirp, "sdk", UNCALIBRATED, seconds)
+
+
+def index(folder):
+    return open_recording(folder / "rec").index
+
+
+def test_the_last_frame_is_whole_when_it_is_stopped(mmecg, data, tmp_path):
+    boards = MadeUpBoards(data, 7)
+    assert record(wanted(mmecg, tmp_path), boards, data, lambda: not data._frames.qsize()) == 7
+    assert index(tmp_path)["received"].tolist() == [FRAME] * 7
+    assert boards.stops == 1
+    boards.card.close()
+
+
+def test_it_ends_with_the_frames_that_the_radar_was_to_send(mmecg, data, tmp_path):
+    boards = MadeUpBoards(data, 7)
+    boards.card.answer()
+
+    def send_rest(silence_s):
+        MadeUpBoards.start(boards, silence_s)
+        boards.card.answer()
+
+    boards.start = send_rest
+    assert record(wanted(replace(mmecg, frames=7), tmp_path), boards, data, lambda: False) == 7
+    assert index(tmp_path)["seq"].tolist() == list(range(7))
+    boards.card.close()
+
+
+def test_it_ends_where_the_last_frames_never_come(mmecg, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "TAIL_S", 0.05)
+    boards = MadeUpBoards(data, 5)
+    boards.sent_all = True
+    assert record(wanted(replace(mmecg, frames=7), tmp_path), boards, data, lambda: False) == 5
+    boards.card.close()
+
+
+def test_without_a_frame_there_is_no_folder(mmecg, data, tmp_path):
+    boards = MadeUpBoards(data, 0)
+    assert record(wanted(mmecg, tmp_path, 0.01), boards, data, lambda: False) == 0
+    assert not (tmp_path / "rec").exists()
+    boards.card.close()
+
+
+def test_boards_of_others_that_stream_on_are_not_waited_for(mmecg, data, tmp_path):
+    boards = MadeUpBoards(data, 7, ours=False)
+    assert record(wanted(mmecg, tmp_path), boards, data, lambda: data.silence_s() < 0.2) <= 7
+    boards.card.close()
+
+
+def test_a_stream_of_others_that_has_stopped_is_waited_for(mmecg, data, tmp_path):
+    boards = MadeUpBoards(data, 7, ours=False)
+
+    def stopped():
+        if data.silence_s() < 0.25:
+            return False
+        boards.card.answer()  # the rest comes only now
+        return True
+
+    assert record(wanted(mmecg, tmp_path), boards, data, stopped) == 7
+    assert index(tmp_path)["received"].tolist() == [FRAME] * 7
+    boards.card.close()
+
+
+def test_a_radar_that_streams_on_though_it_was_stopped_does_not_hold_up_the_end(mmecg, tmp_path, monkeypatch):
+    monkeypatch.setattr("edge.radar.dca1000.data_port.FINISH_TIMEOUT_S", 0.05)
+    data = DataPort("127.0.0.1", 0, FRAME, tail_s=3600)
+    boards = MadeUpBoards(data, 7)
+    boards.stop_radar = lambda: True  # and the rest never comes
+    assert record(wanted(mmecg, tmp_path), boards, data, lambda: data.silence_s() > 0.25) == 7
+    assert index(tmp_path)["received"].tolist() == [FRAME] * 6 + [7 * FRAME // 1456 * 1456 - 6 * FRAME]
+    boards.card.close()

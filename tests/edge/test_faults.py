@@ -1,0 +1,183 @@
+"""What is published, through a real broker, while data are bad: nothing that is valid, and everything in order."""
+
+import json
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge.inference.loader import load_network
+from edge.mqtt.payloads import Model
+from edge.pipeline import Pipeline, run
+from edge.twin.heart import Heart
+from tests.conftest import ROOT
+from tests.edge.cli.test_cli import MMECG
+from tests.edge.runtime.test_operations import running
+from tests.edge.test_pipeline import SECOND_NS, Given
+from tests.helpers.brokers import Listener, free_port
+from tests.helpers.bundles import another
+from tests.helpers.chest import frames
+from tests.helpers.publishing import connected, wait
+from tests.helpers.web import get
+
+BPM, RATE_HZ, SECONDS = 70, 100, 26
+START_NS = 1_795_196_400 * SECOND_NS
+LIVE, LATER = "radarecg/v1/radar-0001/vitals", "radarecg/v1/radar-0001/backfill/vitals"
+
+
+@pytest.fixture(scope="module")
+def chirp(mmecg):
+    return replace(mmecg, frame_period_s=1 / RATE_HZ)
+
+
+@pytest.fixture(scope="module")
+def person(chirp):
+    """Somebody who sits still."""
+    return [replace(frame, t_ns=START_NS + frame.t_ns) for frame in frames(chirp, Heart(BPM), seconds=SECONDS)]
+
+
+@pytest.fixture
+def published(chirp, tmp_path, mosquitto_port, monkeypatch):
+    """The vitals that a subscriber gets of a stream, live or later, in the order of their numbers.
+
+    The host's clock is the stream's; a None lasts 0.1 s.
+    """
+
+    def publish(stream, network=None):
+        now_ns = [START_NS]
+        monkeypatch.setattr("edge.pipeline.time.time_ns", lambda: now_ns[0])
+
+        def told():
+            for frame in stream:
+                now_ns[0] = frame.t_ns if frame else now_ns[0] + SECOND_NS // 10
+                yield frame
+
+        listener = Listener(mosquitto_port)
+        who = Model("x") if network else None
+        publisher = connected(mosquitto_port, tmp_path, chirp, network=who, backfill_per_s=1000.0)
+        run(Given(chirp, told()), Pipeline(chirp, lambda: True, network=network), publisher)
+        wait(lambda: publisher.outbox.count().spool.messages == 0)
+        publisher.close()
+        listener.wait_for("/status", matching=lambda message: b"offline" in message.payload)
+        listener.close()
+        vitals = {}
+        for message in listener.received:
+            if message.topic in (LIVE, LATER):
+                payload = json.loads(message.payload)
+                vitals[payload["seq"]] = payload
+        said = [vitals[seq] for seq in sorted(vitals)]
+        for one in said:
+            assert one["hr"]["valid"] == (one["hr"]["value"] is not None)
+            if one["hr"]["valid"]:
+                assert one["hr"]["value"] == pytest.approx(BPM, abs=7)
+        return said
+
+    return publish
+
+
+def valid(vitals) -> list[bool]:
+    return [one["hr"]["valid"] for one in vitals]
+
+
+def flags(vitals) -> set[str]:
+    return {flag for one in vitals for flag in one["quality"]["flags"]}
+
+
+def later(frame, seconds: float):
+    return replace(frame, t_ns=frame.t_ns + round(seconds * SECOND_NS))
+
+
+@pytest.mark.parametrize("hours", [3, -5])
+def test_a_clock_that_is_set(person, published, hours):
+    at = 18 * RATE_HZ
+    seen = published([*person[:at], *(later(frame, 3600 * hours) for frame in person[at:])])
+    assert len(seen) == SECONDS - 1
+    assert all(valid(seen)[16:])  # the radar's frames know no hours
+    assert "stale" not in flags(seen)
+    steps_ns = np.diff([one["t_ns"] for one in seen])
+    assert sum(abs(step - SECOND_NS) > SECOND_NS // 2 for step in steps_ns.tolist()) == 1
+    assert seen[-1]["t_ns"] == pytest.approx(person[-1].t_ns + 3600 * hours * SECOND_NS, abs=2 * SECOND_NS)
+
+
+def test_a_clock_that_is_set_while_the_radar_is_silent(person, published):
+    at = 16 * RATE_HZ
+    seen = published([*person[:at], *[None] * 40, *(later(frame, -7200) for frame in person[at:])])
+    assert valid(seen)[15]
+    assert all("stale" in one["quality"]["flags"] for one in seen[16:19])
+    assert all("warming_up" in one["quality"]["flags"] for one in seen[19:])  # what was heard before is of the past
+    assert len(seen) >= SECONDS + 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_frames_that_are_no_numbers(person, published, value):
+    def spoilt(frame):
+        iq = frame.iq.copy()
+        iq[0, 0, 0, 3] = value
+        return replace(frame, iq=iq)
+
+    bad = range(16 * RATE_HZ, 18 * RATE_HZ)
+    seen = published([spoilt(frame) if frame.seq in bad else frame for frame in person])
+    assert valid(seen)[14]
+    assert not any(valid(seen)[16:25])  # and then it warms up
+    assert "frame_loss" in flags(seen[17:])
+    assert seen[-1]["frames"]["lost"] == len(bad)
+    assert "warming_up" in flags(seen[-3:])  # the chest was found again
+
+
+def test_a_radar_that_falls_silent_and_comes_back(person, published):
+    silent_s = 8
+    back = [replace(later(frame, 16 + silent_s), seq=frame.seq) for frame in person]  # the card counts anew
+    seen = published([*person[: 16 * RATE_HZ], *[None] * (10 * silent_s), *back])
+    assert valid(seen)[15]
+    silent, after = seen[16 : 15 + silent_s], seen[16 + silent_s :]
+    assert not any(valid(silent))
+    assert all("stale" in one["quality"]["flags"] for one in silent)
+    assert silent[-1]["quality"]["flags"][:2] == ["radar_fault", "stale"]
+    assert not any(valid(after)[:9])
+    assert valid(after)[-1]
+    assert "stale" not in flags(after[2:])
+
+
+def test_a_network_that_says_no_numbers(person, published, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("edge.inference.loader._tried", lambda predict, bundle: predict)  # past every check
+    network = load_network(another(tmp_path / "bad", nan_between=(-1.0, 2.0)))
+    seen = published(person, network.begin)
+    assert not any(valid(seen)[14:])
+    assert seen[-1]["quality"]["flags"] == ["model_uncertain"]
+    assert caplog.text.count("what the network says is not finite") == 1
+
+
+def test_the_process_through_a_silent_radar_and_a_kill(tmp_path, mosquitto_port):
+    """`radarecg run` and the twin as processes; the twin stops for a while, then the runtime is killed."""
+    path, web_port, data_port = tmp_path / "radarecg.toml", free_port(), free_port()
+    path.write_text(
+        f'device = "radar-0001"\n[radar]\ncfg = "{ROOT / MMECG}"\ndata_host = "127.0.0.1"\ndata_port = {data_port}\n'
+        f"[mqtt]\nport = {mosquitto_port}\n[web]\nport = {web_port}\n"
+    )
+    hub = Listener(mosquitto_port)
+
+    def until(matching, topic="radar-0001/vitals"):
+        return json.loads(hub.wait_for(topic, matching=lambda message: matching(json.loads(message.payload))).payload)
+
+    with running("twin", "--cfg", MMECG, "--port", data_port, "--truth-port", free_port()) as twin:
+        with running("run", "--config", path) as runtime:
+            first = until(lambda vitals: vitals["frames"]["received"] > 200)
+            assert get(web_port, "/healthz")[0] == 200
+            twin.send_signal(signal.SIGSTOP)
+            until(lambda vitals: vitals["quality"]["flags"][:2] == ["radar_fault", "stale"])
+            wait(lambda: get(web_port, "/healthz")[0] == 503)
+            twin.send_signal(signal.SIGCONT)
+            until(lambda vitals: "stale" not in vitals["quality"]["flags"])
+            wait(lambda: get(web_port, "/healthz")[0] == 200)
+            runtime.send_signal(signal.SIGKILL)
+            runtime.wait()
+        gone = until(lambda status: status["state"] == "offline", "/status")
+        assert (gone["boot"], gone["reason"]) == (first["boot"], "connection_lost")
+        with running("run", "--config", path):
+            again = until(lambda vitals: vitals["boot"] != first["boot"])
+            assert not again["hr"]["valid"]
+    hub.close()
+    for message in hub.received:
+        if message.topic == LIVE and "stale" in (vitals := json.loads(message.payload))["quality"]["flags"]:
+            assert vitals["hr"] | {"age_ms": 0} == vitals["hr"] | {"valid": False, "value": None, "age_ms": 0}

@@ -1,0 +1,157 @@
+"""The chain as a whole, on a person who sits still: right when it speaks, silent when it cannot know."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge.core.types import RadarFrame, RawFrame, Vitals
+from edge.radar.iq import decode_frame, encode
+from edge.twin.heart import Heart
+from tests.helpers.chain import SECOND_NS, Given, at, outcome
+from tests.helpers.chest import frames
+
+__all__ = ["SECOND_NS", "Given"]  # used elsewhere by this name
+
+HEART = Heart(70)
+
+
+@pytest.fixture(scope="module")
+def chirp(mmecg):
+    return replace(mmecg, frame_period_s=0.01)  # half the frames to simulate
+
+
+@pytest.fixture(scope="module")
+def person(chirp) -> list[RadarFrame]:
+    """30 s of HEART."""
+    return list(frames(chirp, HEART, seconds=30))
+
+
+def test_vitals_come_every_second_and_are_right_when_valid(chirp, person):
+    seen = outcome(chirp, person)
+    assert len(seen) == 29
+    assert np.diff([v.t_ns for v in seen]) == pytest.approx(SECOND_NS, rel=0.02)
+    valid = [v for v in seen if v.heart_rate_bpm is not None]
+    assert len(valid) >= 15
+    for v in valid:
+        assert v.heart_rate_bpm == pytest.approx(HEART.rate_bpm(v.t_ns / SECOND_NS, 10), abs=3)
+        assert v.quality.state in ("good", "degraded")
+    assert seen[-1].breathing_rate_bpm == pytest.approx(15, abs=1)
+    assert seen[-1].chest_range_m == pytest.approx(0.46, abs=0.03)
+    assert all(v.heart_rate_bpm is None for v in seen if v.quality.state == "unusable")
+
+
+def test_when_the_person_leaves_the_rate_leaves_too(chirp, person):
+    def stream():
+        rng = np.random.default_rng(0)
+        yield from person[:2000]
+        last = person[1999]
+        for k in range(1, 1500):
+            noise = rng.normal(0, 8, (*last.iq.shape, 2)).view(complex)[..., 0]
+            yield RadarFrame(last.seq + k, last.t_ns + k * 10_000_000, (last.iq + noise).astype(np.complex64), True)
+
+    seen = outcome(chirp, stream())
+    assert at(seen, 18, 20)[-1].heart_rate_bpm is not None
+    gone = at(seen, 25, 36)
+    assert len(gone) >= 9
+    assert all(v.heart_rate_bpm is None for v in gone)
+    assert gone[-1].quality.flags[0] == "no_subject"
+    assert gone[-1].chest_range_m is None
+
+
+def test_frames_lost_are_counted_and_degrade(chirp, person):
+    rng = np.random.default_rng(0)
+    dropped = set(rng.choice(np.arange(600, 2200), 60, replace=False).tolist())
+    seen = outcome(chirp, (f for f in person[:2400] if f.seq not in dropped))
+    assert seen[-1].frames.lost == 60
+    assert seen[-1].frames.received + seen[-1].frames.lost == pytest.approx(2400, abs=110)
+    assert all("frame_loss" in v.quality.flags for v in at(seen, 14, 24))
+    for v in at(seen, 10, 24):
+        if v.heart_rate_bpm is not None:
+            assert v.quality.state == "degraded"
+            assert v.heart_rate_bpm == pytest.approx(70, abs=7)
+
+
+def test_a_third_of_all_frames_lost_is_unusable(chirp, person):
+    seen = outcome(chirp, (f for f in person[:2000] if f.seq % 3))
+    assert all(v.heart_rate_bpm is None for v in seen)
+
+
+def test_after_a_gap_another_person_is_not_given_the_old_rate(chirp, person):
+    def stream():
+        yield from person[:2000]
+        for frame in frames(chirp, Heart(110), seconds=20):
+            yield replace(frame, seq=frame.seq + 8000, t_ns=frame.t_ns + 80 * SECOND_NS)
+
+    seen = outcome(chirp, stream())
+    assert at(seen, 18, 20)[-1].heart_rate_bpm == pytest.approx(70, abs=4)
+    assert all(v.heart_rate_bpm is None for v in at(seen, 80, 89))
+    assert all("frame_loss" in v.quality.flags for v in at(seen, 80.1, 84))
+    assert seen[-1].heart_rate_bpm is None or seen[-1].heart_rate_bpm == pytest.approx(110, abs=6)
+
+
+def test_holes_filled_with_zeros_are_losses(chirp, person):
+    def stream():
+        for frame in person[:2400]:
+            zeros = 1200 <= frame.seq < 1215 or 1600 <= frame.seq < 1750
+            data = bytes(chirp.frame_bytes) if zeros else encode(frame.iq, "sdk")
+            yield decode_frame(RawFrame(frame.seq, frame.t_ns, data, len(data)), chirp, "sdk")
+
+    seen = outcome(chirp, stream())
+    assert seen[-1].frames.lost == 165
+    assert all(v.heart_rate_bpm is None for v in at(seen, 16, 24))
+    assert all(v.heart_rate_bpm is None or np.isfinite(v.heart_rate_bpm) for v in seen)
+
+
+def falls_silent(chirp, person, monkeypatch, quiet_s: float, set_back_s: int = 0) -> list[Vitals]:
+    """16 s of a person, then nothing, on a clock that may be set back at that moment."""
+    now_ns = [0]
+    monkeypatch.setattr("edge.pipeline.time.time_ns", lambda: now_ns[0])
+
+    def stream():
+        for frame in person[:1600]:
+            now_ns[0] = frame.t_ns
+            yield frame
+        now_ns[0] -= set_back_s * SECOND_NS
+        for _ in range(round(quiet_s * 10)):
+            now_ns[0] += 100_000_000
+            yield None
+
+    seen = outcome(chirp, stream())
+    assert seen[14].heart_rate_bpm is not None
+    return seen
+
+
+def test_a_clock_set_back_does_not_revive_a_silent_radar(chirp, person, monkeypatch):
+    seen = falls_silent(chirp, person, monkeypatch, quiet_s=5, set_back_s=3600)
+    assert len(seen) >= 18
+    assert all("stale" in v.quality.flags for v in seen[-3:])
+
+
+def test_a_silent_radar_is_stale_within_two_seconds(chirp, person, monkeypatch):
+    seen = falls_silent(chirp, person, monkeypatch, quiet_s=8)
+    assert seen[17].quality.flags[0] == "stale"
+    assert seen[-1].quality.flags[:2] == ("radar_fault", "stale")
+    assert all(v.heart_rate_bpm is None for v in seen[17:])
+    assert len(seen) == 23
+
+
+def test_vitals_go_on_without_a_single_frame(chirp, monkeypatch):
+    now_ns = [10**18]
+    monkeypatch.setattr("edge.pipeline.time.time_ns", lambda: now_ns[0])
+
+    def silence():
+        for _ in range(101):
+            yield None
+            now_ns[0] += 100_000_000
+
+    seen = outcome(chirp, silence())
+    assert len(seen) == 10
+    assert seen[0].quality.flags[0] == "warming_up"
+    assert seen[-1].quality.flags[:2] == ("radar_fault", "stale")
+
+
+def test_a_clock_set_back_does_not_stop_the_vitals(chirp, monkeypatch):
+    times = iter([10**18 + k * 100_000_000 for k in range(30)] + [10**17 + k * 100_000_000 for k in range(30)])
+    monkeypatch.setattr("edge.pipeline.time.time_ns", lambda: next(times))
+    assert len(outcome(chirp, [None] * 60)) >= 5

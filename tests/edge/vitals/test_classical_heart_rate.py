@@ -1,0 +1,97 @@
+"""The classical estimator on the twin, on noise, and on real recordings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge.core.types import Chest, RcgBlock
+from edge.dsp.frontend.rcg import RcgExtractor
+from edge.twin.body import Body
+from edge.twin.heart import Heart
+from edge.vitals.breathing_rate import BreathingEstimator
+from edge.vitals.classical_heart_rate import HeartRateEstimator
+from tests.helpers.chest import frames
+
+
+def block(displacement_mm, rcg, restarted=False) -> RcgBlock:
+    p, n = displacement_mm.shape
+    return RcgBlock(0, displacement_mm, rcg, np.full(p, 1 / p), np.ones(n, bool), 0.0, Chest(0.5, 30, True), restarted)
+
+
+def follow(chirp, heart, body=None, seconds=16.0, seed=1):
+    """(time, estimate, truth) once a second."""
+    extractor, estimator = RcgExtractor(chirp), HeartRateEstimator()
+    out, per_second = [], round(1 / chirp.frame_period_s)
+    for frame in frames(chirp, heart, body, seconds, seed):
+        if (piece := extractor.push(frame)) is not None:
+            estimator.push(piece)
+        if frame.seq % per_second == per_second - 1:
+            now_s = (frame.seq + 1) * chirp.frame_period_s
+            out.append((now_s, estimator.update(), heart.rate_bpm(now_s, 10.0)))
+    return out
+
+
+@pytest.mark.parametrize("bpm", [48, 60, 75, 90, 110, 140, 165])
+def test_rates_of_the_twin(mmecg, bpm):
+    chirp = replace(mmecg, frame_period_s=0.02)  # a quarter of the frames to simulate
+    sure = [(e, truth) for _, e, truth in follow(chirp, Heart(bpm, seed=bpm)) if e.confidence > 0.8]
+    assert len(sure) >= 3
+    assert max(abs(e.bpm - truth) for e, truth in sure) < 4
+
+
+def test_no_rate_before_there_is_a_window(mmecg):
+    early = [e for now, e, _ in follow(mmecg, Heart(), seconds=5) if now < 6]
+    assert all(e.bpm is None and e.confidence == 0 for e in early)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_is_never_a_confident_rate(seed):
+    rng = np.random.default_rng(seed)
+    estimator, confidences = HeartRateEstimator(), []
+    for second in range(60):
+        walk = 0.01 * rng.standard_normal((12, 200)).cumsum(axis=1)
+        estimator.push(block(walk, 30 * rng.standard_normal((12, 200)), restarted=second == 0))
+        confidences.append(estimator.update().confidence)
+    assert max(confidences) < 0.8
+
+
+def test_block_size_does_not_change_the_result(mmecg):
+    rng = np.random.default_rng(0)
+    displacement, rcg = rng.standard_normal((3, 2400)), rng.standard_normal((3, 2400))
+    results = []
+    for size in (7, 20, 400, 2400):
+        estimator = HeartRateEstimator()
+        waves = [
+            estimator.push(block(displacement[:, k : k + size], rcg[:, k : k + size])).samples
+            for k in range(0, 2400, size)
+        ]
+        estimator.update()
+        results.append((np.concatenate(waves), estimator.score()[0]))
+    for wave, score in results[1:]:
+        np.testing.assert_allclose(wave, results[0][0], atol=1e-9)
+        np.testing.assert_allclose(score, results[0][1], atol=1e-6)
+
+
+def test_forgetting_starts_the_window_again(mmecg):
+    estimator = HeartRateEstimator()
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        estimator.push(block(rng.standard_normal((3, 200)), rng.standard_normal((3, 200))))
+    assert estimator.window_s() == 10
+    estimator.forget()
+    assert estimator.window_s() == 0
+    assert estimator.update().bpm is None
+
+
+@pytest.mark.parametrize("per_minute", [8, 12, 15, 22, 30])
+def test_breathing_rate(mmecg, per_minute):
+    chirp = replace(mmecg, frame_period_s=0.05)
+    extractor, estimator = RcgExtractor(chirp), BreathingEstimator()
+    assert estimator.estimate().bpm is None
+    for frame in frames(chirp, Heart(), Body(breathing_rate_bpm=per_minute), seconds=30):
+        if (piece := extractor.push(frame)) is not None:
+            estimator.push(piece)
+    found = estimator.estimate()
+    assert found.bpm == pytest.approx(per_minute, abs=1)
+    assert found.confidence > 0.5

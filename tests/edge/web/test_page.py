@@ -1,0 +1,229 @@
+"""The page in a real browser: what is seen of a body that moves, of a gap, of a lost connection, and on a phone."""
+
+import time
+
+import numpy as np
+import pytest
+
+from edge.core.types import Quality, SstWindow
+from edge.vitals.quality import FLAGS
+from tests.helpers.brokers import free_port
+from tests.helpers.web import GOOD, MOVING, ecg, get, speaking_page, tell, vitals, wave
+
+SECOND_NS = 1_000_000_000
+
+pytest_plugins = ["tests.helpers.browser"]
+
+
+def test_a_rate_is_shown_while_it_is_valid_and_blanked_when_not(page, opened):
+    tab = opened(page)
+    assert tab.text_content("#rate") == "--"  # nothing was said yet
+    tell(page, tab, vitals(), "Good signal")
+    assert tab.text_content("#rate") == "68"
+    assert tab.text_content("#breathing") == "15"
+    assert tab.text_content("#loss") == "2"
+    assert tab.text_content("#spoken") == "Heart rate 68 per minute. Good signal."
+    tell(page, tab, vitals(Quality("unusable", 0.2, ("low_snr",))), "Too weak")
+    assert tab.text_content("#rate") == "--"
+    assert "68" not in tab.inner_text("body")
+    assert "68" not in tab.title()
+    assert tab.text_content("#reason") == "The heart does not stand out of the noise."
+    assert tab.text_content("#spoken").startswith("No heart rate.")
+
+
+def test_a_movement_is_seen_across_the_room(page, opened):
+    tab = opened(page)
+    tell(page, tab, vitals(), "Good signal")
+    assert tab.text_content("#interval") == "65 to 71"
+    calm = tab.locator(".verdict").screenshot()
+    tell(page, tab, vitals(MOVING, movement="extensive"), "Moving a lot")
+    assert tab.text_content("#interval") == ""
+    assert tab.text_content("#rate") == "--"
+    assert "Radar frames are lost." in tab.text_content("#reason")
+    assert tab.get_attribute("#shape", "href") == "#moving"
+    assert "repeating-linear-gradient" in tab.evaluate(STYLE, [".verdict", "backgroundImage"])
+    box = tab.locator(".verdict").bounding_box()
+    assert box["width"] * box["height"] > 0.1 * 1280 * 800
+    assert tab.locator("#verdict").bounding_box()["height"] >= 48
+    assert tab.locator(".verdict").screenshot() != calm
+
+
+STYLE = "([selector, name]) => getComputedStyle(document.querySelector(selector))[name]"
+
+
+def test_an_irregular_rhythm_is_a_hint(page, opened):
+    tab = opened(page)
+    tell(page, tab, vitals(irregular=True), "Good signal")
+    assert "a hint, no diagnosis" in tab.text_content("#reason")
+
+
+DRAWN = """() => {
+  const canvas = document.querySelector("#trace canvas");
+  if (!canvas) return [];  // nothing has come yet
+  const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const drawn = (x) => Array.from({ length: height }, (_, y) => (y * width + x) * 4)
+    .some((k) => data[k + 3] > 0 && data[k] < 90);  // the trace is dark, the lines are not
+  return Array.from({ length: width }, (_, x) => drawn(x));
+}"""
+
+
+def test_a_gap_is_drawn_as_a_gap(page, opened):
+    tab = opened(page, color_scheme="light")
+    now_ns = time.time_ns()
+    page.waveform(wave(now_ns - 3 * SECOND_NS, 0, 3, continues=False))
+    page.waveform(wave(now_ns, 200, 2))  # the second between never came
+    whole = f"() => {{ const drawn = ({DRAWN})(); return drawn.filter(Boolean).length > 0.6 * drawn.length && drawn; }}"
+    drawn = tab.wait_for_function(whole).json_value()
+    columns = np.flatnonzero(drawn)
+    gaps_s = np.diff(columns, append=columns[0] + len(drawn)) * 8 / len(drawn)
+    *others, gap_s, rest_s = sorted(gaps_s)
+    assert gap_s == pytest.approx(1, abs=0.1)
+    assert rest_s == pytest.approx(2, abs=0.25)  # of eight seconds, those not yet drawn
+    assert max(others) < 0.1
+
+
+def test_a_server_that_restarts_is_found_again(opened):
+    port = free_port()
+    with speaking_page(port=port) as page:
+        tab = opened(page)
+        tell(page, tab, vitals(), "Good signal")
+    tab.wait_for_selector("#lost:visible")
+    assert "Connection lost" in tab.text_content("#lost")
+    assert tab.text_content("#rate") == "--"
+    assert tab.text_content("#breathing") == "--"
+    assert tab.text_content("#link") == "Not live"
+    with speaking_page(port=port) as page:
+        tab.wait_for_selector("#lost:visible", state="hidden")
+        tell(page, tab, vitals(bpm=71.0), "Good signal")
+        assert tab.text_content("#rate") == "71"
+
+
+def test_a_server_that_only_falls_silent_is_not_called_live(page, opened):
+    tab = opened(page, clock=True)
+    tell(page, tab, vitals(), "Good signal")
+    page.say(None)
+    tab.clock.fast_forward(4000)
+    tab.wait_for_selector("#lost:visible")
+    assert tab.text_content("#rate") == "--"
+    tell(page, tab, vitals(), "Good signal")
+    assert tab.is_hidden("#lost")
+
+
+@pytest.mark.parametrize("has_ecg", [False, True])
+def test_a_phone_needs_no_scrolling_sideways(opened, has_ecg):
+    values = np.random.default_rng(1).random((2, 71, 120), np.float32)
+    with speaking_page(has_ecg=has_ecg) as page:
+        tab = opened(page, width=360, height=740, device_scale_factor=2)
+        if has_ecg:
+            page.ecg(ecg(time.time_ns(), 0, window=SstWindow(values, np.ones(2, np.float32))), GOOD)
+        page.waveform(wave(time.time_ns(), 0, 2))
+        everything = Quality("unusable", 0.2, tuple(FLAGS))
+        for message, title in (
+            (vitals(bpm=168.0, received=123_456_789, lost=12_345_678), "Good signal"),
+            (vitals(MOVING), "Moving"),
+            (vitals(everything), "Radar fault"),
+        ):
+            tell(page, tab, message, title)
+            assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+        assert tab.is_visible("#sst") == has_ecg
+        assert tab.locator("#verdict").bounding_box()["y"] < 740  # seen without scrolling
+
+
+CONTRAST = """() => {
+  const pixel = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+  const luminance = (colour) => {
+    pixel.fillStyle = colour;
+    pixel.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map((c) => c / 255)
+      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const style = (selector) => getComputedStyle(document.querySelector(selector));
+  const pairs = [
+    [style("#verdict").color, style(".verdict").backgroundColor],
+    [style("#reason").color, style(".verdict").backgroundColor],
+    [style("#rate").color, style(".now").backgroundColor], [style("dt").color, style("dl > div").backgroundColor],
+    [style(".notice").color, style("body").backgroundColor], [style("#link").color, style("body").backgroundColor],
+  ];
+  return Math.min(...pairs.map((pair) => {
+    const [low, high] = pair.map(luminance).sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  }));
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_everything_can_be_read_in_both_themes(page, opened, theme):
+    """WCAG 2.2, 1.4.3: 4.5 to 1."""
+    tab = opened(page, color_scheme=theme)
+    for message, title in (
+        (vitals(), "Good signal"),
+        (vitals(Quality("degraded", 0.8)), "Degraded"),
+        (vitals(MOVING), "Moving"),
+        (vitals(Quality("unusable", 0.2, ("warming_up",))), "Listening"),
+    ):
+        tell(page, tab, message, title)
+        assert tab.evaluate(CONTRAST) >= 4.5, title
+
+
+def test_a_token_in_the_address_opens_the_page(browser):
+    token = "a-token-nobody-could-guess"
+    with speaking_page(token=token) as page:
+        context = browser.new_context()
+        tab = context.new_page()
+        tab.goto(f"http://127.0.0.1:{page.port}/?token={token}")
+        tab.wait_for_selector("#device:not(:empty)")
+        assert token not in tab.url
+        context.close()
+
+
+def test_of_a_silent_radar_no_quality_is_shown(page, opened):
+    tab = opened(page)
+    tell(page, tab, vitals(Quality("unusable", 0.0, ("radar_fault", "stale"))), "Radar fault")
+    assert tab.text_content("#reason") == "No radar frame is arriving."
+    assert tab.text_content("#quality") == tab.text_content("#processing") == "--"
+
+
+def test_the_clock_is_spoken_of_once_beneath_everything(page, opened):
+    tab = opened(page)
+    tell(page, tab, vitals(), "Good signal")
+    assert tab.is_hidden("#note")
+    page.say(vitals(Quality("good", 0.97, ("clock_unsynced",))))
+    tab.wait_for_selector("#note:visible")
+    assert "clock is not synchronised" in tab.text_content("#note")
+    assert tab.text_content("#reason") == ""
+
+
+def test_before_the_first_ecg_the_waveform_is_drawn(opened):
+    with speaking_page(has_ecg=True) as page:
+        tab = opened(page, color_scheme="light")
+        page.waveform(wave(time.time_ns(), 0, 6))
+        tab.wait_for_function(f"() => ({DRAWN})().filter(Boolean).length > 100")
+        assert tab.text_content("#trace-name") == "Heart waveform; the ECG follows"
+        page.ecg(ecg(time.time_ns() - 4 * SECOND_NS, 0, 4), GOOD)
+        tab.wait_for_function("() => document.getElementById('trace-name').textContent === 'Reconstructed ECG'")
+        tab.wait_for_function(f"() => ({DRAWN})().filter(Boolean).length > 100")
+
+
+def test_more_tabs_than_a_browser_has_connections_share_one_stream(page, opened):
+    first = opened(page)
+    others = [opened(page, beside=first) for _ in range(7)]
+    page.say(vitals())
+    for tab in others:
+        tab.wait_for_function("() => document.getElementById('rate').textContent === '68'")
+    assert "radarecg_pages 1\n" in get(page.port, "/metrics")[2]
+    first.close()
+    page.say(vitals(bpm=71.0))
+    for tab in others:
+        tab.wait_for_function("() => document.getElementById('rate').textContent === '71'")
+    others[0].goto("about:blank")
+    others[0].go_back()
+    others[0].wait_for_function("() => document.getElementById('rate').textContent === '71'")
+
+
+def test_a_browser_that_shares_nothing_says_how_many_pages_it_keeps_open(opened):
+    with speaking_page() as page:
+        tab = opened(page, before="delete globalThis.SharedWorker")
+        tell(page, tab, vitals(), "Good signal")
+    tab.wait_for_selector("#lost:visible")
+    assert "no more than six" in tab.text_content("#lost")

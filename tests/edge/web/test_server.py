@@ -1,0 +1,236 @@
+"""The page's server over real sockets: what is shown when, and that no browser holds up the runtime."""
+
+import base64
+import http.client
+import re
+import socket
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge.core.types import SstWindow
+from edge.web.feed import BEHIND, Feed
+from edge.web.page import ECG_PAUSE_S, page_url
+from edge.web.server import ASKING_BYTES, MAX_CONNECTIONS
+from tests.helpers.publishing import wait
+from tests.helpers.web import GOOD, MOVING, Events, ecg, get, live_page, vitals, wave
+
+T_NS = 1_795_196_400_000_000_000
+
+
+@pytest.fixture
+def page():
+    with live_page() as page:
+        yield page
+
+
+@pytest.fixture
+def events(page):
+    events = Events(page.port)
+    yield events
+    events.close()
+
+
+def test_a_browser_hears_what_the_pipeline_says(page, events):
+    page.vitals(vitals(MOVING))
+    heard = events.next()
+    assert heard["heart_rate_bpm"] is None
+    assert heard["flags"] == ["body_movement", "frame_loss"]
+    page.waveform(wave(T_NS, 100, 0.2))
+    heard = events.next()
+    assert (heard["of"], heard["sample0"], len(heard["samples"])) == ("waveform", 100, 10)
+    assert heard["t_ms"] == T_NS / 1e6 - 180
+
+
+def test_with_a_network_the_waveform_is_shown_until_the_ecg_comes_and_while_it_pauses(monkeypatch):
+    values = np.zeros((2, 71, 120), np.float32)
+    values[0, 3, 60] = 1
+    now_s = [100.0]
+    monkeypatch.setattr("edge.web.page.time.monotonic", lambda: now_s[0])
+    stretch = ecg(T_NS, 1000, window=SstWindow(values, np.ones(2, np.float32)))
+    nothing_known = replace(stretch, estimate=replace(stretch.estimate, known=np.zeros(200, bool)))
+    with live_page(has_ecg=True) as page:
+        events = Events(page.port)
+        page.ecg(nothing_known, GOOD)
+        page.waveform(wave(T_NS, 0, 0.2))
+        assert events.next()["of"] == "waveform"
+        page.ecg(stretch, GOOD)
+        page.waveform(wave(T_NS, 10, 0.2))
+        now_s[0] += ECG_PAUSE_S - 1
+        page.ecg(nothing_known, GOOD)  # a gap of the ECG is a gap
+        page.waveform(wave(T_NS, 20, 0.2))
+        trace, picture, gap, _ = (events.next() for _ in range(4))
+        now_s[0] += ECG_PAUSE_S + 1
+        page.waveform(wave(T_NS, 30, 0.2))
+        again = events.next()
+        events.close()
+    assert trace["samples"][:50] == [None] * 50
+    assert trace["samples"][80] == 1000
+    assert trace["r_peaks"] == [1080]
+    assert picture["end_sample"] == 1000
+    assert picture["rows"] * picture["columns_per_s"] == 71 * 30
+    cells = np.frombuffer(base64.b64decode(picture["cells"]), np.uint8).reshape(30, 71)
+    assert cells[0, 3] == 128  # the mean of two points
+    assert cells.sum() == 128
+    assert (gap["of"], set(gap["samples"])) == ("ecg", {None})
+    assert (again["of"], again["sample0"]) == ("waveform", 30)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080/"),
+        ("radar.example", "http://radar.example:8080/"),
+        ("::1", "http://[::1]:8080/"),
+        ("0.0.0.0", "http://jetson.local:8080/"),
+        ("::", "http://jetson.local:8080/"),
+    ],
+)
+def test_the_address_of_the_page_is_one_that_can_be_opened(monkeypatch, host, url):
+    monkeypatch.setattr(socket, "gethostname", lambda: "jetson")
+    assert page_url(host, 8080) == url
+    monkeypatch.setattr(socket, "gethostname", lambda: "jetson.ward.example")
+    assert page_url("0.0.0.0", 8080) == "http://jetson.ward.example:8080/"
+
+
+def test_a_stopped_browser_keeps_nobody_waiting(page):
+    stopped = socket.create_connection(("127.0.0.1", page.port))
+    stopped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stopped.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    heard_first = b""
+    while b"hello" not in heard_first:
+        heard_first += stopped.recv(1024)
+    awake = Events(page.port)
+    big = wave(T_NS, 0, 200)
+    for k in range(4 * BEHIND):
+        page.waveform(big)
+        page.vitals(vitals(bpm=float(k)))
+        while (heard := awake.next())["event"] != "vitals":
+            pass
+        assert heard["heart_rate_bpm"] == k  # nothing lost, nothing late
+    dropped = int(re.search(r"page_messages_dropped_total (\d+)", page_text(page)).group(1))
+    assert dropped > BEHIND
+    awake.close()
+    stopped.close()
+
+
+def page_text(page) -> str:
+    return get(page.port, "/metrics")[2]
+
+
+def test_too_many_connections_are_refused_and_others_go_on(page):
+    held = [Events(page.port) for _ in range(MAX_CONNECTIONS)]
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        get(page.port, "/")
+    page.vitals(vitals())
+    assert all(events.next()["event"] == "vitals" for events in held)
+    for events in held:
+        events.close()
+    deadline = time.monotonic() + 10
+    while True:  # a connection that was closed is noticed at the next message
+        page.vitals(vitals())
+        try:
+            assert get(page.port, "/")[0] == 200
+            return
+        except (http.client.RemoteDisconnected, ConnectionResetError):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def answer_to(port: int, sent: bytes) -> bytes:
+    """What comes back until the connection ends."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        try:
+            client.sendall(sent)
+            return b"".join(iter(lambda: client.recv(65536), b""))
+        except ConnectionError:  # it was not even read to its end
+            return b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"GET http://[ HTTP/1.0\r\n\r\n", b"400"),
+        (b"GET / HTTP/9.9\r\n\r\n", b"505"),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", b"400"),  # somebody tries TLS
+        (b"POST / HTTP/1.0\r\nContent-Length: 99999999\r\n\r\n", b"501"),
+        (b"GET / HTTP/1.0\r\n" + b"x: y\r\n" * 200 + b"\r\n", b"431"),
+        (b"GET / HTTP/1.0\r\nx: " + b"y" * 2 * ASKING_BYTES, b""),
+        (b"GET /" + b"y" * 2 * ASKING_BYTES, b""),
+        (b"GET / HTTP/1.0\r\nHost: \xff\xfe\r\nCookie: \xff\r\n\r\n", b"401"),
+        (b"GET /healthz HTTP/1.0\r\n", b""),
+    ],
+)
+def test_odd_requests_are_answered_or_left_and_nothing_is_logged(page, sent, answer, caplog, monkeypatch):
+    monkeypatch.setattr("edge.web.server.ASKING_S", 0.3)
+    got = answer_to(page.port, sent)
+    assert answer in got
+    assert bool(got) == bool(answer)
+    assert not caplog.records
+    assert get(page.port, "/")[0] == 200
+
+
+def test_who_asks_a_letter_at_a_time_does_not_keep_the_connection(page, monkeypatch):
+    monkeypatch.setattr("edge.web.server.ASKING_S", 0.3)
+    with socket.create_connection(("127.0.0.1", page.port)) as slow:
+
+        def ended() -> bool:
+            try:
+                slow.sendall(b"x")
+            except ConnectionError:
+                return True
+            return False
+
+        wait(ended)
+
+
+def test_who_listens_may_do_so_for_longer_than_he_may_ask(page, monkeypatch):
+    monkeypatch.setattr("edge.web.server.ASKING_S", 0.3)
+    events = Events(page.port)
+    time.sleep(0.4)
+    page.vitals(vitals())
+    assert events.next()["event"] == "vitals"
+    events.close()
+
+
+def test_a_port_that_is_taken_is_named(page):
+    said = rf"cannot serve at 127.0.0.1:{page.port} .*another port"
+    with pytest.raises(OSError, match=said), live_page(port=page.port):
+        pass
+
+
+def test_closing_ends_every_stream():
+    with live_page() as page:
+        events = Events(page.port)
+    assert events.next() is None
+    events.close()
+
+
+def test_every_file_of_the_page_comes_from_here(page):
+    status, headers, html = get(page.port, "/")
+    assert status == 200
+    assert "Research use only. Not a medical device." in html
+    assert headers["Content-Security-Policy"].startswith("default-src 'self'")
+    for name in re.findall(r'(?:src|href)="([^#"]+)"', html):
+        assert get(page.port, f"/{name}")[0] == 200, name
+    assert get(page.port, "/uPlot.LICENSE")[2].startswith("The MIT License")
+    for path in ("/../server.py", "/static/page.js", "/%2e%2e/config.py"):
+        assert get(page.port, path)[0] == 404
+
+
+def test_a_feed_drops_the_oldest_and_says_so():
+    feed = Feed()
+    feed.send(b"nobody listens")
+    with feed.listen() as heard:
+        assert feed.listeners == 1
+        for k in range(BEHIND + 3):
+            feed.send(b"%d" % k)
+        assert next(heard) == b"3"
+        assert feed.dropped == 3
+        feed.close()
+        assert list(heard) == []
+    assert feed.listeners == 0
+    with feed.listen() as heard:
+        assert list(heard) == []

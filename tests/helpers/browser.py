@@ -1,0 +1,55 @@
+"""A real browser that looks at a live page: fixtures for modules that name this one in `pytest_plugins`."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.helpers.web import speaking_page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed (.ci/run installs it)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # As root, as in CI, Chromium has no sandbox.
+        args = ["--no-sandbox"] if os.geteuid() == 0 else []
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=args)
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens a page in a window of its own, or as a tab beside another, and waits until it knows its device; at the end,
+    no script may have failed.
+    """
+    contexts, errors = [], []
+
+    def open_page(page, width=1280, height=800, clock=False, beside=None, before=None, **options):
+        if not beside:
+            contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        tab = (beside.context if beside else contexts[-1]).new_page()
+        if before:
+            tab.add_init_script(before)
+        tab.set_default_timeout(60_000)
+        if clock:
+            tab.clock.install()
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.goto(f"http://127.0.0.1:{page.port}/")
+        tab.wait_for_selector("#device:not(:empty)")
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page():
+    with speaking_page() as page:
+        yield page

@@ -1,0 +1,115 @@
+"""Evaluation on networks whose worth is known: one that knows the truth, one that is late, one that says nothing."""
+
+import math
+
+import numpy as np
+import pytest
+
+from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE
+from edge.core.types import TaskOutputs
+from tests.helpers.oracle import oracle, shaking_chest
+from train import evaluate
+from train.data.dataset import Recording
+from train.data.labels import label
+from train.data.trial import Trial
+from train.evaluation.figures import constant_lag_ms, examine, metronome
+from train.evaluation.metrics import delta_m
+from train.evaluation.noise_tests import ABRUPT_SHARE, TESTS, disturbed
+from train.evaluation.summary import summarise, table_one
+
+
+@pytest.fixture(scope="module")
+def trial():
+    return shaking_chest()
+
+
+@pytest.fixture(scope="module")
+def labels(trial):
+    return label(trial)
+
+
+@pytest.fixture(scope="module")
+def short():
+    """12 s for a network that says nothing: a flat density of beats takes long to stitch."""
+    trial = shaking_chest(2400)
+    return trial, label(trial)
+
+
+def mute(values):
+    flat = np.full(ANCHOR_CLASSES, 1 / ANCHOR_CLASSES), np.full(CYCLE_CLASSES, 1 / CYCLE_CLASSES)
+    return [TaskOutputs(np.zeros(PIECE), *flat) for _ in values]
+
+
+def test_who_knows_the_truth_gets_full_marks(trial, labels):
+    row = summarise([examine(oracle(labels), trial, labels)[0]])
+    assert row["pcc"] > 0.999
+    assert row["rmse"] < 0.01
+    assert row["ppi_error_ms"] < 1
+    assert row["window_r_timing_ms"] <= 2.5
+    assert row["window_mdr"] < 0.04  # of beats at the very edge of a window
+    assert row["long_pcc"] > 0.97
+    assert row["known"] > 0.85
+    assert row["r_timing_ms_median"] <= 2.5
+    assert row["mdr"] == 0
+    assert row["f1"] == 1
+    assert row["hr_right"] == 1
+    assert row["hr_error_bpm_median"] < 0.5
+    for wave in "st":
+        assert row[f"{wave}_timing_ms_median"] <= 5
+
+
+def test_who_is_late_is_told_how_much(trial, labels):
+    figures, _ = examine(oracle(labels, late=10), trial, labels)
+    row = summarise([figures])
+    assert figures.lag_ms == pytest.approx(50, abs=5)
+    assert row["r_timing_ms_median"] == pytest.approx(50, abs=2.5)
+    assert row["window_r_timing_ms"] == pytest.approx(50, abs=2.5)
+    assert row["long_pcc"] < 0.5 < 0.95 < row["lag_pcc"]
+    assert row["hr_error_bpm_median"] < 0.5
+
+
+def test_who_says_nothing_gets_nothing(short, trial, labels):
+    row = summarise([examine(mute, *short)[0]])
+    assert row["mdr"] == 1
+    assert row["window_mdr"] > 0.9
+    assert row["hr_right"] == row["f1"] == 0
+    assert row["hr_error_bpm_median"] is None
+    assert row["known"] == row["long_pcc"] == 0
+    known = {"window_mdr": 0.01, "rmse": 0.05}
+    perfect = summarise([examine(oracle(labels, late=1), trial, labels)[0]]) | known
+    late = summarise([examine(oracle(labels, late=10), trial, labels)[0]]) | known
+    assert delta_m(table_one(row), table_one(perfect)) < delta_m(table_one(late), table_one(perfect)) < 0
+    assert math.isnan(delta_m(table_one(row), table_one(perfect | {"window_mdr": 0.0})))
+
+
+def test_a_metronome_keeps_the_rate_and_knows_nothing_else():
+    ends = np.array([2000.0, 4000.0, 6000.0])
+    ticks = metronome(np.array([60.0, np.nan, 120.0]), ends, 2000)
+    np.testing.assert_allclose(ticks[:10], np.arange(10) * 200)
+    np.testing.assert_allclose(ticks[10:], 4000 + np.arange(20) * 100)
+    assert constant_lag_ms(np.arange(0, 4000, 170.0) + 20, np.arange(0, 4000, 170.0)) == 100
+
+
+@pytest.mark.parametrize("test", ["constant -3 dB", "extensive 3 s"])
+def test_noise_is_as_strong_as_it_says(trial, test):
+    """A movement that the trial has itself does not make it stronger."""
+    loud = trial.rcg.copy()
+    loud[:, 800:1600] *= 30
+    for rcg in (trial.rcg, loud):
+        of = Trial(trial.name, "nobody", rcg, trial.ecg, trial.r_peaks_s)
+        added = disturbed(of, test).rcg - rcg
+        snr_db, seconds = TESTS[test]
+        hit = np.abs(added).max(axis=0) > 0
+        assert hit.mean() == pytest.approx(ABRUPT_SHARE * seconds / 4 if seconds else 1, abs=0.02)
+        found_db = 10 * np.log10(np.square(trial.rcg).mean() / np.square(added[:, hit]).mean())
+        assert found_db == pytest.approx(snr_db, abs=1.0)
+
+
+def test_the_table_of_noise_survives_a_network_that_never_errs(short, monkeypatch):
+    trial, labels = short
+    few = {name: TESTS[name] for name in ("constant +0 dB", "mild 1 s")}
+    monkeypatch.setattr(evaluate, "TESTS", few)
+    clean = summarise([examine(oracle(labels), trial, labels)[0]]) | {"window_mdr": 0.0}
+    rows = evaluate.noise_table(mute, [Recording(trial, labels)], clean)
+    assert set(rows) == set(few)
+    assert all(row["delta_m"] is None for row in rows.values())

@@ -1,0 +1,174 @@
+"""A network adapted to other people's recordings: from a checkpoint or a bundle, stopped and gone on, and back out."""
+
+import json
+import os
+from dataclasses import replace
+
+import msgspec
+import onnx
+import pytest
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from edge.inference import bundle
+from edge.inference.backends.onnxrt import OnnxRuntime
+from edge.inference.bundle import SHIPPED, BundleError
+from export import bundle as exporter
+from tests.helpers.networks import assert_alike, spectrograms
+from tests.helpers.people import write_people
+from train import finetune
+from train.data.dataset import load
+from train.training import checkpoint
+from train.training.bundle_weights import checkpoint_of
+from train.training.config import Training
+from train.training.loop import Run
+from train.training.predictor import TorchPredictor
+
+FAST = Training(epochs=2, steps=2, batch=4, learning_rate=1e-3, keep_statistics=True)
+
+
+def finetune_to(out, people):
+    return finetune.finetune(checkpoint_of(bundle.load(SHIPPED)), load(people), FAST, 2, out)
+
+
+def command(network, people, out, *more):
+    return [*map(os.fspath, network), "--data", os.fspath(people), "--out", os.fspath(out), *more]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    return write_people(tmp_path_factory.mktemp("people"))
+
+
+@pytest.fixture(scope="module")
+def whole(people, tmp_path_factory):
+    """A run that nobody stopped, from a bundle."""
+    out = tmp_path_factory.mktemp("finetune") / "whole"
+    finetune_to(out, people)
+    return out
+
+
+def stopped_after(epochs, monkeypatch):
+    real = Run._remember
+
+    def remember(self, writer):
+        nonlocal epochs
+        real(self, writer)
+        epochs -= 1
+        if not epochs:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "_remember", remember)
+
+
+@pytest.mark.parametrize("points", [1, 9])
+def test_a_bundle_in_torch_says_what_it_says_itself(points):
+    ours = bundle.load(SHIPPED)
+    x = spectrograms(3, points)
+    assert_alike(OnnxRuntime(ours)(x), TorchPredictor(checkpoint_of(ours).network())(x))
+
+
+def test_a_bundle_of_other_layers_is_refused():
+    ours = bundle.load(SHIPPED)
+    model = onnx.load_from_string(ours.model)
+    model.graph.initializer[0].name = "renamed"
+    with pytest.raises(BundleError, match=r"model.onnx: its layers are not those .*encoder.0.stem.0.0.weight"):
+        checkpoint_of(replace(ours, model=model.SerializeToString()))
+    with pytest.raises(BundleError, match="made for the spec 1234"):
+        checkpoint_of(replace(ours, about=msgspec.structs.replace(ours.about, spec="1234")))
+
+
+def test_nobody_is_tested_on_whom_the_network_has_learnt_from(whole):
+    before = checkpoint_of(bundle.load(SHIPPED)).learnt_from()
+    tested = []
+    for number in (1, 2):
+        made = checkpoint.load(whole / f"fold-{number}" / "best.pt").provenance
+        known, test = {*made["train"], *made["validation"]}, set(made["test"])
+        assert not known & test
+        assert known | test == {"p1", "p2", "p3", "p4"}
+        assert set(json.loads((whole / f"fold-{number}" / "figures.json").read_text())["subjects"]) == test
+        assert made["before"] == before
+        tested += test
+    assert len(set(tested)) == 2
+
+
+def test_statistics_are_kept_and_weights_learn(whole):
+    before = checkpoint_of(bundle.load(SHIPPED)).network()
+    after = checkpoint.load(whole / "adapted.pt").network()
+    for (name, old), new in zip(before.named_modules(), after.modules(), strict=True):
+        if isinstance(old, _BatchNorm):
+            assert torch.equal(old.running_mean, new.running_mean), name
+            assert torch.equal(old.running_var, new.running_var), name
+    assert not torch.equal(before.encoder[0].score.weight, after.encoder[0].score.weight)
+
+
+@pytest.mark.slow  # torch takes ten seconds to export it
+def test_the_adapted_network_leaves_as_a_bundle_that_says_whom_it_knows(whole, tmp_path):
+    assert exporter.main([os.fspath(whole / "adapted.pt"), "--out", os.fspath(tmp_path / "mine")]) == 0
+    about = bundle.load(tmp_path / "mine").about.provenance
+    assert (about.data, about.train, about.test) == ("people", ("p1", "p2", "p3", "p4"), ())
+    ((data, names),) = about.before.items()
+    assert checkpoint_of(bundle.load(SHIPPED)).learnt_from() == {data: list(names)}
+    assert f"| before that | {data}: {len(names)}: " in (tmp_path / "mine" / "README.md").read_text()
+
+
+def test_a_stopped_run_goes_on_to_the_same_result(whole, people, tmp_path, monkeypatch, capsys):
+    for epochs in (3, 2):  # in the second fold; among all subjects
+        with monkeypatch.context() as patch:
+            stopped_after(epochs, patch)
+            with pytest.raises(KeyboardInterrupt):
+                finetune_to(tmp_path, people)
+    finished = [tmp_path / f"fold-{number}" / "best.pt" for number in (1, 2)]
+    before = [path.stat().st_mtime_ns for path in finished]
+    capsys.readouterr()
+    figures = finetune_to(tmp_path, people)
+    assert [path.stat().st_mtime_ns for path in finished] == before
+    assert capsys.readouterr().out.count("(finished before)") == 2
+    for name in ("figures.md", "fold-1/figures.json", "fold-2/figures.json"):
+        assert (tmp_path / name).read_text() == (whole / name).read_text()
+    ours, theirs = (checkpoint.load(folder / "adapted.pt").state["network"] for folder in (tmp_path, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert (figures["folds"], set(figures)) == (2, {"folds", "epochs", "zero_shot", "fine_tuned"})
+    assert "mean of 2 folds: fine-tuned" in (tmp_path / "figures.md").read_text()
+
+
+def test_a_network_that_gets_no_better_stays_as_it_is(trained_checkpoint, people, tmp_path, capsys):
+    (tmp_path / "adapted.pt").write_text("of another time")
+    standing_still = ["--align", "--first", "1", "--epochs", "1", "--steps", "1", "--rate", "1e-30"]
+    assert finetune.main(command(["--checkpoint", trained_checkpoint], people, tmp_path, *standing_still)) == 0
+    out = capsys.readouterr().out
+    assert "no adapted.pt" in out
+    figures = json.loads(out.splitlines()[-1])
+    assert figures["zero_shot"] == figures["fine_tuned"]
+    assert not (tmp_path / "adapted.pt").exists()
+
+
+def test_what_cannot_be_done_is_said(whole, trained_checkpoint, people, tmp_path, capsys):
+    def said(*arguments):
+        assert finetune.main([os.fspath(each) for each in arguments]) == 2
+        return capsys.readouterr().err
+
+    bare, few = write_people(tmp_path / "bare", 3, ""), write_people(tmp_path / "few", 2, "")
+    known = ["--checkpoint", trained_checkpoint]
+    assert "no [split]: give it one" in said(*command(known, bare, tmp_path / "a"))
+    assert "2 subjects (p" in said(*command(known, few, tmp_path / "a", "--folds", "leave-subject-out"))
+    again = said(*command(["--checkpoint", whole / "adapted.pt"], people, tmp_path / "a"))
+    assert "has learnt from people already (p1, p2, p3, p4)" in again
+    other = said(*command(["--bundle", SHIPPED], people, whole))
+    assert "holds results with another training; name another folder" in other
+    assert not (tmp_path / "a").exists()
+    for wrong in (["--shipped", *known], [], [*known, "--first", "0"], [*known, "--folds", "by-window"]):
+        with pytest.raises(SystemExit):
+            finetune.main(command(wrong, people, tmp_path / "a"))
+
+
+def test_folds_of_another_kind(people):
+    data = finetune.load(people)
+    assert len(data.folds) == 4
+    assert len(finetune.folded(data, "holdout").folds) == 1
+
+
+def test_every_fold_counts_alike_in_what_is_known_of_it():
+    rows = [{"pcc": 0.5, "mdr": None}, {"pcc": 0.9, "mdr": 0.2}, {"pcc": 1.0, "mdr": None}]
+    assert finetune.mean_of(rows) == {"pcc": 0.8, "mdr": 0.2}
+    assert finetune.mean_of(rows[::2]) == {"pcc": 0.75, "mdr": None}

@@ -1,0 +1,83 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge.core.errors import InputError
+from edge.core.spec import SST_DEFAULT
+from train.data.dataset import DataSet, Recording, with_windows
+from train.data.labels import label
+from train.data.trial import Trial
+from train.training.batches import Batches
+
+R = 300.0 + np.cumsum(150 + 30 * np.sin(np.arange(60)))  # in samples
+
+
+@pytest.fixture(scope="module")
+def data():
+    """A chest that shakes at its R peaks and at no other time."""
+    t = np.arange(9000.0)
+    shake = sum(np.exp(-0.5 * ((t - r) / 4) ** 2) * np.cos(2 * np.pi * 20 / 200 * (t - r)) for r in R)
+    noise = 1e-3 * np.random.default_rng(1).standard_normal((9, len(t)))
+    trial = Trial("bells", "s", (np.linspace(1, 2, 9)[:, None] * shake + noise).astype(np.float32), r_peaks_s=R / 200)
+    return [Recording(trial, label(trial))]
+
+
+def batches(data, size=8, points=4, augment=True):
+    return Batches(data, size, points, augment, 1, SST_DEFAULT)
+
+
+def test_the_same_windows_whatever_was_made_before(data):
+    first = list(batches(data).drawn(0, range(3)))
+    later = list(batches(data).drawn(0, range(2, 3)))
+    assert first[2].source == later[0].source
+    np.testing.assert_array_equal(first[2].x, later[0].x)
+    assert any(not np.array_equal(first[2].x, other.x) for other in batches(data).drawn(1, range(3)))
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_the_chest_shakes_where_the_anchors_say(data, augment, monkeypatch):
+    monkeypatch.setattr("train.data.augment.NOISE_SHARE", 0.0)
+    monkeypatch.setattr("train.data.augment.MOVEMENT_SHARE", 0.0)
+    for batch in batches(data, augment=augment).drawn(0, range(4)):
+        for x, anchors, cycle in zip(batch.x, batch.anchors, batch.cycle, strict=True):
+            loud = x.mean(axis=(0, 1))
+            at = anchors[np.isfinite(anchors)]
+            assert len(at) >= 3
+            for sample in at:
+                column = sample * 30 / 200
+                if 5 < column < 115:
+                    near = slice(int(column) - 4, int(column) + 6)
+                    assert abs(np.average(np.arange(120)[near], weights=loud[near] ** 2) - column) < 1.0
+            middle = at[np.abs(at - 400).argmin()]
+            following = at[at > middle]
+            if len(following):
+                assert abs(following[0] - middle - cycle) < 0.01
+
+
+def test_few_points_are_drawn_again(data):
+    batch = next(batches(data, points=16).drawn(0, range(1)))
+    assert batch.x.shape == (8, 16, 71, 120)
+    assert np.isnan(batch.piece).all()  # there is no ECG here
+
+
+def test_windows_are_spread_over_all_of_them(data):
+    made = list(batches(data, augment=False).spread(20))
+    assert sum(len(batch.source) for batch in made) == 20
+    assert len({source for batch in made for source in batch.source}) == 20
+
+
+@pytest.mark.usefixtures("in_process")
+def test_windows_on_the_disk_are_the_same(data, tmp_path):
+    cached = with_windows(DataSet("bells", tuple(data), ()), tmp_path, processes=1).recordings
+    for ours, theirs in zip(
+        batches(data, augment=False).spread(8), batches(cached, augment=False).spread(8), strict=True
+    ):
+        assert ours.source == theirs.source
+        assert np.abs(ours.x - theirs.x).mean() < 1e-4  # kept in 16 bits
+
+
+def test_no_window_is_an_error(data):
+    none = replace(data[0], labels=replace(data[0].labels, window=data[0].labels.window[:0]))
+    with pytest.raises(InputError, match="no usable window"):
+        batches([none])

@@ -1,0 +1,37 @@
+"""Recordings whose two clocks differ, before they are learnt from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.helpers.oracle import oracle, shaking_chest
+from train.data.dataset import DataSet, Recording
+from train.data.labels import label
+from train.training.clock_alignment import aligned, later
+
+
+@pytest.mark.parametrize("samples", [0, 30, -30])
+def test_the_ecg_comes_later_and_the_chest_stays(samples):
+    before = replace(shaking_chest(), moving=np.arange(8000) < 3000)
+    after = later(before, samples)
+    cut = max(0, samples)
+    assert after.moving.sum() == 3000 - cut
+    np.testing.assert_array_equal(after.rcg, before.rcg[:, cut : cut + after.rcg.shape[1]])
+    inside = slice(100, -100)
+    np.testing.assert_array_equal(after.ecg[inside], before.ecg[inside.start + cut - samples :][: len(after.ecg) - 200])
+    moved = before.r_peaks_s + samples / 200 - cut / 200
+    np.testing.assert_allclose(after.r_peaks_s, moved[(moved >= 0) & (moved < after.seconds)])
+    assert later(replace(before, r_peaks_s=None), samples).r_peaks_s is None
+
+
+@pytest.mark.parametrize("late", [30, -30])
+def test_a_set_is_moved_to_where_the_network_hears_it(late):
+    trial = shaking_chest()
+    labels = label(trial)
+    data = DataSet("off", (Recording(trial, labels),), ())
+    (moved,) = aligned(oracle(labels, late), data).recordings
+    found = moved.labels.beats.r_peaks + max(0, late)  # in the samples of the chest as it was
+    nearest = np.abs(found[:, None] - labels.beats.r_peaks - late).min(axis=1)
+    assert len(found) >= len(labels.beats.r_peaks) - 1
+    assert nearest.max() <= 1

@@ -1,0 +1,38 @@
+"""A minute of a BGT60TR13C at the chest's range bin (<n>.npz: z_tau, 36 Hz), and R peaks (<n>.r_peaks.csv: t_s).
+
+One channel, mm/s^2. Many are poor: they are here to see whether poor ones are known as such. The files do not say who
+was recorded, so all count as one subject and a split never parts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edge.core.spec import SPEED_OF_LIGHT_M_S
+from edge.dsp.frontend.phase import PhaseTracker
+from train.data.readers.files import find_files, load_array
+from train.data.readers.motion import acceleration
+from train.data.readers.tables import read_table
+from train.data.trial import Trial, TrialError
+
+RATE_HZ = 36
+WAVELENGTH_M = SPEED_OF_LIGHT_M_S / 60.75e9  # the middle of the sweep, 58 to 63.5 GHz
+SUBJECT = "unknown"
+
+
+def read(path: Path) -> Iterator[Trial]:
+    """Every recording of the folder. Raises TrialError."""
+    for file in find_files(path, ".npz"):
+        echo = load_array(file, "z_tau")
+        if echo.ndim != 1 or len(echo) < 2 or echo.dtype.kind != "c":
+            raise TrialError(f"{file}: z_tau is {echo.dtype} {echo.shape}, not one complex signal")
+        displacement_mm, _ = PhaseTracker(WAVELENGTH_M).push(list(range(len(echo))), echo[:, None])
+        peaks_file = file.with_suffix(".r_peaks.csv")
+        r_peaks_s = read_table(peaks_file, "t_s")[:, 0]
+        if (np.diff(r_peaks_s) <= 0).any():
+            raise TrialError(f"{peaks_file}: t_s does not rise")
+        rcg = acceleration(displacement_mm, RATE_HZ)
+        yield Trial(f"bgt60-{file.stem}", SUBJECT, rcg.astype(np.float32), r_peaks_s=r_peaks_s)

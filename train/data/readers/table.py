@@ -1,0 +1,18 @@
+"""The data sets that can be read: a new one is one file with a `read`, and one row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from train.data.readers import bgt60, mmecg, own, phase80, ustc_af
+from train.data.trial import Trial
+
+READERS: dict[str, Callable[[Path], Iterator[Trial]]] = {
+    "bgt60": bgt60.read,
+    "mmecg": mmecg.read,
+    "own": own.read,
+    "phase80": phase80.read,
+    "ustc_af": ustc_af.read,
+}
+"""Name to function: a folder in, its trials out, one after another."""

@@ -1,0 +1,54 @@
+"""A recording through the device's own chain from RCG on: SST, network, stitching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from edge.core.spec import SST_DEFAULT, SstSpec
+from edge.core.types import Bool, Float32, Float64, TaskOutputs
+from edge.dsp.sst.transform import spectrograms
+from edge.ecg.stitcher import Stitcher
+from edge.inference.backends.base import Predictor
+
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The long-term ECG of a recording of n samples: ecg [n], 0 where not `known` [n]; R peaks [k] in samples, each
+    with its confidence; `windows`: (sample after the window, what the network said of it).
+    """
+
+    ecg: Float64
+    known: Bool
+    r_peaks: Float64
+    confidence: Float64
+    windows: list[tuple[int, TaskOutputs]]
+
+
+def reconstruct(predict: Predictor, rcg: Float32, spec: SstSpec = SST_DEFAULT) -> Reconstruction:
+    """The ECG of RCG [P, n], as the device would have made it; its first two seconds are only context."""
+    stitcher, n = Stitcher(), rcg.shape[1]
+    parts, windows = [], []
+    for end, outputs in _predicted(predict, rcg, spec):
+        parts.append(stitcher.push(outputs, end))
+        windows.append((end, outputs))
+    parts.append(stitcher.finish())
+    ecg, known = np.zeros(n), np.zeros(n, bool)
+    for part in parts:
+        inside = slice(part.sample0, part.sample0 + len(part.ecg))
+        ecg[inside], known[inside] = part.ecg, part.known
+    r_peaks = np.concatenate([part.r_peaks for part in parts])
+    confidence = np.concatenate([part.confidence for part in parts])
+    return Reconstruction(ecg, known, r_peaks, confidence, windows)
+
+
+def _predicted(predict: Predictor, rcg: Float32, spec: SstSpec) -> Iterator[tuple[int, TaskOutputs]]:
+    shown = ((end, window.values) for end, window in spectrograms(rcg.astype(np.float64), spec))
+    while batch := list(islice(shown, BATCH)):
+        outputs = predict(np.stack([values for _, values in batch]))
+        yield from zip((end for end, _ in batch), outputs, strict=True)

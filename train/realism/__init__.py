@@ -1,0 +1,1 @@
+"""Statistics of simulated and real recordings, side by side."""

@@ -1,0 +1,237 @@
+"""The training itself: epochs of steps, validation, early stopping, checkpoints; one process or several (torchrun).
+
+All that is random follows from the seed, the epoch and the step, so a run that was killed goes on from its last epoch
+to the same result.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.tensorboard import SummaryWriter
+
+from edge.core.errors import InputError
+from train.model import NETWORKS
+from train.model.network import Network, Outputs
+from train.strategies import STRATEGIES, GradientStrategy, LossStrategy, Strategy
+from train.training import checkpoint
+from train.training.backward import MultiTaskBackward
+from train.training.batches import Batch, Batches
+from train.training.config import TrainConfig, Training
+from train.training.distributed import Place
+from train.training.losses import anchor_loss, cycle_loss, ecg_loss
+
+TASKS = ("ecg", "anchor", "cycle")
+VALIDATION_WINDOWS = 512
+NO_DECAY_BELOW = 2  # biases and normalisations have one dimension
+
+
+class TrainingError(InputError):
+    """The run cannot go on; the message says at which step and with which windows."""
+
+
+class Run:
+    """One training in `folder`; goes on where it was when the folder holds a checkpoint of the same settings and data.
+
+    Of several processes each normalises its own batches; what the normalisations remember is averaged every epoch.
+
+    `start`: the weights that a network begins with which is not new.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        learn: Batches,
+        check: Batches,
+        provenance: Mapping[str, object],
+        start: Mapping[str, Tensor] | None = None,
+    ):
+        self.config, self.folder, self.provenance = config, folder, provenance
+        self.place = Place.find()
+        self._learn, self._check = learn, check
+        torch.manual_seed(config.seed)
+        self.network = NETWORKS[config.model]().to(self.place.device)
+        if start is not None:
+            self.network.load_state_dict(start)
+        self.strategy = make_strategy(config)
+        self.optimizer = make_optimizer(config.training, list(self.network.parameters()), self.strategy)
+        decoders = dict(zip(TASKS, self.network.decoder_parameters(), strict=True))
+        alignment = "parameters" if config.strategy.alignment == "shared" else "representation"
+        self._backward = MultiTaskBackward(self.network.shared_parameters(), decoders, self.strategy, alignment)
+        self.history: list[dict[str, float]] = []
+        self._resume()
+
+    def train(self) -> None:
+        """Epoch after epoch; `last.pt` after each, `best.pt` after the best. Raises TrainingError, OSError."""
+        training = self.config.training
+        writer = SummaryWriter(str(self.folder)) if self.place.rank == 0 else None
+        with _progress(self.place.rank) as progress:
+            bar = progress.add_task("epoch", total=training.epochs * training.steps, said="")
+            progress.update(bar, completed=len(self.history) * training.steps)
+            if writer:
+                progress.console.print("losses, in training / in validation:")
+            while len(self.history) < training.epochs and not self._stalled():
+                for losses in self._epoch():
+                    progress.update(bar, advance=1, said=" ".join(f"{loss:.3f}" for loss in losses))
+                if writer:
+                    self._remember(writer)
+                    progress.console.print(_told(self.history[-1]), highlight=False)
+
+    def _epoch(self) -> Iterator[list[float]]:
+        epoch, training = len(self.history), self.config.training
+        torch.manual_seed(hash((self.config.seed, epoch, self.place.rank)) & 0x7FFFFFFF)
+        self.network.train()
+        if training.keep_statistics:
+            for layer in self.network.modules():
+                if isinstance(layer, _BatchNorm):
+                    layer.eval()
+        total = torch.zeros(len(TASKS), dtype=torch.float64, device=self.place.device)
+        numbers = range(self.place.rank, training.steps * self.place.ranks, self.place.ranks)
+        for step, batch in enumerate(self._learn.drawn(epoch, numbers)):
+            self._set_rate(epoch * training.steps + step)
+            losses = self._step(batch, f"epoch {epoch + 1}, step {step + 1}")
+            total += losses.to(total)
+            yield losses.tolist()
+        mean = total / training.steps
+        if self.place.ranks > 1:
+            for shared in [mean, *(b for b in self.network.buffers() if b.is_floating_point())]:
+                dist.all_reduce(shared)
+                shared /= self.place.ranks
+        self.strategy.end_epoch(mean.cpu())
+        named = {f"train_{task}": value for task, value in zip(TASKS, mean.tolist(), strict=True)}
+        self.history.append({"epoch": epoch + 1, **named, **self.validate(self.network)})
+
+    def _step(self, batch: Batch, when: str) -> Tensor:
+        """One step; the losses [3]."""
+        x = torch.from_numpy(batch.x).to(self.place.device)
+        if not x.isfinite().all():
+            bad = ~x.flatten(1).isfinite().all(1).cpu()
+            names = [name for name, is_bad in zip(batch.source, bad.tolist(), strict=True) if is_bad]
+            raise TrainingError(f"{when}: the spectrogram of {names[0]} is not finite; look at this recording")
+        with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.place.device.type == "cuda"):
+            z = self.network.encode(x)
+            outputs = self.network.decode(z)
+        losses = task_losses(outputs, batch)
+        try:
+            self._backward(losses, z)
+        except InputError as error:
+            raise TrainingError(f"{when} ({batch.source[0]}, {batch.source[1:2]} ...): {error}") from error
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+        return torch.stack([loss.detach().double().cpu() for loss in losses.values()])
+
+    @torch.no_grad()
+    def validate(self, network: Network) -> dict[str, float]:
+        """Losses on windows that never change, and `score`, their product's logarithm: every task counts alike."""
+        network.eval()
+        total, count = torch.zeros(len(TASKS), dtype=torch.float64), 0
+        for batch in self._check.spread(VALIDATION_WINDOWS):
+            outputs = network(torch.from_numpy(batch.x).to(self.place.device))
+            losses = torch.stack([loss.double().cpu() for loss in task_losses(outputs, batch).values()])
+            total, count = total + losses * len(batch.source), count + len(batch.source)
+        mean = (total / count).tolist()
+        score = sum(math.log(max(loss, 1e-9)) for loss in mean)
+        return {**{f"validation_{task}": loss for task, loss in zip(TASKS, mean, strict=True)}, "score": score}
+
+    def _remember(self, writer: SummaryWriter) -> None:
+        epoch = self.history[-1]
+        for name, value in epoch.items():
+            writer.add_scalar(name, value, int(epoch["epoch"]))
+        (self.folder / "history.json").write_text(json.dumps(self.history, indent=1))
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "strategy": self.strategy.state_dict(),
+            "history": self.history,
+        }
+        is_best = epoch["score"] == min(past["score"] for past in self.history)
+        for name in ("best.pt", "last.pt") if is_best else ("last.pt",):  # killed between them, it makes both again
+            checkpoint.save(self.folder / name, self.config, state, self.provenance)
+
+    def _resume(self) -> None:
+        path = self.folder / "last.pt"
+        if not path.exists():
+            return
+        past = checkpoint.load(path)
+        if past.config != self.config:
+            raise TrainingError(f"{path} belongs to other settings; name another folder with --out, or delete it")
+        if changed := [key for key, value in self.provenance.items() if past.provenance.get(key) != value]:
+            raise TrainingError(
+                f"{path} was trained on other data or subjects ({', '.join(changed)}): who was learnt from would be "
+                "tested on; name another folder with --out"
+            )
+        self.network.load_state_dict(past.state["network"])
+        self.optimizer.load_state_dict(past.state["optimizer"])
+        self.strategy.load_state_dict(past.state["strategy"])
+        self.history = past.state["history"]
+
+    def _set_rate(self, step: int) -> None:
+        training = self.config.training
+        done, rise = step / (training.epochs * training.steps), training.warm_up
+        share = done / rise if done < rise else 0.5 * (1 + math.cos(math.pi * (done - rise) / (1 - rise)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = training.learning_rate * max(share, 1e-3)
+
+    def _stalled(self) -> bool:
+        scores = [epoch["score"] for epoch in self.history]
+        return bool(scores) and len(scores) - scores.index(min(scores)) > self.config.training.patience
+
+
+def task_losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
+    """The three losses of a batch, in the order of TASKS."""
+    device = outputs.ecg.device
+    piece, anchors, cycle = (torch.from_numpy(x).to(device) for x in (batch.piece, batch.anchors, batch.cycle))
+    return {
+        "ecg": ecg_loss(outputs.ecg.float(), piece),
+        "anchor": anchor_loss(outputs.anchor.float(), anchors),
+        "cycle": cycle_loss(outputs.cycle.float(), cycle),
+    }
+
+
+def make_strategy(config: TrainConfig) -> LossStrategy | GradientStrategy:
+    """The strategy of the settings. Raises InputError for an unknown name or parameter."""
+    wanted = config.strategy
+    if wanted.name not in STRATEGIES:
+        raise InputError(f"strategy {wanted.name!r}; there are {', '.join(STRATEGIES)}")
+    try:
+        return STRATEGIES[wanted.name](tasks=len(TASKS), **wanted.parameters)
+    except TypeError as error:
+        raise InputError(f"strategy {wanted.name!r}: {error}") from error
+
+
+def make_optimizer(
+    training: Training, parameters: list[torch.nn.Parameter], strategy: Strategy
+) -> torch.optim.Optimizer:
+    """AdamW, or the paper's SGD; weights decay, biases and the strategy's own numbers do not."""
+    groups = [
+        {"params": [p for p in parameters if p.dim() >= NO_DECAY_BELOW], "weight_decay": training.weight_decay},
+        {"params": [p for p in parameters if p.dim() < NO_DECAY_BELOW] + strategy.parameters(), "weight_decay": 0.0},
+    ]
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(groups, training.learning_rate, momentum=0.937)
+    return torch.optim.AdamW(groups, training.learning_rate)
+
+
+def _told(epoch: dict[str, float]) -> str:
+    losses = (f"{task} {epoch[f'train_{task}']:.3f} / {epoch[f'validation_{task}']:.3f}" for task in TASKS)
+    return f"epoch {epoch['epoch']:.0f}: {', '.join(losses)}"
+
+
+def _progress(rank: int) -> Progress:
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[said]}"),
+    )
+    return Progress(*columns, disable=rank > 0)
