@@ -1,9 +1,9 @@
-"""Sends live messages first and loses none: what cannot be delivered live is spooled and follows on the backfill topics.
+"""Sends live messages first and loses none: what cannot be delivered live follows on the backfill topics.
 
-A message of a topic that is `SPOOLED` is spooled before it is sent, and deleted once the broker has confirmed it. A live
-message is sent at once or not at all. What the broker did not confirm goes to the backfill topic, oldest first, at a
-limited rate, whenever there is a connection. A consumer receives every message at least once, live messages in order and
-backfilled messages in order; `boot` and `seq` in the payload identify the ones that it already has.
+A message of a topic that is `SPOOLED` is spooled before it is sent, and deleted once the broker has confirmed it. A
+live message is sent at once or not at all. What the broker did not confirm goes to the backfill topic, oldest first, at
+a limited rate, whenever there is a connection. A consumer receives every message at least once, live messages in order
+and backfilled messages in order; `boot` and `seq` in the payload identify the ones that it already has.
 
 A message that the broker refuses, or that is too large for it, stays in the spool and blocks no other: backfill skips
 it, and retries it at the next connection or after the last message of the spool.
