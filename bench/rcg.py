@@ -23,7 +23,7 @@ from scipy import signal
 
 from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import RadarFrame, RcgBlock
-from edge.dsp.frontend.beamforming import Focus
+from edge.dsp.frontend.beamforming import Beamformer
 from edge.dsp.frontend.chest_finder import range_profile
 from edge.dsp.frontend.phase import PhaseTracker, SecondDerivative
 from edge.dsp.frontend.rcg import RcgExtractor
@@ -122,7 +122,7 @@ def cost() -> tuple[float, float, float]:
     """
     stacks = list(frames(SCENES["breathing"], 24, 1))
     zone = slice(4, 57)
-    focus = Focus(CHIRP, zone)
+    focus = Beamformer(CHIRP, zone)
     for iq in stacks:
         focus.push(range_profile(iq)[:, :, zone])
     looks = []

@@ -20,15 +20,15 @@ import numpy as np
 from edge.core.spec import RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
 from edge.core.types import EcgBlock, FrameCount, Quality, RadarFrame, RcgBlock, Vitals, Waveform
 from edge.dsp.frontend.rcg import MAX_GAP_S, RcgExtractor
-from edge.ecg.reconstructor import Begin, EcgReconstructor
+from edge.ecg.reconstructor import EcgReconstructor, InferenceFactory
 from edge.ecg.stitcher import DELAY_S
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig
 from edge.sources import Source
-from edge.vitals.beat_heart_rate import BeatList
+from edge.vitals.beat_heart_rate import BeatHistory
 from edge.vitals.breathing_rate import BreathingEstimator
 from edge.vitals.classical_heart_rate import HeartRateEstimator
-from edge.vitals.movement import MovementWatch
+from edge.vitals.movement import MovementDetector
 from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, assess
 
 FIRST_SECONDS_S = 5.0  # the chest is first looked for after four
@@ -81,19 +81,19 @@ class Pipeline:
         chirp: ChirpConfig,
         clock_synced: Callable[[], bool],
         calibration: Calibration = UNCALIBRATED,
-        network: Begin | None = None,
+        network: InferenceFactory | None = None,
         decide_after_s: float = DELAY_S,
     ) -> None:
         self._clock_synced = clock_synced
         self._rcg = RcgExtractor(chirp, calibration)
         self._heart = HeartRateEstimator()
         self._breathing = BreathingEstimator()
-        self._beats = BeatList()
-        self.movement = MovementWatch(chirp.max_speed_m_s * 1e3)
+        self._beats = BeatHistory()
+        self.movement = MovementDetector(chirp.max_speed_m_s * 1e3)
         self._block: RcgBlock | None = None
-        self._whole: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
+        self._complete_history: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
         self._last: RadarFrame | None = None
-        self._heard_ns: int | None = None
+        self._last_frame_ns: int | None = None
         self._silences = 0
         self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz, decide_after_s) if network else None
         self.frames = FrameCount()
@@ -120,7 +120,7 @@ class Pipeline:
 
     def take(self, block: RcgBlock) -> tuple[Waveform | None, list[EcgBlock]]:
         """As `push`, from a block of RCG on: for a recording that is no more than that."""
-        self._heard_ns = block.t_ns
+        self._last_frame_ns = block.t_ns
         # After a mild movement the chest is where it was: what was heard before still counts.
         if self.movement.push(block) == "extensive" or not block.chest.present:
             self._forget()
@@ -140,17 +140,17 @@ class Pipeline:
 
     def look(self, now_ns: int) -> Evidence:
         """What the verdict at `now_ns` (Unix) rests on. Call once every VITALS_PERIOD_S: the tracker advances."""
-        if self._heard_ns is None:
-            self._heard_ns = now_ns  # silence counts from when somebody began to listen
+        if self._last_frame_ns is None:
+            self._last_frame_ns = now_ns  # silence counts from when somebody began to listen
         breathing = self._breathing.estimate()
         sound = not self._reconstructor or self._reconstructor.sound
         return Evidence(
-            silence_s=abs(now_ns - self._heard_ns) / 1e9,  # a clock set back is no proof of life
+            silence_s=abs(now_ns - self._last_frame_ns) / 1e9,  # a clock set back is no proof of life
             problem=self._rcg.problem,
             present=self._block is None or self._block.chest.present,
             movement=self.movement.level,
             history_s=self._heart.window_s(),
-            lost_share=self._whole.count(False) / max(1, len(self._whole)),
+            lost_share=self._complete_history.count(False) / max(1, len(self._complete_history)),
             breathing=breathing,
             classical=self._heart.update(breathing.bpm),
             network=self._reconstructor is not None,
@@ -162,14 +162,14 @@ class Pipeline:
     def vitals(self, now_ns: int) -> Vitals:
         """What may be said at `now_ns` (Unix), from one `look`."""
         evidence = self.evidence = self.look(now_ns)
-        assert self._heard_ns is not None  # `look` has begun to listen
+        assert self._last_frame_ns is not None  # `look` has begun to listen
         quality = self.quality = assess(evidence)
         chest_seen = CHEST_LOST.isdisjoint(quality.flags)
         breathes = chest_seen and evidence.breathing.confidence >= BREATHING_CONFIDENCE_NEEDED
         beats = evidence.beats
         heart = None if quality.state == "unusable" else beats or evidence.classical
         return Vitals(
-            t_ns=self._heard_ns,
+            t_ns=self._last_frame_ns,
             heart_rate_bpm=heart.bpm if heart else None,
             breathing_rate_bpm=evidence.breathing.bpm if breathes else None,
             chest_range_m=self._block.chest.range_m if chest_seen and self._block else None,
@@ -198,9 +198,9 @@ class Pipeline:
         skipped = max(0, frame.seq - self._last.seq - 1) if self._last else 0
         self._last = frame
         if frame.complete:
-            self._heard_ns = frame.t_ns
-        self._whole.extend([False] * min(skipped, self._whole.maxlen or 0))
-        self._whole.append(frame.complete)
+            self._last_frame_ns = frame.t_ns
+        self._complete_history.extend([False] * min(skipped, self._complete_history.maxlen or 0))
+        self._complete_history.append(frame.complete)
         lost = skipped + (not frame.complete)
         self.frames = FrameCount(self.frames.received + frame.complete, self.frames.lost + lost)
 

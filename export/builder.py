@@ -17,7 +17,7 @@ import onnx
 from rich.progress import Progress
 
 from edge.core.errors import InputError
-from edge.core.files import write_whole
+from edge.core.files import write_atomic
 
 
 class BuildError(InputError):
@@ -57,7 +57,7 @@ def build(trt: Any, model: onnx.ModelProto, workspace_mb: int, cache: Path | Non
     if plan is None:
         raise BuildError(f"TensorRT cannot build the network: {_line(log.errors)}")
     if cache:
-        write_whole(cache, bytes(config.get_timing_cache().serialize()))
+        write_atomic(cache, bytes(config.get_timing_cache().serialize()))
     return bytes(plan)
 
 

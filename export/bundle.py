@@ -19,7 +19,7 @@ import msgspec
 import onnx
 
 from edge.core.errors import InputError
-from edge.core.files import write_whole
+from edge.core.files import write_atomic
 from edge.core.interrupts import raise_on_interrupt
 from edge.core.spec import SST_DEFAULT, fingerprint
 from edge.core.types import Float32
@@ -27,7 +27,7 @@ from edge.inference import bundle
 from edge.inference.backends.onnxrt import OnnxRuntime
 from edge.inference.bundle import DESCRIPTION, MODEL, Bundle, Description, Metrics, Points, Precision, Provenance
 from export.card import model_card
-from export.difference import differences, made_up
+from export.difference import differences, random_spectrograms
 from export.operators import ExportError
 from export.precision import in_precision
 from export.to_onnx import to_onnx
@@ -64,10 +64,10 @@ def write(
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        write_whole(part / MODEL, made.model)
-        write_whole(part / DESCRIPTION, _encoded(made.about))
-        write_whole(part / "README.md", model_card(made.about).encode())
-        shown = windows if precision == "int8" else made_up(made.about.points)
+        write_atomic(part / MODEL, made.model)
+        write_atomic(part / DESCRIPTION, _encoded(made.about))
+        write_atomic(part / "README.md", model_card(made.about).encode())
+        shown = windows if precision == "int8" else random_spectrograms(made.about.points)
         apart = differences(OnnxRuntime(bundle.load(part)), TorchPredictor(source.network()), shown)
         for head, difference in apart.items():
             if not difference <= TOLERANCE[precision]:

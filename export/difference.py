@@ -16,7 +16,7 @@ ANY_POINTS = (1, 9, 50)
 HEADS = ("ecg", "anchor", "cycle")
 
 
-def made_up(points: Points, windows: int = 4) -> list[Float32]:
+def random_spectrograms(points: Points, windows: int = 4) -> list[Float32]:
     """Spectrograms [windows, P, 71, 120] of nothing, for each P the network is tried with."""
     random = np.random.default_rng(0)
     counts = ANY_POINTS if points == "any" else (points,)

@@ -11,7 +11,7 @@ from collections import defaultdict
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape_inference
 
-KEPT = frozenset({"Softmax", "GridSample", "Exp", "Floor", "Pow", "ReduceMean", "ReduceSum"})
+SPOOLED = frozenset({"Softmax", "GridSample", "Exp", "Floor", "Pow", "ReduceMean", "ReduceSum"})
 """Computed in float32."""
 WORK = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 """Computed in half precision, whatever takes the result."""
@@ -72,7 +72,7 @@ def _kept(nodes: list[NodeProto], outputs: set[str]) -> set[int]:
     for number in reversed(range(len(nodes))):
         node = nodes[number]
         feeds = [user in kept for name in node.output for user in users[name]]
-        needed = node.op_type in KEPT or (node.op_type not in WORK and all(feeds))
+        needed = node.op_type in SPOOLED or (node.op_type not in WORK and all(feeds))
         if needed or outputs & set(node.output):
             kept.add(number)
     return kept

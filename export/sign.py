@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from edge.core.errors import InputError
-from edge.core.files import write_whole
+from edge.core.files import write_atomic
 from edge.core.interrupts import raise_on_interrupt
 from edge.inference import bundle
 from edge.inference.signature import SIGNATURE, load_key
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         signed = load_key(args.key, "private").sign(bundle.load(args.bundle).description)
-        write_whole(args.bundle / SIGNATURE, signed)
+        write_atomic(args.bundle / SIGNATURE, signed)
     except (InputError, OSError) as error:
         print(f"export.sign: error: {error}", file=sys.stderr)
         return 2

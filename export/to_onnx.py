@@ -42,11 +42,11 @@ def to_onnx(network: Network, points: Points) -> onnx.ModelProto:
     assert program is not None
     model = program.model_proto
     check_operators(model)
-    _forget_the_making(model)
+    _strip_build_metadata(model)
     return model
 
 
-def _forget_the_making(model: onnx.ModelProto) -> None:
+def _strip_build_metadata(model: onnx.ModelProto) -> None:
     """Takes out source lines and paths of the machine that exported: the same weights give the same file anywhere."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):

@@ -10,7 +10,7 @@ from edge.core.errors import InputError
 from edge.core.spec import SST_DEFAULT
 from edge.core.types import Float32
 from edge.dsp.frontend.point_selection import POINTS
-from edge.ecg.reconstructor import on_cpu
+from edge.ecg.reconstructor import cpu_inference
 from edge.inference.backends.base import Predictor
 from edge.inference.bundle import Points
 from edge.pipeline import Pipeline, first_problem
@@ -32,7 +32,7 @@ def windows_of(recordings: Sequence[Recording], points: Points, count: int = CAL
 def replayed(folder: Path, predict: Predictor) -> list[Float32]:
     """The windows [1, P, 71, 120] of a recording of `radarecg record`, as the device made them. Raises InputError."""
     recording = open_recording(folder)
-    chain = Pipeline(recording.chirp, lambda: True, recording.calibration, partial(on_cpu, predict))
+    chain = Pipeline(recording.chirp, lambda: True, recording.calibration, partial(cpu_inference, predict))
     told = [ecg for frame in ReplaySource(recording).frames() for ecg in chain.push(frame)[1]]
     windows = [ecg.window.values[None] for ecg in told if ecg.window]
     if not windows:

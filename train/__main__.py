@@ -27,8 +27,8 @@ from train.training import checkpoint
 from train.training.batches import Batches
 from train.training.checkpoint import Checkpoint
 from train.training.config import TrainConfig, TrainConfigError, load_train_config
-from train.training.distributed import Place
-from train.training.loop import Run
+from train.training.distributed import DistributedContext
+from train.training.loop import Trainer
 from train.training.predictor import TorchPredictor
 
 
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def data_of(config: TrainConfig, folder: Path) -> DataSet:
     """The data set of the settings in `folder`; simulated first, where the settings say so and it is not there."""
-    path, place = folder / config.data.set, Place.find()
+    path, place = folder / config.data.set, DistributedContext.find()
     if place.rank:
         dist.barrier()  # until the first process has written what was missing
     elif simulated := config.data.simulate:
@@ -74,7 +74,7 @@ def data_of(config: TrainConfig, folder: Path) -> DataSet:
     return data
 
 
-def run_of(config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | None = None) -> Run:
+def run_of(config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | None = None) -> Trainer:
     """A run on the training and validation subjects of a data set's fold, from the weights of `start` where given."""
     if (needed := POINTS.get(config.model)) and needed != config.data.points:
         raise TrainConfigError(f"the network {config.model} takes {needed} points, not {config.data.points}")
@@ -90,7 +90,7 @@ def run_of(config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | No
         "test": list(fold.test),
         "before": start.learnt_from() if start else {},
     }
-    return Run(config, out, learn, check, provenance, start.state["network"] if start else None)
+    return Trainer(config, out, learn, check, provenance, start.state["network"] if start else None)
 
 
 if __name__ == "__main__":

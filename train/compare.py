@@ -32,7 +32,7 @@ from train.data.dataset import DataSet
 from train.evaluate import evaluate, part_of
 from train.evaluation.metrics import delta_m
 from train.evaluation.summary import Row, summarise, table_one
-from train.training.cached_work import claimed, keep_to, kept
+from train.training.cached_work import cached_json, file_lock, keep_to
 from train.training.config import Strategy, TrainConfig, load_train_config
 from train.training.loop import TASKS
 from train.training.predictor import TorchPredictor
@@ -64,7 +64,7 @@ FIGURES = {
 """The figures of equation 16 in a table: heading, factor, digits."""
 
 
-class OneEach:
+class PerTaskEnsemble:
     """Of each task, what the network says that was trained for it alone."""
 
     def __init__(self, predictors: Sequence[Predictor]) -> None:
@@ -83,7 +83,7 @@ def figures_of(row: str, config: TrainConfig, data: DataSet, folder: Path) -> Ro
         run = run_of(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
         run.train()
         predictors.append(TorchPredictor(run.network))
-    predict = OneEach(predictors) if len(predictors) > 1 else predictors[0]
+    predict = PerTaskEnsemble(predictors) if len(predictors) > 1 else predictors[0]
     return summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
 
 
@@ -116,17 +116,17 @@ def compare(preset: str, rows: Collection[str], seeds: int, out: Path) -> str:
     heading = f"`python -m train.compare --preset {preset} --seeds {seeds}{chosen}`: {_about(config, data)}"
     missing, began = _missing(jobs), time.monotonic()
     for path, (_, make) in jobs.items():
-        with claimed(path) as ours:
+        with file_lock(path) as ours:
             if ours and not path.exists():
                 done = missing - _missing(jobs)
                 left = (missing - done) * (time.monotonic() - began) / done / 60 if done else None
                 print(f"{path.stem}: {done + 1} of {missing}" + (f", {left:.0f} min to go" if left else ""))
-                kept(path, make)
+                cached_json(path, make)
                 shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # its checkpoints have served
         found: dict[str, list[Row]] = {}
         for finished, (row, make) in jobs.items():
             if finished.exists():
-                found.setdefault(row, []).append(kept(finished, make))
+                found.setdefault(row, []).append(cached_json(finished, make))
         if BASELINE in found:
             (out / "table.md").write_text(f"{heading}\n\n{table(found)}\n")
     if _missing(jobs):

@@ -41,7 +41,7 @@ from train.evaluation.summary import Row, markdown, summarise
 from train.model.network import Network
 from train.training import checkpoint
 from train.training.bundle_weights import checkpoint_of
-from train.training.cached_work import keep_to, kept
+from train.training.cached_work import cached_json, keep_to
 from train.training.checkpoint import Checkpoint
 from train.training.clock_alignment import aligned
 from train.training.config import Data, TrainConfig, Training
@@ -144,7 +144,7 @@ def finetune(
         known = " (finished before)" if path.exists() else ""
         print(f"fold {number + 1} of {len(data.folds[:first])}: tested on {', '.join(fold.test)}{known}")
         config = msgspec.structs.replace(base_config, data=msgspec.structs.replace(base_config.data, fold=number))
-        figures.append(kept(path, partial(fold_figures, base, config, learn, data, folder)))
+        figures.append(cached_json(path, partial(fold_figures, base, config, learn, data, folder)))
         (folder / "last.pt").unlink(missing_ok=True)
     means = {key: mean_of([found[key] for found in figures]) for key in VIEWS}
     rows = {f"{', '.join(found['subjects'])}: {view}": found[key] for found in figures for key, view in VIEWS.items()}

@@ -22,7 +22,7 @@ import numpy as np
 from rich.progress import track
 from scipy import optimize, special
 
-from edge.core.files import write_whole
+from edge.core.files import write_atomic
 from edge.core.interrupts import raise_on_interrupt
 from edge.core.spec import BLOCK_S, RCG_RATE_HZ
 from edge.core.types import Bool, Float64
@@ -30,7 +30,7 @@ from edge.dsp.frontend.rcg import RcgExtractor
 from edge.inference.loader import load_network
 from edge.pipeline import Pipeline
 from edge.radar.chirp_file.parser import load_chirp
-from edge.vitals.movement import MovementWatch
+from edge.vitals.movement import MovementDetector
 from edge.vitals.quality import tolerance_bpm, trust_signs
 from edge.vitals.quality_model import FILE, Fitted, Logistic, MovementFit, TrustFit
 from train.data.readers.motion import integrated
@@ -49,7 +49,7 @@ WRONG_TRUSTED = 0.004  # of the rates above `needed`
 WRONG_GOOD = 0.0005
 SETTLED_S = 6.0
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
-KEPT = Path("runs") / "fit-quality"
+SPOOLED = Path("runs") / "fit-quality"
 
 
 class Rows(NamedTuple):
@@ -66,11 +66,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m train.fit_quality", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=FILE)
     out: Path = parser.parse_args().out
-    KEPT.mkdir(parents=True, exist_ok=True)
+    SPOOLED.mkdir(parents=True, exist_ok=True)
     moves = _gather("movement", movement_rows, MOVING_PEOPLE)
     trusts = _gather("trust", trust_rows, TRUSTED_PEOPLE)
     fitted = Fitted(made_by="python -m train.fit_quality", movement=fit_movement(moves), trust=fit_trust(trusts))
-    write_whole(out, msgspec.json.format(msgspec.json.encode(fitted), indent=2) + b"\n")
+    write_atomic(out, msgspec.json.format(msgspec.json.encode(fitted), indent=2) + b"\n")
     print(f"{out}: {fitted}")
 
 
@@ -79,7 +79,7 @@ def movement_rows(person: int) -> Rows:
     names, signs, wanted = [], [], []
     for level, kind in enumerate(("undisturbed", "mild", "extensive")):
         scenario = draw_scenario(kind, SEED, person, CHIRP)
-        extractor, watch = RcgExtractor(CHIRP), MovementWatch(CHIRP.max_speed_m_s * 1e3)
+        extractor, watch = RcgExtractor(CHIRP), MovementDetector(CHIRP.max_speed_m_s * 1e3)
         for frame in frames(scenario, CHIRP):
             if block := extractor.push(frame):
                 now_s = frame.t_ns * 1e-9
@@ -179,12 +179,12 @@ def _gather(name: str, make: Callable[[int], Rows], people: int) -> Rows:
 
 
 def _kept(name: str, make: Callable[[int], Rows], person: int) -> Rows:
-    path = KEPT / f"{name}-{person}.npz"
+    path = SPOOLED / f"{name}-{person}.npz"
     if not path.exists():
         rows = make(person)
         buffer = BytesIO()
         np.savez(buffer, **rows._asdict())
-        write_whole(path, buffer.getvalue())
+        write_atomic(path, buffer.getvalue())
     with np.load(path) as file:
         return Rows(file["names"].tolist(), file["signs"], file["wanted"], file["person"])
 

@@ -31,7 +31,7 @@ def read_text_file(path: Path, fallback: str | None = None) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Writes a file; a full disk or a lost power leaves the one before as it was. Raises OSError, which names it."""
     part = path.with_name(path.name + ".part")
     try:

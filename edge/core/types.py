@@ -14,7 +14,7 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
-Doubt = Literal["low_snr", "model_uncertain"]
+UncertaintyReason = Literal["low_snr", "model_uncertain"]
 MovementLevel = Literal["none", "mild", "extensive"]
 QualityState = Literal["good", "degraded", "unusable"]
 
@@ -165,7 +165,7 @@ class RateEstimate:
 
     bpm: float | None = None
     confidence: float = 0.0
-    doubt: Doubt | None = None
+    doubt: UncertaintyReason | None = None
     ci95_bpm: tuple[float, float] | None = None
 
 

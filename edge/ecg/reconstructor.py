@@ -14,12 +14,12 @@ from edge.ecg.stitcher import DELAY_S, Stitcher
 
 Predict = Callable[[Float32], Sequence[TaskOutputs]]
 """A network: spectrograms [B, P, 71, 120] to what it says of each window."""
-Read = Callable[[Float32], tuple[SstWindow, TaskOutputs]]
+InferWindow = Callable[[Float32], tuple[SstWindow, TaskOutputs]]
 """SST and network: high-passed samples [P, spec.segment], HOP after those before, to their window and what is said."""
-Begin = Callable[[int], Read]
+InferenceFactory = Callable[[int], InferWindow]
 """SST and network for a new stretch of RCG of so many channels."""
 
-LEAST_COVERAGE = 0.4
+MIN_COVERAGE = 0.4
 """Of a window of which less was measured nothing is believed. A third of the frames may be lost here and there before
 the rate is less often right (docs/quality.md); longer gaps begin a new stretch (`edge.dsp.frontend.rcg`)."""
 _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
@@ -27,7 +27,7 @@ _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
 log = logging.getLogger(__name__)
 
 
-def on_cpu(predict: Predict, channels: int) -> Read:
+def cpu_inference(predict: Predict, channels: int) -> InferWindow:
     """A network behind the SST on the CPU, for one stretch: the SST goes on from window to window."""
     sst = Sst(channels, SST_DEFAULT, HOP)
 
@@ -42,23 +42,23 @@ def on_cpu(predict: Predict, channels: int) -> Read:
 class EcgReconstructor:
     """Streaming: blocks of RCG in, once a second the stretch of ECG that has become ripe out."""
 
-    def __init__(self, begin: Begin, frame_rate_hz: float, decide_after_s: float = DELAY_S) -> None:
+    def __init__(self, begin: InferenceFactory, frame_rate_hz: float, decide_after_s: float = DELAY_S) -> None:
         self._begin, self._delay_ns = begin, round(delay_s(frame_rate_hz) * 1e9)
         self._decide_after_s = decide_after_s
         self._segments: Segments | None = None
-        self._before = self._samples = 0  # samples since the boot before this stretch of RCG, and in it
+        self._stream_offset = self._samples = 0  # samples since the boot before this stretch of RCG, and in it
         self.sound = True
         """What the network last said was numbers throughout; what is not becomes no ECG."""
 
     def push(self, block: RcgBlock) -> list[EcgBlock]:
         """The stretches that the block completes; after a restart, ones that do not continue those before."""
         if self._segments is None or block.restarted:
-            self._before += self._samples
+            self._stream_offset += self._samples
             self._samples = 0
             channels = len(block.rcg_mm_s2)
             self._segments, self._read = Segments(channels), self._begin(channels)
             self._stitcher = Stitcher(self._decide_after_s)
-            self._end, self._told = SST_PAST + SST_WINDOW, -1
+            self._end, self._next_sample = SST_PAST + SST_WINDOW, -1
         self._samples += len(block.covered)
         return [
             ecg
@@ -68,17 +68,27 @@ class EcgReconstructor:
 
     def _reconstruct(self, segment: Float32, coverage: float, block: RcgBlock) -> list[EcgBlock]:
         end, self._end = self._end, self._end + HOP
-        window, said = self._read(segment)  # believed or not: the SST goes on from this window to the next
-        if coverage < LEAST_COVERAGE:
+        window, outputs = self._read(segment)  # believed or not: the SST goes on from this window to the next
+        if coverage < MIN_COVERAGE:
             return []
-        if self.sound and not said.finite:
+        if self.sound and not outputs.finite:
             log.error("what the network says is not finite: there is no ECG until it is")
-        self.sound = said.finite
+        self.sound = outputs.finite
         if not self.sound:
             return []
-        estimate = self._stitcher.push(said, end)
-        continues, self._told = estimate.sample0 == self._told, estimate.sample0 + len(estimate.ecg)
+        estimate = self._stitcher.push(outputs, end)
+        continues, self._next_sample = estimate.sample0 == self._next_sample, estimate.sample0 + len(estimate.ecg)
         age = self._samples - 1 - estimate.sample0
         t_ns = block.t_ns - self._delay_ns - age * _SAMPLE_NS
         shown = replace(window, coverage=coverage)
-        return [EcgBlock(t_ns, self._before + estimate.sample0, estimate, continues, said, shown, self._before + end)]
+        return [
+            EcgBlock(
+                t_ns,
+                self._stream_offset + estimate.sample0,
+                estimate,
+                continues,
+                outputs,
+                shown,
+                self._stream_offset + end,
+            )
+        ]

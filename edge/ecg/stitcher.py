@@ -45,7 +45,7 @@ class Stitcher:
         self._trust: Float64 = np.zeros(_MEMORY)
         self._pieces: deque[tuple[float, float, Float64]] = deque(maxlen=_MEMORY // RCG_RATE_HZ)
         self._last: tuple[float, float] | None = None  # place and mass of the last beat decided
-        self._ripe = 0
+        self._emitted_until = 0
 
     def push(self, outputs: TaskOutputs, end: int) -> EcgEstimate:
         """The outputs of the window before sample `end` of the stream, which rises from call to call.
@@ -63,12 +63,12 @@ class Stitcher:
         self._density[-SST_WINDOW:] += _TRUST * outputs.anchor * (SST_WINDOW / cycle)
         self._trust[-SST_WINDOW:] += _TRUST
         self._pieces.append((end - SST_WINDOW / 2, cycle, np.asarray(outputs.ecg, np.float64)))
-        start, self._ripe = max(self._ripe, end - _MEMORY), end - self._delay
-        return self._stretch(start, max(start, self._ripe))
+        start, self._emitted_until = max(self._emitted_until, end - _MEMORY), end - self._delay
+        return self._stretch(start, max(start, self._emitted_until))
 
     def finish(self) -> EcgEstimate:
         """The end of a stream: what had still to ripen, as well as it is known."""
-        return self._stretch(max(self._ripe, self._end - _MEMORY), self._end)
+        return self._stretch(max(self._emitted_until, self._end - _MEMORY), self._end)
 
     def _stretch(self, start: int, stop: int) -> EcgEstimate:
         beats, mass = self._beats()

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from edge.core.errors import InputError
-from edge.core.files import write_whole
+from edge.core.files import write_atomic
 from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.observation import Resource, Version, observation
 from edge.fhir.server import PERHAPS_AT_FAULT, RefusedError, UnavailableError
@@ -49,7 +49,7 @@ class Forwarder:
     def __init__(self, spool: Spool, store: Store, letters: DeadLetters, version: Version) -> None:
         self._spool, self._store, self._letters, self._version = spool, store, letters, version
         self._wait_s = PERIOD_S
-        self._passed = self._tries = 0  # in the spool; at the first message after that
+        self._backfill_cursor = self._tries = 0  # in the spool; at the first message after that
         self._suspects: set[int] = set()  # messages that others did not wait for any longer
         self._faults: dict[int | str, float] = {}  # reported, and when each came last
         self.stored = 0
@@ -57,7 +57,7 @@ class Forwarder:
 
     def forward(self, stopping: threading.Event) -> float:
         """The next few messages; how long to wait before the next call."""
-        waiting = self._spool.oldest(self._passed, AT_ONCE)
+        waiting = self._spool.oldest(self._backfill_cursor, AT_ONCE)
         for stored in waiting:
             if stopping.is_set():
                 break
@@ -70,7 +70,7 @@ class Forwarder:
             self._suspects.discard(stored.number)
             self._report_recovery()
         if len(waiting) < AT_ONCE:
-            self._passed = 0  # back to those that were passed over
+            self._backfill_cursor = 0  # back to those that were passed over
         return 0.0
 
     def _pass_on(self, stored: Stored) -> None:
@@ -102,7 +102,7 @@ class Forwarder:
         self._tries += 1
         if code in PERHAPS_AT_FAULT and (self._tries == MAX_TRIES or stored.number in self._suspects):
             self._suspects.add(stored.number)
-            self._passed, self._tries = stored.number, 0
+            self._backfill_cursor, self._tries = stored.number, 0
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
         return max(self._wait_s, after_s)
 
@@ -183,4 +183,4 @@ def _write(folder: Path, resource: Resource) -> None:
     device, boot, seq = resource["identifier"][0]["value"].split("/")
     path = folder / device / f"{boot}-{seq}.json"
     path.parent.mkdir(exist_ok=True)
-    write_whole(path, encode(resource))
+    write_atomic(path, encode(resource))

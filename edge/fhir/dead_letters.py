@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from edge.core.files import write_whole
+from edge.core.files import write_atomic
 from edge.fhir.observation import Resource
 from edge.fhir.server import RefusedError
 from edge.mqtt.payloads import encode
@@ -24,7 +24,7 @@ class DeadLetters:
         """Writes the resource and why it was refused. Raises OSError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is in it concerns a person
         path = self.folder / f"{time.time_ns()}-{number}.json"
-        write_whole(path, encode({"status": error.status, "answer": error.answer, "resource": resource}))
+        write_atomic(path, encode({"status": error.status, "answer": error.answer, "resource": resource}))
         self._files.append(path)
         if len(self._files) > MAX_FILES:
             self._files.pop(0).unlink(missing_ok=True)

@@ -29,7 +29,7 @@ def cuda_driver() -> Any:
 
 
 @contextmanager
-def gpu_errors_told(driver: Any) -> Iterator[None]:
+def translate_cuda_errors(driver: Any) -> Iterator[None]:
     """Raises InputError for what CUDA reports inside."""
     try:
         yield

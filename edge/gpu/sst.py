@@ -27,7 +27,7 @@ from edge.core.spec import (
 )
 from edge.core.types import Float32, SstWindow
 from edge.dsp.sst.tables import Band, Int32, SstTables, sst_tables
-from edge.gpu.context import cuda_driver, gpu_errors_told
+from edge.gpu.context import cuda_driver, translate_cuda_errors
 
 SOURCE = Path(__file__).with_name("sst.cu")
 _COMPLEX_BYTES = 8
@@ -124,7 +124,7 @@ class CudaSst:
                 f"bytes a block has on {device.name()}: set frame_rate_hz to 30 or compute it on the CPU"
             )
         self._build, self._channels = build, channels
-        with gpu_errors_told(cuda):
+        with translate_cuda_errors(cuda):
             module = _compiled(build)
             self._spectrum, self._squeeze = module.get_function("sst_spectrum"), module.get_function("sst_squeeze")
             self._spectrum.prepare("PPPP")

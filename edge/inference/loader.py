@@ -14,7 +14,7 @@ from edge.core.errors import InputError
 from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_BINS, SST_COLUMNS
 from edge.core.types import Float32
 from edge.dsp.frontend.point_selection import POINTS
-from edge.ecg.reconstructor import Read, on_cpu
+from edge.ecg.reconstructor import InferWindow, cpu_inference
 from edge.gpu.context import cuda_context
 from edge.gpu.sst import CudaSst
 from edge.inference.backends.base import BackendError, LoadedPredictor, Predictor
@@ -24,11 +24,11 @@ from edge.inference.bundle import MODEL, SHIPPED, Bundle, load
 
 log = logging.getLogger(__name__)
 
-SLOWEST_S = 0.5
+MAX_INFERENCE_S = 0.5
 """A window comes every second; a network that takes longer than this leaves too little of it to the others."""
 _LENGTHS = (PIECE, ANCHOR_CLASSES, CYCLE_CLASSES)
 
-Backend = Callable[[Bundle, Path | None, int], tuple[Predictor, Read | None]]
+Backend = Callable[[Bundle, Path | None, int], tuple[Predictor, InferWindow | None]]
 """A bundle, its engine where there is one, and the cores it may use, to `predict` and `read` of a Network."""
 
 
@@ -48,11 +48,11 @@ class Network:
     sha256: str
     folder: Path
     predict: Predictor
-    read: Read | None = None
+    read: InferWindow | None = None
 
-    def begin(self, channels: int) -> Read:
+    def begin(self, channels: int) -> InferWindow:
         """SST and network for a new stretch of RCG of so many channels."""
-        return self.read or on_cpu(self.predict, channels)
+        return self.read or cpu_inference(self.predict, channels)
 
 
 def load_network(
@@ -73,13 +73,13 @@ def load_network(
     return Network(f"{bundle.about.name}-{sha256[:8]}", sha256, folder, *BACKENDS[backend](bundle, engine, threads))
 
 
-def _tried(predict: LoadedPredictor, bundle: Bundle) -> Predictor:
+def _self_test(predict: LoadedPredictor, bundle: Bundle) -> Predictor:
     """The same, if it answers silence, noise and the largest there is as it should. Raises NetworkError.
 
     One that is slow here and now is only warned of: the machine may have been busy.
     """
     times_s = []
-    for window in _extremes(POINTS if predict.points == "any" else predict.points):
+    for window in _self_test_inputs(POINTS if predict.points == "any" else predict.points):
         start_s = time.perf_counter()
         said = predict(window[None])
         times_s.append(time.perf_counter() - start_s)
@@ -87,25 +87,25 @@ def _tried(predict: LoadedPredictor, bundle: Bundle) -> Predictor:
             raise NetworkError(f"{bundle.folder / MODEL}: it answers in another shape than it says; export it again")
         if not said[0].finite:
             raise NetworkError(f"{bundle.folder / MODEL}: its answer is not finite; train or export it again")
-    if min(times_s) > SLOWEST_S:
+    if min(times_s) > MAX_INFERENCE_S:
         log.warning(
             "%s: it takes %.2f s a window, more than %g; use a smaller one, or an engine of it",
-            *(bundle.folder / MODEL, min(times_s), SLOWEST_S),
+            *(bundle.folder / MODEL, min(times_s), MAX_INFERENCE_S),
         )
     return predict
 
 
-def _extremes(points: int) -> tuple[Float32, ...]:
+def _self_test_inputs(points: int) -> tuple[Float32, ...]:
     shape = (points, SST_BINS, SST_COLUMNS)
     noise = np.random.default_rng(0).random(shape, np.float32) ** 4
     return np.zeros(shape, np.float32), noise, np.ones(shape, np.float32)
 
 
 def _onnxruntime(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predictor, None]:
-    return _tried(OnnxRuntime(bundle, threads), bundle), None
+    return _self_test(OnnxRuntime(bundle, threads), bundle), None
 
 
-def _tensorrt(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predictor, Read]:
+def _tensorrt(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predictor, InferWindow]:
     if engine is None:
         raise BackendError(
             f"the backend tensorrt needs an engine: python -m export.build_engine {bundle.folder} makes one; "
@@ -113,7 +113,7 @@ def _tensorrt(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predic
         )
     with cuda_context():
         network, sst = TensorRt(bundle, engine), bundle.about.sst
-        return _tried(network, bundle), TensorRtFromSegments(network, CudaSst(network.points, sst), sst.segment)
+        return _self_test(network, bundle), TensorRtFromSegments(network, CudaSst(network.points, sst), sst.segment)
 
 
 BACKENDS: dict[str, Backend] = {"onnxruntime": _onnxruntime, "tensorrt": _tensorrt}

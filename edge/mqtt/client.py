@@ -29,20 +29,20 @@ WILL_DELAY_S = 5  # a short break of the network is not "offline"
 log = logging.getLogger(__name__)
 
 
-class Ticket(NamedTuple):
+class PublishToken(NamedTuple):
     """Of a message under way: `connection` counts from 1, `mid` is the packet's number in it, below 0 if unsent."""
 
     connection: int
     mid: int
 
 
-class Receipt(NamedTuple):
+class PublishAck(NamedTuple):
     """The broker's answer to a message of quality 1; for quality 0, that it was written to the socket.
 
     A message above the broker's maximum packet size is not sent, and counts as refused.
     """
 
-    ticket: Ticket
+    ticket: PublishToken
     refused: bool
 
 
@@ -59,15 +59,15 @@ class MqttClient(Connection):
         self._birth_lock = threading.Lock()
         self._unsent = itertools.count(-1, -1)
         self._refused_kinds: set[object] = set()  # of the present connection: each is logged once
-        self.receipts: queue.SimpleQueue[Receipt] = queue.SimpleQueue()
+        self.receipts: queue.SimpleQueue[PublishAck] = queue.SimpleQueue()
         self._thread.start()
 
-    def send(self, topic: Topic, payload: bytes) -> Ticket | None:
+    def send(self, topic: Topic, payload: bytes) -> PublishToken | None:
         """Sends at once; None when there is no connection."""
         link = self._link
         return self._publish(link, topic, payload) if link else None
 
-    def renew(self, topic: Topic, payload: bytes) -> None:
+    def update_birth_message(self, topic: Topic, payload: bytes) -> None:
         """Publishes something else on a topic of the birth: now, and at every connection to come."""
         with self._birth_lock:
             self._birth = [(topic, payload) if known is topic else (known, old) for known, old in self._birth]
@@ -111,23 +111,23 @@ class MqttClient(Connection):
 
     def _on_publish(self, link: Link, mid: int, reason: ReasonCode, answer: Properties | None) -> None:
         # paho holds a lock here that publishing takes too: nothing may be waited for.
-        self.receipts.put(Receipt(Ticket(link.number, mid), reason.is_failure))
+        self.receipts.put(PublishAck(PublishToken(link.number, mid), reason.is_failure))
         if reason.is_failure and reason.value not in self._refused_kinds:
             self._refused_kinds.add(reason.value)
             log.error("the broker refuses messages of ours: %s", explain(reason, answer))
 
-    def _publish(self, link: Link, topic: Topic, payload: bytes) -> Ticket | None:
+    def _publish(self, link: Link, topic: Topic, payload: bytes) -> PublishToken | None:
         client, limits, name = link.client, link.limits, topic.name(self._device)
         expiry = {} if topic.expiry_s is None else {"MessageExpiryInterval": topic.expiry_s}
         packed = properties(client.protocol, PacketTypes.PUBLISH, **expiry)
         qos = min(topic.qos, limits.qos)
         if limits.packet_bytes and (size := publish_bytes(name, payload, qos, packed)) > limits.packet_bytes:
-            ticket = Ticket(link.number, next(self._unsent))
-            self.receipts.put(Receipt(ticket, refused=True))
+            ticket = PublishToken(link.number, next(self._unsent))
+            self.receipts.put(PublishAck(ticket, refused=True))
             self._report_too_large(name, size, limits.packet_bytes)
             return ticket
         sent = client.publish(name, payload, qos, topic.retain and limits.retains, packed)
-        return Ticket(link.number, sent.mid) if sent.rc == MQTT_ERR_SUCCESS else None
+        return PublishToken(link.number, sent.mid) if sent.rc == MQTT_ERR_SUCCESS else None
 
     def _report_too_large(self, name: str, size: int, limit: int) -> None:
         if name not in self._refused_kinds:

@@ -1,12 +1,12 @@
-"""Live first, and nothing lost: what cannot be delivered live waits in the spool and follows on its own topics.
+"""Sends live messages first and loses none: what cannot be delivered live follows on the backfill topics.
 
-A message of a topic that is `KEPT` is spooled before it is sent, and forgotten once the broker has confirmed it. Live
-it is sent at once or not at all. What the broker never confirmed goes to the backfill topic, oldest first, so many a
-second, whenever there is a connection. So a consumer gets every message at least once, live in order and backfilled in
-order; `boot` and `seq` in the payload tell which it has already.
+A message of a topic that is `SPOOLED` is spooled before it is sent, and deleted once the broker has confirmed it. A
+live message is sent at once or not at all. What the broker did not confirm goes to the backfill topic, oldest first, at
+a limited rate, whenever there is a connection. A consumer receives every message at least once, live messages in order
+and backfilled messages in order; `boot` and `seq` in the payload identify the ones that it already has.
 
-A message that the broker refuses, or that is too large for it, stays in the spool and blocks no other: backfill passes
-it over, and tries it again at the next connection or once it has come to the spool's end.
+A message that the broker refuses, or that is too large for it, stays in the spool and blocks no other: backfill skips
+it, and retries it at the next connection or after the last message of the spool.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import threading
 import time
 from typing import NamedTuple
 
-from edge.mqtt.client import MqttClient, Ticket
+from edge.mqtt.client import MqttClient, PublishToken
 from edge.mqtt.spool import Spool, SpoolCount
-from edge.mqtt.topics import KEPT, Topic, backfill
+from edge.mqtt.topics import SPOOLED, Topic, backfill
 
 BACKFILL_PER_S = 50.0  # a broker keeps few messages for a subscriber that falls behind; some, a thousand
 MAX_UNDER_WAY = 12  # about two seconds of live messages
@@ -41,10 +41,10 @@ class Outbox:
         self._client, self._spool = client, spool
         self._per_tick = backfill_per_s * TICK_S
         self._allowance = 0.0
-        self._live: dict[Ticket, int | None] = {}  # under way, with their numbers in the spool
-        self._filling: dict[Ticket, int] = {}
+        self._live: dict[PublishToken, int | None] = {}  # under way, with their numbers in the spool
+        self._backfill_in_flight: dict[PublishToken, int] = {}
         self._delivered: set[int] = set()  # still in the spool
-        self._passed = 0  # backfill has come this far in the spool
+        self._backfill_cursor = 0  # backfill has come this far in the spool
         self._first_refused: int | None = None  # of those that it passed over
         self._refusals = 0  # in a row
         self._resume_s = 0.0
@@ -58,8 +58,8 @@ class Outbox:
     def publish(self, topic: Topic, payload: bytes) -> None:
         """Sends now, or keeps it for later, or counts it as dropped if its topic is not one of those kept."""
         with self._lock:
-            self._settle()
-            number = self._spool.append(topic.suffix, payload) if topic in KEPT else None
+            self._process_acks()
+            number = self._spool.append(topic.suffix, payload) if topic in SPOOLED else None
             ticket = self._client.send(topic, payload) if len(self._live) < MAX_UNDER_WAY else None
             if ticket is not None:
                 self._live[ticket] = number
@@ -76,9 +76,9 @@ class Outbox:
         self._closing.set()
         self._thread.join()
         deadline = time.monotonic() + timeout_s
-        while (self._live or self._filling) and time.monotonic() < deadline:
+        while (self._live or self._backfill_in_flight) and time.monotonic() < deadline:
             time.sleep(0.01)
-            self._settle()
+            self._process_acks()
         self._client.close(farewell)
         self._spool.delete(self._delivered)
         self._spool.close()
@@ -87,7 +87,7 @@ class Outbox:
         next_sync_s = time.monotonic()
         while not self._closing.wait(TICK_S):
             with self._lock:
-                self._settle()
+                self._process_acks()
                 self._backfill()
                 delivered = list(self._delivered)
             if time.monotonic() >= next_sync_s:
@@ -97,25 +97,25 @@ class Outbox:
                         self._delivered.difference_update(delivered)
                 self._spool.sync()
 
-    def _settle(self) -> None:
+    def _process_acks(self) -> None:
         """Takes in the receipts, and takes back what a lost connection left without one."""
         while True:
             try:
                 ticket, refused = self._client.receipts.get_nowait()
             except queue.Empty:
                 break
-            if ticket in self._filling:
-                self._settle_backfill(self._filling.pop(ticket), refused)
+            if ticket in self._backfill_in_flight:
+                self._settle_backfill(self._backfill_in_flight.pop(ticket), refused)
             elif ticket in self._live:
                 number = self._live.pop(ticket)
                 if refused:
-                    self._take_back(number)
+                    self._requeue(number)
                 elif number is not None:
                     self._delivered.add(number)
         connection = self._client.connection
-        for tickets in (self._live, self._filling):
+        for tickets in (self._live, self._backfill_in_flight):
             for ticket in [ticket for ticket in tickets if ticket.connection != connection]:
-                self._take_back(tickets.pop(ticket))
+                self._requeue(tickets.pop(ticket))
         if connection != self._connection:
             self._connection = connection
             self._refusals, self._resume_s = 0, 0.0
@@ -130,34 +130,34 @@ class Outbox:
         self._resume_s = time.monotonic() + min(TICK_S * 2 ** min(self._refusals, 10), REFUSED_PAUSE_S)
         self._first_refused = min(number, self._first_refused or number)
 
-    def _take_back(self, number: int | None) -> None:
+    def _requeue(self, number: int | None) -> None:
         if number is None:
             self._dropped += 1
         else:
-            self._passed = min(self._passed, number - 1)
+            self._backfill_cursor = min(self._backfill_cursor, number - 1)
 
     def _return_to_refused(self) -> None:
         if self._first_refused is not None:
-            self._passed = min(self._passed, self._first_refused - 1)
+            self._backfill_cursor = min(self._backfill_cursor, self._first_refused - 1)
             self._first_refused = None
 
     def _backfill(self) -> None:
         self._allowance = min(self._allowance + self._per_tick, max(1.0, self._per_tick))
-        room = int(self._allowance) - len(self._filling)
+        room = int(self._allowance) - len(self._backfill_in_flight)
         if room < 1 or not self._client.connection or time.monotonic() < self._resume_s:
             return
-        busy = self._delivered.union(self._live.values(), self._filling.values())
-        for stored in self._spool.oldest(self._passed, room + len(busy)):
+        busy = self._delivered.union(self._live.values(), self._backfill_in_flight.values())
+        for stored in self._spool.oldest(self._backfill_cursor, room + len(busy)):
             if stored.number not in busy:
                 ticket = self._client.send(backfill(stored.suffix), stored.payload)
                 if ticket is None:
                     return
-                self._filling[ticket] = stored.number
+                self._backfill_in_flight[ticket] = stored.number
                 self._allowance -= 1
                 room -= 1
-            self._passed = stored.number
+            self._backfill_cursor = stored.number
             if not room:
                 return
-        if self._first_refused is not None and not self._filling:  # at the spool's end
+        if self._first_refused is not None and not self._backfill_in_flight:  # at the spool's end
             self._resume_s = time.monotonic() + REFUSED_PAUSE_S
             self._return_to_refused()

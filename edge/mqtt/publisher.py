@@ -64,7 +64,7 @@ class Publisher:
     def network(self, network: p.Model, refused: str | None) -> None:
         """What makes the ECG from now on, and why another one does not."""
         self._network = network
-        self.client.renew(INFO, p.encode(self._info(refused)))
+        self.client.update_birth_message(INFO, p.encode(self._info(refused)))
 
     def waveform(self, wave: Waveform) -> None:
         """Publishes the heart waveform in blocks of about 0.2 s."""

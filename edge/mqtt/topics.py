@@ -32,7 +32,7 @@ VITALS = Topic("vitals", qos=1, retain=False, expiry_s=10)
 WAVEFORM = Topic("waveform", qos=0, retain=False, expiry_s=10)
 ECG = Topic("ecg", qos=1, retain=False, expiry_s=30)
 EVENT = Topic("event", qos=1, retain=False, expiry_s=3600)
-KEPT = (VITALS, ECG, EVENT)
+SPOOLED = (VITALS, ECG, EVENT)
 """Those whose messages are spooled until the broker has confirmed them."""
 
 
@@ -42,5 +42,5 @@ def backfill(suffix: str) -> Topic:
 
 
 LIVE = (STATUS, INFO, HEALTH, VITALS, WAVEFORM, ECG, EVENT)
-TOPICS = (*LIVE, *(backfill(live.suffix) for live in KEPT))
+TOPICS = (*LIVE, *(backfill(live.suffix) for live in SPOOLED))
 DISCOVERY = Topic("config", qos=1, retain=True, expiry_s=None, root="homeassistant/device")

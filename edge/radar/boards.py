@@ -23,7 +23,7 @@ from edge.radar.dca1000.messages import DATA_LOST
 
 WATCH_S = 0.2
 SILENT_S = 3.0  # frames come every 0.1 s at least
-AGAIN_S = 0.5  # after a failure, until the boards are started again; after each further failure twice as long
+RESTART_DELAY_S = 0.5  # after a failure, until the boards are started again; after each further failure twice as long
 MOST_AGAIN_S = 60.0
 STEADY_S = 30.0  # boards that ran as long as this had been started well
 
@@ -94,7 +94,7 @@ class _Boards:
         self._watcher: threading.Thread | None = None
         self._is_stopped: set[str] = set()
         self._data_lost = False
-        self._pause_s = AGAIN_S
+        self._pause_s = RESTART_DELAY_S
         self._card = opened.enter_context(Card(card, self._hear))
         self._open_radar()
         opened.callback(lambda: self._radar.close())  # the one then open
@@ -189,7 +189,7 @@ class _Boards:
     def _start_again(self, error: Exception) -> None:
         """Until it works. A radar that only lost its USB cable streams on meanwhile: the card is left alone so long."""
         if time.monotonic() - self._started_s > STEADY_S:
-            self._pause_s = AGAIN_S
+            self._pause_s = RESTART_DELAY_S
         while True:
             log.error("%s; both boards are started again in %g s", error, self._pause_s)
             self._radar.close()

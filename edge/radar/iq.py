@@ -18,7 +18,7 @@ IqOrder = Literal["sdk", "studio"]
 """sdk: Q0 Q1 I0 I1 (studio_cli and SDK demo firmware); studio: I0 I1 Q0 Q1 (mmWave Studio recordings)."""
 
 IQ_ORDERS: tuple[IqOrder, ...] = get_args(IqOrder)
-HOLE_BYTES = 512  # a lost packet, 1456 bytes, holds such a block wherever it lies in the frame
+ZERO_RUN_BYTES = 512  # a lost packet, 1456 bytes, holds such a block wherever it lies in the frame
 # Of each four words, those that are real, imaginary, real, imaginary part of two samples.
 _WORDS: dict[IqOrder, tuple[int, ...]] = {"sdk": (2, 0, 3, 1), "studio": (0, 2, 1, 3)}
 
@@ -57,8 +57,8 @@ def decode_frame(raw: RawFrame, chirp: ChirpConfig, order: IqOrder) -> RadarFram
 
 
 def _has_hole(data: bytes | bytearray | memoryview) -> bool:
-    """Whether HOLE_BYTES from some multiple of them on are zero, or all of a smaller frame."""
-    size = min(HOLE_BYTES, len(data))
+    """Whether ZERO_RUN_BYTES from some multiple of them on are zero, or all of a smaller frame."""
+    size = min(ZERO_RUN_BYTES, len(data))
     words = np.frombuffer(data, "<u4", len(data) // size * size // 4)
     return not words.reshape(-1, size // 4).any(axis=1).all()
 

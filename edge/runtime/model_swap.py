@@ -1,8 +1,9 @@
-"""Another network for a device that runs: loaded and tried beside the one at work, then watched for a minute.
+"""Replaces the network while the device runs: the new one is loaded and self-tested, then observed for a minute.
 
-`[network] bundle` names a link, `models/current`, to one of several folders. `use` points it to another one; whoever
-runs sees that within seconds. A network that cannot be loaded, says what is no number or takes too long is not used,
-or no longer: the one before goes on, and the link names it again, so that the next start finds a network that works.
+`[network] bundle` names a link, `models/current`, to one of several folders. `switch_model` points it to another one; a
+running device detects the change within seconds. A network that cannot be loaded, returns values that are not finite or
+takes too long is rejected: the previous one continues, and the link points to it again, so that the next start finds
+a network that works.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from pathlib import Path
 
 from edge.core.errors import InputError
 from edge.core.types import Float32, SstWindow, TaskOutputs
-from edge.ecg.reconstructor import Read
+from edge.ecg.reconstructor import InferWindow
 from edge.inference.bundle import DESCRIPTION, MODEL
-from edge.inference.loader import SLOWEST_S, Network, NetworkError, load_network
+from edge.inference.loader import MAX_INFERENCE_S, Network, NetworkError, load_network
 from edge.inference.signature import SIGNATURE
 from edge.runtime.config import Config, ConfigError, load_config, network_of
 
-LOOK_S = 1.0
+POLL_INTERVAL_S = 1.0
 PROBATION = 60  # windows, one a second
 CLOSING_S = 2.0
 
-Tell = Callable[[Network, str | None], None]
+ModelChangeCallback = Callable[[Network, str | None], None]
 """Hears which network is at work and, when another one was refused, why."""
-Stamp = tuple[tuple[int, int, int] | None, ...]
+FileFingerprint = tuple[tuple[int, int, int] | None, ...]
 
 log = logging.getLogger(__name__)
 
 
-def use(folder: Path, path: Path) -> str:
+def switch_model(folder: Path, path: Path) -> str:
     """Has the settings at `path`, and who runs with them, use the bundle in `folder`; returns what was done, in words.
 
     The bundle is tried first. Raises InputError, OSError.
@@ -65,22 +66,22 @@ class ChangingNetwork:
         self._config, self._path = config, path
         named = config.network.bundle
         self._link = path.parent / named if named is not None else None
-        self._tried = self._stamp()
+        self._last_attempt = self._fingerprint()
         self.now = self._load()
         self._before: Network | None = None  # while the new one is on probation
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="model", daemon=True)
 
-    def begin(self, channels: int) -> Read:
+    def begin(self, channels: int) -> InferWindow:
         """SST and network, whichever is at work, for a new stretch of RCG of so many channels.
 
         If a new one fails, the one before answers.
         """
         asked: Network | None = None
-        ask: Read
+        ask: InferWindow
 
-        def at_work() -> Read:
+        def at_work() -> InferWindow:
             """Begun anew with every other network: an SST goes on from the window before."""
             nonlocal asked, ask
             if asked is not self.now:
@@ -100,9 +101,9 @@ class ChangingNetwork:
 
         return read
 
-    def watch(self, tell: Tell) -> None:
+    def watch(self, tell: ModelChangeCallback) -> None:
         """From now on another bundle in that place is taken; `tell` hears of it, from any thread."""
-        self._tell = tell
+        self._on_change = tell
         if self._link:
             self._watcher.start()
 
@@ -113,15 +114,15 @@ class ChangingNetwork:
             self._watcher.join(CLOSING_S)
 
     def _watch(self) -> None:
-        seen = self._tried
-        while not self._closing.wait(LOOK_S):
-            found = self._stamp()
-            if found == seen != self._tried:  # another one, and nobody is still copying it
-                self._tried = found
-                self._take()
+        seen = self._last_attempt
+        while not self._closing.wait(POLL_INTERVAL_S):
+            found = self._fingerprint()
+            if found == seen != self._last_attempt:  # another one, and nobody is still copying it
+                self._last_attempt = found
+                self._load_candidate()
             seen = found
 
-    def _take(self) -> None:
+    def _load_candidate(self) -> None:
         try:
             new = self._load()
         except Exception as error:  # whatever it is, the one at work goes on
@@ -132,9 +133,9 @@ class ChangingNetwork:
             self._before, self.now = self._before or self.now, new
             self._windows, self._spent_s = 0, 0.0
             log.info("the network is %s from now on, before it was %s", new.name, self._before.name)
-            self._tell(new, None)
+            self._on_change(new, None)
 
-    def _on_probation(self, read: Read, segment: Float32) -> tuple[SstWindow, TaskOutputs]:
+    def _on_probation(self, read: InferWindow, segment: Float32) -> tuple[SstWindow, TaskOutputs]:
         """What the new one says. Raises InputError: what is wrong with it."""
         start_s = time.perf_counter()
         window, said = read(segment)
@@ -142,7 +143,7 @@ class ChangingNetwork:
         self._windows += 1
         if not said.finite:
             raise NetworkError("what it says is not finite")
-        if self._spent_s > SLOWEST_S * PROBATION:
+        if self._spent_s > MAX_INFERENCE_S * PROBATION:
             raise NetworkError(f"it took {self._spent_s:.0f} s for {self._windows} windows")
         if self._windows == PROBATION:
             self._before = None
@@ -154,17 +155,17 @@ class ChangingNetwork:
         if self._link and self._link.is_symlink():
             try:
                 _point(self._link, self.now.folder)
-                self._tried = self._stamp()
+                self._last_attempt = self._fingerprint()
             except OSError as error:
                 log.error("%s still names it, and will at the next start (%s)", self._link, error.strerror)
-        self._tell(self.now, problem)
+        self._on_change(self.now, problem)
 
     def _load(self) -> Network:
         network = network_of(self._config, self._path)
         assert network  # else nobody makes one of these
         return network
 
-    def _stamp(self) -> Stamp:
+    def _fingerprint(self) -> FileFingerprint:
         """Changes with every change of the bundle's files, and of the engine."""
         files = [self._link / name for name in (DESCRIPTION, MODEL, SIGNATURE)] if self._link else []
         if self._config.network.engine is not None:

@@ -17,7 +17,7 @@ from edge.radar.chirp import BYTES_PER_SAMPLE, ChirpConfig
 
 MIN_FLATNESS_RATIO = 1.3  # of our layout to another; of two-lane data it is 1 at most
 MAX_FLATNESS = 0.5  # above it there is only noise, which is alike in every layout
-UNLIKE, ALIKE = 0.25, 0.75  # correlation of words that do not belong together, and of a room with itself
+UNLIKE, MAX_LOG_RATIO = 0.25, 0.75  # correlation of words that do not belong together, and of a room with itself
 LANES = 4
 _OFFSET = 1 << 15
 
@@ -96,7 +96,7 @@ def find_foreign_frame(data: bytes, chirp: ChirpConfig) -> str | None:
     if len(correlation) <= chirp.frame_bytes // 2 or correlation[chirp.frame_bytes // 2] > UNLIKE or not len(unlike):
         return None
     best = int(unlike[0] + correlation[unlike[0] :].argmax())
-    if correlation[best] < ALIKE or 2 * best % (chirp.samples * BYTES_PER_SAMPLE) == 0:
+    if correlation[best] < MAX_LOG_RATIO or 2 * best % (chirp.samples * BYTES_PER_SAMPLE) == 0:
         return None
     return (
         f"{chirp.source} is not its chirp file: it means frames of {chirp.frame_bytes} bytes, but the samples repeat "

@@ -21,14 +21,14 @@ RHYTHM_S = 60.0
 FEWEST_CYCLES = 3
 RHYTHM_CYCLES = 20
 RHYTHM_SHARE = 0.8  # of the cycles must count
-ALIKE = math.log(1.6)  # a missed beat makes a cycle twice as long; fibrillation seldom does
+MAX_LOG_RATIO = math.log(1.6)  # a missed beat makes a cycle twice as long; fibrillation seldom does
 TIMING_S = 0.015  # standard error of one beat's time (docs/results.md): no interval is narrower than it makes
 IRREGULAR = 0.08
 """Median change from cycle to cycle over the mean cycle: one extrasystole does not move a median."""
-LATE_S = 2.5  # a stretch comes every second; after so long without one the rate is not of now
+MAX_AGE_S = 2.5  # a stretch comes every second; after so long without one the rate is not of now
 
 
-class BeatList:
+class BeatHistory:
     """Streaming: stretches of the ECG in, what the latest beats say out."""
 
     def __init__(self) -> None:
@@ -56,12 +56,12 @@ class BeatList:
         self._since_s = 0.0
 
     def rate(self) -> BeatRate | None:
-        """Of the last WINDOW_S; None with fewer than FEWEST_CYCLES, or when no stretch has come for LATE_S."""
+        """Of the last WINDOW_S; None with fewer than FEWEST_CYCLES, or when no stretch has come for MAX_AGE_S."""
         beats_s = self._beats_s[self._beats_s > self._ripe_s - WINDOW_S]
         cycles_s = np.diff(beats_s)
         alike = _alike(cycles_s)
         cycles_s = cycles_s[alike]
-        if self._since_s > LATE_S or len(cycles_s) < FEWEST_CYCLES:
+        if self._since_s > MAX_AGE_S or len(cycles_s) < FEWEST_CYCLES:
             return None
         mean_s, deviation_s = float(cycles_s.mean()), float(cycles_s.std(ddof=1))
         error_s = 1.96 * math.hypot(deviation_s, TIMING_S) / math.sqrt(len(cycles_s))
@@ -90,7 +90,7 @@ class BeatList:
 def _alike(cycles_s: Float64) -> Bool:
     """Which cycles are about as long as the others."""
     middle = np.median(cycles_s) if len(cycles_s) else 1.0
-    return np.asarray(np.abs(np.log(cycles_s / middle)) < ALIKE)
+    return np.asarray(np.abs(np.log(cycles_s / middle)) < MAX_LOG_RATIO)
 
 
 def _entropy(cycle: np.ndarray) -> float:

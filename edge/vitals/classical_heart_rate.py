@@ -20,7 +20,7 @@ import numpy as np
 from scipy import signal
 
 from edge.core.spec import HEART_RATE_RANGE_BPM, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
-from edge.core.types import Doubt, Float64, RateEstimate, RcgBlock, Waveform
+from edge.core.types import Float64, RateEstimate, RcgBlock, UncertaintyReason, Waveform
 
 MIN_WINDOW_S = 6.0
 ENVELOPE_BAND_HZ = (2.0, 20.0)
@@ -29,9 +29,9 @@ PULSE_BAND_HZ = (1.1, 4.0)
 PULSE_ORDER = 4  # steep below: harmonics of breathing reach up to 1 Hz and pass for a slow heart
 BEAT_BAND_HZ = (0.6, 5.0)  # of the envelope: slower is posture, faster is not a beat
 
-EVIDENCE = 3.0  # weight of one second's score; windows overlap, so it is far below that of independent looks
+LIKELIHOOD_WEIGHT = 3.0  # weight of one second's score; windows overlap, so it is far below that of independent looks
 WALK_BPM = 1.0  # how far a heart rate wanders in one update
-LOST = 0.05  # chance, in one update, that the tracker was wrong all along
+RESET_PROBABILITY = 0.05  # chance, in one update, that the tracker was wrong all along
 NEAR_BPM, NEAR_SHARE = 4.0, 0.05  # the larger counts as "near": a fast heart is resolved less finely
 
 MIN_SCORE = 0.35  # white noise stays near 0, a clean beat is near 1
@@ -68,7 +68,7 @@ class HeartRateEstimator:
 
     def __init__(self) -> None:
         self._sample0 = 0
-        self._belief = np.full(len(_RATES_BPM), 1 / len(_RATES_BPM))
+        self._posterior = np.full(len(_RATES_BPM), 1 / len(_RATES_BPM))
         self._restart()
 
     def _restart(self) -> None:
@@ -84,7 +84,7 @@ class HeartRateEstimator:
     def forget(self) -> None:
         """Drops the window: the chest moved, and what was collected is not of the heart alone."""
         self._views: list[list[Float64]] = [[], []]
-        self._belief[:] = 1 / len(_RATES_BPM)
+        self._posterior[:] = 1 / len(_RATES_BPM)
 
     def push(self, block: RcgBlock) -> Waveform:
         """Adds a block and returns its piece of the heart waveform at WAVEFORM_RATE_HZ."""
@@ -122,23 +122,23 @@ class HeartRateEstimator:
             view[:] = [np.concatenate(view, axis=1)[:, -round(WINDOW_S * WAVEFORM_RATE_HZ) :]] if view else []
         if self.window_s() < MIN_WINDOW_S:
             return RateEstimate()
-        self._belief = (1 - LOST) * (_WALK @ self._belief) + LOST / len(_RATES_BPM)
+        self._posterior = (1 - RESET_PROBABILITY) * (_WALK @ self._posterior) + RESET_PROBABILITY / len(_RATES_BPM)
         score, envelope = self.score()
-        self._belief *= np.exp(EVIDENCE * score)
-        self._belief /= self._belief.sum()
-        best = _RATES_BPM[self._belief.argmax()]
+        self._posterior *= np.exp(LIKELIHOOD_WEIGHT * score)
+        self._posterior /= self._posterior.sum()
+        best = _RATES_BPM[self._posterior.argmax()]
         near = np.abs(_RATES_BPM - best) <= max(NEAR_BPM, NEAR_SHARE * best)
-        confidence = float(self._belief[near].sum())
-        bpm = float((self._belief * _RATES_BPM)[near].sum() / confidence)
+        confidence = float(self._posterior[near].sum())
+        bpm = float((self._posterior * _RATES_BPM)[near].sum() / confidence)
         harmonics = {k for k in HARMONICS if breathing_bpm and abs(bpm - k * breathing_bpm) < HARMONIC_SHARE * bpm}
         index = int(best - _RATES_BPM[0])
-        doubt: Doubt | None = None
+        doubt: UncertaintyReason | None = None
         if score[index] < MIN_SCORE:
             doubt = "low_snr"
         elif SPEED_HARMONIC in harmonics or (harmonics and envelope[index] < ENVELOPE_NEEDED):
             doubt = "model_uncertain"
-        below = np.cumsum(self._belief)
-        interval = np.interp((0.025, 0.975), below - self._belief / 2, _RATES_BPM)
+        below = np.cumsum(self._posterior)
+        interval = np.interp((0.025, 0.975), below - self._posterior / 2, _RATES_BPM)
         return RateEstimate(bpm, confidence, doubt, (float(interval[0]), float(interval[1])))
 
     def score(self) -> tuple[Float64, Float64]:

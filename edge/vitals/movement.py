@@ -15,7 +15,7 @@ from scipy import signal
 
 from edge.core.spec import BLOCK_S, RCG_RATE_HZ, WINDOW_S
 from edge.core.types import Float64, MovementLevel, RcgBlock
-from edge.vitals.quality_model import FITTED
+from edge.vitals.quality_model import QUALITY_MODEL
 
 HOLD_S = 1.0  # a body that turns back stands still for a moment on the way
 OF_LIMIT = 0.6  # of the fastest motion the frame rate can follow: above, the phase is not to be trusted
@@ -25,7 +25,7 @@ _SOS = signal.butter(2, BAND_HZ, "bandpass", fs=RCG_RATE_HZ, output="sos")
 _LEVELS: tuple[MovementLevel, ...] = ("none", "mild", "extensive")
 
 
-class MovementWatch:
+class MovementDetector:
     """Streaming: blocks in, the level of movement out, held for HOLD_S."""
 
     def __init__(self, max_speed_mm_s: float) -> None:
@@ -44,9 +44,9 @@ class MovementWatch:
 
     def push(self, block: RcgBlock) -> MovementLevel:
         """Adds a block and returns `level`."""
-        self.score = FITTED.movement.score(self.signs(block))
+        self.score = QUALITY_MODEL.movement.score(self.signs(block))
         beyond = block.speed_mm_s > self._limit_mm_s
-        for k, needed in enumerate((FITTED.movement.mild, FITTED.movement.extensive)):
+        for k, needed in enumerate((QUALITY_MODEL.movement.mild, QUALITY_MODEL.movement.extensive)):
             since_s = self._held_s[k] + len(block.covered) / RCG_RATE_HZ
             self._held_s[k] = 0.0 if beyond or self.score > needed else since_s
         return self.level

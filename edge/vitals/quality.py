@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.core.spec import WINDOW_S
-from edge.core.types import BeatRate, Doubt, MovementLevel, Quality, RateEstimate
-from edge.vitals.quality_model import FITTED
+from edge.core.types import BeatRate, MovementLevel, Quality, RateEstimate, UncertaintyReason
+from edge.vitals.quality_model import QUALITY_MODEL
 
 Severity = Literal["unusable", "degraded", "note"]
 
@@ -99,7 +99,7 @@ def trust_signs(beats: BeatRate, classical: RateEstimate) -> dict[str, float]:
     }
 
 
-def _doubt(e: Evidence) -> Doubt | None:
+def _doubt(e: Evidence) -> UncertaintyReason | None:
     """Why the heart rate cannot be told, of a chest that is there and still."""
     if not e.network:
         heard = e.lost_share <= LOSS_UNUSABLE and _trust(e) >= CONFIDENCE_NEEDED
@@ -108,12 +108,12 @@ def _doubt(e: Evidence) -> Doubt | None:
         return "low_snr"
     # The classical estimator often cannot tell; where it is sure, it must say the same.
     contradicted = _sure(e.classical) and not _agree(e.classical, e.beats)
-    return "model_uncertain" if contradicted or _trust(e) < FITTED.trust.needed else None
+    return "model_uncertain" if contradicted or _trust(e) < QUALITY_MODEL.trust.needed else None
 
 
 def _good(e: Evidence) -> bool:
     if e.beats:
-        return _trust(e) >= FITTED.trust.good and _agree(e.classical, e.beats)
+        return _trust(e) >= QUALITY_MODEL.trust.good and _agree(e.classical, e.beats)
     return e.classical.confidence >= CONFIDENCE_GOOD
 
 
@@ -121,7 +121,7 @@ def _trust(e: Evidence) -> float:
     """0..1; 0 where a sign is not finite."""
     if not e.network:
         return e.classical.confidence if e.classical.confidence > 0 else 0.0
-    trust = FITTED.trust.probability(trust_signs(e.beats, e.classical)) if e.beats else 0.0
+    trust = QUALITY_MODEL.trust.probability(trust_signs(e.beats, e.classical)) if e.beats else 0.0
     return trust if trust > 0 else 0.0
 
 

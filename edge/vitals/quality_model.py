@@ -48,4 +48,4 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     trust: TrustFit
 
 
-FITTED = msgspec.json.decode(FILE.read_bytes(), type=Fitted)
+QUALITY_MODEL = msgspec.json.decode(FILE.read_bytes(), type=Fitted)

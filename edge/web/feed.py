@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-BEHIND = 64
+MAX_QUEUED_MESSAGES = 64
 """Messages a page may be behind: about six seconds."""
 
 
@@ -30,7 +30,7 @@ class Feed:
         """To everyone who listens now."""
         with self._changed:
             for inbox in self._inboxes:
-                self.dropped += len(inbox) == BEHIND
+                self.dropped += len(inbox) == MAX_QUEUED_MESSAGES
                 inbox.append(event)
             self._changed.notify_all()
 
@@ -43,7 +43,7 @@ class Feed:
     @contextmanager
     def listen(self) -> Iterator[Iterator[bytes]]:
         """What is sent from now on, until the feed is closed."""
-        inbox: deque[bytes] = deque(maxlen=BEHIND)
+        inbox: deque[bytes] = deque(maxlen=MAX_QUEUED_MESSAGES)
         with self._changed:
             self._inboxes.append(inbox)
         try:

@@ -21,14 +21,14 @@ from edge.web.messages import Hello, event
 from edge.web.metrics import Metrics
 
 MAX_CONNECTIONS = 32
-STALLED_S = 10.0
+SEND_TIMEOUT_S = 10.0
 """A browser that takes nothing for so long is let go; it connects again when it wakes."""
-ASKING_S, ASKING_BYTES = 10.0, 1 << 15
+REQUEST_TIMEOUT_S, MAX_REQUEST_BYTES = 10.0, 1 << 15
 """So long and so much a request may be, all in all: more is somebody who wants the connection, not the page."""
 SEND_BUFFER_BYTES = 1 << 15  # what waits here is no longer live when it arrives
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_SAFETY = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",  # an address may hold the token
@@ -94,7 +94,7 @@ class _Request(io.RawIOBase):
     """What a client sends, as long as it keeps to its time and its size. Raises TimeoutError, ConnectionError."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._connection, self._end_s, self._left = connection, time.monotonic() + ASKING_S, ASKING_BYTES
+        self._connection, self._end_s, self._left = connection, time.monotonic() + REQUEST_TIMEOUT_S, MAX_REQUEST_BYTES
 
     def readable(self) -> bool:
         return True
@@ -123,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Pages and figures; nothing here can be changed."""
-        self.connection.settimeout(STALLED_S)
+        self.connection.settimeout(SEND_TIMEOUT_S)
         try:
             address = urlsplit(self.path)
         except ValueError:
@@ -186,7 +186,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _head(self, status: HTTPStatus, kind: str, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": kind, **_SAFETY, **headers}.items():
+        for name, value in {"Content-Type": kind, **SECURITY_HEADERS, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
 

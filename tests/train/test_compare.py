@@ -10,8 +10,8 @@ from edge.core.errors import InputError
 from edge.core.types import TaskOutputs
 from tests.helpers.people import write_people
 from train import compare
-from train.training.cached_work import OtherWorkError, keep_to, kept
-from train.training.loop import Run
+from train.training.cached_work import OtherWorkError, cached_json, keep_to
+from train.training.loop import Trainer
 
 PRESET = """
 model = "compact"
@@ -64,7 +64,7 @@ def test_the_baseline_takes_of_each_network_what_it_was_trained_for():
     def speaking(number):
         return lambda x: [TaskOutputs(*(np.full(n, number) for n in (200, 800, 260))) for _ in x]
 
-    (said, _) = compare.OneEach([speaking(k) for k in (1, 2, 3)])(np.zeros((2, 1, 71, 120), np.float32))
+    (said, _) = compare.PerTaskEnsemble([speaking(k) for k in (1, 2, 3)])(np.zeros((2, 1, 71, 120), np.float32))
     assert (said.ecg[0], said.anchor[0], said.cycle[0]) == (1, 2, 3)
 
 
@@ -73,7 +73,7 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
         return ["--preset", preset, "--seeds", "1", "--strategies", "ew", "--out", os.fspath(tmp_path / out)]
 
     learnt, measured = [], []
-    real_evaluate, real_train, real_remember = compare.evaluate, Run.train, Run._remember
+    real_evaluate, real_train, real_remember = compare.evaluate, Trainer.train, Trainer._remember
 
     def evaluate(predict, recordings, *more):
         measured.append({recording.trial.subject for recording in recordings})
@@ -84,7 +84,7 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
         real_train(self)
 
     monkeypatch.setattr(compare, "evaluate", evaluate)
-    monkeypatch.setattr(Run, "train", train)
+    monkeypatch.setattr(Trainer, "train", train)
     assert compare.main(command("whole")) == 0
     assert len(learnt) == 4  # three for the baseline
     assert len(measured) == 2
@@ -99,7 +99,7 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
         if epochs in (3, 7):  # in the baseline's second network; in the other row
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "_remember", remember)
+    monkeypatch.setattr(Trainer, "_remember", remember)
     assert compare.main(command("stopped")) == 130
     assert compare.main(command("stopped")) == 130
     baseline = tmp_path / "stopped" / "stl-seed1.json"
@@ -142,9 +142,9 @@ def test_finished_work_is_kept_whole_or_not_at_all(tmp_path):
 
     path = tmp_path / "ega-0.5.json"
     with pytest.raises(KeyboardInterrupt):
-        kept(path, fail)
+        cached_json(path, fail)
     assert not list(tmp_path.iterdir())
-    assert kept(path, make) == kept(path, make) == {"figure": 1.5}
+    assert cached_json(path, make) == cached_json(path, make) == {"figure": 1.5}
     assert len(made) == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["ega-0.5.json"]
 

@@ -21,7 +21,7 @@ from train.data.dataset import load
 from train.training import checkpoint
 from train.training.bundle_weights import checkpoint_of
 from train.training.config import Training
-from train.training.loop import Run
+from train.training.loop import Trainer
 from train.training.predictor import TorchPredictor
 
 FAST = Training(epochs=2, steps=2, batch=4, learning_rate=1e-3, keep_statistics=True)
@@ -49,7 +49,7 @@ def whole(people, tmp_path_factory):
 
 
 def stopped_after(epochs, monkeypatch):
-    real = Run._remember
+    real = Trainer._remember
 
     def remember(self, writer):
         nonlocal epochs
@@ -58,7 +58,7 @@ def stopped_after(epochs, monkeypatch):
         if not epochs:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "_remember", remember)
+    monkeypatch.setattr(Trainer, "_remember", remember)
 
 
 @pytest.mark.parametrize("points", [1, 9])

@@ -21,14 +21,14 @@ _FRAMES_AT_ONCE = 20
 
 
 @dataclass(frozen=True)
-class Heard:
+class FrontEndOutput:
     """What the front end made of a session: RCG [P, n] at times t_s [n], the longest stretch without a restart."""
 
     rcg_mm_s2: Float64
     t_s: Float64
 
 
-def through_frames(session: Session, chirp: ChirpConfig, seconds: float) -> Heard:
+def through_frames(session: Session, chirp: ChirpConfig, seconds: float) -> FrontEndOutput:
     """The first so many seconds of the session. Raises ValueError when no chest was found in them."""
     radar = Fmcw(chirp, session.scene, int(np.random.default_rng((*session.seed, 1)).integers(2**32)))
     extractor = RcgExtractor(chirp)
@@ -44,4 +44,6 @@ def through_frames(session: Session, chirp: ChirpConfig, seconds: float) -> Hear
         raise ValueError(f"no chest found in {seconds:g} s of subject {session.subject.name}")
     longest = max(stretches, key=len)
     rcg = np.concatenate([block.rcg_mm_s2 for block in longest], axis=1)
-    return Heard(rcg, longest[-1].t_ns * 1e-9 - (np.arange(rcg.shape[1])[::-1] + SecondDerivative.DELAY) / RCG_RATE_HZ)
+    return FrontEndOutput(
+        rcg, longest[-1].t_ns * 1e-9 - (np.arange(rcg.shape[1])[::-1] + SecondDerivative.DELAY) / RCG_RATE_HZ
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.core.errors import InputError
-from edge.core.files import write_whole
+from edge.core.files import write_atomic
 
 
 class OtherWorkError(InputError):
@@ -25,7 +25,7 @@ def keep_to(settings: Mapping[str, object], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path, now = folder / "settings.json", json.dumps(settings, indent=1)
     if not path.exists():
-        write_whole(path, now.encode())
+        write_atomic(path, now.encode())
     if (before := path.read_text()) != now:
         old, new = json.loads(before), json.loads(now)
         changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
@@ -34,16 +34,16 @@ def keep_to(settings: Mapping[str, object], folder: Path) -> None:
         )
 
 
-def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def cached_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What the JSON file holds; made and written, whole or not at all, where it is not there yet."""
     if not path.exists():
-        write_whole(path, json.dumps(make(), indent=1).encode())
+        write_atomic(path, json.dumps(make(), indent=1).encode())
     found: dict[str, Any] = json.loads(path.read_text())
     return found
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[bool]:
+def file_lock(path: Path) -> Iterator[bool]:
     """Whether no other process is making the JSON file now. A claim ends with its process, however that ends."""
     claim = path.with_suffix(".claim")
     with claim.open("w") as file:

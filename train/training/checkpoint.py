@@ -16,7 +16,7 @@ import torch
 
 from edge import __version__
 from edge.core.errors import InputError
-from edge.core.files import write_whole
+from edge.core.files import write_atomic
 from edge.core.spec import SST_DEFAULT, fingerprint
 from train.model import NETWORKS
 from train.model.network import Network
@@ -85,7 +85,7 @@ def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Map
     }
     file = BytesIO()
     torch.save(content, file)
-    write_whole(path, file.getvalue())
+    write_atomic(path, file.getvalue())
 
 
 def load(path: Path, model: str | None = None) -> Checkpoint:

@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 
 @dataclass(frozen=True)
-class Place:
+class DistributedContext:
     """Which of how many processes this is, and where it computes."""
 
     rank: int
@@ -18,11 +18,11 @@ class Place:
     device: torch.device
 
     @staticmethod
-    def find() -> Place:
+    def find() -> DistributedContext:
         """From torchrun's environment; alone without it. Joins the other processes."""
         rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         cuda = torch.cuda.is_available()
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
         if ranks > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if cuda else "gloo")
-        return Place(rank, ranks, device)
+        return DistributedContext(rank, ranks, device)

@@ -26,7 +26,7 @@ from train.training import checkpoint
 from train.training.backward import MultiTaskBackward
 from train.training.batches import Batch, Batches
 from train.training.config import TrainConfig, Training
-from train.training.distributed import Place
+from train.training.distributed import DistributedContext
 from train.training.losses import anchor_loss, cycle_loss, ecg_loss
 
 TASKS = ("ecg", "anchor", "cycle")
@@ -38,7 +38,7 @@ class TrainingError(InputError):
     """The run cannot go on; the message says at which step and with which windows."""
 
 
-class Run:
+class Trainer:
     """One training in `folder`; goes on where it was when the folder holds a checkpoint of the same settings and data.
 
     Of several processes each normalises its own batches; what the normalisations remember is averaged every epoch.
@@ -56,7 +56,7 @@ class Run:
         start: Mapping[str, Tensor] | None = None,
     ):
         self.config, self.folder, self.provenance = config, folder, provenance
-        self.place = Place.find()
+        self.place = DistributedContext.find()
         self._learn, self._check = learn, check
         torch.manual_seed(config.seed)
         self.network = NETWORKS[config.model]().to(self.place.device)

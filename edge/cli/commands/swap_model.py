@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.runtime.model_swap import use
+from edge.runtime.model_swap import switch_model
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
@@ -16,5 +16,5 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints what was done."""
-    print(use(args.folder, args.config))
+    print(switch_model(args.folder, args.config))
     return 0

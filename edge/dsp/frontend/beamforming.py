@@ -15,8 +15,8 @@ import numpy as np
 
 from edge.core.spec import SPEED_OF_LIGHT_M_S
 from edge.core.types import Complex64, Complex128, Float64
-from edge.dsp.frontend.chest_finder import FIRST_LOOK_S
-from edge.dsp.frontend.point_selection import beat_score, choose
+from edge.dsp.frontend.chest_finder import MIN_HISTORY_S
+from edge.dsp.frontend.point_selection import beat_score, select_points
 from edge.radar.antennas import AWR1843
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig
@@ -40,7 +40,7 @@ def can_focus(chirp: ChirpConfig) -> bool:
     return chirp.band == "77GHz" and not chirp.fires_together and len(chirp.tx_order) * len(chirp.rx) >= MIN_PAIRS
 
 
-class Focus:
+class Beamformer:
     """Keeps the last seconds of profiles, chooses points of the chest from them, and listens to those points."""
 
     def __init__(self, chirp: ChirpConfig, zone: slice, calibration: Calibration = UNCALIBRATED) -> None:
@@ -66,7 +66,7 @@ class Focus:
         SETTLING_SHARE) of what others would have.
         """
         bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
-        settled = round(max(settled_s, FIRST_LOOK_S) * self._rate_hz)
+        settled = round(max(settled_s, MIN_HISTORY_S) * self._rate_hz)
         history = self._cut(np.stack(self._history)[-settled:], bins)
         grid = voxels(range_m)
         surface: list[_Surface] = []
@@ -77,7 +77,7 @@ class Focus:
         points_m, filters, echo = (np.concatenate(parts) for parts in zip(*surface, strict=True))
         score, acceleration = beat_score(echo.T, self._rate_hz)
         yield False
-        chosen = choose(score, acceleration, points_m, np.square(np.abs(echo)).mean(axis=1))
+        chosen = select_points(score, acceleration, points_m, np.square(np.abs(echo)).mean(axis=1))
         if self._filters is not None and bins == self._bins:
             now, _ = beat_score(history @ self._filters.T, self._rate_hz)
             share = REFOCUS_SHARE if settled_s >= HISTORY_S else SETTLING_SHARE

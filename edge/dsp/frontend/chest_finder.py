@@ -14,7 +14,7 @@ from edge.radar.chirp import ChirpConfig, chest_bins
 
 HISTORY_S = 8.0
 PRESENCE_S = 3.0  # long enough for two heartbeats of somebody who holds the breath
-FIRST_LOOK_S = 4.0  # at least one breath before the first choice
+MIN_HISTORY_S = 4.0  # at least one breath before the first choice
 
 # A chest stands tens of dB above the bins without motion; in an empty room all bins differ by chance alone.
 PRESENT_CONTRAST_DB = 12.0
@@ -62,7 +62,7 @@ class ChestFinder:
     @property
     def ready(self) -> bool:
         """Enough history to choose a bin."""
-        return len(self._profiles) >= FIRST_LOOK_S / BLOCK_S
+        return len(self._profiles) >= MIN_HISTORY_S / BLOCK_S
 
     def push(self, profile: Complex64) -> None:
         """Adds one profile [channel, bin], about once every BLOCK_S."""

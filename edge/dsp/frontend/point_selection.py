@@ -47,7 +47,7 @@ def beat_score(echo: Complex64, rate_hz: float) -> tuple[Float64, Float64]:
     return np.where(good, np.maximum(score, 0), 0), acceleration / rms
 
 
-def choose(score: Float64, acceleration: Float64, points_m: Float64, power: Float64) -> np.ndarray:
+def select_points(score: Float64, acceleration: Float64, points_m: Float64, power: Float64) -> np.ndarray:
     """Indices [POINTS] of the voxels to follow, by position: one a cluster, the best of each.
 
     Clusters join voxels near in space and alike in signal; fewer candidates than POINTS: the best POINTS by score.

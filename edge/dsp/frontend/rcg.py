@@ -15,15 +15,15 @@ import numpy as np
 
 from edge.core.spec import BLOCK_S, RCG_RATE_HZ
 from edge.core.types import Chest, Complex64, Float64, RadarFrame, RcgBlock
-from edge.dsp.frontend.beamforming import Focus, can_focus
-from edge.dsp.frontend.chest_finder import FIRST_LOOK_S, MIN_COHERENCE, ChestFinder, range_profile
+from edge.dsp.frontend.beamforming import Beamformer, can_focus
+from edge.dsp.frontend.chest_finder import MIN_COHERENCE, MIN_HISTORY_S, ChestFinder, range_profile
 from edge.dsp.frontend.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig, require_heartbeat
 
 BRIDGE_S = 0.2  # across a longer gap nobody can tell how often the phase turned: the tracks begin anew
 MAX_GAP_S = 0.3  # after a longer one than a heartbeat's upstroke, everything does
-LOOK_EVERY_S = 1.0
+SEARCH_INTERVAL_S = 1.0
 # Steps at random have an rms of 0.58 pi; from here on the motion is too fast to follow, whatever the steps add up to.
 UNTRACKABLE_STEP_RAD = 0.45 * math.pi
 FOCUS_EVERY_S = 5.0
@@ -41,7 +41,7 @@ class RcgExtractor:
         require_heartbeat(chirp)
         self._chirp, self._calibration = chirp, calibration
         self._frames_per_block = max(1, round(BLOCK_S / chirp.frame_period_s))
-        self._blocks_between_looks = round(LOOK_EVERY_S / BLOCK_S)
+        self._blocks_between_looks = round(SEARCH_INTERVAL_S / BLOCK_S)
         self.restarts = -1
         """How often everything known was thrown away: after a long gap, or when the card began again."""
         self.restart()
@@ -55,9 +55,9 @@ class RcgExtractor:
         self._waiting: list[tuple[list[int], Complex64]] = []
         self._blocks_since_look = 0
         self._focus_in_s = 0.0
-        self._settled_s = FIRST_LOOK_S  # so long the chest has been in its bin
+        self._settled_s = MIN_HISTORY_S  # so long the chest has been in its bin
         zone = self._finder.zone
-        self._focus = Focus(self._chirp, zone, self._calibration) if can_focus(self._chirp) else None
+        self._focus = Beamformer(self._chirp, zone, self._calibration) if can_focus(self._chirp) else None
         self._focusing: Iterator[bool] = iter(())
         self._bin: int | None = None
         self._chest: Chest | None = None
@@ -98,7 +98,7 @@ class RcgExtractor:
         return self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
 
     def _look(self) -> None:
-        """Finds the chest as soon as there is enough to see, and looks again every LOOK_EVERY_S."""
+        """Finds the chest as soon as there is enough to see, and looks again every SEARCH_INTERVAL_S."""
         self._blocks_since_look += 1
         if self._bin and self._blocks_since_look < self._blocks_between_looks:
             return
@@ -111,8 +111,8 @@ class RcgExtractor:
         best, mirrored = self._finder.find()
         if mirrored:
             self.problem = "the IQ order looks wrong: the motion sits at negative ranges, as if I and Q were swapped"
-        self._settled_s += LOOK_EVERY_S
-        self._focus_in_s -= LOOK_EVERY_S
+        self._settled_s += SEARCH_INTERVAL_S
+        self._focus_in_s -= SEARCH_INTERVAL_S
         if self._bin is None:
             self._bin = best
         elif abs(best - self._bin) > 1 and self._finder.moving_db(best, self._bin) > RESELECT_MARGIN_DB:
@@ -123,7 +123,7 @@ class RcgExtractor:
         if self._focus and (self._fresh or self._focus_in_s <= 0):
             self._focusing = self._focus.look(self._bin, self._chest.range_m, self._settled_s)
             # Points chosen while the chest came here are soon replaced: the longer they stay, the more history goes.
-            self._focus_in_s = FOCUS_EVERY_S if self._settled_s else FIRST_LOOK_S
+            self._focus_in_s = FOCUS_EVERY_S if self._settled_s else MIN_HISTORY_S
             if self._fresh:  # nothing is followed yet that could be held up
                 any(self._focusing)
 

@@ -25,10 +25,10 @@ RANGES_M = (0.7, 3.0)  # nearer is the antennas' own leakage; farther no room is
 MIN_S = 1.0
 BIAS_M, BIAS_STEP_M = 0.25, 0.001
 LOBE_BINS = 2  # of the Hann window on either side of its peak
-ALONE_M, ALONE_DB = 0.5, 20.0  # so far around, nothing else may come nearer than this
+ISOLATION_M, ALONE_DB = 0.5, 20.0  # so far around, nothing else may come nearer than this
 STILL = 0.9  # share of the peak's power that does not change
 MAX_RESIDUAL_RAD = 0.1
-DEAF = 0.1  # a pair with so little of the strongest pair's amplitude hears nothing worth a factor
+MIN_RELATIVE_AMPLITUDE = 0.1  # a pair with so little of the strongest pair's amplitude hears nothing worth a factor
 # From the side, when the pairs agree on it: of boards with random phases a few in a thousand look like that.
 AHEAD_DEG, ONE_DIRECTION = 5.0, 0.75
 
@@ -37,7 +37,7 @@ AHEAD_DEG, ONE_DIRECTION = 5.0, 0.75
 class Reflector:
     """`factors` [tx x rx], the largest of size 1. `residual_rad`: how far it is from a lone, still point, as a phase.
 
-    `contrast_db`: how far its echo stands above all others within ALONE_M.
+    `contrast_db`: how far its echo stands above all others within ISOLATION_M.
     """
 
     range_bias_m: float
@@ -73,7 +73,7 @@ def measure(chirp: ChirpConfig, frames: Iterable[RadarFrame], range_m: float) ->
             f"the echo at {range_m:g} m is not one point's (residual {residual_rad:.2f} rad): use one small reflector "
             "with nothing near it"
         )
-    if np.abs(strength).min() < DEAF * np.abs(strength).max():
+    if np.abs(strength).min() < MIN_RELATIVE_AMPLITUDE * np.abs(strength).max():
         tx, rx = divmod(int(np.abs(strength).argmin()), len(chirp.rx))
         raise CalibrationError(
             f"TX{chirp.tx_order[tx]} to RX{chirp.rx[rx]} hardly hears the reflector: is something in front of it?"
@@ -107,13 +107,13 @@ def _peak(chirp: ChirpConfig, power: Float64, range_m: float) -> tuple[int, floa
         raise CalibrationError(f"{chirp.source}: sees no farther than {at_m[chirp.samples // 2]:.1f} m")
     peak = int(here[power[here].argmax()])
     away = np.abs(np.arange(chirp.samples) - peak)
-    beside = (away > LOBE_BINS + 1) & (away * chirp.range_bin_m <= ALONE_M)
+    beside = (away > LOBE_BINS + 1) & (away * chirp.range_bin_m <= ISOLATION_M)
     contrast_db = 10 * math.log10((power[peak] + 1e-12) / (power[beside].max() + 1e-12))
     if contrast_db < ALONE_DB:
         raise CalibrationError(
             f"the strongest echo near {range_m:g} m, at {at_m[peak]:.2f} m, stands {contrast_db:.0f} dB above the "
-            f"others within {ALONE_M} m, {ALONE_DB:.0f} are needed: use a larger reflector, clear the room, or state "
-            "its true distance"
+            f"others within {ISOLATION_M} m, {ALONE_DB:.0f} are needed: use a larger reflector, clear the room, or "
+            "state its true distance"
         )
     return peak, contrast_db
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from edge.core.files import write_whole
+from edge.core.files import write_atomic
 from edge.inference.backends.base import BackendError
 from edge.inference.bundle import Bundle, Precision
 
@@ -60,8 +60,8 @@ def about_path(path: Path) -> Path:
 
 def write(path: Path, content: bytes, about: About) -> None:
     """Writes an engine and what is said of it; one without the other is refused by `read`. Raises OSError."""
-    write_whole(path, content)
-    write_whole(about_path(path), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
+    write_atomic(path, content)
+    write_atomic(about_path(path), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
 
 
 def read(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from edge.core.spec import SST_BINS, SST_COLUMNS
 from edge.core.types import Float32, SstWindow, TaskOutputs
-from edge.gpu.context import cuda_driver, gpu_errors_told
+from edge.gpu.context import cuda_driver, translate_cuda_errors
 from edge.inference.backends.base import BackendError, task_outputs
 from edge.inference.backends.engine_file import read, this_machine
 from edge.inference.bundle import Bundle, Tensor, inputs, outputs
@@ -54,7 +54,7 @@ class TensorRt:
         found = {name: tuple(self._engine.get_tensor_shape(name)) for name in names}
         if found != expected:
             raise BackendError(f"{engine}: it has {found}, not {expected}; build it again from its bundle")
-        with gpu_errors_told(self.cuda):
+        with translate_cuda_errors(self.cuda):
             self.stream = self.cuda.Stream()
             self._host = {name: self.cuda.pagelocked_empty(shape, np.float32) for name, shape in expected.items()}
             self._device = {name: self.cuda.mem_alloc(array.nbytes) for name, array in self._host.items()}
@@ -84,7 +84,7 @@ class TensorRt:
         """What the network says of the window that is, or will be by what is on the stream, at `spectrograms`."""
         if not self._context.execute_async_v3(self.stream.handle):
             raise BackendError("TensorRT could not start the network; see its message above")
-        with gpu_errors_told(self.cuda):
+        with translate_cuda_errors(self.cuda):
             for tensor in outputs():
                 self.cuda.memcpy_dtoh_async(self._host[tensor.name], self._device[tensor.name], self.stream)
             self.stream.synchronize()
@@ -92,7 +92,7 @@ class TensorRt:
         return task_outputs(ecg.copy(), anchor, cycle)[0]
 
     def _window(self) -> TaskOutputs:
-        with gpu_errors_told(self.cuda):
+        with translate_cuda_errors(self.cuda):
             self.cuda.memcpy_htod_async(self._device["spectrograms"], self._host["spectrograms"], self.stream)
         return self.run()
 
@@ -106,7 +106,7 @@ class TensorRtFromSegments:
 
     def __init__(self, network: TensorRt, sst: EnqueuedSst, samples: int) -> None:
         self._network, self._sst, cuda = network, sst, network.cuda
-        with gpu_errors_told(cuda):
+        with translate_cuda_errors(cuda):
             self._host = cuda.pagelocked_empty((network.points, samples), np.float32)
             self._window = SstWindow(
                 cuda.pagelocked_empty((network.points, SST_BINS, SST_COLUMNS), np.float32),
@@ -125,7 +125,7 @@ class TensorRtFromSegments:
             )
         network, cuda, seen = self._network, self._network.cuda, self._window
         self._host[:] = segment
-        with gpu_errors_told(cuda):
+        with translate_cuda_errors(cuda):
             cuda.memcpy_htod_async(self._segment, self._host, network.stream)
             self._sst.enqueue(self._segment, network.spectrograms, self._scale, network.stream)
             cuda.memcpy_dtoh_async(seen.values, network.spectrograms, network.stream)

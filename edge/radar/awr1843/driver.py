@@ -19,7 +19,7 @@ from edge.radar.awr1843.replies import (
     Reply,
     lines_of,
 )
-from edge.radar.awr1843.serial_port import AUTO, NAMED_BY, RadarError, find_port, open_port
+from edge.radar.awr1843.serial_port import AUTO, PORT_OPTION_HINT, RadarError, find_port, open_port
 from edge.radar.chirp import ChirpConfig, Firmware
 from edge.radar.chirp_file.command_lines import command_lines
 from edge.radar.chirp_file.firmware_check import unsendable
@@ -134,7 +134,7 @@ class Awr1843:
             said = "bytes that are no prompt: another baud rate or port?" if heard.strip() else "nothing"
             raise RadarError(
                 f"{self.port}: no prompt at {BAUD[self.firmware]} baud, {said}; check power, the SOP jumpers (run: "
-                f"SOP0 only), that {self.firmware} is flashed, and {NAMED_BY}"
+                f"SOP0 only), that {self.firmware} is flashed, and {PORT_OPTION_HINT}"
             )
         rebooted = BANNER.search(heard + self._drain()) is not None
         if rebooted:

@@ -40,7 +40,7 @@ ASSERTED = "the firmware failed an assertion; reboot the radar (NRST button) and
 _RUNNING = "the radar is running; put sensorStop and flushCfg first in the file"
 _UNKNOWN = "the firmware does not know it; the file may be for the other firmware, or the line was garbled: try again"
 _SILENT = "neither Done nor Error; try again, and reboot the radar if it stays so"
-_SAID = re.compile(r"Done\b|Error|Exception|Ignored|Skipped\b|Debug|'.*' is not recognized")
+_REPLY_PATTERN = re.compile(r"Done\b|Error|Exception|Ignored|Skipped\b|Debug|'.*' is not recognized")
 _GARBLED_RATIO = 0.6  # of what two lines share: so much alike, and one is the other with noise in it
 
 
@@ -63,7 +63,7 @@ class Reply:
         lines: list[str] = []
         for line in lines_of(raw):
             echo, found, rest = line.partition(command)
-            if found and _SAID.match(rest.strip()):
+            if found and _REPLY_PATTERN.match(rest.strip()):
                 lines += [echo + found, rest.strip()]
             else:
                 lines.append(line)
@@ -103,6 +103,6 @@ class Reply:
             return None
         for line in self.lines:
             alike = SequenceMatcher(None, line, self.command).ratio()
-            if alike > _GARBLED_RATIO and not _SAID.match(line):
+            if alike > _GARBLED_RATIO and not _REPLY_PATTERN.match(line):
                 return f"the radar heard {line!r}; the line is noisy: check the USB cable and try again"
         return None

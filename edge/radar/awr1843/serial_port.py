@@ -14,7 +14,7 @@ from edge.core.errors import InputError
 XDS110 = (0x0451, 0xBEF3)  # USB vendor and product of the debug probe on the radar board
 COMMAND_INTERFACE = 0  # its 'Application/User UART'; interface 3 is the data UART, which raw capture does not need
 AUTO = "auto"
-NAMED_BY = "--serial (radar.serial in the settings)"
+PORT_OPTION_HINT = "--serial (radar.serial in the settings)"
 
 
 class RadarError(InputError):
@@ -36,11 +36,11 @@ def find_port() -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise InputError(f"several radars are connected ({', '.join(found)}); choose one with {NAMED_BY}")
+        raise InputError(f"several radars are connected ({', '.join(found)}); choose one with {PORT_OPTION_HINT}")
     seen = ", ".join(f"{port.device} ({port.description})" for port in ports) or "none"
     raise InputError(
         f"no radar (XDS110 command UART) among the serial ports: {seen}; connect the radar's USB cable and switch its "
-        f"power on, or name the port with {NAMED_BY}"
+        f"power on, or name the port with {PORT_OPTION_HINT}"
     )
 
 
@@ -63,5 +63,8 @@ def _advice(error: OSError) -> str:
     if error.errno == errno.EACCES:
         return "no permission; add yourself to its group (sudo usermod -aG dialout $USER) and log in again"
     if error.errno == errno.ENOENT:
-        return f"there is no such port; connect the radar's USB cable and switch its power on, or correct {NAMED_BY}"
-    return f"{error.strerror or error}; close the other program that uses it, or correct {NAMED_BY}"
+        return (
+            "there is no such port; connect the radar's USB cable and switch its power on, "
+            f"or correct {PORT_OPTION_HINT}"
+        )
+    return f"{error.strerror or error}; close the other program that uses it, or correct {PORT_OPTION_HINT}"

@@ -30,7 +30,7 @@ MAX_PACKET_BYTES = HEADER.size + PAYLOAD_BYTES
 # A packet this far from the newest is late or follows a loss. One farther off is much too late or not of the stream.
 NEAR_BYTES = 8 * PAYLOAD_BYTES
 # So many of those in a row, near each other, are a stream; fewer are dropped.
-STRAYS_BELIEVED = 3
+RESYNC_PACKETS = 3
 # Longer than packets are held up on the way, and than the time between two frames; no card ends a recording and
 # begins another any faster.
 PAUSE_S = 0.2
@@ -152,7 +152,7 @@ class FrameAssembler:
             self._strays.clear()
         if stray.start not in [other.start for other in self._strays]:
             self._strays.append(stray._replace(packet=stray.packet._replace(data=bytes(stray.packet.data))))
-        if len(self._strays) < STRAYS_BELIEVED:
+        if len(self._strays) < RESYNC_PACKETS:
             return []
         strays, self._strays = sorted(self._strays, key=lambda each: each.start), []
         first, soon = strays[0], stray.packet.t_ns - self._last_ns <= self._pause_ns

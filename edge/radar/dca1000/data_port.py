@@ -21,7 +21,7 @@ from edge.radar.dca1000.udp import open_socket, receiver
 DEFAULT_DATA_PORT = 4098
 # The card sends a frame as a burst of 0.2 ms: a moment after its first packet the rest is there too, and one waking
 # takes them all. That many packets are far below what the receive buffer holds.
-GATHER_S = 0.001
+COALESCE_S = 0.001
 QUEUE_FRAMES = 2000
 SILENCE_S = 0.1
 FINISH_TIMEOUT_S = 2 * TAIL_S  # should the radar stream on although it was stopped
@@ -103,7 +103,7 @@ class DataPort:
                     if self._is_finished(silence_s):
                         break
                     select.select([self._socket], [], [], SILENCE_S)
-                    time.sleep(GATHER_S)
+                    time.sleep(COALESCE_S)
             self._hand_over(self._assembler.give_up())
             self._frames.put(None)
         except Exception as error:  # on this thread nobody would hear of it

@@ -7,28 +7,28 @@ import sys
 import pytest
 
 from edge.core.errors import InputError
-from edge.core.files import read_text_file, write_whole
+from edge.core.files import read_text_file, write_atomic
 from tests.conftest import ROOT
 from tests.helpers.disk import full_disk
 
 
 def test_what_is_written_replaces_what_was_there(tmp_path):
     for content in (b"before", b"after"):
-        write_whole(tmp_path / "x", content)
+        write_atomic(tmp_path / "x", content)
         assert (tmp_path / "x").read_bytes() == content
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 
 def test_a_full_disk_leaves_the_file_before_and_nothing_else(tmp_path):
-    write_whole(tmp_path / "x", b"before")
+    write_atomic(tmp_path / "x", b"before")
     with full_disk(), pytest.raises(OSError, match=r"x: cannot be written \(File too large\); what was there is unt"):
-        write_whole(tmp_path / "x", b"after " * 100)
+        write_atomic(tmp_path / "x", b"after " * 100)
     assert (tmp_path / "x").read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 
 def test_a_process_that_is_killed_leaves_the_file_before(tmp_path):
-    write_whole(tmp_path / "x", b"before")
+    write_atomic(tmp_path / "x", b"before")
     code = (
         "import os, signal, sys; from pathlib import Path; from edge.core.files import write_whole\n"
         "os.fsync = lambda number: os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -37,13 +37,13 @@ def test_a_process_that_is_killed_leaves_the_file_before(tmp_path):
     killed = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "x").read_bytes() == b"before"
-    write_whole(tmp_path / "x", b"after")
+    write_atomic(tmp_path / "x", b"after")
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(OSError, match=r"none/x: cannot be written \(No such file or directory\)"):
-        write_whole(tmp_path / "none" / "x", b"")
+        write_atomic(tmp_path / "none" / "x", b"")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -7,7 +7,7 @@ import pytest
 
 from edge.core.types import Chest, RcgBlock, TaskOutputs
 from edge.dsp.frontend.phase import SecondDerivative
-from edge.ecg.reconstructor import EcgReconstructor, on_cpu
+from edge.ecg.reconstructor import EcgReconstructor, cpu_inference
 
 START_NS = 1_795_196_400_000_000_000
 SAMPLE_NS = 5_000_000
@@ -42,7 +42,7 @@ def blocks(count, uncovered=(), restarts=(0,)):
 
 
 def reconstructed(*args, **how):
-    chain = EcgReconstructor(partial(on_cpu, hearing), 200.0)
+    chain = EcgReconstructor(partial(cpu_inference, hearing), 200.0)
     return [ecg for block in blocks(*args, **how) for ecg in chain.push(block)]
 
 
@@ -89,7 +89,7 @@ def test_what_the_network_says_that_is_no_number_becomes_no_ecg(head, value, cap
             getattr(said, head)[17] = value
         return [said]
 
-    chain = EcgReconstructor(partial(on_cpu, sometimes), 200.0)
+    chain = EcgReconstructor(partial(cpu_inference, sometimes), 200.0)
     ecg, sound = [], []
     for block in blocks(300):
         ecg += chain.push(block)

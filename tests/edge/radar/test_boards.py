@@ -28,7 +28,7 @@ def short_waits(monkeypatch, caplog):
     monkeypatch.setattr(control, "ANSWER_S", 0.03)
     for name, seconds in {"_QUIET_S": 0.02, "_REPLY_S": 0.4, "_START_S": 0.4}.items():
         monkeypatch.setattr(awr1843, name, seconds)
-    for name, seconds in {"WATCH_S": 0.01, "AGAIN_S": 0.02, "SILENT_S": 0.05}.items():
+    for name, seconds in {"WATCH_S": 0.01, "RESTART_DELAY_S": 0.02, "SILENT_S": 0.05}.items():
         monkeypatch.setattr(module, name, seconds)
 
 

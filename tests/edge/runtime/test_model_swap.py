@@ -39,7 +39,7 @@ def device(tmp_path):
 @pytest.fixture
 def running_network(device, monkeypatch):
     """What runs on those settings and looks often; its `told` is what it said."""
-    monkeypatch.setattr(swap, "LOOK_S", 0.02)
+    monkeypatch.setattr(swap, "POLL_INTERVAL_S", 0.02)
     network = ChangingNetwork(load_config(device), device)
     network.told = []
     network.watch(lambda now, refused: network.told.append((now.name.split("-")[0], refused)))
@@ -94,7 +94,7 @@ def test_one_that_is_too_slow_is_given_back(device, running_network, monkeypatch
     wait(lambda: running_network.told)
     for segment in SEGMENTS[1:4]:
         read(segment)
-    monkeypatch.setattr(swap, "SLOWEST_S", 0.0)
+    monkeypatch.setattr(swap, "MAX_INFERENCE_S", 0.0)
     window, _ = read(SEGMENTS[4])
     # the first network's SST had not seen the windows in between
     np.testing.assert_allclose(window.values, Sst(3)(SEGMENTS[4]).values, atol=1e-5)
@@ -162,7 +162,7 @@ def test_after_a_refusal_a_good_one_is_taken(device, running_network):
 
 
 def test_a_network_that_takes_long_is_warned_of(monkeypatch, caplog):
-    monkeypatch.setattr("edge.inference.loader.SLOWEST_S", 0.0)
+    monkeypatch.setattr("edge.inference.loader.MAX_INFERENCE_S", 0.0)
     load_network()
     assert "s a window, more than" in caplog.text
 

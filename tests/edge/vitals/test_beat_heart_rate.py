@@ -5,7 +5,7 @@ import pytest
 
 from edge.core.spec import CYCLE_CLASSES, RCG_RATE_HZ
 from edge.core.types import EcgBlock, EcgEstimate, TaskOutputs
-from edge.vitals.beat_heart_rate import BeatList
+from edge.vitals.beat_heart_rate import BeatHistory
 
 
 def said(width: float) -> TaskOutputs:
@@ -13,9 +13,9 @@ def said(width: float) -> TaskOutputs:
     return TaskOutputs(np.zeros(200), np.full(800, 1 / 800), cycle / cycle.sum())
 
 
-def told(beats_s, seconds, width=2.0, start=0, beats=None) -> BeatList:
+def told(beats_s, seconds, width=2.0, start=0, beats=None) -> BeatHistory:
     """A second after the other, as the reconstruction tells them, by windows as sure of the cycle as `width`."""
-    beats = beats or BeatList()
+    beats = beats or BeatHistory()
     beats_s = np.asarray(beats_s)
     for second in range(start, seconds):
         first = second * RCG_RATE_HZ
@@ -64,7 +64,7 @@ def test_windows_that_doubt_the_cycle_are_a_sign():
 
 def test_no_rate_from_few_beats_nor_from_old_ones():
     beats_s = np.arange(0.1, 60, 0.9)
-    assert BeatList().rate() is None
+    assert BeatHistory().rate() is None
     assert told(beats_s, 2).rate() is None
     beats = told(beats_s, 20)
     assert beats.rate() is not None

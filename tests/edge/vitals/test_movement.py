@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.core.types import Chest, RcgBlock
-from edge.vitals.movement import MovementWatch
+from edge.vitals.movement import MovementDetector
 
 T = np.arange(0, 20, 1 / 200)
 
@@ -12,7 +12,7 @@ T = np.arange(0, 20, 1 / 200)
 def levels(displacement_mm, speeds=(0.0,) * 200, limit_mm_s=190.0, anew_at=None, weights=None):
     """The level of each 0.1 s of a chest [P, n] whose tracks begin anew, 25 mm farther away, at a block."""
     x = np.atleast_2d(displacement_mm)
-    watch, said = MovementWatch(limit_mm_s), []
+    watch, said = MovementDetector(limit_mm_s), []
     for k in range(200):
         moved = x[:, 20 * k : 20 * k + 20] + (25 if anew_at and k >= anew_at else 0)
         w = weights[k] if weights else np.full(len(x), 1 / len(x))

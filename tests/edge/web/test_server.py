@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from edge.core.types import SstWindow
-from edge.web.feed import BEHIND, Feed
+from edge.web.feed import MAX_QUEUED_MESSAGES, Feed
 from edge.web.page import ECG_PAUSE_S, page_url
-from edge.web.server import ASKING_BYTES, MAX_CONNECTIONS
+from edge.web.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES
 from tests.helpers.publishing import wait
 from tests.helpers.web import GOOD, MOVING, Events, ecg, get, live_page, vitals, wave
 
@@ -104,14 +104,14 @@ def test_a_stopped_browser_keeps_nobody_waiting(page):
         heard_first += stopped.recv(1024)
     awake = Events(page.port)
     big = wave(T_NS, 0, 200)
-    for k in range(4 * BEHIND):
+    for k in range(4 * MAX_QUEUED_MESSAGES):
         page.waveform(big)
         page.vitals(vitals(bpm=float(k)))
         while (heard := awake.next())["event"] != "vitals":
             pass
         assert heard["heart_rate_bpm"] == k  # nothing lost, nothing late
     dropped = int(re.search(r"page_messages_dropped_total (\d+)", page_text(page)).group(1))
-    assert dropped > BEHIND
+    assert dropped > MAX_QUEUED_MESSAGES
     awake.close()
     stopped.close()
 
@@ -157,14 +157,14 @@ def answer_to(port: int, sent: bytes) -> bytes:
         (b"\x16\x03\x01\x02\x00\r\n\r\n", b"400"),  # somebody tries TLS
         (b"POST / HTTP/1.0\r\nContent-Length: 99999999\r\n\r\n", b"501"),
         (b"GET / HTTP/1.0\r\n" + b"x: y\r\n" * 200 + b"\r\n", b"431"),
-        (b"GET / HTTP/1.0\r\nx: " + b"y" * 2 * ASKING_BYTES, b""),
-        (b"GET /" + b"y" * 2 * ASKING_BYTES, b""),
+        (b"GET / HTTP/1.0\r\nx: " + b"y" * 2 * MAX_REQUEST_BYTES, b""),
+        (b"GET /" + b"y" * 2 * MAX_REQUEST_BYTES, b""),
         (b"GET / HTTP/1.0\r\nHost: \xff\xfe\r\nCookie: \xff\r\n\r\n", b"401"),
         (b"GET /healthz HTTP/1.0\r\n", b""),
     ],
 )
 def test_odd_requests_are_answered_or_left_and_nothing_is_logged(page, sent, answer, caplog, monkeypatch):
-    monkeypatch.setattr("edge.web.server.ASKING_S", 0.3)
+    monkeypatch.setattr("edge.web.server.REQUEST_TIMEOUT_S", 0.3)
     got = answer_to(page.port, sent)
     assert answer in got
     assert bool(got) == bool(answer)
@@ -173,7 +173,7 @@ def test_odd_requests_are_answered_or_left_and_nothing_is_logged(page, sent, ans
 
 
 def test_who_asks_a_letter_at_a_time_does_not_keep_the_connection(page, monkeypatch):
-    monkeypatch.setattr("edge.web.server.ASKING_S", 0.3)
+    monkeypatch.setattr("edge.web.server.REQUEST_TIMEOUT_S", 0.3)
     with socket.create_connection(("127.0.0.1", page.port)) as slow:
 
         def ended() -> bool:
@@ -187,7 +187,7 @@ def test_who_asks_a_letter_at_a_time_does_not_keep_the_connection(page, monkeypa
 
 
 def test_who_listens_may_do_so_for_longer_than_he_may_ask(page, monkeypatch):
-    monkeypatch.setattr("edge.web.server.ASKING_S", 0.3)
+    monkeypatch.setattr("edge.web.server.REQUEST_TIMEOUT_S", 0.3)
     events = Events(page.port)
     time.sleep(0.4)
     page.vitals(vitals())
@@ -225,7 +225,7 @@ def test_a_feed_drops_the_oldest_and_says_so():
     feed.send(b"nobody listens")
     with feed.listen() as heard:
         assert feed.listeners == 1
-        for k in range(BEHIND + 3):
+        for k in range(MAX_QUEUED_MESSAGES + 3):
             feed.send(b"%d" % k)
         assert next(heard) == b"3"
         assert feed.dropped == 3

@@ -22,7 +22,7 @@ from train.training import checkpoint
 from train.training.batches import Batches
 from train.training.checkpoint import CheckpointError
 from train.training.config import Data, Strategy, TrainConfig, TrainConfigError, Training, load_train_config
-from train.training.loop import Run, TrainingError
+from train.training.loop import Trainer, TrainingError
 
 CONFIG = TrainConfig(Data("none"), Training(epochs=2, steps=2, batch=4))
 
@@ -45,7 +45,7 @@ def run(recordings, folder, config=CONFIG):
     folder.mkdir(exist_ok=True)
     learn, check = (Batches([r], config.training.batch, 2, augment, 1, SST_DEFAULT)
                     for r, augment in zip(recordings, (True, False), strict=True))  # fmt: skip
-    return Run(config, folder, learn, check, {"data": "chests"})
+    return Trainer(config, folder, learn, check, {"data": "chests"})
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +57,13 @@ def finished(recordings, tmp_path_factory):
 
 
 def stop_after_an_epoch(monkeypatch):
-    real = Run._remember
+    real = Trainer._remember
 
     def remember(self, writer):
         real(self, writer)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "_remember", remember)
+    monkeypatch.setattr(Trainer, "_remember", remember)
 
 
 @pytest.mark.parametrize("strategy", ["ega", "uw", "dwa"])
@@ -159,7 +159,7 @@ def test_what_is_no_checkpoint_is_refused(finished, tmp_path, monkeypatch):
 def test_resuming_with_other_subjects_is_refused(recordings, finished):
     learn = Batches(recordings[:1], 4, 2, True, 1, SST_DEFAULT)
     with pytest.raises(TrainingError, match="train"):
-        Run(CONFIG, finished, learn, learn, {"data": "chests", "train": ["somebody else"]})
+        Trainer(CONFIG, finished, learn, learn, {"data": "chests", "train": ["somebody else"]})
 
 
 @pytest.mark.slow  # three interpreters import torch

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from edge.dsp.frontend.beamforming import Focus, can_focus, steering, voxels
+from edge.dsp.frontend.beamforming import Beamformer, can_focus, steering, voxels
 from edge.dsp.frontend.chest_finder import range_profile
 from edge.dsp.frontend.point_selection import POINTS, beat_score, choose
 from edge.twin.fmcw import Fmcw
@@ -59,8 +59,8 @@ def chest_of(mmecg):
         radar = Fmcw(mmecg, SCENES[name])
         return [range_profile(radar.frames(first, 20))[:, :, 4:57] for first in range(0, 1800, 20)]
 
-    def focused(name: str) -> Focus:
-        focus = Focus(mmecg, slice(4, 57))
+    def focused(name: str) -> Beamformer:
+        focus = Beamformer(mmecg, slice(4, 57))
         for part in profiles(name):
             focus.push(part)
         return focus

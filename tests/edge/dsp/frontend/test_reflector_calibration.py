@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge.core.types import RadarFrame
-from edge.dsp.frontend.beamforming import Focus, steering
+from edge.dsp.frontend.beamforming import Beamformer, steering
 from edge.dsp.frontend.chest_finder import range_profile
 from edge.dsp.frontend.rcg import RcgExtractor
 from edge.dsp.frontend.reflector_calibration import measure
@@ -130,7 +130,7 @@ def test_too_few_whole_frames_or_unknown_antennas_are_refused(mmecg, iwr6843):
 def test_focus_takes_the_calibration_it_is_given(mmecg):
     """A uniform factor and no bias change nothing but the unit."""
     seen = range_profile(Fmcw(mmecg, SCENES["still"]).frames(0, 1000))[:, :, 4:57]
-    plain, given = Focus(mmecg, slice(4, 57)), Focus(mmecg, slice(4, 57), Calibration(0.0, (0.5j,) * 12))
+    plain, given = Beamformer(mmecg, slice(4, 57)), Beamformer(mmecg, slice(4, 57), Calibration(0.0, (0.5j,) * 12))
     for focus in (plain, given):
         focus.push(seen)
         assert any(focus.look(10, 0.46))

@@ -82,11 +82,11 @@ def test_segments_go_in_and_answers_come_out(compact_bundle, built, device):
     read = TensorRtFromSegments(network, CudaSst(POINTS), SST_DEFAULT.segment)
     taken = device.taken
     segment = np.random.default_rng(0).standard_normal((POINTS, SST_DEFAULT.segment)).astype(np.float32)
-    on_cpu = OnnxRuntime(loaded)
+    cpu_inference = OnnxRuntime(loaded)
     for window in (segment, segment[:, ::-1]):
         expected, (seen, said) = Sst(POINTS)(window), read(window)
         assert_same_but_for_bins(seen, expected)
-        assert_alike([said], on_cpu(seen.values[None]))
+        assert_alike([said], cpu_inference(seen.values[None]))
     assert device.taken == taken
     with pytest.raises(BackendError, match=r"2 channels for an engine of 3 points: .*onnxruntime"):
         read(segment[:2])
@@ -115,9 +115,9 @@ def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, 
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed")
     on_gpu = load_network(compact_bundle, "tensorrt", built)
-    on_cpu = load_network(compact_bundle)
-    assert (on_gpu.name, on_gpu.sha256) == (on_cpu.name, on_cpu.sha256)
-    blocks = list(zip(ecg_of(on_gpu), ecg_of(on_cpu), strict=True))
+    cpu_inference = load_network(compact_bundle)
+    assert (on_gpu.name, on_gpu.sha256) == (cpu_inference.name, cpu_inference.sha256)
+    blocks = list(zip(ecg_of(on_gpu), ecg_of(cpu_inference), strict=True))
     assert len(blocks) == 4
     assert on_gpu.read
     predict, stitcher = OnnxRuntime(bundle.load(compact_bundle)), Stitcher()
