@@ -39,7 +39,7 @@ def require_start(lines: list[Line], image: Firmware) -> None:
     source = lines[-1].place
     if missing := firmware.missing():
         raise ChirpConfigError(
-            f"{source}: {_NAMES[image]} would not start ({_reply(firmware, 'sensorStart').said}): the file lacks "
+            f"{source}: {_NAMES[image]} would not start ({_reply(firmware, 'sensorStart').text}): the file lacks "
             f"{', '.join(missing)}; compare it with those in firmware_config/"
         )
 
@@ -58,7 +58,7 @@ def _reply(firmware: Awr1843Firmware, command: str) -> Reply:
 def _problem(line: Line, image: Firmware, firmware: Awr1843Firmware) -> str | None:
     """Returns what is wrong with a line, where, and what to do; None when the image accepts it."""
     reply = _reply(firmware, line.text)
-    if reply.problem is None or (line.name == "sensorStop" and reply.already):
+    if reply.problem is None or (line.name == "sensorStop" and reply.is_already_in_state):
         return None
     place, name = f"{line.place}: {line.name}", _NAMES[image]
     if line.name[0] in "#/;":
@@ -73,9 +73,9 @@ def _problem(line: Line, image: Firmware, firmware: Awr1843Firmware) -> str | No
         needed = " or ".join(map(str, counts))
         return (
             f"{place} needs {needed} numbers, has {len(line.args)} ({' '.join(line.args) or 'none'!r}); {name} of "
-            f"SDK 3.5 would answer {reply.said!r}{count_hint(line) or '; the file may be for another SDK'}"
+            f"SDK 3.5 would answer {reply.text!r}{count_hint(line) or '; the file may be for another SDK'}"
         )
-    return f"{place}: {name} would answer {reply.said!r}: {_WHY.get(line.name, reply.problem)}"
+    return f"{place}: {name} would answer {reply.text!r}: {_WHY.get(line.name, reply.problem)}"
 
 
 _WHY = {

@@ -163,7 +163,7 @@ def test_a_twin_that_cannot_have_the_cards_address(tmp_path):
 
 def test_record_without_a_radar_at_the_port_leaves_no_folder(tmp_path):
     done = radarecg("record", tmp_path / "r", "--cfg", MMECG, "--serial", tmp_path / "tty", "--card", TWIN)
-    assert_one_clear_line(done, "there is no such port", "--serial")
+    assert_one_clear_line(done, "port not found", "--serial")
     assert not (tmp_path / "r").exists()
 
 

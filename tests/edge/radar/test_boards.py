@@ -25,10 +25,10 @@ from tests.helpers.brokers import free_port
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch, caplog):
     caplog.set_level("INFO")
-    monkeypatch.setattr(control, "ANSWER_S", 0.03)
-    for name, seconds in {"_QUIET_S": 0.02, "_REPLY_S": 0.4, "_START_S": 0.4}.items():
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.03)
+    for name, seconds in {"_IDLE_TIMEOUT_S": 0.02, "_REPLY_TIMEOUT_S": 0.4, "_START_TIMEOUT_S": 0.4}.items():
         monkeypatch.setattr(awr1843, name, seconds)
-    for name, seconds in {"WATCH_S": 0.01, "RESTART_DELAY_S": 0.02, "SILENT_S": 0.05}.items():
+    for name, seconds in {"CHECK_INTERVAL_S": 0.01, "RESTART_DELAY_S": 0.02, "NO_DATA_TIMEOUT_S": 0.05}.items():
         monkeypatch.setattr(module, name, seconds)
 
 
@@ -82,8 +82,8 @@ def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, c
         assert not card.recording
     assert recorded == [True, True] * 2
     assert sent(card) == [*SET_UP, START, STOP] * 2
-    said = [record.message for record in caplog.records[: len(caplog.records) // 2]]
-    assert said == [
+    messages = [record.message for record in caplog.records[: len(caplog.records) // 2]]
+    assert messages == [
         "the card is configured (FPGA 2.8)",
         f"the radar at {radar.port} is configured with {mmecg.source}",
         "the card records",
@@ -121,7 +121,7 @@ def test_a_radar_that_does_not_start_leaves_the_card_stopped(mmecg, card, radar)
 
 
 def test_a_card_that_is_not_there_leaves_the_radar_stopped(mmecg, card, radar, monkeypatch):
-    monkeypatch.setattr(control, "ANSWER_S", 0.01)
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.01)
     with boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         left = radar._firmware
@@ -168,7 +168,7 @@ def test_a_radar_whose_firmware_fails_an_assertion_is_started_again(mmecg, card,
         radar._write("Exception: ../objectdetection.c, line 428.\n")
         wait(lambda: radar.running)
     assert (
-        "the radar said 'Exception: ../objectdetection.c, line 428.': the firmware failed an assertion" in caplog.text
+        "the radar sent 'Exception: ../objectdetection.c, line 428.': the firmware failed an assertion" in caplog.text
     )
 
 
@@ -302,13 +302,13 @@ def test_a_radar_that_cannot_be_stopped_is_said(mmecg, card, radar):
 
 
 @pytest.mark.parametrize(
-    ("finite", "said"),
+    ("finite", "message"),
     [
         ({"frames": 100}, r"some\.cfg: frameCfg: the radar stops after 100 frames \(numFrames\); set numFrames to 0"),
         ({"trigger": 2}, r"waits for a pulse .*triggerSelect 2.*set triggerSelect to 1 .*radarecg record"),
     ],
 )
-def test_what_is_to_run_needs_frames_without_end(mmecg, finite, said):
-    with pytest.raises(ChirpConfigError, match=said):
+def test_what_is_to_run_needs_frames_without_end(mmecg, finite, message):
+    with pytest.raises(ChirpConfigError, match=message):
         require_endless(frames_of(mmecg, **finite))
     require_endless(mmecg)

@@ -44,7 +44,7 @@ def test_a_chirp_file_with_fewer_antennas_takes_its_own(mmecg, text):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("0.30000", "", "factors holds 23 numbers; 24 are Re and Im for 3 TX x 4 RX"),
         ("0.30000", "0.0712 0.3", "the first number of TI's line is range_bias_m"),
@@ -61,9 +61,9 @@ def test_a_chirp_file_with_fewer_antennas_takes_its_own(mmecg, text):
         ('"""', "", "x.toml"),
     ],
 )
-def test_what_is_wrong_is_said(mmecg, text, old, new, said):
+def test_what_is_wrong_is_said(mmecg, text, old, new, message):
     assert old in text
-    with pytest.raises(CalibrationError, match=said):
+    with pytest.raises(CalibrationError, match=message):
         parse_calibration(text.replace(old, new, 1), mmecg, "x.toml")
 
 

@@ -199,5 +199,5 @@ def test_the_delay_decides_what_the_card_carries():
 def test_what_no_delay_carries_breaks_a_limit():
     chirp = fast(8, 1)
     assert "card_rate" in [limit.name for limit in broken_limits(chirp)]
-    with pytest.raises(CardError, match="no delay will do"):
+    with pytest.raises(CardError, match="no delay is short enough"):
         require_rate(chirp, CardConfig(packet_delay_us=5))

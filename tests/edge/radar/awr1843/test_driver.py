@@ -25,7 +25,7 @@ both = pytest.mark.parametrize("image", ["studio_cli", "sdk_demo"])
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    for name, seconds in {"_QUIET_S": 0.02, "_REPLY_S": 0.4, "_START_S": 0.4}.items():
+    for name, seconds in {"_IDLE_TIMEOUT_S": 0.02, "_REPLY_TIMEOUT_S": 0.4, "_START_TIMEOUT_S": 0.4}.items():
         monkeypatch.setattr(awr1843, name, seconds)
 
 
@@ -173,7 +173,7 @@ def test_a_reboot_in_the_middle_says_where_and_forgets(board, radar, image):
 @both
 def test_silence_is_an_error_with_advice(board, radar, image):
     board.silent = True
-    with pytest.raises(RadarError, match=r"no prompt at \d+ baud, nothing; check power"):
+    with pytest.raises(RadarError, match=r"no prompt at \d+ baud, no bytes received; check power"):
         radar.configure(CHIRPS[image])
     with pytest.raises(RadarError, match=re.escape(board.port)), Awr1843(board.port, image):
         pass
@@ -190,7 +190,7 @@ def test_a_board_that_hangs_at_a_command(monkeypatch):
             return answer(line)
 
         monkeypatch.setattr(board._firmware, "answer", hang)
-        with pytest.raises(RadarError, match=r"cfg:\d+: the radar answered 'nothing' to 'frameCfg .* no prompt within"):
+        with pytest.raises(RadarError, match=r"cfg:\d+: the radar replied 'nothing' to 'frameCfg .* no prompt within"):
             radar.configure(CHIRPS["studio_cli"])
 
 
@@ -207,7 +207,7 @@ REFUSALS = [
         "studio_cli",
         "lowPower 0 0",
         "lowPower 0",
-        r"x.cfg:\d+: the radar answered 'Error -51' to 'lowPower 0': wrong number",
+        r"x.cfg:\d+: the radar replied 'Error -51' to 'lowPower 0': wrong number",
     ),
     ("studio_cli", "flushCfg", "flashCfg", r"x.cfg:4: .*'Error -50' to 'flashCfg': unknown command"),
     ("studio_cli", "lvdsStreamCfg -1 0", "lvdsStreamCfg -1 1", "Error -55.*-1 0 1 0"),
@@ -218,9 +218,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("image", "old", "new", "said"), REFUSALS)
-def test_a_refused_line_is_named_with_what_to_do(radar, image, old, new, said):
-    with pytest.raises(RadarError, match=said) as raised:
+@pytest.mark.parametrize(("image", "old", "new", "message"), REFUSALS)
+def test_a_refused_line_is_named_with_what_to_do(radar, image, old, new, message):
+    with pytest.raises(RadarError, match=message) as raised:
         radar.configure(changed(image, old, new))
     assert "\n" not in str(raised.value)
     assert isinstance(raised.value, InputError)
@@ -230,15 +230,15 @@ def test_a_refused_line_is_named_with_what_to_do(radar, image, old, new, said):
 
 STARTS = [
     ("studio_cli", "profileCfg 0 77 10 6 60 0 0 65 1 256 5000 0 0 30", "Error -57.*data path"),
-    ("sdk_demo", "guiMonitor -1 0 0 0 0 0 0", "Full configuration must be provided.*correct the file as it says"),
+    ("sdk_demo", "guiMonitor -1 0 0 0 0 0 0", "Full configuration must be provided.*correct the file accordingly"),
     ("sdk_demo", "cfarFovCfg -1 1 -4 4", "Full configuration must be provided"),
 ]
 
 
-@pytest.mark.parametrize(("image", "without", "said"), STARTS)
-def test_a_start_without_all_settings_is_refused(radar, image, without, said):
+@pytest.mark.parametrize(("image", "without", "message"), STARTS)
+def test_a_start_without_all_settings_is_refused(radar, image, without, message):
     radar.configure(changed(image, without + "\n", "\n"))
-    with pytest.raises(RadarError, match=said):
+    with pytest.raises(RadarError, match=message):
         radar.start()
 
 

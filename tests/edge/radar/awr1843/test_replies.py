@@ -12,7 +12,7 @@ REPLIES = [
     (b"\xffsensorStop\nDone\n\r", None),
     (b"sensorStop\nDebug: Init Calibration Status = 0x1ffe\n\rDone\n\r", None),
     (b"sensorStop\nSkipped\n\r", None),
-    (b"sensorStap\nDone\n\r", "heard 'sensorStap'"),
+    (b"sensorStap\nDone\n\r", "response 'sensorStap'"),
     (b"sensorStop\n", "neither Done nor Error"),
     (b"", "neither Done nor Error"),
     (b"sensorStop\r\nDone\r\n", None),
@@ -28,7 +28,7 @@ REPLIES = [
     (b"sensorStopError -52\n\r", "out of place"),
     (b"sensor\x00top\nDone\n\r", "line is noisy"),
     (b"sensorStop\nException: a.c, line 7.\n\rDone\n\r", "assertion"),
-    (b"sensorStop\nError -204\n\r", "front end refused"),
+    (b"sensorStop\nError -204\n\r", "front end rejected"),
     *((f"sensorStop\nError {number}\n\r".encode(), re.escape(text)) for number, text in ERRORS.items()),
 ]
 
@@ -40,17 +40,17 @@ def test_replies(raw, problem):
 
 
 @pytest.mark.parametrize(
-    "heard",
+    "response",
     [b"mmwDemo:/>", b"\n\rmmwDemo:/>\n", b"mmwDemo:\\>", b"CLI:/>", b"\rtrackDemo:/> ", b"\xffmmwDemo:/>"],
 )
-def test_prompts_of_other_images(heard):
-    assert PROMPT.search(heard)
-    assert not BANNER.search(heard)
+def test_prompts_of_other_images(response):
+    assert PROMPT.search(response)
+    assert not BANNER.search(response)
 
 
-@pytest.mark.parametrize("heard", [b"mmwDemo:/", b"/>", b"Error: x > y", b"profileCfg 0 77"])
-def test_no_prompts(heard):
-    assert not PROMPT.search(heard)
+@pytest.mark.parametrize("response", [b"mmwDemo:/", b"/>", b"Error: x > y", b"profileCfg 0 77"])
+def test_no_prompts(response):
+    assert not PROMPT.search(response)
 
 
 @pytest.mark.parametrize("greeting", [b"xWR18xx MMW Demo 03.05.00.04", b"*" * 42, b"AWR18xx MMW Demo 02.00"])

@@ -86,7 +86,7 @@ def test_without_its_rest_a_frame_is_given_up_as_it_is():
     _, packets = capture()
     assert assemble(assembler, packets[:-1]) == []
     assert assembler.has_begun_frame
-    assert [(frame.seq, frame.received) for frame in assembler.give_up()] == [(0, 16016)]
+    assert [(frame.seq, frame.received) for frame in assembler.flush()] == [(0, 16016)]
     assert assemble(assembler, packets[-1:], 1e9 + 1) == []
 
 
@@ -226,7 +226,7 @@ def test_a_card_is_known_by_its_address_and_its_reply_by_its_code(answer):
 
 
 def test_another_host_is_not_the_card(monkeypatch):
-    monkeypatch.setattr(control, "ANSWER_S", 0.05)
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.05)
     with (
         responder(lambda message: [(("127.0.0.9", 0), reply_to(message))]) as port,
         Card(CardConfig(CARD, HOST, port)) as card,
@@ -236,7 +236,7 @@ def test_another_host_is_not_the_card(monkeypatch):
 
 
 def test_a_card_that_takes_longer_than_a_request_is_repeated_has_answered(monkeypatch):
-    monkeypatch.setattr(control, "ANSWER_S", 0.02)
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.02)
     waiting = []
 
     def late(message):

@@ -22,7 +22,7 @@ HOST, CARD = "127.0.0.1", "127.0.0.2"  # both loopback: card and host use the sa
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr(control, "ANSWER_S", 0.05)
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.05)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def test_a_playback_card_is_refused(card, monkeypatch):
 
 
 def test_a_refusal_names_command_and_card(card, emulated):
-    with pytest.raises(CardError, match=rf"{CARD}:{emulated.control_port} refused RECORD_START"):
+    with pytest.raises(CardError, match=rf"{CARD}:{emulated.control_port} rejected RECORD_START"):
         card.start()
 
 

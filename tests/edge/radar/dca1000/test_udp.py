@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from edge.radar.dca1000.udp import BATCH, Batched, OneByOne, open_socket, receiver
+from edge.radar.dca1000.udp import BATCH, BatchReceiver, SingleReceiver, open_socket, receiver
 from edge.twin.card import EmulatedCard, Packetizer
 
 
-@pytest.mark.parametrize("kind", [OneByOne, Batched])
+@pytest.mark.parametrize("kind", [SingleReceiver, BatchReceiver])
 def test_both_receivers_take_what_waits(kind):
     with open_socket("127.0.0.1", 0) as source:
         receiver = kind(source, 1466)
@@ -40,7 +40,7 @@ class Unstamped(socket.socket):
 
 def test_where_datagrams_are_not_stamped_they_are_taken_all_the_same():
     with Unstamped(socket.AF_INET, socket.SOCK_DGRAM) as source:
-        assert isinstance(receiver(source, 1466), OneByOne)
+        assert isinstance(receiver(source, 1466), SingleReceiver)
 
 
 def test_a_small_buffer_is_said_with_its_remedy(caplog, monkeypatch):
