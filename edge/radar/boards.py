@@ -181,7 +181,7 @@ class _Boards:
         if self._data_lost:
             self._stop()  # at once: lost bytes are not counted, so all later frames start at a wrong byte
             raise CardError("the card lost data")
-        self._radar.listen()
+        self._radar.check_for_reboot()
         expects_silence = self._chirp.trigger == HARDWARE_TRIGGER or self.has_sent_all()
         if not expects_silence and min(self._silence_s(), time.monotonic() - self._started_s) > NO_DATA_TIMEOUT_S:
             raise CardError(

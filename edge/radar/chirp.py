@@ -164,7 +164,7 @@ def require_heartbeat(chirp: ChirpConfig) -> None:
     """Raises ChirpConfigError when a heartbeat cannot be measured with these frames; called by `run` and `replay`."""
     if chirp.frame_rate_hz < MIN_FRAME_RATE_HZ:
         raise ChirpConfigError(
-            f"{chirp.source}: {chirp.frame_rate_hz:g} frames a second are too few to measure a heartbeat; "
+            f"{chirp.source}: {chirp.frame_rate_hz:g} frames a second are too few to see a heartbeat; "
             f"at least {MIN_FRAME_RATE_HZ:g} are needed"
         )
     chest_bins(chirp)

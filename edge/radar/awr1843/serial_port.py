@@ -63,8 +63,5 @@ def _advice(error: OSError) -> str:
     if error.errno == errno.EACCES:
         return "permission denied; add yourself to its group (sudo usermod -aG dialout $USER) and log in again"
     if error.errno == errno.ENOENT:
-        return (
-            "port not found; connect the radar's USB cable and switch its power on, "
-            f"or correct {PORT_OPTION_HINT}"
-        )
+        return f"port not found; connect the radar's USB cable and switch its power on, or correct {PORT_OPTION_HINT}"
     return f"{error.strerror or error}; close the other program that uses it, or correct {PORT_OPTION_HINT}"

@@ -66,7 +66,9 @@ def require_rate(chirp: ChirpConfig, card: CardConfig) -> None:
     if carried >= chirp.rate_bit_s:
         return
     longest = max_packet_delay_us(chirp)
-    advice = f"set it to {longest} or less" if longest else "no delay is short enough: take fewer frames, loops or samples"
+    advice = (
+        f"set it to {longest} or less" if longest else "no delay is short enough: take fewer frames, loops or samples"
+    )
     raise CardError(
         f"{chirp.source} sends {chirp.rate_bit_s / 1e6:.0f} Mbit/s, the card carries {carried / 1e6:.0f} with "
         f"packet_delay_us = {card.packet_delay_us} (dca1000.toml); {advice}"

@@ -30,10 +30,10 @@ def test_a_bare_file_needs_its_chirp_file(tmp_path):
         open_recording(tmp_path / "x.bin")
 
 
-@pytest.mark.parametrize(("size", "said"), [(0, "empty file"), (12287, "holds no whole frame of 12288 bytes")])
-def test_a_bare_file_without_a_frame_is_said(tmp_path, mmecg, size, said):
+@pytest.mark.parametrize(("size", "message"), [(0, "empty file"), (12287, "contains no complete frame of 12288 bytes")])
+def test_a_bare_file_without_a_frame_is_said(tmp_path, mmecg, size, message):
     (tmp_path / "x.bin").write_bytes(bytes(size))
-    with pytest.raises(RecordingError, match=said):
+    with pytest.raises(RecordingError, match=message):
         open_recording(tmp_path / "x.bin", cfg=mmecg.source)
 
 
@@ -45,7 +45,7 @@ def test_a_bare_file_that_ends_within_a_frame_loses_only_that_frame(tmp_path, mm
     assert b"".join(frame.data for frame in frames) == data[:-over]
     assert [frame.seq for frame in frames] == list(range(249))
     assert all(frame.complete for frame in frames)
-    assert f"after the last whole frame of 12288 bytes come {over} bytes" in caplog.text
+    assert f"{over} bytes follow the last complete frame of 12288 bytes" in caplog.text
 
 
 def test_replay_takes_the_whole_frames_of_a_cut_file(tmp_path, iwr6843, capsys, caplog):

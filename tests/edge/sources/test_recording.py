@@ -151,7 +151,7 @@ def test_recording_into_a_used_folder_is_refused(folder, mmecg):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda f: (f / "meta.json").unlink(), "meta.json is missing"),
         (lambda f: (f / "meta.json").write_text("{"), "damaged"),
@@ -159,13 +159,13 @@ def test_recording_into_a_used_folder_is_refused(folder, mmecg):
             lambda f: (f / "meta.json").write_text(json.dumps({"format": "x/9", "iq_order": "sdk", "frame_bytes": 1})),
             "format 'x/9'",
         ),
-        (lambda f: (f / "frames.idx").write_bytes(b""), "no whole frame"),
+        (lambda f: (f / "frames.idx").write_bytes(b""), "no complete frame"),
     ],
 )
-def test_damage_is_said(folder, mmecg, damage, said):
+def test_damage_is_said(folder, mmecg, damage, message):
     write(folder, mmecg, [raw(0, mmecg.frame_bytes)])
     damage(folder)
-    with pytest.raises(RecordingError, match=said):
+    with pytest.raises(RecordingError, match=message):
         open_recording(folder)
 
 

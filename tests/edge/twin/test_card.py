@@ -59,7 +59,7 @@ class Host:
 
     def ask(self, command, payload=b""):
         self.control.sendto(request(command, payload), (CARD, self.card.control_port))
-        self.card.answer()
+        self.card.serve()
         return [parse_reply(reply) for reply in taken(self.control)]
 
     def record(self, clock):
@@ -102,13 +102,13 @@ def test_the_rest_is_held_back_for_two_seconds(host, clock):
     host.card.send(bytes(16384))
     assert [len(packet) for packet in taken(host.data)] == [1466] * 11
     clock.now_s += 1.99
-    host.card.answer()
+    host.card.serve()
     assert taken(host.data) == []
     clock.now_s += 0.01
-    host.card.answer()
+    host.card.serve()
     assert [packet[:10].hex() for packet in taken(host.data)] == ["0c000000903e00000000"]
     clock.now_s += 60
-    host.card.answer()
+    host.card.serve()
     assert taken(host.data) == []
     host.card.send(bytes(1456))
     assert [struct.unpack_from("<II", packet) for packet in taken(host.data)] == [(13, 16384)]
@@ -117,7 +117,7 @@ def test_the_rest_is_held_back_for_two_seconds(host, clock):
 def test_there_is_no_short_packet_where_bytes_fill_packets(host, clock):
     host.card.send(bytes(2 * 1456))
     clock.now_s += 60
-    host.card.answer()
+    host.card.serve()
     assert [len(packet) for packet in taken(host.data)] == [1466, 1466]
 
 
@@ -126,7 +126,7 @@ def test_a_stopped_card_sends_nothing_more(host, clock):
     taken(host.data)
     host.ask(Command.RECORD_STOP)
     clock.now_s += 3
-    host.card.answer()
+    host.card.serve()
     host.card.send(bytes(1456))
     assert taken(host.data) == []
 
@@ -139,7 +139,7 @@ def test_the_packet_delay_bounds_the_rate(clock, delay_us):
     host.card.send(bytes(1456 * 10_000))
     for _ in range(100):
         clock.now_s += 0.001
-        host.card.answer()
+        host.card.serve()
     host.close()
     assert len(wire.sent) * 1456 * 8 == pytest.approx(card_rate_bit_s(delay_us) * 0.11, rel=0.01)
 
@@ -152,7 +152,7 @@ def test_a_full_memory_loses_bytes_before_they_are_counted_and_says_so(clock):
         host.card.send(bytes(100 * 1456))  # at once: what leaves meanwhile is the burst
     for _ in range(10):
         clock.now_s += 0.001
-        host.card.answer()
+        host.card.serve()
     host.close()
     assert [parse_reply(each) for each in wire.sent if len(each) == 8] == [(Command.SYSTEM_ERROR, DATA_LOST)]
     packets = [each for each in wire.sent if len(each) > 8]

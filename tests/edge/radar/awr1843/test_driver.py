@@ -183,13 +183,13 @@ def test_silence_is_an_error_with_advice(board, radar, image):
 
 def test_a_board_that_hangs_at_a_command(monkeypatch):
     with Awr1843Emulator("studio_cli") as board, Awr1843(board.port, "studio_cli") as radar:
-        answer = board._firmware.answer
+        answer = board._firmware.execute
 
         def hang(line):
             board.silent = line.startswith("frameCfg")
             return answer(line)
 
-        monkeypatch.setattr(board._firmware, "answer", hang)
+        monkeypatch.setattr(board._firmware, "execute", hang)
         with pytest.raises(RadarError, match=r"cfg:\d+: the radar replied 'nothing' to 'frameCfg .* no prompt within"):
             radar.configure(CHIRPS["studio_cli"])
 
@@ -261,6 +261,6 @@ def test_settings_for_a_running_radar_are_not_lost_in_silence(radar, image):
 def test_a_file_for_the_other_firmware_is_refused_before_anything_is_sent():
     with Awr1843Emulator("studio_cli") as board, Awr1843(board.port, "studio_cli") as radar:
         board.received.clear()
-        with pytest.raises(RadarError, match="is for sdk_demo, the port is open for studio_cli"):
+        with pytest.raises(RadarError, match="is for sdk_demo, but the port is open for studio_cli"):
             radar.configure(CHIRPS["sdk_demo"])
         assert board.received == []

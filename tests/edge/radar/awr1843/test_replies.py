@@ -12,7 +12,7 @@ REPLIES = [
     (b"\xffsensorStop\nDone\n\r", None),
     (b"sensorStop\nDebug: Init Calibration Status = 0x1ffe\n\rDone\n\r", None),
     (b"sensorStop\nSkipped\n\r", None),
-    (b"sensorStap\nDone\n\r", "response 'sensorStap'"),
+    (b"sensorStap\nDone\n\r", "received 'sensorStap'"),
     (b"sensorStop\n", "neither Done nor Error"),
     (b"", "neither Done nor Error"),
     (b"sensorStop\r\nDone\r\n", None),
@@ -24,8 +24,8 @@ REPLIES = [
     (b"Debug: Temperature = 71\n\rsensorStop\nDebug: a\n\rDebug: b\n\rDone\n\r", None),
     (b"BSS is up\n\rDone\n\r", None),  # chatter, and no echo
     (b"sensorStop\nIgnored: Sensor is already stopped\n\rDone\n\r", "already in that state"),  # as an xWR1843 has it
-    (b"sensorStop\nError: -52\n\r", "out of place"),
-    (b"sensorStopError -52\n\r", "out of place"),
+    (b"sensorStop\nError: -52\n\r", "invalid or out of range"),
+    (b"sensorStopError -52\n\r", "invalid or out of range"),
     (b"sensor\x00top\nDone\n\r", "line is noisy"),
     (b"sensorStop\nException: a.c, line 7.\n\rDone\n\r", "assertion"),
     (b"sensorStop\nError -204\n\r", "front end rejected"),

@@ -117,7 +117,7 @@ def running():
     with Awr1843Emulator("studio_cli") as board, Awr1843(board.port, "studio_cli") as radar:
         radar.configure(MMECG)
         radar.start()
-        radar.listen()  # hears nothing
+        radar.check_for_reboot()  # no output
         yield board, radar
 
 
@@ -125,7 +125,7 @@ def test_a_failed_assertion_while_running_is_said_in_the_radars_words(running):
     board, radar = running
     board._write("Exception: ../objectdetection.c, line 428.\n")
     with pytest.raises(RadarError, match=r"'Exception: \.\./objectdetection\.c, line 428\.'.*reboot the radar"):
-        radar.listen()
+        radar.check_for_reboot()
     with pytest.raises(RadarError, match="configure the radar first"):
         radar.start()
 
@@ -134,7 +134,7 @@ def test_what_the_radar_says_unasked_is_logged(running, caplog):
     board, radar = running
     board._write("Debug: Temperature = 71\n")
     board._send(PROMPT)
-    radar.listen()
-    radar.listen()
+    radar.check_for_reboot()
+    radar.check_for_reboot()
     messages = [record.message for record in caplog.records]
     assert messages == [f"{board.port}: unexpected output of the radar: 'Debug: Temperature = 71'"]

@@ -143,7 +143,7 @@ def four_lanes():
     ("content", "reason"),
     [
         (cascade(), "4 radars in a cascade"),
-        (four_lanes(), "4 LVDS lanes, of another board"),
+        (four_lanes(), "4 LVDS lanes, another board"),
         (export(waveformType="advancedFrameChirp"), r"mmWaveDevices\[0\].*dfeDataOutputMode must be 1"),
         (export(rlAdcOutCfg_t={"fmt": {"b2AdcBits": 2, "b2AdcOutFmt": 0}}), "rlAdcOutCfg_t: adcCfg .*16 bit, complex"),
         (export(rlFrameCfg_t={"chirpStartIdx": 0}), "not as mmWave Studio exports it"),

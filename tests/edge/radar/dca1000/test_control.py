@@ -33,7 +33,7 @@ def answering(**settings):
 
     def answer():
         while not stopped.wait(0.002):
-            emulated.answer()
+            emulated.serve()
 
     thread = threading.Thread(target=answer)
     thread.start()
@@ -135,7 +135,7 @@ def test_nobody_there_is_said():
 
 
 def test_a_host_address_that_is_not_ours_is_said():
-    with pytest.raises(CardError, match=r"from 192\.0\.2\.1:4096 .*192\.0\.2\.1/24"):
+    with pytest.raises(CardError, match=r"bind 192\.0\.2\.1:4096 .*192\.0\.2\.1/24"):
         Card(CardConfig(host_address="192.0.2.1"))
 
 
