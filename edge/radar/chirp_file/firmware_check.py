@@ -64,8 +64,8 @@ def _problem(line: Line, image: Firmware, firmware: Awr1843Firmware) -> str | No
     if line.name[0] in "#/;":
         return f"{place}: a comment must begin with % ({name} reads {line.name!r} as a command)"
     if line.name not in COMMANDS[image]:
-        close = get_close_matches(line.name.lower(), [known.lower() for known in COMMANDS[image]], 1)
-        meant = next((known for known in COMMANDS[image] if known.lower() in close), None)
+        close = get_close_matches(line.name.lower(), [name.lower() for name in COMMANDS[image]], 1)
+        meant = next((command for command in COMMANDS[image] if command.lower() in close), None)
         advice = f"did you mean {meant}?" if meant else "remove the line, or correct its spelling"
         return f"{place} is not a command of {name}, for which the file is written; {advice}"
     counts = COMMANDS[image][line.name]

@@ -21,7 +21,7 @@ PACKET_BYTES = 1472
 PAYLOAD_BYTES = 1456  # radar data per packet
 TICKS_PER_US = 125  # FPGA ticks of 8 ns; some tools send microseconds instead, which is 125 times too short
 STATUS = {
-    0: "no LVDS data: the radar is not streaming (sensorStart missing or refused, or lanes not set to two)",
+    0: "no LVDS data: the radar is not streaming (sensorStart missing or rejected, or lanes not set to two)",
     1: "no header in the LVDS data",
     2: "EEPROM failure",
     3: "SD card missing",

@@ -1,4 +1,4 @@
-"""Bare captures: cut, in packets, of chirp files that could not be made here, of several transmitters at once."""
+"""Bare captures: truncated, in packets, of chirp files for replay only, with several transmitters at once."""
 
 import json
 import struct
@@ -31,7 +31,7 @@ def test_a_bare_file_needs_its_chirp_file(tmp_path):
 
 
 @pytest.mark.parametrize(("size", "message"), [(0, "empty file"), (12287, "contains no complete frame of 12288 bytes")])
-def test_a_bare_file_without_a_frame_is_said(tmp_path, mmecg, size, message):
+def test_a_bare_file_without_a_frame_is_reported(tmp_path, mmecg, size, message):
     (tmp_path / "x.bin").write_bytes(bytes(size))
     with pytest.raises(RecordingError, match=message):
         open_recording(tmp_path / "x.bin", cfg=mmecg.source)
@@ -127,7 +127,7 @@ def test_a_chirp_file_that_breaks_limits_of_making_is_replayed(tmp_path):
 
 
 def test_transmitters_that_fire_together_are_replayed_as_one(tmp_path, mmecg, capsys):
-    """The echo of both is the sum of what each would have seen."""
+    """The echo of both transmitters is the sum of their single echoes."""
     text = mmecg.text.replace("chirpCfg 0 0 0 0 0 0 0 1", "chirpCfg 0 0 0 0 0 0 0 5")
     (tmp_path / "both.cfg").write_text(text.replace("frameCfg 0 2 1 0 5 1 0", "frameCfg 0 0 1 0 20 1 0"))
     with pytest.raises(LimitError, match=r"TX1 and TX3.* only a recording may have several"):

@@ -1,4 +1,4 @@
-"""Recording to the last frame: when it ends, and what it waits for; the boards are made up, the packets are real."""
+"""Recording up to the last frame: when it ends and what it waits for, with simulated boards and real packets."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ FRAME = 12288  # 8.4 packets: the last frame's rest is held back
 
 
 class MadeUpBoards:
-    """The radar sends `count` frames when started; once the radar is stopped, the card sends what it held back."""
+    """The radar sends `count` frames when started; when the radar is stopped, the card sends the rest."""
 
     def __init__(self, data, count, ours=True, lost=()):
         self.card = EmulatedCard(("127.0.0.1", data.port), tail_s=0.0)

@@ -1,4 +1,4 @@
-"""Files of capture programs: streams, packet records and UDP payloads, whole and damaged, in one file and in parts."""
+"""Files of capture programs: streams, packet records and UDP payloads, intact or damaged, in one or several parts."""
 
 import struct
 
@@ -15,7 +15,7 @@ SIZE = 5000  # of the pieces that are cut out
 
 
 def as_records(packets: list[bytes]) -> list[bytes]:
-    """As mmWave Studio writes them: the bytes of data stand after the number."""
+    """Packet records as mmWave Studio writes them: the number of data bytes follows the sequence number."""
     return [packet[:4] + struct.pack("<I", len(packet) - 10) + packet[4:] for packet in packets]
 
 
@@ -53,7 +53,7 @@ def test_packets_are_recognised_and_their_data_is_the_stream(save, kind, extra):
 
 
 def test_the_first_bytes_of_a_real_raw_file():
-    """Its first words as int16, of a public report: 1, 0, 1456, 0, 0, 0, 0."""
+    """The first words of such a file as int16, from a public report: 1, 0, 1456, 0, 0, 0, 0."""
     first = as_records(packets_of(STREAM))[0]
     assert struct.unpack_from("<7h", first) == (1, 0, 1456, 0, 0, 0, 0)
 

@@ -1,4 +1,4 @@
-"""Captures laid out as other boards and programs do: each is named, and what the card sends is never refused."""
+"""Captures in the layouts of other boards and programs: each is detected; the card's own layout is never rejected."""
 
 import numpy as np
 import pytest

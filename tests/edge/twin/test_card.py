@@ -1,4 +1,4 @@
-"""The emulated card: its pace, its memory, what it holds back, and when it does not listen."""
+"""The emulated card: data rate, memory, delayed last packet, and when it ignores requests."""
 
 import socket
 import struct
@@ -34,7 +34,7 @@ def clock(monkeypatch):
 
 
 class Wire:
-    """Instead of the card's socket: a wire that holds any number of packets."""
+    """Replaces the card's socket: stores any number of packets."""
 
     def __init__(self):
         self.sent = []
@@ -47,7 +47,7 @@ class Wire:
 
 
 class Host:
-    """A host that sets the card up and takes what it sends."""
+    """A host that configures the card and receives its packets."""
 
     def __init__(self, delay_us=25, **settings):
         self.data, self.control = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
@@ -81,7 +81,7 @@ class Host:
 
 
 def taken(source):
-    """What waits; loopback delivers before the sender's call returns."""
+    """Returns the waiting datagrams; loopback delivers before the sender's call returns."""
     out = []
     while True:
         try:
@@ -144,7 +144,7 @@ def test_the_packet_delay_bounds_the_rate(clock, delay_us):
     assert len(wire.sent) * 1456 * 8 == pytest.approx(card_rate_bit_s(delay_us) * 0.11, rel=0.01)
 
 
-def test_a_full_memory_loses_bytes_before_they_are_counted_and_says_so(clock):
+def test_a_full_memory_loses_bytes_before_they_are_counted_and_reports_it(clock):
     host = Host(memory_bytes=20 * 1456)
     host.record(clock)
     wire = host.wired()

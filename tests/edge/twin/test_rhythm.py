@@ -1,4 +1,4 @@
-"""Rhythms, ECG and heart of the twin: beats where they should be, and what follows them."""
+"""Rhythms, ECG and heart of the twin: beat times, and the signals derived from them."""
 
 import itertools
 from dataclasses import replace
@@ -140,7 +140,7 @@ def test_systole_is_shorter_after_a_short_cycle():
     assert closure_s(0.5) == pytest.approx(ejection * np.sqrt(0.5), abs=2e-3)
 
 
-def test_beats_differ_only_as_much_as_they_are_told_to():
+def test_beats_differ_only_as_much_as_configured():
     t_s = np.arange(0, 0.8, 1e-3)
 
     def shapes(mechanics: Mechanics) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The radar's serial console: dialogues byte for byte over a real pseudo terminal, and every way they can fail."""
+"""The radar's driver over a real pseudo terminal, byte for byte, and all its failures."""
 
 import os
 import re
@@ -73,7 +73,7 @@ def test_configure_sends_the_file_as_it_is_and_start_and_stop_start_and_stop(ima
         radar.stop()  # harmless
         radar.start()  # with the same settings
         assert [line for line in board.received if line.startswith("sensorStart")] == ["sensorStart", "sensorStart 0"]
-        radar.configure(CHIRPS[image])  # stops it first, as the file says
+        radar.configure(CHIRPS[image])  # the file stops the radar first
         radar.start()
         assert happened == ["start", "stop", "start", "stop", "start"]
 
@@ -148,7 +148,7 @@ def test_a_console_that_differs_is_understood(image, console):
 
 
 @both
-def test_a_reboot_in_the_middle_says_where_and_forgets(board, radar, image):
+def test_a_reboot_during_configuration_is_located_and_clears_the_settings(board, radar, image):
     board.reboot_at = "profileCfg"
     chirp = CHIRPS[image]
     with pytest.raises(RadarRebootError, match=f":{line_of(chirp, 'profileCfg')}: the radar rebooted at 'profileCfg"):
@@ -195,7 +195,7 @@ def test_a_board_that_hangs_at_a_command(monkeypatch):
 
 
 @both
-def test_a_pulled_cable_is_said(board, radar, image):
+def test_a_pulled_cable_is_reported(board, radar, image):
     radar.configure(CHIRPS[image])
     board.close()
     with pytest.raises(RadarError, match=r"failed .*check the USB cable"):

@@ -1,4 +1,4 @@
-"""What the radar says, read as text: each kind of reply, and what is wrong with it."""
+"""Parsing of the radar's replies: every kind of reply and the errors derived from it."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The radar's serial port: finding it, opening it, listening at it while the radar runs."""
+"""The radar's serial port: finding it, opening it, and checking its output while the radar runs."""
 
 import contextlib
 import errno
@@ -90,11 +90,11 @@ def test_a_port_that_babbles_is_not_read_for_ever(monkeypatch):
 
     thread = threading.Thread(target=babble)
     thread.start()
-    begun = time.monotonic()
+    started_s = time.monotonic()
     try:
         with Awr1843(os.ttyname(slave), "studio_cli") as radar, pytest.raises(RadarError, match="the radar replied"):
             radar.configure(MMECG)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - started_s < 3
     finally:
         stopped.set()
         thread.join()
@@ -113,7 +113,7 @@ def test_two_programs_cannot_hold_the_port():
 
 @pytest.fixture
 def running():
-    """A board whose frames run, and the radar object that started them."""
+    """A board that is sending frames, and the driver that started it."""
     with Awr1843Emulator("studio_cli") as board, Awr1843(board.port, "studio_cli") as radar:
         radar.configure(MMECG)
         radar.start()
@@ -121,7 +121,7 @@ def running():
         yield board, radar
 
 
-def test_a_failed_assertion_while_running_is_said_in_the_radars_words(running):
+def test_a_failed_assertion_while_running_is_reported(running):
     board, radar = running
     board._write("Exception: ../objectdetection.c, line 428.\n")
     with pytest.raises(RadarError, match=r"'Exception: \.\./objectdetection\.c, line 428\.'.*reboot the radar"):
@@ -130,7 +130,7 @@ def test_a_failed_assertion_while_running_is_said_in_the_radars_words(running):
         radar.start()
 
 
-def test_what_the_radar_says_unasked_is_logged(running, caplog):
+def test_unexpected_output_is_logged(running, caplog):
     board, radar = running
     board._write("Debug: Temperature = 71\n")
     board._send(PROMPT)

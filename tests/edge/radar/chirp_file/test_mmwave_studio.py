@@ -13,7 +13,7 @@ STARTS_NOTHING = {"source": "", "text": "", "firmware": None, "iq_order": "", "a
 
 
 def export(**rf):
-    """What mmWave Studio exports for awr1843_mmecg.cfg; `rf` replaces parts of rfConfig."""
+    """Returns mmWave Studio's JSON export of awr1843_mmecg.cfg; `rf` replaces parts of rfConfig."""
     profile = {
         "profileId": 0,
         "pfVcoSelect": "0x0",
@@ -55,7 +55,7 @@ def export(**rf):
 
 
 def tabs(chirp_index=0, **more):
-    """What mmWave Studio saves as XML for one transmitter of awr1843_mmecg.cfg; `more` replaces parameters."""
+    """Returns mmWave Studio's XML for one transmitter of awr1843_mmecg.cfg; `more` replaces parameters."""
     sections = {
         "channel": {"rx0En": 1, "rx1En": 1, "rx2En": 1, "rx3En": 1, "tx0En": 1, "tx1En": 1, "tx2En": 1},
         "adc": {"bitsVal": 2, "formatVal": 1, "IQSwap": 0},
@@ -88,7 +88,7 @@ def tabs(chirp_index=0, **more):
 
 @pytest.fixture
 def load(tmp_path):
-    """Loads a file of mmWave Studio, as it would be for replay."""
+    """Loads a file of mmWave Studio as for replay."""
 
     def load(content, for_replay=True):
         path = tmp_path / "x.mmwave.json"
@@ -161,7 +161,7 @@ def four_lanes():
         (tabs(numAdcSamples="many"), "not as mmWave Studio exports it"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_line(load, content, reason):
+def test_what_cannot_be_read_is_reported_in_one_line(load, content, reason):
     with pytest.raises(ChirpConfigError, match=reason) as raised:
         load(content)
     assert "\n" not in str(raised.value)

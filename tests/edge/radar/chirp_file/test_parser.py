@@ -1,4 +1,4 @@
-"""Chirp files: numbers against the fact sheet, every limit, and the messages for bad files."""
+"""Parsing of chirp files: derived numbers against the fact sheet, every limit, and the messages for bad files."""
 
 import math
 from dataclasses import replace
@@ -168,7 +168,7 @@ def test_limits_hold_on_their_boundary():
         (changed("adcCfg 2 1", "adcCfg 1 1"), "16 bit, complex"),
     ],
 )
-def test_a_bad_file_is_said_in_one_line(text, message):
+def test_a_bad_file_is_reported_in_one_line(text, message):
     with pytest.raises(ChirpConfigError, match=message) as raised:
         require_limits(parse_chirp(text, source="x.cfg"))
     assert "\n" not in str(raised.value)

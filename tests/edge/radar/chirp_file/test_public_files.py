@@ -1,4 +1,4 @@
-"""Chirp files as people write them: accepted where the radar accepts them, otherwise refused with the true reason."""
+"""Public chirp files: accepted if the radar accepts them, otherwise rejected with the correct reason."""
 
 import re
 from dataclasses import replace
@@ -250,7 +250,7 @@ def test_the_labs_files_are_known_as_such_and_can_be_replayed(load, line, lab):
         (DEMO.replace("guiMonitor -1 1 0 0 0 0 0\n", "").replace("guiMonitor -1 0 0 0 0 0 0\n", ""), "sdk_demo"),
     ],
 )
-def test_the_firmware_is_told_by_all_commands(load, text, image):
+def test_the_firmware_is_detected_from_all_commands(load, text, image):
     assert load(text, for_replay=True).firmware == image
 
 

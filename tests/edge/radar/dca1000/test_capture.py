@@ -1,6 +1,6 @@
-"""The card as public captures show it (FPGA 2.8): replies and data come from port 1024, a stream's rest after 2.00 s.
+"""The card's behaviour in public captures (FPGA 2.8): sends from port 1024, and the rest of a stream after 2.00 s.
 
-Also what a card, its host or the way between them may do beside: other ports and hosts, late, doubled and odd replies.
+Also other behaviour of card, host and network: other ports and hosts; late, repeated and malformed replies.
 """
 
 import socket
@@ -66,7 +66,7 @@ def test_a_stream_of_one_small_frame_is_a_stream(frame_bytes):
 
 
 def test_a_stream_goes_on_behind_a_short_packet():
-    """As when each frame waits for a pulse; the sequence is then no longer the byte count's."""
+    """As with a hardware trigger; sequence and byte count then no longer correspond."""
     assembler, released = FrameAssembler(FRAME), []
     for number in range(4):
         _, packets = capture(1, 1 + 12 * number, FRAME * number)
@@ -91,7 +91,7 @@ def test_without_its_rest_a_frame_is_given_up_as_it_is():
 
 
 def test_a_new_recording_does_not_complete_the_frame_of_the_last():
-    """Full packets behind a pause are not its rest, even where the byte count fits."""
+    """Full packets after a pause are not the rest of a stream, even if the byte count fits."""
     assembler = FrameAssembler(FRAME)
     _, packets = capture(3)
     assemble(assembler, packets[:16])
@@ -101,7 +101,7 @@ def test_a_new_recording_does_not_complete_the_frame_of_the_last():
 
 @pytest.mark.parametrize("period_s", [0.15, 0.5, 1.342])
 def test_slow_frames_are_whole(iwr6843, period_s):
-    """The end of one comes with the beginning of the next, a period later."""
+    """The end of a frame arrives with the beginning of the next one, a period later."""
     _, packets = capture(10)
     spread = [(period_s * (((k + 1) * 1456 - 1) // FRAME), packet) for k, (_, packet) in enumerate(packets[:-1])]
     chirp = replace(iwr6843, frame_period_s=period_s)
@@ -114,7 +114,7 @@ def receive(port):
 
 
 def test_the_rest_is_waited_for_over_a_real_socket_from_any_port():
-    """In real time, once: the emulated card's own two seconds, and a packet each from a port of its own."""
+    """In real time: with the emulated card's delay of two seconds, and each packet from a different port."""
     data, packets = capture()
     port = DataPort(HOST, 0, FRAME)
     for t_s, packet in packets:
@@ -160,7 +160,7 @@ def test_live_a_gap_is_silence_and_what_comes_late_is_dropped():
 
 @contextmanager
 def responder(answer, source=(CARD, 1024)):
-    """Listens at the card's control port; `answer(request)` yields (socket's address or None, reply)."""
+    """Receives at the card's control port; `answer(request)` yields (socket's address or None, reply)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind((CARD, 0))
         listening.settimeout(0.02)
@@ -265,18 +265,18 @@ def test_replies_as_captured(wire, reply):
 
 
 def test_card_and_host_are_two_addresses(tmp_path):
-    """A request to oneself looks like a reply."""
+    """A request sent to the own address looks like a reply."""
     (tmp_path / "card.toml").write_text('card_address = "192.168.33.30"')
     with pytest.raises(CardError, match=r"card\.toml: .*both 192\.168\.33\.30"):
         load_card(tmp_path / "card.toml")
 
 
-def test_the_emulated_card_sends_from_1024_or_says_from_where(caplog):
+def test_the_emulated_card_sends_from_1024_or_reports_its_port(caplog):
     caplog.set_level("INFO")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.4", 1024))
         EmulatedCard((HOST, free_port()), ("127.0.0.4", 0)).close()
-    assert "as 1024 cannot be had" in caplog.text
+    assert "as 1024 is not available" in caplog.text
     card = EmulatedCard((HOST, free_port()), ("127.0.0.4", 0))
     assert card._data.getsockname() == ("127.0.0.4", 1024)
     card.close()
