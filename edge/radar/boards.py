@@ -92,7 +92,7 @@ class _Boards:
         self._chirp, self._serial, self._stack = chirp, serial, stack
         self._stopping = threading.Event()
         self._monitor_thread: threading.Thread | None = None
-        self._is_stopped: set[str] = set()
+        self._stopped_boards: set[str] = set()
         self._data_lost = False
         self._pause_s = RESTART_DELAY_S
         self._card = stack.enter_context(Card(card, self._on_card_status))
@@ -136,7 +136,7 @@ class _Boards:
         log.info("the radar at %s is configured with %s", self._radar.port, self._chirp.source)
 
     def _start(self) -> None:
-        self._is_stopped.clear()
+        self._stopped_boards.clear()
         self._card.start()
         self._data_lost = False  # an earlier loss belongs to an earlier recording
         log.info("the card records")
@@ -151,7 +151,7 @@ class _Boards:
 
     def _stop_board(self, name: Literal["radar", "card"]) -> bool:
         """Stops a board unless it is stopped already. Logs a failure and returns False."""
-        if name in self._is_stopped:
+        if name in self._stopped_boards:
             return True
         try:
             (self._radar if name == "radar" else self._card).stop()
@@ -159,7 +159,7 @@ class _Boards:
             log.error("the %s was not stopped: %s", name, error)
             return False
         log.info("the %s is stopped", name)
-        self._is_stopped.add(name)
+        self._stopped_boards.add(name)
         return True
 
     def _on_card_status(self, bits: int) -> None:

@@ -18,12 +18,12 @@ from edge.radar.awr1843.replies import (
     FIXED_AFTER_START,
     PROMPT,
     Reply,
-    lines_of,
+    split_lines,
 )
 from edge.radar.awr1843.serial_port import AUTO, PORT_OPTION_HINT, RadarError, find_port, open_port
 from edge.radar.chirp import ChirpConfig, Firmware
 from edge.radar.chirp_file.command_lines import command_lines
-from edge.radar.chirp_file.firmware_check import unsendable
+from edge.radar.chirp_file.firmware_check import find_send_error
 
 _REPLY_TIMEOUT_S = 3.0
 _START_TIMEOUT_S = 10.0  # sensorStart calibrates the front end first
@@ -49,7 +49,7 @@ class Awr1843:
         self.firmware = firmware
         self._configured: dict[str, str] = {}  # the FIXED_AFTER_START commands that were last sent
         self._started_with: dict[str, str] = {}  # those commands as they were at the first start
-        self._new_settings = False
+        self._has_new_settings = False
         self._serial = open_port(self.port, BAUD[firmware], _IDLE_TIMEOUT_S, _REPLY_TIMEOUT_S)
         try:
             self._synchronize()
@@ -94,7 +94,7 @@ class Awr1843:
         for location, line in commands:
             self._execute(line, location, _REPLY_TIMEOUT_S)
         self._configured = {line.split()[0]: line for _, line in commands if line.split()[0] in FIXED_AFTER_START}
-        self._new_settings = True
+        self._has_new_settings = True
 
     def start(self) -> None:
         """Starts the frames, after a `stop` with the same settings. Start the card's recording first.
@@ -107,10 +107,10 @@ class Awr1843:
         if not self._configured:
             raise RadarError(f"{self.port}: sensorStart requires settings; configure the radar first")
         # The stock demo rejects 'sensorStart' without an argument when no setting changed since sensorStop.
-        command = "sensorStart" if self._new_settings else "sensorStart 0"
+        command = "sensorStart" if self._has_new_settings else "sensorStart 0"
         self._execute(command, self.port, _START_TIMEOUT_S)
         self._started_with = self._started_with or self._configured
-        self._new_settings = False
+        self._has_new_settings = False
 
     def stop(self) -> None:
         """Stops the frames; has no effect when they are stopped. Raises RadarError when the radar does not stop."""
@@ -127,7 +127,7 @@ class Awr1843:
         if BANNER.search(response):
             self._reset_state()
             raise RadarRebootError(f"{self.port}: the radar rebooted; check its power (5 V, 3 A)")
-        if text := " ".join(lines_of(PROMPT.sub(b"", response))):
+        if text := " ".join(split_lines(PROMPT.sub(b"", response))):
             if EXCEPTION in response:
                 self._reset_state()
                 raise RadarError(f"{self.port}: the radar sent {text!r}: {ASSERTED}")
@@ -206,7 +206,7 @@ class Awr1843:
         return RadarError(f"{self.port} failed ({error}); check the USB cable and the power, then open it again")
 
     def _reset_state(self) -> None:
-        self._configured, self._started_with, self._new_settings = {}, {}, False
+        self._configured, self._started_with, self._has_new_settings = {}, {}, False
 
 
 def _is_answered(response: bytes, command: str) -> bool:
@@ -217,6 +217,6 @@ def _is_answered(response: bytes, command: str) -> bool:
 def _commands(chirp: ChirpConfig) -> list[tuple[str, str]]:
     """Returns ('file:line', command) of each line to send: single spaces, without comments and sensorStart."""
     lines = command_lines(chirp.text, chirp.source)
-    if wrong := next(filter(None, map(unsendable, lines)), None):
+    if wrong := next(filter(None, map(find_send_error, lines)), None):
         raise RadarError(wrong)
     return [(line.place, line.text) for line in lines if line.name != "sensorStart"]

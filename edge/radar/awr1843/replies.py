@@ -45,7 +45,7 @@ _REPLY_PATTERN = re.compile(r"Done\b|Error|Exception|Ignored|Skipped\b|Debug|'.*
 _MIN_GARBLED_SIMILARITY = 0.6  # above this ratio a line counts as a corrupted echo of the command
 
 
-def lines_of(raw: bytes) -> tuple[str, ...]:
+def split_lines(raw: bytes) -> tuple[str, ...]:
     """Splits the firmware's output into lines, which end with LF CR; bytes that are not text become '?'."""
     text = re.sub(rb"[^ -~\r\n]", b"?", raw).decode("ascii")
     return tuple(line for part in re.split(r"[\r\n]+", text) if (line := part.strip()))
@@ -62,7 +62,7 @@ class Reply:
     def parse(command: str, raw: bytes) -> Reply:
         """Parses the output before the prompt. The reply may follow the echo on the same line."""
         lines: list[str] = []
-        for line in lines_of(raw):
+        for line in split_lines(raw):
             echo, found, rest = line.partition(command)
             if found and _REPLY_PATTERN.match(rest.strip()):
                 lines += [echo + found, rest.strip()]

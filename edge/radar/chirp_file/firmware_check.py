@@ -26,7 +26,7 @@ def require_accepted(lines: list[Line], image: Firmware) -> None:
                 f"{start.place}: sensorStart comes before settings ({line.name} at {line.place}), which a running "
                 "radar rejects; put it at the end of the file"
             )
-        if problem := unsendable(line) or _problem(line, image, firmware):
+        if problem := find_send_error(line) or _problem(line, image, firmware):
             raise ChirpConfigError(problem)
 
 
@@ -44,7 +44,7 @@ def require_start(lines: list[Line], image: Firmware) -> None:
         )
 
 
-def unsendable(line: Line) -> str | None:
+def find_send_error(line: Line) -> str | None:
     """Returns why a line cannot be sent to the console at all; None when it can."""
     if line.text.isascii() and len(line.text) <= LINE_CHARS:
         return None

@@ -61,7 +61,7 @@ class _Stream(NamedTuple):
     """Properties that all packets of one stream share: the sender, and the offset between sequence and byte count."""
 
     sender: Hashable
-    ahead: int  # (sequence * PAYLOAD_BYTES - byte count), modulo the sequence's 32 bits
+    sequence_offset: int  # (sequence * PAYLOAD_BYTES - byte count), modulo the sequence's 32 bits
 
 
 class _Stray(NamedTuple):
@@ -69,9 +69,9 @@ class _Stray(NamedTuple):
     start: int
     packet: Datagram
 
-    def near(self, other: _Stray, pause_ns: int) -> bool:
-        soon = self.packet.t_ns - other.packet.t_ns <= pause_ns
-        return soon and self.stream == other.stream and abs(self.start - other.start) <= NEAR_BYTES
+    def is_near(self, other: _Stray, pause_ns: int) -> bool:
+        is_soon = self.packet.t_ns - other.packet.t_ns <= pause_ns
+        return is_soon and self.stream == other.stream and abs(self.start - other.start) <= NEAR_BYTES
 
 
 class FrameAssembler:
@@ -95,7 +95,7 @@ class FrameAssembler:
         """Number of datagrams that are not packets, or that come from another sender than the current stream's."""
 
     @property
-    def has_begun_frame(self) -> bool:
+    def has_incomplete_frame(self) -> bool:
         """Whether a frame is incomplete and not released yet."""
         return bool(self._slots)
 
@@ -109,27 +109,27 @@ class FrameAssembler:
         end = start + len(data) - HEADER.size
         missing = MAX_PACKET_BYTES - len(data)  # to a full packet; only the last packet of a stream is short
         stream = _Stream(sender, (sequence * PAYLOAD_BYTES - start) % (PAYLOAD_BYTES << 32))
-        fits = stream == self._stream and abs(start - self._end) <= NEAR_BYTES
+        is_near = stream == self._stream and abs(start - self._end) <= NEAR_BYTES
         silence_ns = t_ns - self._last_ns
-        is_tail = bool(missing) and fits and self._pause_ns < silence_ns <= self._tail_ns
-        paused = silence_ns > self._pause_ns and not is_tail
-        released = self.flush() if paused else []
-        if not (paused or self._stream is None or sender == self._stream.sender):
+        is_tail = bool(missing) and is_near and self._pause_ns < silence_ns <= self._tail_ns
+        is_after_pause = silence_ns > self._pause_ns and not is_tail
+        released = self.flush() if is_after_pause else []
+        if not (is_after_pause or self._stream is None or sender == self._stream.sender):
             return released + self._ignore(packet)
-        if sequence == 1 and start == 0 and (paused or not (self._stream or self._strays)):
+        if sequence == 1 and start == 0 and (is_after_pause or not (self._stream or self._strays)):
             self._strays.clear()
             self._join(_Stray(stream, start, packet))  # at once: a short recording may have no packets to confirm it
-        elif self._strays or not fits:
+        elif self._strays or not is_near:
             # Strays may come within NEAR_BYTES of the stream: a card restarted soon after its start sends such.
             stray = _Stray(stream, start, packet)
-            if not fits or stray.near(self._strays[-1], self._pause_ns):
+            if not is_near or stray.is_near(self._strays[-1], self._pause_ns):
                 return released + self._handle_stray(stray)
         self._strays.clear()
         # The card delays a tail: its bytes were sampled together with those before them.
         sampled_ns = self._last_ns if is_tail else t_ns
         self._last_ns = t_ns
         if missing and end > self._end:
-            self._stream = stream._replace(ahead=(stream.ahead + missing) % (PAYLOAD_BYTES << 32))
+            self._stream = stream._replace(sequence_offset=(stream.sequence_offset + missing) % (PAYLOAD_BYTES << 32))
         self._end = max(self._end, end)
         self._place(start, memoryview(data)[HEADER.size :], sampled_ns)
         return released + self._ready()
@@ -149,15 +149,15 @@ class FrameAssembler:
 
         After RESYNC_PACKETS consecutive strays near each other a jump is assumed, and they are placed.
         """
-        if self._strays and not stray.near(self._strays[-1], self._pause_ns):
+        if self._strays and not stray.is_near(self._strays[-1], self._pause_ns):
             self._strays.clear()
         if stray.start not in [other.start for other in self._strays]:
             self._strays.append(stray._replace(packet=stray.packet._replace(data=bytes(stray.packet.data))))
         if len(self._strays) < RESYNC_PACKETS:
             return []
         strays, self._strays = sorted(self._strays, key=lambda each: each.start), []
-        first, soon = strays[0], stray.packet.t_ns - self._last_ns <= self._pause_ns
-        if soon and first.stream == self._stream and 2 * NEAR_BYTES < first.start < self._end:
+        first, is_soon = strays[0], stray.packet.t_ns - self._last_ns <= self._pause_ns
+        if is_soon and first.stream == self._stream and 2 * NEAR_BYTES < first.start < self._end:
             # Without a pause only a recording's beginning is a restart. These are late; place those that fit.
             fitting = [each for each in strays if abs(each.start - self._end) <= NEAR_BYTES]
             return [frame for each in fitting for frame in self.push(each.packet)]

@@ -22,7 +22,7 @@ DEFAULT_DATA_PORT = 4098
 # The card sends a frame as a burst of 0.2 ms. Waiting this long after the first packet lets one wake-up of the thread
 # read the whole burst, which is far smaller than the receive buffer.
 COALESCE_S = 0.001
-QUEUE_FRAMES = 2000
+MAX_QUEUED_FRAMES = 2000
 SILENCE_S = 0.1
 FINISH_TIMEOUT_S = 2 * TAIL_S  # applies when the radar keeps streaming although it was stopped
 
@@ -116,11 +116,11 @@ class DataPort:
         """Whether the stream was stopped and is complete; `silence_s` is the time since the last packet."""
         if self._finish_s is None:
             return False
-        timeout_s = self._flush_timeout_s if self._assembler.has_begun_frame else SILENCE_S
+        timeout_s = self._flush_timeout_s if self._assembler.has_incomplete_frame else SILENCE_S
         return silence_s > timeout_s or time.monotonic() - self._finish_s > FINISH_TIMEOUT_S
 
     def _enqueue(self, frames: list[RawFrame]) -> None:
         for frame in frames:
             self._last_frame_s = time.monotonic()
-            if self._frames.qsize() < QUEUE_FRAMES:  # further frames are dropped and count as lost downstream
+            if self._frames.qsize() < MAX_QUEUED_FRAMES:  # further frames are dropped and count as lost downstream
                 self._frames.put(frame)

@@ -274,7 +274,7 @@ def test_a_radar_that_has_sent_its_frames_or_waits_for_pulses_is_left_alone(mmec
         driven.start(lambda: polls.append(1) or 99.0)
         wait(lambda: driven.has_sent_all() or "trigger" in finite)
         seen = len(card.requests)
-        card.report(1 << 0)  # a status, as proof that the boards were watched since
+        card.report(1 << 0)  # a status, to prove that the boards were monitored since
         wait(lambda: caplog.text.count("the card reports") == 1)
         card.report(1 << 0)
         wait(lambda: caplog.text.count("the card reports") == 2)
@@ -305,7 +305,7 @@ def test_a_radar_that_cannot_be_stopped_is_reported(mmecg, card, radar):
     ("finite", "message"),
     [
         ({"frames": 100}, r"some\.cfg: frameCfg: the radar stops after 100 frames \(numFrames\); set numFrames to 0"),
-        ({"trigger": 2}, r"waits for a pulse .*triggerSelect 2.*set triggerSelect to 1 .*radarecg record"),
+        ({"trigger": 2}, r"needs a hardware trigger pulse .*triggerSelect 2.*set triggerSelect to 1 .*radarecg record"),
     ],
 )
 def test_what_is_to_run_needs_frames_without_end(mmecg, finite, message):

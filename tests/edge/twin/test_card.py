@@ -149,7 +149,7 @@ def test_a_full_memory_loses_bytes_before_they_are_counted_and_reports_it(clock)
     host.record(clock)
     wire = host.wired()
     for _ in range(20):
-        host.card.send(bytes(100 * 1456))  # at once: what leaves meanwhile is the burst
+        host.card.send(bytes(100 * 1456))  # at once: only the burst is sent meanwhile
     for _ in range(10):
         clock.now_s += 0.001
         host.card.serve()

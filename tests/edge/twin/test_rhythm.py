@@ -172,4 +172,4 @@ def test_a_breath_goes_in_and_out_and_moves_nothing_in_the_pause():
     assert not moved[(t_s > 3.5) & (t_s < 10)].any()
     assert [breaths.state(at_s) for at_s in (0.0, 1.5, 5.0)] == [1, -1, 1]
     acceleration = np.diff(moved, 2)
-    assert np.abs(np.diff(acceleration)).max() < 0.1 * np.abs(acceleration).max()  # no edge that sounds like a beat
+    assert np.abs(np.diff(acceleration)).max() < 0.1 * np.abs(acceleration).max()  # no step that looks like a beat

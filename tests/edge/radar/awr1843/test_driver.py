@@ -86,12 +86,12 @@ def test_configure_sends_the_file_as_it_is_and_start_and_stop_start_and_stop(ima
 def test_what_is_fixed_by_the_first_start_needs_a_reboot(board, radar, image, old, new):
     radar.configure(CHIRPS[image])
     other = changed(image, old, new)
-    radar.configure(other)  # not started yet: may change
+    radar.configure(other)  # not started yet: changes are allowed
     radar.configure(CHIRPS[image])
     radar.start()
     with pytest.raises(RadarError, match=rf"x.cfg:\d+: '{new}' differs from '{old}'.*reboot the radar"):
         radar.configure(other)
-    radar.configure(CHIRPS[image])  # the same still may
+    radar.configure(CHIRPS[image])  # the same settings are allowed
     board.reboot()
     radar.configure(other)
 

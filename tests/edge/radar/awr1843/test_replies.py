@@ -23,7 +23,7 @@ REPLIES = [
     (b"\n\r\n\rsensorStop\n\n\n\rDone\n\r\n\r", None),
     (b"Debug: Temperature = 71\n\rsensorStop\nDebug: a\n\rDebug: b\n\rDone\n\r", None),
     (b"BSS is up\n\rDone\n\r", None),  # chatter, and no echo
-    (b"sensorStop\nIgnored: Sensor is already stopped\n\rDone\n\r", "already in that state"),  # as an xWR1843 has it
+    (b"sensorStop\nIgnored: Sensor is already stopped\n\rDone\n\r", "already in that state"),  # prompt of an xWR1843
     (b"sensorStop\nError: -52\n\r", "invalid or out of range"),
     (b"sensorStopError -52\n\r", "invalid or out of range"),
     (b"sensor\x00top\nDone\n\r", "line is noisy"),

@@ -102,7 +102,7 @@ def test_the_json_gives_what_the_same_cfg_gives(load, mmecg):
     chirp = load(export())
     assert replace(chirp, **STARTS_NOTHING) == replace(mmecg, **STARTS_NOTHING)
     assert chirp.iq_order == "studio"
-    assert load(export(), for_replay=False).frame_bytes == 12288  # others may start the boards
+    assert load(export(), for_replay=False).frame_bytes == 12288  # another program may start the boards
 
 
 def test_the_order_of_the_words_follows_the_iq_swap(load):
@@ -143,7 +143,7 @@ def four_lanes():
     ("content", "reason"),
     [
         (cascade(), "4 radars in a cascade"),
-        (four_lanes(), "4 LVDS lanes, another board"),
+        (four_lanes(), "4 LVDS lanes .another board"),
         (export(waveformType="advancedFrameChirp"), r"mmWaveDevices\[0\].*dfeDataOutputMode must be 1"),
         (export(rlAdcOutCfg_t={"fmt": {"b2AdcBits": 2, "b2AdcOutFmt": 0}}), "rlAdcOutCfg_t: adcCfg .*16 bit, complex"),
         (export(rlFrameCfg_t={"chirpStartIdx": 0}), "not as mmWave Studio exports it"),

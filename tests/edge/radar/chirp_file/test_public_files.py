@@ -165,7 +165,7 @@ def test_the_check_and_the_radar_agree_on_every_line_left_out_doubled_or_cut(loa
                 accepted = True
             except ChirpConfigError as error:
                 if isinstance(error, LimitError) or "no chirpCfg defines" in str(error):
-                    continue  # refused by the front end, not by the command line
+                    continue  # rejected by the front end, not by the command line
                 accepted = False
             radar = Awr1843Firmware(image)
             sent = [command for _, command in _commands(replace(mmecg, source="x", text=changed))]

@@ -20,7 +20,7 @@ from edge.radar.dca1000.udp import Datagram
 from edge.twin.card import TAIL_S, EmulatedCard
 from tests.helpers.brokers import free_port
 
-HOST, CARD = "127.0.0.1", "127.0.0.5"  # an address of this file's own: port 1024 can be had only once
+HOST, CARD = "127.0.0.1", "127.0.0.5"  # an address of this file's own: port 1024 can be bound only once
 FRAME = 16384  # of the capture: eleven full packets and 368 bytes
 
 
@@ -51,7 +51,7 @@ def test_the_last_frame_is_whole_and_of_the_time_it_was_taken(frames):
     released = assemble(FrameAssembler(FRAME), packets)
     assert b"".join(bytes(frame.data) for frame in released) == data
     assert all(frame.complete for frame in released)
-    assert released[-1].t_ns == round((1e9 + packets[-2][0]) * 1e9)  # the card held it back
+    assert released[-1].t_ns == round((1e9 + packets[-2][0]) * 1e9)  # the card delayed it
 
 
 @pytest.mark.parametrize("frame_bytes", [256, 1456, 1520, 3200])
@@ -85,7 +85,7 @@ def test_without_its_rest_a_frame_is_given_up_as_it_is():
     assembler = FrameAssembler(FRAME)
     _, packets = capture()
     assert assemble(assembler, packets[:-1]) == []
-    assert assembler.has_begun_frame
+    assert assembler.has_incomplete_frame
     assert [(frame.seq, frame.received) for frame in assembler.flush()] == [(0, 16016)]
     assert assemble(assembler, packets[-1:], 1e9 + 1) == []
 
@@ -191,7 +191,7 @@ def reply_to(message, status=0):
     return message[:4] + status.to_bytes(2, "little") + bytes.fromhex("aaee")
 
 
-# What a card may send in answer to a request, and still have answered it.
+# Datagrams that a card may send in addition to its reply.
 ODDITIES = {
     "from port 1024": lambda message: [(None, reply_to(message))],
     "from any port": lambda message: [((CARD, 0), reply_to(message))],
@@ -215,7 +215,7 @@ ODDITIES = {
 @pytest.mark.parametrize("answer", ODDITIES.values(), ids=ODDITIES.keys())
 def test_a_card_is_known_by_its_address_and_its_reply_by_its_code(answer):
     def answers(message):
-        if message[2] == 0x0E:  # the version, 2.9, as a capture of another card has it
+        if message[2] == 0x0E:  # the version, 2.9, as in a capture of another card
             return [(sender, bytes.fromhex("5aa50e008204aaee")) for sender, _ in answer(message)][-1:]
         return answer(message)
 

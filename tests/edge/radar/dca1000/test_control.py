@@ -17,7 +17,7 @@ CONNECT, VERSION, RESET = "5AA509000000AAEE", "5AA50E000000AAEE", "5AA501000000A
 GEN, PACKET = "5AA50300060001020102031EAAEE", "5AA50B000600C005350C0000AAEE"
 START, STOP = "5AA505000000AAEE", "5AA506000000AAEE"
 SET_UP = [CONNECT, VERSION, RESET, CONNECT, GEN, CONNECT, PACKET]
-HOST, CARD = "127.0.0.1", "127.0.0.2"  # both loopback: card and host use the same port number, as in life
+HOST, CARD = "127.0.0.1", "127.0.0.2"  # both loopback: card and host use the same port number, as real ones do
 
 
 @pytest.fixture(autouse=True)

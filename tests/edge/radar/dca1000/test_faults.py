@@ -61,7 +61,9 @@ def test_any_order_with_any_loss_never_invents_a_byte(data, first_byte):
 def test_whatever_the_faults_frames_rise_and_are_true(faults):
     frames = marked_frames(0, 40)
     packets = packets_of(frames)
-    beginning = 2 * NEAR_BYTES // 1456 + 1  # these, much too late, look like a restart: that they say 0 is all there is
+    beginning = (
+        2 * NEAR_BYTES // 1456 + 1
+    )  # these very late packets look like a restart: only their count of 0 shows it
     released = assemble(packets[:beginning] + FaultyLink(faults).push(packets[beginning:]))
     assert_true(released, frames)
     numbers = [frame.seq for frame in released]
@@ -122,7 +124,7 @@ def test_a_few_packets_held_up_together_are_no_restart(late, by):
     assert_true(released, frames)
     assert assembler.restarts == 0
     assert [frame.seq for frame in released] == list(range(len(released)))
-    assert sum(not frame.complete for frame in released) <= 3  # what came too late spans as many
+    assert sum(not frame.complete for frame in released) <= 3  # late packets span as many
 
 
 def test_the_time_of_a_frame_is_that_of_its_last_packet():
@@ -142,7 +144,7 @@ def test_a_clock_that_is_set_costs_one_frame_at_most(at, by_s):
         t_ns = 10**18 + k * 500_000 + (by_s * 10**9 if k >= at else 0)
         released += assembler.push(Datagram(packet, "card", t_ns))
     assert_true(released, frames)
-    assert len(released) >= 17  # the last few wait for what comes after them
+    assert len(released) >= 17  # the last frames wait for later packets
     assert sum(not frame.complete for frame in released) <= 1
     assert assembler.restarts == 0
 
@@ -158,7 +160,7 @@ def test_faults_restart_and_wrap_over_a_real_socket():
             if k % 20 == 0:
                 time.sleep(0.002)
         card.restart()
-        time.sleep(1.25 * PAUSE_NS / 1e9)  # as every card makes one
+        time.sleep(1.25 * PAUSE_NS / 1e9)  # as every card does
     card.close()
     released = []
     for frame in port.frames():
@@ -205,7 +207,7 @@ def test_no_frame_is_of_two_recordings_wherever_the_card_restarts(way):
         data = np.frombuffer(frame.data, np.uint8)
         assert np.count_nonzero(data) == frame.received
         true = [data == np.frombuffer(frames[frame.seq], np.uint8) for frames in originals]
-        assert any(np.all(same | (data == 0)) for same in true)  # what is there is one recording's, all of it
+        assert any(np.all(same | (data == 0)) for same in true)  # all bytes received belong to one recording
 
 
 @given(st.integers(20, 90), st.integers(0, 11))
