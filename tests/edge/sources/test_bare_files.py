@@ -51,7 +51,9 @@ def test_a_bare_file_that_ends_within_a_frame_loses_only_that_frame(tmp_path, mm
 def test_replay_takes_the_whole_frames_of_a_cut_file(tmp_path, iwr6843, capsys, caplog):
     (tmp_path / "x.bin").write_bytes(bytes(31 * iwr6843.frame_bytes + 800))
     assert rate_of(capsys, tmp_path / "x.bin", iwr6843.source)["frames_lost"] == 31  # of zeros
-    assert f"800 bytes follow the last complete frame of {iwr6843.frame_bytes} bytes: the recording ended" in caplog.text
+    assert (
+        f"800 bytes follow the last complete frame of {iwr6843.frame_bytes} bytes: the recording ended" in caplog.text
+    )
 
 
 def test_a_bare_file_of_whole_frames_needs_no_note(tmp_path, mmecg, caplog):
