@@ -1,9 +1,9 @@
-"""The radar and the capture card together: made ready, started in the order that loses nothing, watched, and stopped.
+"""Configures, starts, monitors and stops the radar and the capture card together.
 
-The card records first and the radar streams last, so that byte 0 is the first byte of a frame; at the end the same
-backwards. The data port is to be opened in between: no sooner, or it hears what an earlier program left streaming.
-Between the two stops the card sends the rest of the stream, after two seconds: whoever wants the last frame stops the
-radar with `stop_radar`, and leaves when the rest has come.
+Start order: card, then radar, so that byte 0 is the first byte of a frame. Stop order: radar, then card. Open the data
+port after configuring and before starting: earlier, it would receive a stream that another program left running.
+The card sends the rest of the stream two seconds after the radar has stopped. To receive the last frame, call
+`stop_radar` and leave the context when the rest has arrived.
 """
 
 from __future__ import annotations
@@ -21,62 +21,62 @@ from edge.radar.chirp import HARDWARE_TRIGGER, SOFTWARE_TRIGGER, ChirpConfig, Ch
 from edge.radar.dca1000.control import Card, CardConfig, CardError, log_status
 from edge.radar.dca1000.messages import DATA_LOST
 
-WATCH_S = 0.2
-SILENT_S = 3.0  # frames come every 0.1 s at least
-RESTART_DELAY_S = 0.5  # after a failure, until the boards are started again; after each further failure twice as long
-MOST_AGAIN_S = 60.0
-STEADY_S = 30.0  # boards that ran as long as this had been started well
+CHECK_INTERVAL_S = 0.2
+NO_DATA_TIMEOUT_S = 3.0  # the frame period is at most 0.1 s
+RESTART_DELAY_S = 0.5  # from a failure to the restart of the boards; doubles with each further failure
+MAX_RESTART_DELAY_S = 60.0
+STABLE_RUN_S = 30.0  # after a run of this length the restart delay is reset
 
 log = logging.getLogger(__name__)
 
 
 Silence = Callable[[], float]
-"""Tells for how long no data has come, s."""
+"""Returns the time since data last arrived, s."""
 
 
 class Boards(Protocol):
-    """Both boards, made ready."""
+    """Both boards, configured and ready to start."""
 
     def start(self, silence_s: Silence) -> None:
-        """Starts them, given the silence. Raises RadarError and CardError; both are then stopped."""
+        """Starts both boards. Raises RadarError and CardError; both are then stopped."""
 
     def stop_radar(self) -> bool:
-        """Ends the frames, but not the card's recording; False when they may go on coming."""
+        """Stops the frames, but not the card's recording. Returns False when frames may continue."""
 
     def has_sent_all(self) -> bool:
-        """Whether the radar was started for a number of frames, and has had the time for them."""
+        """Whether the radar was started for a fixed number of frames and enough time for them has passed."""
 
 
 @contextmanager
 def boards(chirp: ChirpConfig, serial: str | None, card: CardConfig) -> Iterator[Boards]:
-    """Configures both boards for `chirp` and yields them; leaving stops them.
+    """Configures both boards for `chirp` and yields them; on exit they are stopped.
 
-    `serial` is the radar's command port or "auto"; without it the boards are someone else's to start and stop.
+    `serial` is the radar's command port or "auto"; without it, radarecg neither starts nor stops the boards.
     Raises RadarError and CardError; both boards are then stopped.
     """
     if serial is None:
-        yield _OthersBoards()
+        yield _ExternalBoards()
         return
-    with ExitStack() as opened:
-        yield _Boards(chirp, serial, card, opened)
+    with ExitStack() as stack:
+        yield _Boards(chirp, serial, card, stack)
 
 
 def require_endless(chirp: ChirpConfig) -> None:
-    """Raises ChirpConfigError when the radar would stop by itself, or wait for somebody's pulses."""
+    """Raises ChirpConfigError when the radar would stop after a number of frames, or needs a hardware trigger."""
     if chirp.frames:
         problem = f"the radar stops after {chirp.frames} frames (numFrames); set numFrames to 0"
     elif chirp.trigger == HARDWARE_TRIGGER:
-        problem = "each frame waits for a pulse at a pin of the radar (triggerSelect 2); set triggerSelect to 1"
+        problem = "each frame needs a hardware trigger pulse (triggerSelect 2); set triggerSelect to 1"
     else:
         return
     raise ChirpConfigError(f"{chirp.source}: frameCfg: {problem} for frames without end, or use `radarecg record`")
 
 
-class _OthersBoards:
-    """Boards that somebody else starts and stops."""
+class _ExternalBoards:
+    """Boards that another program starts and stops."""
 
     def start(self, silence_s: Silence) -> None:
-        log.info("no serial port of the radar is given: the boards are not driven, others start them")
+        log.info("no serial port is given for the radar: radarecg does not start the boards")
 
     def stop_radar(self) -> bool:
         return False
@@ -86,44 +86,44 @@ class _OthersBoards:
 
 
 class _Boards:
-    """Both boards, configured. `opened` ends what is begun here, last things first."""
+    """Both boards, configured. The clean-up steps are registered on `stack`, which runs them in reverse order."""
 
-    def __init__(self, chirp: ChirpConfig, serial: str, card: CardConfig, opened: ExitStack) -> None:
-        self._chirp, self._serial, self._opened = chirp, serial, opened
-        self._leaving = threading.Event()
-        self._watcher: threading.Thread | None = None
-        self._is_stopped: set[str] = set()
+    def __init__(self, chirp: ChirpConfig, serial: str, card: CardConfig, stack: ExitStack) -> None:
+        self._chirp, self._serial, self._stack = chirp, serial, stack
+        self._stopping = threading.Event()
+        self._monitor_thread: threading.Thread | None = None
+        self._stopped_boards: set[str] = set()
         self._data_lost = False
         self._pause_s = RESTART_DELAY_S
-        self._card = opened.enter_context(Card(card, self._hear))
+        self._card = stack.enter_context(Card(card, self._on_card_status))
         self._open_radar()
-        opened.callback(lambda: self._radar.close())  # the one then open
+        stack.callback(lambda: self._radar.close())  # a restart replaces self._radar
         self._configure()
 
     def start(self, silence_s: Silence) -> None:
-        """Card, then radar; from then on both are watched."""
+        """Starts the card, then the radar, then the monitoring of both."""
         self._silence_s = silence_s
-        self._opened.callback(self._stop)
+        self._stack.callback(self._stop)
         self._start()
-        self._watcher = threading.Thread(target=self._watch, name="boards", daemon=True)
-        self._watcher.start()
-        self._opened.callback(self._end_watch)
+        self._monitor_thread = threading.Thread(target=self._monitor, name="boards", daemon=True)
+        self._monitor_thread.start()
+        self._stack.callback(self._stop_monitoring)
 
     def stop_radar(self) -> bool:
-        """See Boards; from then on nothing is started again."""
-        self._end_watch()
+        """See Boards. Monitoring ends: the boards are not restarted afterwards."""
+        self._stop_monitoring()
         return self._stop_board("radar")
 
     def has_sent_all(self) -> bool:
-        """See Boards; a radar that waits for pulses has all the time."""
+        """See Boards. Always False with a hardware trigger: the time of its pulses is unknown."""
         frames_s = self._chirp.frames * self._chirp.frame_period_s
-        software = self._chirp.trigger == SOFTWARE_TRIGGER
-        return software and frames_s > 0 and time.monotonic() - self._started_s > frames_s
+        is_software = self._chirp.trigger == SOFTWARE_TRIGGER
+        return is_software and frames_s > 0 and time.monotonic() - self._started_s > frames_s
 
-    def _end_watch(self) -> None:
-        self._leaving.set()
-        if self._watcher:
-            self._watcher.join()
+    def _stop_monitoring(self) -> None:
+        self._stopping.set()
+        if self._monitor_thread:
+            self._monitor_thread.join()
 
     def _open_radar(self) -> None:
         self._radar = Awr1843(self._serial, self._chirp.image)
@@ -136,22 +136,22 @@ class _Boards:
         log.info("the radar at %s is configured with %s", self._radar.port, self._chirp.source)
 
     def _start(self) -> None:
-        self._is_stopped.clear()
+        self._stopped_boards.clear()
         self._card.start()
-        self._data_lost = False  # what was, was of an earlier recording
+        self._data_lost = False  # an earlier loss belongs to an earlier recording
         log.info("the card records")
         self._radar.start()
         self._started_s = time.monotonic()
         log.info("the radar streams")
 
     def _stop(self) -> None:
-        """What fails to stop is said and does not keep the other from stopping."""
+        """Stops both boards. A failure is logged and does not prevent stopping the other board."""
         for name in ("radar", "card"):
             self._stop_board(name)
 
     def _stop_board(self, name: Literal["radar", "card"]) -> bool:
-        """Unless it is stopped already. False when it does not stop, which is said."""
-        if name in self._is_stopped:
+        """Stops a board unless it is stopped already. Logs a failure and returns False."""
+        if name in self._stopped_boards:
             return True
         try:
             (self._radar if name == "radar" else self._card).stop()
@@ -159,48 +159,53 @@ class _Boards:
             log.error("the %s was not stopped: %s", name, error)
             return False
         log.info("the %s is stopped", name)
-        self._is_stopped.add(name)
+        self._stopped_boards.add(name)
         return True
 
-    def _hear(self, bits: int) -> None:
-        """A status of the card."""
+    def _on_card_status(self, bits: int) -> None:
+        """Logs an asynchronous status of the card and records a data loss."""
         log_status(bits)
         self._data_lost |= bool(bits & DATA_LOST)
 
-    def _watch(self) -> None:
-        """Starts both anew whenever frames no longer come, or no longer are what they seem."""
-        while not self._leaving.wait(WATCH_S):
+    def _monitor(self) -> None:
+        """Restarts both boards when frames stop arriving or a board reports an error."""
+        while not self._stopping.wait(CHECK_INTERVAL_S):
             try:
                 self._check()
             except (InputError, OSError) as error:
-                self._start_again(error)
+                self._restart(error)
 
     def _check(self) -> None:
-        """Hands on what the card reports. Raises RadarError and CardError when the boards must be started again."""
+        """Processes the card's reports. Raises RadarError and CardError when the boards must be restarted."""
         self._card.poll()
         if self._data_lost:
-            self._stop()  # at once: the bytes lost had not been counted, so every frame now begins in another's middle
+            self._stop()  # at once: lost bytes are not counted, so all later frames start at a wrong byte
             raise CardError("the card lost data")
-        self._radar.listen()
-        waits = self._chirp.trigger == HARDWARE_TRIGGER or self.has_sent_all()  # then silence is no fault
-        if not waits and min(self._silence_s(), time.monotonic() - self._started_s) > SILENT_S:
-            raise CardError(f"no data for {SILENT_S:g} s: check the card's power and Ethernet cable, and the firewall")
+        self._radar.check_for_reboot()
+        expects_silence = self._chirp.trigger == HARDWARE_TRIGGER or self.has_sent_all()
+        if not expects_silence and min(self._silence_s(), time.monotonic() - self._started_s) > NO_DATA_TIMEOUT_S:
+            raise CardError(
+                f"no data for {NO_DATA_TIMEOUT_S:g} s: check the card's power and Ethernet cable, and the firewall"
+            )
 
-    def _start_again(self, error: Exception) -> None:
-        """Until it works. A radar that only lost its USB cable streams on meanwhile: the card is left alone so long."""
-        if time.monotonic() - self._started_s > STEADY_S:
+    def _restart(self, error: Exception) -> None:
+        """Restarts both boards, retrying until it succeeds.
+
+        The card is not stopped before the radar's port opens: a radar that only lost its USB cable keeps streaming.
+        """
+        if time.monotonic() - self._started_s > STABLE_RUN_S:
             self._pause_s = RESTART_DELAY_S
         while True:
             log.error("%s; both boards are started again in %g s", error, self._pause_s)
             self._radar.close()
-            if self._leaving.wait(self._pause_s):
+            if self._stopping.wait(self._pause_s):
                 return
-            self._pause_s = min(2 * self._pause_s, MOST_AGAIN_S)
+            self._pause_s = min(2 * self._pause_s, MAX_RESTART_DELAY_S)
             try:
                 self._open_radar()
                 self._configure()
                 self._start()
-            except (InputError, OSError) as again:  # OSError: ports come and go while USB sorts itself out
-                error = again
+            except (InputError, OSError) as restart_error:  # OSError: ports appear and disappear during USB enumeration
+                error = restart_error
             else:
                 return

@@ -1,4 +1,4 @@
-"""`Calibration`: what makes a board's antenna pairs alike, measured on a reflector
+"""`Calibration`: corrects phase and gain of a board's antenna pairs; measured on a reflector
 (`edge.dsp.frontend.reflector_calibration`)."""
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from edge.core.errors import InputError
 
 
 class CalibrationError(InputError):
-    """The calibration cannot be used, or not be measured; the message says why and what to do."""
+    """The calibration cannot be used or cannot be measured. The message names the cause and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A pair's samples times its factor have the phase of the exact path; ranges measured are `range_bias_m` too long.
+    """Complex factors of the antenna pairs and the range bias.
 
-    `factors` are those of one chirp file's antenna pairs, in the order of its frames [tx, rx]; a single one is that of
-    all. `text` is the file they came from.
+    A pair's samples times its factor have the phase of the geometric path. Measured ranges are `range_bias_m` too long.
+    `factors` are in the order of the chirp file's frames [tx, rx]; a single factor applies to all pairs. `text` is the
+    content of the calibration file.
     """
 
     range_bias_m: float = 0.0

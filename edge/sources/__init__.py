@@ -1,8 +1,8 @@
-"""Where frames come from.
+"""Sources of radar frames.
 
-The contract of every source: `chirp` says what a frame is; `frames()` yields RadarFrame with rising numbers (lost
-frames are steps in `seq`, incomplete ones say so), or None after a short silence so that the caller can keep time;
-`close()` ends `frames()` cleanly. A new source is one file here, a command that builds it, and a row in
+Contract of every source: `chirp` describes the frames; `frames()` yields RadarFrame in ascending order (lost frames
+are gaps in `seq`, incomplete frames are marked), or None after a short time without a frame, so that the caller can
+check timeouts; `close()` ends `frames()`. To add a source, add a file here, a command that creates it, and a row in
 `tests/edge/sources/test_sources.py`.
 """
 
@@ -20,10 +20,10 @@ class Source(Protocol):
 
     @property
     def chirp(self) -> ChirpConfig:
-        """The settings every frame was taken with."""
+        """The settings of all frames."""
 
     def frames(self) -> Iterator[RadarFrame | None]:
-        """See the contract above."""
+        """Yields the frames, see the contract above."""
 
     def close(self) -> None:
-        """Ends `frames()`; safe to call more than once."""
+        """Ends `frames()`. Safe to call more than once."""

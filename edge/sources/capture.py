@@ -1,4 +1,4 @@
-"""`radarecg record`: frames from the card into a new folder, to the last one."""
+"""`radarecg record`: records frames from the card into a new folder, including the last frame."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from edge.sources.recording import Recorder
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to record, and where to; without `seconds` until it is stopped, or the radar has sent its frames.
+    """What to record and where. Without `seconds`, until it is stopped or the radar has sent its frames.
 
-    `device` and `note` go into the recording's description.
+    `device` and `note` are stored in the recording's meta.json.
     """
 
     folder: Path
@@ -35,21 +35,21 @@ class Wanted:
 
 
 def data_port(chirp: ChirpConfig, host: str, port: int) -> DataPort:
-    """The card's data port, for frames of `chirp`. Raises OSError when it cannot be had."""
+    """Opens the card's data port for frames of `chirp`. Raises OSError when it cannot be bound."""
     return DataPort(host, port, chirp.frame_bytes, pause_s(chirp))
 
 
 def record(wanted: Wanted, boards: Boards, data: DataPort, stopped: Callable[[], bool]) -> int:
-    """Starts the boards and records what comes; returns how many frames did.
+    """Starts the boards, records all frames and returns their number.
 
-    The end is that of the time, of `stopped()`, or of the frames that the chirp file asks for. Where the boards are
-    ours, the radar is then stopped. The rest of a stream that has stopped is waited for. Raises RadarError, CardError,
-    OSError.
+    Recording ends after `seconds`, when `stopped()` is true, or after the number of frames set in the chirp file.
+    The radar is then stopped if radarecg controls it, and the rest of the stopped stream is received and recorded.
+    Raises RadarError, CardError, OSError.
     """
     chirp = wanted.chirp
     boards.start(data.silence_s)
     end_s = time.monotonic() + wanted.seconds if wanted.seconds else float("inf")
-    recorder: Recorder | None = None  # with the first frame: what fails before leaves no folder
+    recorder: Recorder | None = None  # created at the first frame, so that an earlier failure leaves no folder
     first_seq = last_seq = -1
     ending = False
     with ExitStack() as stack:
@@ -66,7 +66,7 @@ def record(wanted: Wanted, boards: Boards, data: DataPort, stopped: Callable[[],
             has_all = bool(chirp.frames) and recorder is not None and last_seq - first_seq + 1 >= chirp.frames
             if not ending and (has_all or sent_all or stopped() or time.monotonic() > end_s):
                 ending = True
-                if boards.stop_radar() or data.silence_s() > pause_s(chirp):  # nothing new comes
+                if boards.stop_radar() or data.silence_s() > pause_s(chirp):  # no new frames follow
                     data.finish()
                 else:
                     data.close()

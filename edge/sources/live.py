@@ -1,4 +1,4 @@
-"""Frames from a DCA1000 (or its twin) on the network."""
+"""Receives frames from a DCA1000 (or its digital twin) over the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge.radar.iq import IqOrder, decode_frame
 
 
 class LiveSource:
-    """Listens on the card's data port. Raises OSError when the port cannot be had."""
+    """Source of the frames that arrive at the card's data port. Raises OSError when the port cannot be bound."""
 
     def __init__(self, chirp: ChirpConfig, iq_order: IqOrder, host: str, port: int) -> None:
         self.chirp = chirp
@@ -20,10 +20,10 @@ class LiveSource:
         self.port, self.silence_s = self._port.port, self._port.silence_s
 
     def frames(self) -> Iterator[RadarFrame | None]:
-        """Frames as they come, None after each 0.1 s without one."""
+        """Yields frames as they arrive, and None after each 0.1 s without one."""
         for raw in self._port.frames():
             yield decode_frame(raw, self.chirp, self._iq_order) if raw else None
 
     def close(self) -> None:
-        """Stops listening."""
+        """Stops receiving."""
         self._port.close()

@@ -1,12 +1,12 @@
-"""Files of TI's capture programs: what the card sent, as it is or packet by packet, in one file or in parts.
+"""Reads files of TI's capture programs: a plain byte stream or packets, in one file or in several parts.
 
-    the stream     lost packets are zero: mmWave Studio's adc_data.bin, `DCA1000EVM_CLI_Record`
+    byte stream    lost packets are zero: mmWave Studio's adc_data.bin, `DCA1000EVM_CLI_Record`
     packet records adc_data_Raw_0.bin before `Packet_Reorder_Zerofill`: number u32 from 1, bytes of data u32, bytes of
-                   the stream before them u48, data; records are late, repeated or missing as the packets were
-    UDP payloads   the same without the bytes of data, 1456 in each: what a network tool saved
+                   the stream before them u48, data; records may be late, repeated or missing, as the packets were
+    UDP payloads   the same without the field "bytes of data", which is always 1456: saved by network tools
 
 All are little-endian. Source: `writeDataToFile` in recorddatarecv.cpp of TI's RF_API (2019); SPRUIJ4A, data packets.
-A full part `X_0.bin`, into which not one packet more would fit, goes on in `X_1.bin`.
+A part `X_0.bin` is full when it has no space for another packet; it continues in `X_1.bin`.
 """
 
 from __future__ import annotations
@@ -28,60 +28,60 @@ from edge.core.errors import InputError
 from edge.radar.dca1000.assembler import HEADER
 from edge.radar.dca1000.messages import PAYLOAD_BYTES
 
-PART_UNIT_BYTES = 1 << 20  # the capture programs take a whole number of these as the largest part
-RESTART_PACKETS = 1000  # number 1 so far behind the last is no late packet: the card has begun a new stream
+PART_UNIT_BYTES = 1 << 20  # the capture programs' maximum part size is a multiple of this
+RESTART_PACKETS = 1000  # packet 1 more than this many packets after the last one means that the card restarted
 _RECORD = struct.Struct("<IIIH")
 _PROBE_PACKETS = 32
-_PIECE = np.dtype([("start", "<i8"), ("length", "<i8"), ("file", "<i4"), ("place", "<i8")])
+_PIECE = np.dtype([("start", "<i8"), ("length", "<i8"), ("file", "<i4"), ("offset", "<i8")])
 log = logging.getLogger(__name__)
 
 Packet = tuple[int, int, int, int]
-"""Number, first byte in the stream, bytes, place of the data in the file."""
+"""Number, first byte in the stream, bytes, offset of the data in the file."""
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """A byte stream on disk. `pieces` (_PIECE), in order and without overlap, say where in which file its bytes are."""
+    """A byte stream on disk. `pieces` (_PIECE), sorted and without overlap, map its bytes to files and offsets."""
 
     files: tuple[Path, ...]
     pieces: npt.NDArray[np.void]
 
     @property
     def start(self) -> int:
-        """The first byte of the stream that is there."""
+        """The first byte of the stream that is stored."""
         return int(self.pieces["start"][0])
 
     @property
     def end(self) -> int:
-        """The byte after the last that is there."""
+        """One past the last byte of the stream that is stored."""
         return int(self.pieces["start"][-1] + self.pieces["length"][-1])
 
-    def bytes_before(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Returns how many bytes are there of the stream before each place [n]."""
+    def bytes_before(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Returns the number of stored bytes before each position [n] in the stream."""
         start, length = self.pieces["start"], self.pieces["length"]
-        there = np.cumsum(length)
-        piece = np.searchsorted(start, places, "right") - 1
-        inside = np.clip(places - start[piece], 0, length[piece])
-        return np.where(piece < 0, 0, there[piece] - length[piece] + inside)
+        stored = np.cumsum(length)
+        piece = np.searchsorted(start, positions, "right") - 1
+        inside = np.clip(positions - start[piece], 0, length[piece])
+        return np.where(piece < 0, 0, stored[piece] - length[piece] + inside)
 
-    def cut(self, places: Iterable[int], size: int) -> Iterator[bytes]:
-        """Yields `size` bytes of the stream from each place on; those that are not there are zero."""
-        start = self.pieces["start"].copy()  # one after the other: to be searched for every frame
+    def cut(self, positions: Iterable[int], size: int) -> Iterator[bytes]:
+        """Yields `size` bytes of the stream from each position on; bytes that are not stored are zero."""
+        start = self.pieces["start"].copy()  # contiguous, for a faster search
         end = start + self.pieces["length"]
         with ExitStack() as stack:
             files = [stack.enter_context(path.open("rb")) for path in self.files]
-            for first in map(int, places):
+            for first in map(int, positions):
                 data = bytearray(size)
                 low, high = np.searchsorted(end, first, "right"), np.searchsorted(start, first + size, "left")
-                for start_byte, length, number, place in self.pieces[low:high].tolist():
+                for start_byte, length, number, offset in self.pieces[low:high].tolist():
                     begin, stop = max(start_byte, first), min(start_byte + length, first + size)
-                    files[number].seek(place + begin - start_byte)
+                    files[number].seek(offset + begin - start_byte)
                     files[number].readinto(memoryview(data)[begin - first : stop - first])
                 yield bytes(data)
 
 
 def plain_file(path: Path) -> RawFile:
-    """A file that is the stream itself."""
+    """Creates a RawFile for a file that is a plain byte stream."""
     return RawFile((path,), np.array([(0, path.stat().st_size, 0, 0)], _PIECE))
 
 
@@ -89,10 +89,10 @@ def open_raw_file(path: Path) -> RawFile:
     """Opens a capture, with the parts that follow the first one. Raises InputError, OSError."""
     files = _parts(path)
     if len(files) > 1:
-        log.info("%s goes on in %d more parts, which are read with it", path.name, len(files) - 1)
+        log.info("%s continues in %d more parts, which are read too", path.name, len(files) - 1)
     if header := _find_header(path):
         packets = ((*packet, number) for number, part in enumerate(files) for packet in _packets(part, header))
-        pieces = np.array(list(_sound(packets, path)), _PIECE)
+        pieces = np.array(list(_consistent_pieces(packets, path)), _PIECE)
         pieces = pieces[np.unique(pieces["start"], return_index=True)[1]]
         pieces["length"][:-1] = np.minimum(pieces["length"][:-1], np.diff(pieces["start"]))
         return RawFile(files, pieces)
@@ -112,7 +112,9 @@ def _parts(path: Path) -> tuple[Path, ...]:
 
     number = int(name[2])
     if number and part(number - 1).exists() and _is_full(part(number - 1)):
-        raise InputError(f"{path}: goes on from {part(number - 1).name}; name {part(0).name}, the others are read too")
+        raise InputError(
+            f"{path}: continues {part(number - 1).name}; open {part(0).name}, the other parts are read too"
+        )
     files = [path]
     while _is_full(files[-1]) and part(number + len(files)).exists():
         files.append(part(number + len(files)))
@@ -120,13 +122,13 @@ def _parts(path: Path) -> tuple[Path, ...]:
 
 
 def _is_full(path: Path) -> bool:
-    """Whether one more packet would not have fitted into a part; some programs do not count a record's header."""
+    """Whether a part has no space for another packet; some programs do not count the record header."""
     size = path.stat().st_size
     return size > _RECORD.size and 0 < (size + PAYLOAD_BYTES) % PART_UNIT_BYTES <= PAYLOAD_BYTES + _RECORD.size
 
 
 def _find_header(path: Path) -> struct.Struct | None:
-    """Returns the header that the file's packets have; None: it is the stream itself, whose bytes do not count up."""
+    """Returns the header format of the file's packets; None for a plain byte stream, which has no packet numbers."""
     for header in (_RECORD, HEADER):
         packets = list(islice(_packets(path, header), _PROBE_PACKETS))
         if len({number for number, *_ in packets}) < 2:
@@ -138,35 +140,37 @@ def _find_header(path: Path) -> struct.Struct | None:
 
 
 def _packets(path: Path, header: struct.Struct) -> Iterator[Packet]:
-    """Yields the file's packets up to the first that cannot be one."""
+    """Yields the file's packets up to the first invalid one."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        place = 0
-        while place + header.size < len(content):
-            number, *length, low, high = header.unpack_from(content, place)
+        offset = 0
+        while offset + header.size < len(content):
+            number, *length, low, high = header.unpack_from(content, offset)
             data_bytes = length[0] if length else PAYLOAD_BYTES
             if not 0 < data_bytes <= PAYLOAD_BYTES:
-                if place:  # else it is not such a file
-                    log.warning("%s: damaged from byte %d on; what follows is left out", path, place)
+                if offset:  # an invalid first packet means another file format
+                    log.warning("%s: damaged from byte %d on; the rest is ignored", path, offset)
                 return
-            place += header.size
-            yield number, high << 32 | low, min(data_bytes, len(content) - place), place
-            place += data_bytes
+            offset += header.size
+            yield number, high << 32 | low, min(data_bytes, len(content) - offset), offset
+            offset += data_bytes
 
 
-def _sound(packets: Iterable[tuple[int, int, int, int, int]], path: Path) -> Iterator[tuple[int, int, int, int]]:
-    """Yields pieces; leaves out packets whose number and place contradict each other, and a stream that begins anew."""
+def _consistent_pieces(
+    packets: Iterable[tuple[int, int, int, int, int]], path: Path
+) -> Iterator[tuple[int, int, int, int]]:
+    """Yields pieces; skips packets whose number contradicts their position, and stops when the card restarts."""
     damaged = last = 0
     first: tuple[int, int] | None = None
-    for number, start, length, place, file in packets:
+    for number, start, length, offset, file in packets:
         first = first or (number, start)
         if number == 1 and last > RESTART_PACKETS:
-            log.warning("%s: the card begins anew after packet %d; only what came before is read", path, last)
+            log.warning("%s: the card restarted after packet %d; only the packets before are read", path, last)
             break
         ahead, bytes_ahead = number - first[0], start - first[1]
         if ahead * bytes_ahead < 0 or abs(bytes_ahead) > PAYLOAD_BYTES * abs(ahead):
             damaged += 1
             continue
         last = max(last, number)
-        yield start, length, file, place
+        yield start, length, file, offset
     if damaged:
-        log.warning("%s: %d packets with a damaged header are left out", path, damaged)
+        log.warning("%s: %d packets with a damaged header are ignored", path, damaged)

@@ -1,14 +1,14 @@
-"""A recording is a folder that a kill at any moment leaves readable.
+"""Writes and reads recordings. A recording is a folder that stays readable even if the recorder is killed.
 
-    adc.bin     every frame at its place in time, bytes as received (TI's layout); lost bytes are zero
-    frames.idx  a row per frame: number, host time, place in adc.bin, bytes received (INDEX_ROW)
-    chirp.cfg   the chirp file the radar was configured with
-    calibration.toml  the phase calibration it was taken with, if any (put one here to replay it with that)
-    meta.json   format, IQ order, frame size, when it began (UTC), whether the host's clock was held, version; which
-                device recorded and a note, if they were named
+    adc.bin     every frame at the offset of its number, bytes as received (TI's layout); lost bytes are zero
+    frames.idx  one row per frame: number, host time, offset in adc.bin, bytes received (INDEX_ROW)
+    chirp.cfg   the chirp file with which the radar was configured
+    calibration.toml  the phase calibration of the recording, if any (add a file to replay with it)
+    meta.json   format, IQ order, frame size, start time (UTC), whether the host's clock was synchronized, version;
+                device name and note, if given
 
-A frame's bytes are written before its row, so a row that is whole has a frame that is whole. Frames that never came
-have no row and are a hole in adc.bin (no disk space), as TI's own recorder fills them with zeros.
+A frame's bytes are written before its row, so a complete row implies a complete frame. Lost frames have no row and are
+a hole in adc.bin (no disk space, reads as zeros); TI's recorder writes zeros instead.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from edge.sources.sample_layout import find_foreign_frame, find_foreign_layout
 FORMAT = "radarecg.recording/1"
 CALIBRATION = "calibration.toml"
 PROBE_BYTES = 1 << 21
-LAYOUT_FRAMES = 16  # so many tell whose layout it is
-MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number is damage
+LAYOUT_FRAMES = 16  # number of frames used to check the sample layout
+MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number means a damaged row
 log = logging.getLogger(__name__)
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
 
 
 class RecordingError(InputError):
-    """Not a recording that can be replayed; the message says what is wrong and what to do."""
+    """The recording cannot be replayed. The message gives the cause and the remedy."""
 
 
 def check_new(folder: Path) -> None:
-    """Raises FileExistsError when a folder to record into already holds something."""
+    """Raises FileExistsError when the folder for a new recording is not empty."""
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; record into a new folder")
 
@@ -62,7 +62,7 @@ def check_new(folder: Path) -> None:
 class Recorder:
     """Writes a recording. Raises FileExistsError as `check_new` does.
 
-    `device` is the name that recorded, `note` what the user says of it; both are kept in meta.json.
+    `device` is the name of the recording device, `note` a text of the user; both are stored in meta.json.
     """
 
     def __init__(
@@ -100,19 +100,19 @@ class Recorder:
         self.frames = 0
 
     def write(self, frame: RawFrame) -> None:
-        """Appends one frame; numbers may jump (loss) or start again (the card was restarted). Raises OSError."""
+        """Appends one frame. Frame numbers may jump (loss) or restart (card restart). Raises OSError."""
         if self._first_seq is None or frame.seq <= self._last_seq:
             self._first_seq, self._base = frame.seq, self._end
         offset = self._base + (frame.seq - self._first_seq) * self._frame_bytes
         self._adc.seek(offset)
-        if self._adc.write(frame.data) != self._frame_bytes:  # then no row may say that the frame is there
+        if self._adc.write(frame.data) != self._frame_bytes:  # disk full: no row may refer to a partial frame
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._adc.name)
         self._index.write(np.array((frame.seq, frame.t_ns, offset, frame.received), INDEX_ROW).tobytes())
         self._last_seq, self._end = frame.seq, offset + self._frame_bytes
         self.frames += 1
 
     def close(self) -> None:
-        """Brings everything to the disk."""
+        """Syncs the files to disk and closes them."""
         for file in (self._adc, self._index):
             if not file.closed:
                 os.fsync(file.fileno())
@@ -127,9 +127,9 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Recording:
-    """Something to replay: what was opened, its chirp, its IQ order, and where each frame lies in the stream `raw`.
+    """An opened recording: its chirp, its IQ order, and the index of the frames in the byte stream `raw`.
 
-    `clock_synced`: whether its times are those of a disciplined clock; a bare file has none.
+    `clock_synced`: whether the host's clock was synchronized; False for a bare file.
     """
 
     path: Path
@@ -141,25 +141,25 @@ class Recording:
     calibration: Calibration = UNCALIBRATED
 
     def frames(self) -> Iterator[RawFrame]:
-        """Every frame in order."""
+        """Yields every frame in order."""
         frames = self.raw.cut(self.index["offset"], self.chirp.frame_bytes)
         for row, data in zip(self.index, frames, strict=True):
             yield RawFrame(int(row["seq"]), int(row["t_ns"]), data, int(row["received"]))
 
 
 def open_recording(path: Path, cfg: Path | None = None, iq_order: IqOrder | None = None) -> Recording:
-    """Opens a recording folder, or a bare `.bin` file with the chirp file and IQ order given beside it.
+    """Opens a recording folder, or a bare `.bin` file, for which the chirp file (and optionally the IQ order) is given.
 
     Raises RecordingError, ChirpConfigError, CalibrationError, FileNotFoundError.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such recording")
     if path.is_dir() and cfg is not None:
-        raise RecordingError(f"{path} is a recording with a chirp file of its own: leave --cfg away")
+        raise RecordingError(f"{path} is a recording with its own chirp file: omit --cfg")
     if path.is_dir():
         return _open_folder(path, iq_order)
     if cfg is None:
-        raise RecordingError(f"{path} is a bare file: name its chirp file with --cfg")
+        raise RecordingError(f"{path} is a bare file: give its chirp file with --cfg")
     chirp = load_chirp(cfg, for_replay=True)
     return _open_bare(path, chirp, iq_order or chirp.iq_order)
 
@@ -177,13 +177,13 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
         raise RecordingError(f"{folder / 'meta.json'}: format {found!r} with IQ order {order!r} is not {FORMAT}")
     chirp = load_chirp(folder / "chirp.cfg", for_replay=True)
     if frame_bytes != chirp.frame_bytes:
-        raise RecordingError(f"{folder}: chirp.cfg means {chirp.frame_bytes} bytes a frame, meta.json {frame_bytes}")
+        raise RecordingError(f"{folder}: chirp.cfg gives {chirp.frame_bytes} bytes a frame, meta.json {frame_bytes}")
     rows = (folder / "frames.idx").read_bytes()
     index = np.frombuffer(rows[: len(rows) // INDEX_ROW.itemsize * INDEX_ROW.itemsize], INDEX_ROW)
     size = (folder / "adc.bin").stat().st_size
     index = index[(index["offset"].astype(float) + chirp.frame_bytes <= size) & (index["seq"] < MAX_SEQ)]
     if len(index) == 0:
-        raise RecordingError(f"{folder}: holds no whole frame")
+        raise RecordingError(f"{folder}: contains no complete frame")
     synced = bool(meta.get("clock_synced", False))
     file = folder / CALIBRATION
     calibration = load_calibration(file, chirp) if file.exists() else UNCALIBRATED
@@ -198,21 +198,23 @@ def _open_bare(path: Path, chirp: ChirpConfig, iq_order: IqOrder) -> Recording:
     raw = open_raw_file(path)
     seq = np.arange(raw.start // size, raw.end // size)
     received = np.diff(raw.bytes_before(np.arange(raw.start // size, raw.end // size + 1) * size))
-    doubt = f"the recording ended there, or {chirp.source} is not its chirp file"
+    possible_causes = f"the recording ended there, or {chirp.source} is not its chirp file"
     if not received.any():
-        raise RecordingError(f"{path}: holds no whole frame of {size} bytes: {doubt}")
+        raise RecordingError(f"{path}: contains no complete frame of {size} bytes: {possible_causes}")
     if raw.end % size:
         (begin,) = raw.cut([seq[0] * size], min(raw.end - seq[0] * size, PROBE_BYTES))
         if problem := find_foreign_frame(begin, chirp):
             raise RecordingError(f"{path}: {problem}")
-        log.warning("%s: after the last whole frame of %d bytes come %d bytes: %s", path, size, raw.end % size, doubt)
+        log.warning(
+            "%s: %d bytes follow the last complete frame of %d bytes: %s", path, raw.end % size, size, possible_causes
+        )
     index = np.zeros(len(seq), INDEX_ROW)
     index["seq"] = seq
     index["t_ns"] = np.rint((seq - seq[0]) * chirp.frame_period_s * 1e9)
     index["offset"] = seq * size
     index["received"] = received
-    whole = np.flatnonzero(received == size)
-    some = whole[np.linspace(0, len(whole) - 1, min(len(whole), LAYOUT_FRAMES)).astype(int)]
-    if problem := find_foreign_layout(b"".join(raw.cut(index["offset"][some], size)), chirp):
+    complete = np.flatnonzero(received == size)
+    probes = complete[np.linspace(0, len(complete) - 1, min(len(complete), LAYOUT_FRAMES)).astype(int)]
+    if problem := find_foreign_layout(b"".join(raw.cut(index["offset"][probes], size)), chirp):
         raise RecordingError(f"{path}: {problem}")
     return Recording(path, chirp, iq_order, index[received > 0], raw)

@@ -1,4 +1,4 @@
-"""Frames from a recording, as fast as they are asked for."""
+"""Replays a recording, as fast as the caller reads the frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge.sources.recording import Recording
 
 
 class ReplaySource:
-    """Replays a recording; `close` ends it early."""
+    """Source of the frames of a recording; `close` ends it early."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
@@ -19,16 +19,16 @@ class ReplaySource:
 
     @property
     def chirp(self) -> ChirpConfig:
-        """The recording's own."""
+        """The recording's chirp settings."""
         return self._recording.chirp
 
     def frames(self) -> Iterator[RadarFrame]:
-        """Every recorded frame, never None."""
+        """Yields every recorded frame, never None."""
         for raw in self._recording.frames():
             if not self._open:
                 return
             yield decode_frame(raw, self.chirp, self._recording.iq_order)
 
     def close(self) -> None:
-        """Ends the replay after the frame at hand."""
+        """Ends the replay after the current frame."""
         self._open = False

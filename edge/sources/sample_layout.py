@@ -1,7 +1,8 @@
-"""Whether the words of a capture are laid out as another board or program lays them out.
+"""Detects captures whose words have the layout of another board or program.
 
-In the right layout a chirp's samples are a few tones: the echoes. In a wrong one samples of several receivers, or of
-I and Q, are mixed, and every tone leaves images all over the spectrum. So the flatter spectrum is the wrong layout.
+In the correct layout a chirp's samples are a few tones: the echoes. In a wrong layout, samples of several receivers or
+of I and Q are mixed and every tone has images across the spectrum. Therefore the layout with the flatter spectrum is
+wrong.
 Source of the layouts: TI SWRA581B, sections 5 to 8.
 """
 
@@ -15,16 +16,17 @@ import numpy as np
 from edge.core.types import Complex128, Float64
 from edge.radar.chirp import BYTES_PER_SAMPLE, ChirpConfig
 
-MIN_FLATNESS_RATIO = 1.3  # of our layout to another; of two-lane data it is 1 at most
-MAX_FLATNESS = 0.5  # above it there is only noise, which is alike in every layout
-UNLIKE, MAX_LOG_RATIO = 0.25, 0.75  # correlation of words that do not belong together, and of a room with itself
+MIN_FLATNESS_RATIO = 1.3  # flatness in the two-lane layout over that in another; at most 1 for two-lane data
+MAX_FLATNESS = 0.5  # above it there is only noise, which is flat in every layout
+MAX_UNRELATED_CORRELATION = 0.25  # of words of different positions in a frame
+MIN_REPEAT_CORRELATION = 0.75  # of the words of a frame with those of the next
 LANES = 4
 _OFFSET = 1 << 15
 
 
 @dataclass(frozen=True)
 class Layout:
-    """`decode` makes chirps [chirp, sample] of words [n], given the samples a chirp; `advice` is for the user."""
+    """A layout: `decode` converts words [n] and samples per chirp to chirps [chirp, sample]; `advice` is a remedy."""
 
     name: str
     advice: str
@@ -62,7 +64,7 @@ FOREIGN = (
 
 
 def find_foreign_layout(data: bytes, chirp: ChirpConfig) -> str | None:
-    """Returns why whole frames cannot be decoded as two lanes, in words, and what to do; None when they can."""
+    """Returns an error and its remedy when complete frames do not have the two-lane layout, else None."""
     words = np.frombuffer(data, "<i2")
     size = np.abs(words.astype(np.int32))
     if np.median(size) > 4 * np.median(_OFFSET - size):
@@ -83,29 +85,33 @@ def find_foreign_layout(data: bytes, chirp: ChirpConfig) -> str | None:
 
 
 def find_foreign_frame(data: bytes, chirp: ChirpConfig) -> str | None:
-    """Returns why a stretch of the stream is not frames of this chirp file, in words; None when it may be.
+    """Returns an error when part of the stream does not consist of frames of this chirp file, else None.
 
-    What stands still in a room repeats from frame to frame. So when the words repeat after another number of bytes than
-    a frame's, and not after a whole number of its chirps either, they were taken with other settings.
+    The echoes of still objects repeat from frame to frame. If the words repeat after a number of bytes that is neither
+    the frame's nor a multiple of a chirp's, they were recorded with other settings.
     """
     words = np.frombuffer(data, "<i2").astype(float)
     spectrum = np.fft.rfft(words - words.mean(), 2 * len(words))
     correlation = np.fft.irfft(np.square(np.abs(spectrum)))[: len(words) // 2]
     correlation /= (correlation[0] + 1e-12) * (1 - np.arange(len(correlation)) / len(words))
-    unlike = np.flatnonzero(correlation < UNLIKE)
-    if len(correlation) <= chirp.frame_bytes // 2 or correlation[chirp.frame_bytes // 2] > UNLIKE or not len(unlike):
+    unrelated = np.flatnonzero(correlation < MAX_UNRELATED_CORRELATION)
+    if (
+        len(correlation) <= chirp.frame_bytes // 2
+        or correlation[chirp.frame_bytes // 2] > MAX_UNRELATED_CORRELATION
+        or not len(unrelated)
+    ):
         return None
-    best = int(unlike[0] + correlation[unlike[0] :].argmax())
-    if correlation[best] < MAX_LOG_RATIO or 2 * best % (chirp.samples * BYTES_PER_SAMPLE) == 0:
+    best = int(unrelated[0] + correlation[unrelated[0] :].argmax())
+    if correlation[best] < MIN_REPEAT_CORRELATION or 2 * best % (chirp.samples * BYTES_PER_SAMPLE) == 0:
         return None
     return (
-        f"{chirp.source} is not its chirp file: it means frames of {chirp.frame_bytes} bytes, but the samples repeat "
+        f"{chirp.source} is not its chirp file: it gives frames of {chirp.frame_bytes} bytes, but the samples repeat "
         f"every {2 * best}"
     )
 
 
 def _flatness(chirps: Complex128) -> float:
-    """Geometric by arithmetic mean of the mean power spectrum: 1 for noise, near 0 for a few tones."""
+    """Returns geometric over arithmetic mean of the mean power spectrum: 1 for noise, near 0 for a few tones."""
     window = np.blackman(chirps.shape[1] + 1)[:-1]
     spectra = np.fft.fft((chirps - chirps.mean(axis=1, keepdims=True)) * window, axis=1)
     power = np.square(np.abs(spectra)).mean(axis=0) + 1e-12

@@ -1,7 +1,7 @@
-"""An AWR1843 at the end of a pseudo terminal: the serial console of both firmware images, byte for byte.
+"""Emulates an AWR1843 at a pseudo terminal: the serial console of both firmware images, byte for byte.
 
-The UART driver echoes input as it comes and writes LF CR for every newline. What each command answers, and when, is
-in `radar.firmware_model`.
+The UART driver echoes input as it arrives and sends LF CR for every newline. The replies to the commands are in
+`edge.radar.chirp_file.firmware_model`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ def _ignore() -> None:
 
 
 class Awr1843Emulator:
-    """The console of one board at `port`; a context manager. `on_start` and `on_stop` run when the frames do.
+    """The console of one board at `port`. A context manager.
 
-    Faults, to be set at any time: `reboot_at` (a command name: the board reboots instead of answering it, once),
-    `silent` (echoes and answers nothing), `fragment_s` (a pause after every three bytes), `noise` (bytes before the
-    next answer). How an image may differ, to be set before it is entered: `echoes`, `newline`, `prompt`, and `chatter`
-    before every answer.
+    `on_start` and `on_stop` are called when the frames start and stop.
+
+    Faults, which can be set at any time: `reboot_at` (a command name: the board reboots once instead of replying),
+    `silent` (neither echo nor reply), `fragment_s` (a pause after every three bytes), `noise` (bytes before the next
+    reply). Differences between images, to be set before entering the context: `echoes`, `newline`, `prompt`, and
+    `chatter` (text before every reply).
     """
 
     def __init__(
@@ -46,10 +48,10 @@ class Awr1843Emulator:
         self.fragment_s = 0.0
         self.noise = b""
         self.echoes, self.newline, self.prompt, self.chatter = True, "\n\r", PROMPT, ""
-        self.received: list[str] = []  # every line, as the firmware saw it
-        self.frames = 0  # as the last frameCfg asked for; 0: endlessly
+        self.received: list[str] = []  # every line, as the firmware received it
+        self.frames = 0  # number of frames of the last frameCfg; 0: unlimited
         self.starts = 0  # how often frames were started
-        self._master, self._slave = os.openpty()  # the slave stays open here: a client may come and go
+        self._master, self._slave = os.openpty()  # the slave stays open, so that clients can close and reopen it
         tty.setraw(self._slave)
         self.port: str = os.ttyname(self._slave)
         self._wake, self._waker = os.pipe()
@@ -72,15 +74,15 @@ class Awr1843Emulator:
 
     @property
     def running(self) -> bool:
-        """Whether frames are being sent."""
+        """Whether the radar is sending frames."""
         return self._firmware.running
 
     def close(self) -> None:
-        """Pulls the USB cable: the port is gone."""
+        """Removes the port, as if the USB cable were disconnected."""
         self._resources.close()
 
     def reboot(self) -> None:
-        """As the NRST button does."""
+        """Reboots the board, as the NRST button does."""
         if self.running:
             self._on_stop()
         self._firmware = Awr1843Firmware(self.image)
@@ -118,15 +120,15 @@ class Awr1843Emulator:
             return
         noise, self.noise = self.noise, b""
         was_running = self.running
-        answer = self._firmware.answer(line)
+        reply = self._firmware.execute(line)
         words = line.split()
-        if words[:1] == ["frameCfg"] and "Done" in answer:
+        if words[:1] == ["frameCfg"] and "Done" in reply:
             self.frames = int(words[4])
         if self.running != was_running:
             self.starts += self.running
             (self._on_start if self.running else self._on_stop)()
         self._send(noise)
-        self._write(self.chatter + answer)
+        self._write(self.chatter + reply)
         self._send(self.prompt)
 
     def _write(self, text: str) -> None:

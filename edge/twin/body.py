@@ -1,4 +1,4 @@
-"""Breathing, unrest and body movement of the whole chest."""
+"""Breathing, involuntary small motion and body movement of the whole chest."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from edge.twin.breathing import Breaths
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A random body movement: the trunk leans by up to `amplitude_mm` and comes back, unsteadily.
+    """A random body movement: the trunk leans by up to `amplitude_mm`, irregularly, and returns.
 
-    It leans away from the radar (y), and by `sideways_mm` to the side (x).
+    It leans away from the radar (y) and by `sideways_mm` to the side (x).
     """
 
     start_s: float
@@ -27,21 +27,21 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Unrest:
-    """What never stops in somebody who sits still, muscles and balance: away_mm [n] at rate_hz from time 0 on."""
+    """Involuntary motion of a person who sits still (muscles, balance): away_mm [n] at rate_hz from time 0 on."""
 
     away_mm: Float64
     rate_hz: float
 
     def at(self, t_s: Float64) -> Float64:
-        """Between the samples by cubic splines: a straight line would click at every sample."""
+        """Interpolates with cubic splines: linear interpolation would give a step of velocity at every sample."""
         return np.asarray(ndimage.map_coordinates(self.away_mm, t_s[None] * self.rate_hz, order=3, mode="nearest"))
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A trunk at rest that breathes (peak to peak `breathing_mm`) and, at the times given, moves.
+    """A trunk that breathes (peak to peak `breathing_mm`) and moves at the given times.
 
-    breaths, where given, take the place of the steady breathing.
+    `breaths`, if given, replace the periodic breathing.
     """
 
     breathing_rate_bpm: float = 15.0
@@ -51,15 +51,15 @@ class Body:
     unrest: Unrest | None = None
 
     def breath_mm(self, t_s: Float64) -> Float64:
-        """Breathing alone [n] at times [n], positive away from the radar (breathing out)."""
+        """Returns the breathing motion [n] at times [n], positive away from the radar (breathing out)."""
         if self.breaths:
             return self.breaths.displacement_mm(t_s)
         turn = 2 * math.pi * self.breathing_rate_bpm / 60 * t_s
-        # The second harmonic makes breathing in quicker than breathing out, as it is.
+        # The second harmonic makes breathing in faster than breathing out, as in people.
         return np.asarray(self.breathing_mm / 2 * (np.cos(turn) + 0.2 * np.cos(2 * turn + 0.9)))
 
     def lean_mm(self, t_s: Float64) -> Float64:
-        """Movements and unrest [n, 3] in x, y, z at times [n]."""
+        """Returns movements and involuntary motion [n, 3] in x, y, z at times [n]."""
         lean = np.zeros((len(t_s), 3))
         if self.unrest:
             lean[:, 1] = self.unrest.at(t_s)
@@ -70,10 +70,10 @@ class Body:
         return lean
 
     def displacement_mm(self, t_s: Float64) -> Float64:
-        """Motion of the whole chest [n] at times [n], positive away from the radar."""
+        """Returns the motion of the whole chest [n] at times [n], positive away from the radar."""
         return self.breath_mm(t_s) + self.lean_mm(t_s)[:, 1]
 
     def moving(self, t_s: Float64) -> Bool:
-        """At which of the times [n] a movement is under way."""
+        """Returns at which of the times [n] a movement is in progress."""
         inside = [(t_s >= m.start_s) & (t_s < m.start_s + m.duration_s) for m in self.movements]
         return np.asarray(np.any([np.zeros(len(t_s), bool), *inside], axis=0))

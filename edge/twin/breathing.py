@@ -1,4 +1,4 @@
-"""Breathing, breath by breath: no two are alike, and some are followed by a pause."""
+"""Breathing as a sequence of different breaths, some of them followed by a pause."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edge.core.types import Float64
 
 @dataclass(frozen=True, slots=True)
 class Breaths:
-    """Breaths [n], each in, out and a pause; together they cover the time in which they are asked for.
+    """Breaths [n], each consisting of inspiration, expiration and a pause; they must cover the requested times.
 
-    start_s rises; in_s and out_s fit before the next start; depth_mm is peak to peak.
+    start_s is ascending; in_s plus out_s ends before the next start; depth_mm is peak to peak.
     """
 
     start_s: Float64
@@ -22,13 +22,13 @@ class Breaths:
     depth_mm: Float64
 
     def displacement_mm(self, t_s: Float64) -> Float64:
-        """Motion of the chest at times of any shape: 0 breathed out, -depth_mm breathed in, towards the radar."""
+        """Returns the chest's motion at times of any shape: 0 after expiration, -depth_mm after inspiration."""
         breath, since_s = self._breath(t_s)
         out = smooth_step((since_s - self.in_s[breath]) / self.out_s[breath])
         return np.asarray(self.depth_mm[breath] * (out - smooth_step(since_s / self.in_s[breath])))
 
     def state(self, t_s: float) -> float:
-        """-1 breathed in, 1 breathed out, whatever the depth."""
+        """Returns -1 after inspiration and 1 after expiration, independent of the depth."""
         breath, since_s = self._breath(np.array(t_s))
         out = smooth_step((since_s - self.in_s[breath]) / self.out_s[breath])
         return float(1 + 2 * (out - smooth_step(since_s / self.in_s[breath])))
@@ -39,6 +39,9 @@ class Breaths:
 
 
 def smooth_step(share: Float64) -> Float64:
-    """0 up to 0, 1 from 1 on, between with steady speed and acceleration: a jump of either would sound like a beat."""
+    """Returns 0 below 0, 1 above 1, and between them a step with continuous speed and acceleration.
+
+    A jump of speed or acceleration would look like a heartbeat.
+    """
     x = np.clip(share, 0, 1)
     return np.asarray(x**3 * (10 - 15 * x + 6 * x**2))

@@ -1,8 +1,9 @@
-"""A DCA1000 without a radar: answers the control port, sends bytes as its packets, and fails in the ways asked for.
+"""Emulates a DCA1000 without a radar: replies on the control port, sends data packets, and simulates faults.
 
-As a public capture of a real card shows (FPGA 2.8): requests come to its control port, but replies and data leave from
-port 1024; the last, short packet of a stream follows 2.00 s after the one before. As TI's documents say: the packet
-delay bounds the rate, a memory holds what is too fast, and what finds no room in it is lost before it is counted.
+From a public capture of a real card (FPGA 2.8): it receives requests on its control port, but sends replies and data
+from port 1024; the last, short packet of a stream follows 2.00 s after the previous one. From TI's documents: the
+packet delay limits the data rate, a memory buffers faster data, and data that exceed the memory are lost before they
+are counted.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ FPGA_VERSION = 2 | 8 << 7  # 2.8, a recording build
 SOURCE_PORT = 1024
 TAIL_S = 2.0
 MEMORY_BYTES = 256 << 20  # 2 Gbit of DDR3L (DCA1000EVM user guide)
-BUSY_S = 0.05  # after CONFIG_FPGA_GEN; how long a real card is deaf, nobody has written down
-# Packets leave in bursts of this length: their rate is the card's, their spacing is not.
+BUSY_S = 0.05  # ignores requests for this time after CONFIG_FPGA_GEN; a real card's time is not documented
+# Packets are sent in bursts of this length: the mean rate is the card's, the spacing is not.
 _BURST_S = 0.01
 _OK, _FAILED = 0, 1
 
@@ -42,9 +43,9 @@ log = logging.getLogger(__name__)
 
 
 class Packetizer:
-    """A byte stream cut into the card's packets; bytes that do not fill a packet wait for the next frame.
+    """Splits a byte stream into the card's packets; bytes that do not fill a packet wait for the next frame.
 
-    `sent_bytes` is a recording's first byte count (the card's is 0).
+    `sent_bytes` is the byte count at the start of a recording (the card's is 0).
     """
 
     def __init__(self, sent_bytes: int = 0) -> None:
@@ -53,7 +54,7 @@ class Packetizer:
         self._sent_bytes = sent_bytes
 
     def push(self, data: bytes) -> list[bytes]:
-        """Adds a frame's bytes; returns the packets that are now full."""
+        """Adds a frame's bytes and returns the packets that are now full."""
         stream = self._rest + data
         whole = len(stream) - len(stream) % PAYLOAD_BYTES
         packets = []
@@ -63,7 +64,7 @@ class Packetizer:
         return packets
 
     def flush(self) -> list[bytes]:
-        """The short packet with what waits, if anything does."""
+        """Returns the remaining bytes as a short packet, if there are any."""
         rest, self._rest = self._rest, b""
         return [self._pack(rest)] if rest else []
 
@@ -75,10 +76,11 @@ class Packetizer:
 
 
 class EmulatedCard:
-    """Sends to `target` what it is given; with `control`, only while told to record, and configured as documented.
+    """Sends the radar's data to `target`; with a `control` address only while recording and correctly configured.
 
-    Without `control` nothing bounds its rate. `start_bytes` is the byte count a recording begins at (the card's is 0):
-    large, it brings a wrap near. `tail_s` is how long the rest of a stream is held back. Raises OSError.
+    Without `control` the data rate is not limited. `start_bytes` is the byte count at which a recording begins (the
+    card's is 0); a large value tests the wrap of the count. `tail_s` is the delay of the last, short packet. Raises
+    OSError.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class EmulatedCard:
         self._target, self._start_bytes = target, start_bytes
         self._tail_s, self._memory_bytes = tail_s, memory_bytes
         self._link = FaultyLink(faults or Faults())
-        self._data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # of replies and data
+        self._data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # sends replies and data
         self._control: socket.socket | None = None
         if control:
             self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -102,15 +104,15 @@ class EmulatedCard:
                 self._bind_source(control[0])
             except OSError as error:
                 self.close()
-                raise OSError(f"cannot be the card at {control[0]}:{control[1]}: {error.strerror}") from error
+                raise OSError(f"cannot bind the card's address {control[0]}:{control[1]}: {error.strerror}") from error
             self._control.setblocking(False)
             self.control_port: int = self._control.getsockname()[1]
-        self._host: tuple[str, int] | None = None  # who asked last
+        self._host: tuple[str, int] | None = None  # sender of the last request
         self._settings: set[Command] = set()
-        self._packet_s = 0.0  # what sending one takes
+        self._packet_s = 0.0  # time per packet
         self._busy_until_s = 0.0
-        self.requests: list[bytes] = []  # those that it received
-        self.lost_replies = 0  # so many of the next replies are lost
+        self.requests: list[bytes] = []  # all requests received
+        self.lost_replies = 0  # number of the next replies to drop
         self.recording = not control
         self.restart()
 
@@ -120,30 +122,30 @@ class EmulatedCard:
         except OSError as error:
             self._data.bind((address, 0))
             port = self._data.getsockname()[1]
-            log.info("the card sends from port %d, as %d cannot be had (%s)", port, SOURCE_PORT, error.strerror)
+            log.info("the card sends from port %d, as %d is not available (%s)", port, SOURCE_PORT, error.strerror)
 
     def close(self) -> None:
-        """Gives the ports back."""
+        """Closes the sockets."""
         self._data.close()
         if self._control:
             self._control.close()
 
     def restart(self) -> None:
-        """Sequence and byte count begin anew, as with RECORD_START or after a dip of the power."""
+        """Restarts sequence and byte count, as after RECORD_START or a power failure."""
         self._packetizer = Packetizer(self._start_bytes)
-        self._memory: deque[bytes] = deque()  # packets that wait
+        self._memory: deque[bytes] = deque()  # packets waiting to be sent
         self._is_full = False
-        self._free_s = 0.0  # when the next packet may leave
-        self._last_s = time.monotonic()  # when data last came or left
+        self._free_s = 0.0  # time at which the next packet may be sent
+        self._last_s = time.monotonic()  # time at which data were last received or sent
 
     def power_cycle(self) -> None:
-        """The power fails and returns: the card has no settings and does not record."""
+        """Simulates a power failure: the card loses its settings and stops recording."""
         self._settings.clear()
         self.recording = False
         self.restart()
 
     def send(self, data: bytes) -> None:
-        """A frame comes over LVDS. Lost is all of it while not recording, and what the memory has no room for."""
+        """Receives a frame over LVDS. It is lost if the card does not record, or as far as the memory is full."""
         if not self.recording:
             return
         self._send_waiting()
@@ -156,11 +158,11 @@ class EmulatedCard:
         self._send_waiting()
 
     def report(self, bits: int) -> None:
-        """Sends an asynchronous status to who asked last."""
+        """Sends an asynchronous status to the sender of the last request."""
         self._reply(Command.SYSTEM_ERROR, bits)
 
-    def answer(self) -> None:
-        """Answers the requests that have come and sends what is due; to be called often."""
+    def serve(self) -> None:
+        """Replies to received requests and sends packets that are due. Call it often."""
         while self._control:
             try:
                 message, sender = self._control.recvfrom(1024)
@@ -169,13 +171,13 @@ class EmulatedCard:
             if time.monotonic() >= self._busy_until_s:
                 self._host = sender
                 self.requests.append(message)
-                self._answer(message)
+                self._handle_request(message)
         self._send_waiting()
         if self.recording and not self._memory and time.monotonic() - self._last_s >= self._tail_s:
             self._send(self._packetizer.flush())
 
     def _send_waiting(self) -> None:
-        """Sends packets from the memory, as many as could have left by now."""
+        """Sends the packets in the memory that the data rate allows by now."""
         now_s = time.monotonic()
         self._free_s = max(self._free_s, now_s - _BURST_S)
         while self._memory and self._free_s <= now_s:
@@ -185,16 +187,16 @@ class EmulatedCard:
 
     def _send(self, packets: list[bytes]) -> None:
         for packet in self._link.push(packets):
-            with contextlib.suppress(ConnectionRefusedError):  # nobody listens yet; a card does not mind either
+            with contextlib.suppress(ConnectionRefusedError):  # no receiver yet; a real card ignores this too
                 self._data.sendto(packet, self._target)
 
-    def _answer(self, message: bytes) -> None:
+    def _handle_request(self, message: bytes) -> None:
         if len(message) < 8:
             return
         header, code, length, footer = *struct.unpack_from("<HHH", message), *struct.unpack("<H", message[-2:])
         if (header, footer) != (HEADER, FOOTER) or length != len(message) - 8:
             return
-        status = self._obey(code, message[6:-2])
+        status = self._execute(code, message[6:-2])
         if self.lost_replies:
             self.lost_replies -= 1
         else:
@@ -204,8 +206,8 @@ class EmulatedCard:
         if self._host:
             self._data.sendto(REPLY.pack(HEADER, code, status, FOOTER), self._host)
 
-    def _obey(self, code: int, payload: bytes) -> int:
-        """Does what is asked; returns the reply's status."""
+    def _execute(self, code: int, payload: bytes) -> int:
+        """Executes a request and returns the reply's status."""
         if code == Command.READ_FPGA_VERSION:
             return FPGA_VERSION
         if code == Command.RESET_FPGA:
@@ -228,7 +230,7 @@ class EmulatedCard:
 
 
 def _packet_delay_us(payload: bytes) -> float | None:
-    """What CONFIG_PACKET_DATA asks for, None when it is not as documented."""
+    """Parses the packet delay of CONFIG_PACKET_DATA; None when the payload is not as documented."""
     if len(payload) != 6:
         return None
     size, ticks, _ = struct.unpack("<HHH", payload)

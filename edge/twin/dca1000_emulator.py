@@ -1,11 +1,12 @@
-"""A DCA1000 that streams the twin's frames as the card would, in real time, and tells the truth when asked.
+"""Emulates a DCA1000 that streams the twin's frames in real time and provides the ground truth on request.
 
-Alone it streams always; with a radar's console and a control port, when both are started, as the boards do.
+Without a radar console and a control port it streams always; with them, only while both boards are started.
 
-Data: UDP packets of 1456 bytes with sequence and byte count; a packet leaves when it is full, so a frame ends on
-the wire with the first bytes of the next one, and the last frame two seconds late, as on the card. After as many frames
-as frameCfg asks for no more come until the next start; a hardware trigger is taken to pulse once a frame period.
-Truth: any datagram to the truth port is answered with JSON; `{"window_s": 10}` sets the window of what it tells.
+Data: UDP packets of 1456 bytes with sequence and byte count. A packet is sent when it is full, so the end of a frame is
+sent with the first bytes of the next one, and the end of the last frame two seconds late, as on the card. After the
+number of frames set in frameCfg the stream pauses until the next start. A hardware trigger is simulated as one pulse
+per frame period.
+Ground truth: the reply to any datagram to the truth port is JSON; `{"window_s": 10}` sets the window it describes.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ from edge.twin.scene import Scene
 
 DEFAULT_TRUTH_PORT = 4100
 MOST_ECG_S = 20.0
-"""So much ECG fits into one answer."""
-_FRAMES_AHEAD = 4  # synthesised at once: cheaper per frame, and still a small burst of work
-# A late twin catches up at most twice as fast as real time, or its burst would overflow the receiver's socket.
+"""Maximum length of the ECG in one reply."""
+_FRAMES_AHEAD = 4  # synthesized together: faster per frame, and still a short computation
+# A late twin catches up at most at twice real time; a faster burst would overflow the receiver's socket.
 _CATCH_UP = 0.5
 _IDLE_S = 0.005
 
 
 class Dca1000Emulator:
-    """Streams to `target`; answers on `truth_port` (0 picks a free one).
+    """Streams to `target` and replies on `truth_port` (0 selects a free port).
 
-    With `control` it answers the card's control port there, and sends `radar`'s frames only while it is to record.
-    Raises OSError when a port cannot be had.
+    With `control`, the address of the card's control port, it sends `radar`'s frames only while it is recording.
+    Raises OSError when a port cannot be bound.
     """
 
     def __init__(
@@ -65,19 +66,19 @@ class Dca1000Emulator:
         """Streams until `stopped()`."""
         period_s = self._chirp.frame_period_s
         due_s = time.monotonic()
-        start, sent = self._radar_start, 0  # which start of the radar these frames are of, and how many
+        start, sent = self._start_count, 0  # the radar's start counter, and the frames sent since that start
         with closing(self._card), self._truth:
             while not stopped():
-                if start != self._radar_start:
-                    start, sent = self._radar_start, 0
-                if not self._radar_runs or sent == self._frames_wanted:
+                if start != self._start_count:
+                    start, sent = self._start_count, 0
+                if not self._is_radar_running or sent == self._frame_limit:
                     time.sleep(_IDLE_S)
-                    self._answer()
+                    self._serve()
                     continue
                 for iq in self._fmcw.frames(self.frames_sent, _FRAMES_AHEAD):
                     data = encode(iq, "sdk")
-                    self._answer_until(due_s)
-                    if not self._radar_runs or start != self._radar_start or sent == self._frames_wanted:
+                    self._serve_until(due_s)
+                    if not self._is_radar_running or start != self._start_count or sent == self._frame_limit:
                         break
                     self._card.send(data)
                     self._sent_ns = time.time_ns()
@@ -86,8 +87,9 @@ class Dca1000Emulator:
                     due_s = max(due_s + period_s, time.monotonic() + period_s * _CATCH_UP)
 
     def truth(self, window_s: float) -> dict[str, object]:
-        """What is true at the frame last sent, which left at `t_ns`, over the window before it: mean rates, the ECG at
-        200 Hz up to then, and how long before then its R peaks were.
+        """Returns the ground truth over the window that ends with the last frame sent, at `t_ns`.
+
+        Contains the mean rates, the ECG at 200 Hz, and the ages of its R peaks at `t_ns`.
         """
         now_s = max(0, self.frames_sent - 1) * self._chirp.frame_period_s
         samples = round(min(window_s, MOST_ECG_S) * RCG_RATE_HZ)
@@ -104,32 +106,32 @@ class Dca1000Emulator:
         }
 
     @property
-    def _radar_runs(self) -> bool:
+    def _is_radar_running(self) -> bool:
         return self._radar is None or self._radar.running
 
     @property
-    def _radar_start(self) -> int:
+    def _start_count(self) -> int:
         return self._radar.starts if self._radar else 0
 
     @property
-    def _frames_wanted(self) -> int | None:
-        """How many frames follow a start; None: endlessly."""
+    def _frame_limit(self) -> int | None:
+        """Number of frames after a start; None: unlimited."""
         return (self._radar.frames if self._radar else self._chirp.frames) or None
 
-    def _answer_until(self, due_s: float) -> None:
-        self._answer()
+    def _serve_until(self, due_s: float) -> None:
+        self._serve()
         while (left_s := due_s - time.monotonic()) > 0:
             time.sleep(min(left_s, _IDLE_S))
-            self._answer()
+            self._serve()
 
-    def _answer(self) -> None:
-        self._card.answer()
+    def _serve(self) -> None:
+        self._card.serve()
         try:
-            question, asker = self._truth.recvfrom(1024)
+            request, sender = self._truth.recvfrom(1024)
         except BlockingIOError:
             return
         try:
-            window_s = float(json.loads(question)["window_s"])
+            window_s = float(json.loads(request)["window_s"])
         except (ValueError, TypeError, KeyError):
             window_s = 10.0
-        self._truth.sendto(json.dumps(self.truth(window_s)).encode(), asker)
+        self._truth.sendto(json.dumps(self.truth(window_s)).encode(), sender)

@@ -1,9 +1,8 @@
-"""The ECG of given beats: the dynamical model of McSharry et al. (IEEE Trans. Biomed. Eng. 50, 2003, 289).
+"""Synthesizes an ECG with the dynamical model of McSharry et al. (IEEE Trans. Biomed. Eng. 50, 2003, 289).
 
 z' = -sum_i a_i (theta - theta_i) exp(-(theta - theta_i)^2 / 2 b_i^2) - (z - z0). On the limit cycle the phase theta is
-known at every moment: it is the time from the R peak over the cycle. So the sum is an input and the rest is a linear
-filter. Waves are written in seconds and millivolts, a_i = peak * omega / b_i^2, so that a change of the rate moves
-and widens only what it does in people: the T wave.
+the time from the R peak over the cycle. Thus the sum is a known input to a linear filter. Waves are given in seconds
+and millivolts, a_i = peak * omega / b_i^2, so that the heart rate shifts and widens only the T wave, as in people.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from scipy import signal
 from edge.core.types import Float64
 from edge.twin.rhythm import Beat, since_beats
 
-STEP_RATE_HZ = 1000  # at 200 Hz the R peak would come out wrong
+STEP_RATE_HZ = 1000  # 200 Hz would be too coarse for the R peak
 _BEFORE_S, _AFTER_S = 0.4, 0.9
 _CYCLES_S = (0.35, 1.6)
 
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """One wave of a beat: peak, when after R, and standard deviation of its bell; `follows`: power of the cycle.
+    """One wave of a beat, a Gaussian: its peak, its delay after R and its standard deviation.
 
-    Both times are those of a cycle of one second and grow by the cycle to the power of `follows`.
+    Both times hold for a cycle of one second; for others they are multiplied by the cycle to the power of `follows`.
     """
 
     peak_mv: float
@@ -39,14 +38,14 @@ P = Wave(0.12, -0.16, 0.022, 0.25)
 Q = Wave(-0.12, -0.028, 0.009)
 R = Wave(1.1, 0.0, 0.011)
 S = Wave(-0.25, 0.030, 0.010)
-# Two bells make the T wave as it is, rising slower than it falls. Bazett: QT grows by the root of the cycle.
+# Two Gaussians give the asymmetric T wave, which rises slower than it falls. Bazett: QT ~ square root of the cycle.
 T = (Wave(0.16, 0.25, 0.050, 0.5), Wave(0.16, 0.30, 0.032, 0.5))
 ECTOPIC = (Wave(1.4, 0.0, 0.035), Wave(-0.35, 0.12, 0.04), Wave(-0.35, 0.34, 0.06, 0.5))
 
 
 @dataclass(frozen=True, slots=True)
 class EcgShape:
-    """A person's waves; atrial fibrillation has no `atrial` ones but fibrillation_mv of f waves at fibrillation_hz."""
+    """A person's waves. Atrial fibrillation: no `atrial` waves, but f waves of fibrillation_mv at fibrillation_hz."""
 
     atrial: tuple[Wave, ...] = (P,)
     ventricular: tuple[Wave, ...] = (Q, R, S, *T)
@@ -58,9 +57,9 @@ class EcgShape:
 def ecg_mv(
     beats: Sequence[Beat], shape: EcgShape, samples: int, rate_hz: int, rest_mv: float | Float64 = 0.0
 ) -> Float64:
-    """ECG [samples] from time 0 on, its R waves at the beats; rest_mv [samples] is z0, to which it always returns.
+    """Returns the ECG [samples] from time 0 on, with R waves at the beats; rest_mv [samples] is the baseline z0.
 
-    The rate must divide STEP_RATE_HZ. Beats from a second before to a second after belong to it too.
+    The rate must divide STEP_RATE_HZ. `beats` must include those up to a second before and after the ECG.
     """
     every = STEP_RATE_HZ // rate_hz
     if every * rate_hz != STEP_RATE_HZ:
@@ -76,7 +75,7 @@ def ecg_mv(
         chosen = [beat for beat, want in zip(beats, wanted, strict=True) if want]
         if chosen and waves:
             slope += _slope(chosen, waves, t_s)
-    # z' = slope - z, exactly if the slope is a straight line from step to step (the trapezoidal rule).
+    # Solve z' = slope - z by the trapezoidal rule, which is exact for a piecewise linear slope.
     h = 1 / STEP_RATE_HZ
     z = signal.lfilter([h / 2, h / 2], [1 + h / 2, h / 2 - 1], slope, zi=rest[:1])[0]
     return np.asarray(z[::every])
@@ -95,7 +94,7 @@ def _slope(beats: Sequence[Beat], waves: tuple[Wave, ...], t_s: Float64) -> Floa
 
 
 def _fibrillation_slope(t_s: Float64, shape: EcgShape) -> Float64:
-    """f waves: a sawtooth-like wave whose rate and height wander."""
+    """Returns the slope of the f waves: sawtooth-like, with varying rate and amplitude."""
     if not shape.fibrillation_mv:
         return np.zeros(len(t_s))
     wander = 0.8 * np.sin(2 * np.pi * 0.23 * t_s) + 0.6 * np.sin(2 * np.pi * 0.61 * t_s + 1)

@@ -1,6 +1,6 @@
-"""What the radar's ADC sees of a scene: beat signals over exact paths from each TX to each RX.
+"""Synthesizes the radar's ADC samples of a scene: beat signals over the exact path from each TX to each RX.
 
-One echo of round trip tau gives s(t) = a exp(j 2 pi (f0 tau + S tau t - S tau^2 / 2)), t from the start of the ramp.
+An echo with round-trip time tau gives s(t) = a exp(j 2 pi (f0 tau + S tau t - S tau^2 / 2)), t from the ramp's start.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from edge.twin.board import Board
 from edge.twin.scene import CLUTTER, Scene
 from edge.twin.tones import Tones
 
-ADC_STEP = 16.0  # counts: twelve of the sixteen bits carry signal
+ADC_STEP = 16.0  # counts: 12 of the 16 bits carry signal
 ADC_LIMIT = 32752.0
 
 
 class Fmcw:
-    """Frames of IQ for a chirp file and a scene, seen by a board; noise is drawn from `seed`."""
+    """Synthesizes IQ frames for a chirp file, a scene and a board's errors; `seed` determines the noise."""
 
     def __init__(self, chirp: ChirpConfig, scene: Scene, seed: int = 1, board: Board | None = None) -> None:
         self._chirp, self._scene, self._board = chirp, scene, board
@@ -35,7 +35,7 @@ class Fmcw:
         self._clutter = self.echoes(still, things[None, :, 3])
 
     def frames(self, first: int, count: int) -> Complex64:
-        """Frames [count, loop, tx, rx, sample] in ADC counts."""
+        """Returns frames [count, loop, tx, rx, sample] in ADC counts."""
         chirp, scene = self._chirp, self._scene
         slots = chirp.loops * len(chirp.tx_order)
         frame_s = np.arange(first, first + count, dtype=float) * chirp.frame_period_s
@@ -51,7 +51,7 @@ class Fmcw:
         return words.view(np.complex64).reshape(count, *chirp.frame_shape)
 
     def echoes(self, points_m: Float64, counts: Float64) -> Complex64:
-        """Echoes without noise [frame, slot, rx, sample] of points [frame, slot, P, 3] of strengths [frame, P].
+        """Returns noise-free echoes [frame, slot, rx, sample] of points [frame, slot, P, 3] of strengths [frame, P].
 
         A slot is one chirp; slots cycle through the TX order.
         """
@@ -70,7 +70,7 @@ class Fmcw:
         return samples * np.resize(self._board.of(c), (slots, len(c.rx), 1)) if self._board else samples
 
     def _common_rad(self, t_s: Float64) -> Float64:
-        """Phase [n] that all echoes of the chirps at times [n] have in common: noise, and the scene's steps."""
+        """Returns the phase [n] common to all echoes of the chirps at times [n]: noise and the scene's phase steps."""
         common = self._scene.phase_noise_rad * self._phase_rng.standard_normal(len(t_s))
         for step in self._scene.phase_steps:
             common[t_s >= step.start_s] += step.rad

@@ -1,8 +1,8 @@
-"""Beats and the vibration they give the chest wall.
+"""Heartbeats and the motion of the chest wall that they cause.
 
-Each beat k at R peak T_k moves the chest by a slow pulse and shakes it twice, at the opening and the closure of the
-aortic valve: v_i(t) = a_i cos(2 pi f_i (t - T_k - d_i)) exp(-((t - T_k - d_i) / b_i)^2), radarODE-MTL eq. 3 and 4.
-People differ in these numbers and have more of such vibrations, and no two beats are alike: `Mechanics`.
+Each beat k with R peak T_k causes a slow pulse and two vibrations, at the opening and the closure of the aortic valve:
+v_i(t) = a_i cos(2 pi f_i (t - T_k - d_i)) exp(-((t - T_k - d_i) / b_i)^2), radarODE-MTL eq. 3 and 4. These parameters
+and the number of vibrations vary between people, and the parameters also from beat to beat: see `Mechanics`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from edge.twin.rhythm import Beat, OverTime, Rhythm, Sinus, since_beats
 
 @dataclass(frozen=True, slots=True)
 class Vibration:
-    """One term of a beat: amplitude a, frequency f, width b, delay d after the R peak of a cycle of one second.
+    """One term of a beat: amplitude a, frequency f, width b, delay d after the R peak for a cycle of one second.
 
-    at_base: it starts where the heart's base is, and not at its apex.
+    `at_base`: it starts at the heart's base instead of the apex.
     """
 
     amplitude_mm: float
@@ -34,17 +34,17 @@ class Vibration:
 
 PULSE = Vibration(0.25, 0.0, 0.12, 0.22)
 VALVES = (Vibration(0.035, 11.0, 0.045, 0.08), Vibration(0.02, 16.0, 0.035, 0.38, at_base=True))
-_BEFORE_S, _AFTER_S = 0.35, 1.0  # farther from its R peak a beat moves nothing
-_CYCLES_S = (0.35, 1.6)  # systole no longer changes beyond
-_USUAL = 0.9  # memory of the cycle that the heart is used to, from beat to beat
+_BEFORE_S, _AFTER_S = 0.35, 1.0  # a beat's motion is zero outside this interval around its R peak
+_CYCLES_S = (0.35, 1.6)  # the length of systole is constant for cycles outside this range
+_USUAL = 0.9  # smoothing factor of the mean cycle, per beat
 
 
 @dataclass(frozen=True, slots=True)
 class Mechanics:
-    """How a heart shakes the chest, and how its beats differ: spreads are standard deviations, shares of the mean.
+    """The heart's vibrations and their variation; spreads are standard deviations, as fractions of the mean.
 
-    A beat is stronger by the power `filling` of its own cycle over the usual one; an ectopic beat has ectopic_strength
-    of its strength. Breathing out (`breath` 1, in: -1) makes it stronger by breath_strength, later by breath_delay_s.
+    The strength of a beat is (its cycle / mean cycle) ** filling; an ectopic beat has ectopic_strength of it.
+    Expiration (`breath` 1; inspiration: -1) makes a beat stronger by breath_strength and later by breath_delay_s.
     """
 
     vibrations: tuple[Vibration, ...] = (PULSE, *VALVES)
@@ -57,13 +57,13 @@ class Mechanics:
     breath_delay_s: float = 0.0
 
     def changes(self, beat: Beat, usual_s: float, breath: float, rng: np.random.Generator) -> Float64:
-        """Of one beat: factor on the amplitude, factor on the frequency, delay in s, of each vibration [3, V]."""
+        """Draws one beat's amplitude factor, frequency factor and delay in s for each vibration [3, V]."""
         drawn = rng.standard_normal((3, len(self.vibrations)))
-        drawn[:, 1:] = 0.6 * drawn[:, :1] + 0.8 * drawn[:, 1:]  # one contraction makes them all
+        drawn[:, 1:] = 0.6 * drawn[:, :1] + 0.8 * drawn[:, 1:]  # all are caused by the same contraction
         strength = (beat.cycle_s / usual_s) ** self.filling * (1 + self.breath_strength * breath)
         if beat.ectopic:
             strength *= self.ectopic_strength
-        # Systole shortens about as the root of the cycle (Bazett).
+        # Systole is about proportional to the square root of the cycle (Bazett).
         length = math.sqrt(min(max(beat.cycle_s, _CYCLES_S[0]), _CYCLES_S[1]))
         delay_s = np.array([v.delay_s for v in self.vibrations]) * length
         return np.stack(
@@ -76,9 +76,9 @@ class Mechanics:
 
 
 class Heart:
-    """A heart that beats in its rhythm, each beat a little different; the same for the same seed.
+    """A heart with a rhythm and mechanics that vary from beat to beat; reproducible for the same seed.
 
-    Without a rhythm: sinus at the rate given, which follows breathing and drifts slowly.
+    Without a rhythm: sinus rhythm at the given rate, with respiratory variation and slow drift.
     """
 
     def __init__(
@@ -100,17 +100,17 @@ class Heart:
         self._changes: list[Float64] = []
 
     def beats(self, start_s: float, end_s: float) -> list[Beat]:
-        """Beats with R peaks in [start, end)."""
+        """Returns the beats with R peaks in [start, end)."""
         return self._beats[self._between(start_s, end_s)]
 
     def beats_s(self, start_s: float, end_s: float) -> Float64:
-        """R peaks in [start, end)."""
+        """Returns the R peaks in [start, end)."""
         return np.array(self._r_s[self._between(start_s, end_s)])
 
     def displacement_mm(self, t_s: Float64, at_base: bool | None = None) -> Float64:
-        """Motion of the chest wall over the heart at times of any shape, positive away from the radar.
+        """Returns the motion of the chest wall over the heart at times of any shape, positive away from the radar.
 
-        at_base: only what starts at the heart's base, or only what does not.
+        `at_base`: True: only vibrations that start at the heart's base; False: only the others; None: all.
         """
         motion = np.zeros(t_s.shape)
         if t_s.size == 0:
@@ -132,7 +132,7 @@ class Heart:
         return motion
 
     def rate_bpm(self, end_s: float, window_s: float) -> float | None:
-        """Mean rate of the whole cycles in the window that ends now; None when it holds none."""
+        """Returns the mean rate of the complete cycles in the window that ends at `end_s`; None without any."""
         beats = self.beats_s(end_s - window_s, end_s)
         return 60 * (len(beats) - 1) / float(beats[-1] - beats[0]) if len(beats) > 1 else None
 

@@ -1,4 +1,4 @@
-"""The way from the card, as good or as bad as asked for."""
+"""Simulates the network between card and host, with configurable faults."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _BURST = 3
 
 @dataclass(frozen=True)
 class Faults:
-    """How the way from the card fails: each a share of packets. The same `seed` fails the same way.
+    """Faults of the network, each as a fraction of packets. The same `seed` gives the same faults.
 
-    A reordered packet comes 1 to 6 packets late; a delayed one 7 to 40 or 100, and in every other case the two after it
-    are held up with it; a duplicate comes again within 6.
+    A reordered packet arrives 1 to 6 packets late; a delayed one 7 to 40 or 100, in half of the cases together with the
+    two packets after it; a duplicate arrives within 6 packets.
     """
 
     loss: float = 0.0
@@ -25,32 +25,32 @@ class Faults:
 
 
 class FaultyLink:
-    """Packets in, packets out: fewer, more, or in another order."""
+    """Drops, duplicates, reorders and delays packets."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._random = random.Random(faults.seed)
         self._count = 0
-        self._held = 0  # so many of the next packets are held up ...
-        self._until = 0  # ... and arrive at this packet count
-        self._under_way: list[tuple[int, int, bytes]] = []  # by the packet count at which it arrives
+        self._held = 0  # number of the next packets that are delayed
+        self._until = 0  # the packet count at which they arrive
+        self._in_flight: list[tuple[int, int, bytes]] = []  # heap, by the packet count of the arrival
 
     def push(self, packets: list[bytes]) -> list[bytes]:
-        """The packets that arrive while these are sent."""
+        """Sends packets and returns those that arrive meanwhile."""
         arrived = []
         chance, faults = self._random.random, self._faults
         for packet in packets:
             self._count += 1
             if chance() >= faults.loss:
-                self._send(packet, self._delay() or (self._few() if chance() < faults.reorder else 0))
+                self._send(packet, self._draw_delay() or (self._draw_short_delay() if chance() < faults.reorder else 0))
             if chance() < faults.duplicate:
-                self._send(packet, self._few())
-            while self._under_way and self._under_way[0][0] <= self._count:
-                arrived.append(heapq.heappop(self._under_way)[2])
+                self._send(packet, self._draw_short_delay())
+            while self._in_flight and self._in_flight[0][0] <= self._count:
+                arrived.append(heapq.heappop(self._in_flight)[2])
         return arrived
 
-    def _delay(self) -> int:
-        """By how many packets the next one is held up, alone or in a burst."""
+    def _draw_delay(self) -> int:
+        """Returns by how many packets the next one is delayed, alone or in a burst."""
         if self._held:
             self._held -= 1
         elif self._random.random() < self._faults.delay:
@@ -60,8 +60,8 @@ class FaultyLink:
             return 0
         return self._until - self._count
 
-    def _few(self) -> int:
+    def _draw_short_delay(self) -> int:
         return self._random.randint(1, 6)
 
     def _send(self, packet: bytes, late: int) -> None:
-        heapq.heappush(self._under_way, (self._count + late, self._count, packet))
+        heapq.heappush(self._in_flight, (self._count + late, self._count, packet))

@@ -1,6 +1,6 @@
-"""When a heart beats: sinus rhythm, atrial fibrillation, ectopic beats between, or given cycles.
+"""Heart rhythms: sinus rhythm, atrial fibrillation, ectopic beats, or given cycles.
 
-A rhythm is an endless series of beats from FIRST_BEAT_S on, the same for the same seed.
+A rhythm is an infinite series of beats from FIRST_BEAT_S on, reproducible for the same seed.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from edge.core.types import Float64
 
 FIRST_BEAT_S = -1.0
-MAYER_HZ = 0.1  # blood pressure's own slow wave
-SHORTEST_S = 0.3  # no ventricle is ready again sooner
+MAYER_HZ = 0.1  # Mayer waves: slow oscillation of the blood pressure
+MIN_CYCLE_S = 0.3  # refractory period of the ventricles
 
 OverTime = Callable[[float], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """An R peak and the cycle that ended with it; ectopic: from the ventricle itself, too early."""
+    """An R peak and the cycle that ended with it; `ectopic`: a premature beat from the ventricle."""
 
     r_s: float
     cycle_s: float
@@ -32,19 +32,19 @@ class Beat:
 
 
 class Rhythm(Protocol):
-    """What tells a heart when to beat."""
+    """Generator of a heart's beats."""
 
     def beats(self, seed: int) -> Iterator[Beat]:
-        """Beats without end, rising."""
+        """Yields beats in ascending order, without end."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sinus:
-    """Cycles that follow breathing, Mayer waves and slow drifts; depths are shares of the cycle.
+    """Sinus rhythm modulated by breathing, Mayer waves and slow drift; depths are fractions of the cycle.
 
-    breath is -1 (in) to 1 (out) at a time; drift holds (memory, kick) of autoregressive wanderings, a step a beat:
-    several of memories far apart make 1/f noise.
+    `breath` returns -1 (inspiration) to 1 (expiration) at a time. `drift` holds (memory, kick) of first-order
+    autoregressive processes with one step per beat; several with very different memories give 1/f noise.
     """
 
     rate_bpm: OverTime
@@ -66,15 +66,15 @@ class Sinus:
             wandered = memory * wandered + kick * steps
             waves = self.breath_depth * self.breath(now_s) + self.mayer_depth * math.sin(2 * math.pi * MAYER_HZ * now_s)
             change = 1 + waves + float(wandered.sum()) + self.jitter * jitter
-            cycle_s = max(SHORTEST_S, 60 / self.rate_bpm(now_s) * change)
+            cycle_s = max(MIN_CYCLE_S, 60 / self.rate_bpm(now_s) * change)
             now_s += cycle_s
 
 
 @dataclass(frozen=True, slots=True)
 class Fibrillation:
-    """Irregularly irregular: every cycle is drawn for itself, SHORTEST_S and a gamma-distributed rest.
+    """Atrial fibrillation: cycles are independent, MIN_CYCLE_S plus a gamma-distributed time.
 
-    spread is the cycles' standard deviation over their mean.
+    `spread` is the cycles' standard deviation over their mean.
     """
 
     rate_bpm: OverTime
@@ -87,17 +87,17 @@ class Fibrillation:
         while True:
             yield Beat(now_s, cycle_s)
             mean_s = 60 / self.rate_bpm(now_s)
-            rest_s = mean_s - SHORTEST_S
+            rest_s = mean_s - MIN_CYCLE_S
             scale_s = (self.spread * mean_s) ** 2 / rest_s
-            cycle_s = SHORTEST_S + rng.gamma(rest_s / scale_s, scale_s)
+            cycle_s = MIN_CYCLE_S + rng.gamma(rest_s / scale_s, scale_s)
             now_s += cycle_s
 
 
 @dataclass(frozen=True, slots=True)
 class WithEctopics:
-    """Another rhythm, of which a share of the beats comes early: at `coupling` of the cycle.
+    """Another rhythm, in which a fraction `share` of the beats is premature, at `coupling` of the cycle.
 
-    The beat after comes when it would have come anyway: the full compensatory pause.
+    The beat after a premature one is at its regular time (full compensatory pause).
     """
 
     rhythm: Rhythm
@@ -119,7 +119,7 @@ class WithEctopics:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Measured cycles [n], from the start again when they are over. Raises ValueError for what is no heart's."""
+    """Measured cycles [n], repeated without end. Raises ValueError for cycles outside 0.2 to 5 s."""
 
     cycles_s: Float64
 
@@ -128,7 +128,7 @@ class Given:
             raise ValueError(f"cycles of {self.cycles_s} s; every one must be between 0.2 and 5 s")
 
     def beats(self, seed: int) -> Iterator[Beat]:
-        """See Rhythm; nothing is drawn."""
+        """See Rhythm; nothing is random."""
         now_s = FIRST_BEAT_S
         cycles_s = self.cycles_s.tolist()
         for before_s, cycle_s in itertools.cycle(zip(cycles_s[-1:] + cycles_s[:-1], cycles_s, strict=True)):
@@ -137,9 +137,9 @@ class Given:
 
 
 def since_beats(r_s: Float64, t_s: Float64, before_s: float, after_s: float) -> Iterator[tuple[np.ndarray, Float64]]:
-    """For each time, one beat after another: which of r_s it is, and the time since; as long as any is in reach.
+    """Yields, for each time, the index in r_s of a beat in reach and the time since its R peak, latest beats first.
 
-    A beat is in reach from before_s before its R peak to after_s after it.
+    A beat is in reach from before_s before its R peak to after_s after it. Ends when no beat is in reach of any time.
     """
     last = np.searchsorted(r_s, t_s + before_s) - 1
     while True:

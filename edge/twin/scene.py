@@ -1,8 +1,8 @@
-"""Who sits where in front of the radar and what happens: the scenes, and the truth about them.
+"""Scenes: a person's position in front of the radar, the events, and the ground truth.
 
-Places are metres in the radar's coordinates (`edge.radar.antennas`): x to the side, y away from the board, z up.
-A chest is an elliptic cylinder, a little bent from head to foot, that faces the radar wherever it sits. The heart's
-motion runs over it from where it starts (`spread`).
+Positions are in metres in the radar's coordinates (`edge.radar.antennas`): x sideways, y away from the board, z up.
+A chest is an elliptic cylinder, slightly bent from head to foot, that always faces the radar. The heart's motion
+propagates over it from its origin (`spread`).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from edge.twin.spread import Spread
 
 SCATTERERS = 80
 CHEST_HALF_M = (0.13, 0.16)  # half its width and height
-CURVE_M = (0.17, 0.11)  # half axes of a trunk's section: to the side, front to back
+CURVE_M = (0.17, 0.11)  # half axes of a trunk's cross section: sideways, front to back
 BEND_RADIUS_M = 0.8
-CHEST_COUNTS = 50.0  # median strength of a scatterer that faces the radar from REFERENCE_M
+CHEST_COUNTS = 50.0  # median strength of a scatterer that faces the radar at REFERENCE_M
 REFERENCE_M = 0.45
 
 BEAM_DEG = (28.0, 14.0)  # one way, -3 dB, azimuth and elevation (SPRUIM4)
-WALK_M, WALK_S = 2.2, 2.0  # who leaves is this far away after so long, and then gone
+WALK_M, WALK_S = 2.2, 2.0  # a person who leaves walks this distance in this time, then gives no echo
 
-# Nothing here moves: x, y, z, ADC counts. Leakage between the antennas (bins 0 to 3), a chair, a table, a wall.
+# Static objects: x, y, z, ADC counts. Leakage between the antennas (bins 0 to 3), a chair, a table, a wall.
 CLUTTER = np.array(
     [
         [0.01, 0.02, 0.00, 1500.0],
@@ -44,7 +44,7 @@ CLUTTER = np.array(
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """From `start_s` the person walks away, is gone, and at `end_s` is back in place."""
+    """An absence: the person walks away from `start_s` on and is back in place at `end_s`."""
 
     start_s: float
     end_s: float
@@ -52,7 +52,7 @@ class Absence:
 
 @dataclass(frozen=True, slots=True)
 class PhaseStep:
-    """From `start_s` on, every echo on every channel is turned by `rad` more."""
+    """A phase step: from `start_s` on, the phase of every echo on every channel is increased by `rad`."""
 
     start_s: float
     rad: float
@@ -60,10 +60,11 @@ class PhaseStep:
 
 @dataclass(frozen=True)
 class Scene:
-    """A person at a place, what happens, and how noisy the radar is. The middle of the chest is at range and angles.
+    """A person, the events and the radar's noise. Range and angles are those of the middle of the chest.
 
-    things are still, beside CLUTTER: x, y, z and strength each;
-    noise_counts is the thermal noise of one complex sample; phase_noise_rad that of one chirp, common to its receivers.
+    things: static objects in addition to CLUTTER, each x, y, z and strength.
+    noise_counts: thermal noise of one complex sample.
+    phase_noise_rad: phase noise of one chirp, common to its receivers.
     """
 
     heart: Heart = field(default_factory=Heart)
@@ -82,45 +83,48 @@ class Scene:
     @cached_property
     def points_m(self) -> Float64:
         """Scatterers [P, 3] at rest."""
-        return np.asarray((self._chest_points + [0, self.range_m, 0]) @ self._turned.T)
+        return np.asarray((self._chest_points + [0, self.range_m, 0]) @ self._rotation.T)
 
     @property
     def heart_m(self) -> Float64:
-        """The spot [3] of the chest at rest at which the heart's motion starts."""
+        """Position [3] on the chest at rest where the heart's motion starts."""
         x, z = np.array(self.spread.apex_m)
         return self.surface_m(x, z)
 
     @property
     def chest_xz_m(self) -> Float64:
-        """Where on the chest the scatterers are [2, P]: to the side and up from its middle."""
+        """Positions [2, P] of the scatterers on the chest: sideways and up from its middle."""
         return self._chest_points[:, [0, 2]].T
 
     def surface_m(self, x: Float64, z: Float64) -> Float64:
-        """Places [..., 3] of what lies on the chest at x and z from its middle."""
-        return np.asarray(np.stack([x, self.range_m + _depth_m(x, z), z], axis=-1) @ self._turned.T)
+        """Returns the positions [..., 3] of points on the chest at x and z from its middle."""
+        return np.asarray(np.stack([x, self.range_m + _depth_m(x, z), z], axis=-1) @ self._rotation.T)
 
     @cached_property
     def reflectivity(self) -> Float64:
         """Strength [P] of each scatterer in ADC counts, at REFERENCE_M and in the middle of the beam.
 
-        Strongest where the surface faces the radar; beside that, as uneven as skin and clothes are.
+        Strongest where the surface faces the radar, with random variation as of skin and clothes.
         """
         tilt = self._chest_points[:, 0] / CURVE_M[0]  # 0 where it faces the radar, 1 where it faces the side
         uneven = np.exp(0.7 * np.random.default_rng((self.chest_seed, 1)).standard_normal(SCATTERERS))
         return np.asarray(CHEST_COUNTS * uneven * np.exp(-((tilt / 0.5) ** 2)))
 
     def positions_m(self, t_s: Float64) -> Float64:
-        """Scatterers [n, P, 3] at times [n]."""
+        """Returns the scatterers' positions [n, P, 3] at times [n]."""
         x, _, z = self._chest_points.T
         breath_mm = breath_share(z) * self.body.breath_mm(t_s)[:, None]
         outward_mm = breath_mm + self.spread.motion_mm(self.heart, t_s[:, None], x, z)
         moved = self.body.lean_mm(t_s)[:, None, :] * 1e-3
         moved = np.broadcast_to(moved, (len(t_s), SCATTERERS, 3)).copy()
         moved[..., 1] += outward_mm * 1e-3 + self._walked_m(t_s)[:, None]
-        return self.points_m + moved @ self._turned.T
+        return self.points_m + moved @ self._rotation.T
 
     def counts(self, points_m: Float64, t_s: Float64) -> Float64:
-        """Echo strengths [n, P] in ADC counts of scatterers [n, P, 3] at times [n]: distance, beam, presence."""
+        """Returns the echo strengths [n, P] in ADC counts of scatterers [n, P, 3] at times [n].
+
+        They depend on the distance, the antennas' beam and the person's presence.
+        """
         x, y, z = np.moveaxis(points_m, -1, 0)
         range_m = np.sqrt(x**2 + y**2 + z**2)
         away_db = 6 * ((np.degrees(np.arctan2(x, y)) / BEAM_DEG[0]) ** 2 + (np.degrees(z / range_m) / BEAM_DEG[1]) ** 2)
@@ -128,34 +132,34 @@ class Scene:
         return np.asarray(strength * self.in_view(t_s)[:, None])
 
     def cardiac_mm(self, t_s: Float64, points_m: Float64) -> Float64:
-        """The heart's motion [n, P] of any points [P, 3] of the chest, positive away from the radar."""
+        """Returns the heart's motion [n, P] at points [P, 3] of the chest, positive away from the radar."""
         x, _, z = self._on_chest(points_m).T
         return self.spread.motion_mm(self.heart, t_s[:, None], x, z)
 
     def cardiac_mm_s2(self, t_s: Float64, points_m: Float64) -> Float64:
-        """Its second derivative [n, P] in mm/s^2."""
+        """Returns the second derivative [n, P] of `cardiac_mm`, in mm/s^2."""
         h = 2e-4
         before, now, after = (self.cardiac_mm(t_s + shift, points_m) for shift in (-h, 0, h))
         return (before - 2 * now + after) / h**2
 
     def on_chest(self, points_m: Float64, margin_m: float = 0.03) -> Bool:
-        """Which of the points [n, 3] lie on the chest, or off its surface by no more than the margin."""
+        """Returns which of the points [n, 3] are on the chest's surface, within the margin."""
         local = self._on_chest(points_m)
         across = np.abs(local[:, [0, 2]]) <= np.array(CHEST_HALF_M) + margin_m
         deep = np.abs(local[:, 1] - _depth_m(local[:, 0], local[:, 2])) <= margin_m
         return np.asarray(across.all(axis=1) & deep)
 
     def in_view(self, t_s: Float64) -> Bool:
-        """At which of the times [n] the person gives an echo, walking or seated."""
-        return self._outside(t_s, WALK_S)
+        """Returns at which of the times [n] the person gives an echo, walking or seated."""
+        return self._is_present(t_s, WALK_S)
 
     def seated(self, t_s: Float64) -> Bool:
-        """At which of the times [n] the person is in place."""
-        return self._outside(t_s, 0.0)
+        """Returns at which of the times [n] the person is seated."""
+        return self._is_present(t_s, 0.0)
 
     @cached_property
-    def _turned(self) -> Float64:
-        """Rotation [3, 3] from the frame in which the person is straight ahead."""
+    def _rotation(self) -> Float64:
+        """Rotation matrix [3, 3] from coordinates in which the person is straight ahead."""
         azimuth, elevation = np.radians([self.azimuth_deg, self.elevation_deg])
         sin_a, cos_a, sin_e, cos_e = np.sin(azimuth), np.cos(azimuth), np.sin(elevation), np.cos(elevation)
         up = np.array([[1, 0, 0], [0, cos_e, -sin_e], [0, sin_e, cos_e]])
@@ -163,15 +167,15 @@ class Scene:
 
     @cached_property
     def _chest_points(self) -> Float64:
-        """Scatterers [P, 3] on the surface, its middle at the origin, spread at random."""
+        """Scatterers [P, 3] at random positions on the surface, whose middle is the origin."""
         rng = np.random.default_rng((self.chest_seed, 0))
         x, z = (rng.uniform(-half, half, SCATTERERS) for half in CHEST_HALF_M)
         return np.stack([x, _depth_m(x, z), z], axis=1)
 
     def _on_chest(self, points_m: Float64) -> Float64:
-        return np.asarray(points_m @ self._turned - [0, self.range_m, 0])
+        return np.asarray(points_m @ self._rotation - [0, self.range_m, 0])
 
-    def _outside(self, t_s: Float64, walk_s: float) -> Bool:
+    def _is_present(self, t_s: Float64, walk_s: float) -> Bool:
         here = np.ones(len(t_s), bool)
         for a in self.absences:
             here &= (t_s < a.start_s + walk_s) | (t_s >= a.end_s - walk_s)
@@ -186,12 +190,12 @@ class Scene:
 
 
 def breath_share(z: Float64) -> Float64:
-    """How much more a place breathes than the chest's middle: the belly a little more than the collarbones."""
+    """Returns the breathing motion relative to the chest's middle: the belly moves more than the collarbones."""
     return np.asarray(1 - 0.5 * z)
 
 
 def _depth_m(x: Float64, z: Float64) -> Float64:
-    """How far the chest's surface lies behind its foremost point."""
+    """Returns the depth of the chest's surface behind its foremost point."""
     side, front = CURVE_M
     return np.asarray(front * (1 - np.sqrt(np.clip(1 - (x / side) ** 2, 0, None))) + z**2 / (2 * BEND_RADIUS_M))
 
@@ -204,9 +208,9 @@ SCENES = {
     "rbm_extensive": Scene(body=Body(movements=(Movement(20, 2.5, 80, 20), Movement(40, 3, -60, 40)))),
     "leaving": Scene(absences=(Absence(20, 35),)),
     "phase_steps": Scene(phase_steps=(PhaseStep(15, 2.0), PhaseStep(33.2, -2.6))),
-    # Nobody: a corner reflector 1 m straight ahead of the antennas' middle, to calibrate with.
+    # No person: a corner reflector 1 m straight ahead of the antennas' centre, for calibration.
     "reflector": Scene(
         absences=(Absence(-WALK_S, math.inf),), things=((*(AWR1843.middle_m + [0, 1, 0]).tolist(), 3000.0),)
     ),
 }
-"""All sit 0.45 m away and breathe 6 mm, 15 times a minute, unless their line says otherwise; times in seconds."""
+"""Defaults: 0.45 m away, breathing 6 mm 15 times a minute; times are in seconds."""

@@ -1,4 +1,4 @@
-"""How the heart's motion spreads over the chest: weaker and later the farther from where it starts."""
+"""Propagation of the heart's motion over the chest: weaker and later with the distance from its origin."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ APEX_M = (0.04, -0.03)  # x, z on the chest: left of the breastbone
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Places are x, z on the chest in metres.
+    """Parameters of the propagation; positions are x, z on the chest in metres.
 
-    floor is the share of the motion that reaches every point of the trunk; along slope_per_m it grows to one side and,
-    where the slope is steep enough, turns round on the other: while the apex goes out, that side is drawn in.
+    `floor` is the fraction of the motion that reaches every point of the trunk. It changes by `slope_per_m`; with a
+    steep slope it becomes negative on one side: that side moves inwards while the apex moves outwards.
     """
 
     apex_m: tuple[float, float] = APEX_M
@@ -28,7 +28,7 @@ class Spread:
     wave_m_s: float = 10.0  # engineering assumption: shear waves in soft tissue run at 1 to 20 m/s
 
     def motion_mm(self, heart: Heart, t_s: Float64, x: Float64, z: Float64) -> Float64:
-        """The heart's motion at times [n, 1] and places [P] as [n, P], positive away from the radar."""
+        """Returns the heart's motion [n, P] at times [n, 1] and positions [P], positive away from the radar."""
         parts = ((self.apex_m, None),) if self.apex_m == self.base_m else ((self.apex_m, False), (self.base_m, True))
         motion = np.zeros((len(t_s), len(x)))
         for spot, at_base in parts:
@@ -37,7 +37,7 @@ class Spread:
         return motion
 
     def reached(self, spot_m: tuple[float, float], x: Float64, z: Float64) -> tuple[Float64, Float64]:
-        """Share [P] of the motion that starts at the spot, and its delay [P] in s."""
+        """Returns the fraction [P] of the motion that starts at `spot_m`, and its delay [P] in s."""
         aside, above = x - spot_m[0], z - spot_m[1]
         away_m = np.hypot(aside, above)
         near = (1 - self.floor) * np.exp(-((away_m / self.reach_m) ** 2))

@@ -1,9 +1,9 @@
-"""Sums of many complex tones: a non-uniform FFT, since eighty echoes on twelve channels are too many exponentials.
+"""Sums many complex tones with a non-uniform FFT: direct evaluation of 80 echoes on 12 channels is too slow.
 
-Every tone is spread over the WIDTH nearest points of a fine grid of frequencies; one inverse FFT makes samples of
-all, and dividing by the kernel's own transform undoes the spreading. The kernel is that of Barnett, Magland and
-af Klinteberg, SIAM J. Sci. Comput. 41 (2019) C479; against tone by tone the error is below 1e-4 of the strongest.
-No matrix product on purpose: a BLAS wakes threads for it, and between busy processes that costs more than the product.
+Every tone is spread over the WIDTH nearest points of a fine frequency grid; one inverse FFT gives the samples of all
+tones, and dividing by the kernel's transform removes the effect of the spreading. Kernel: Barnett, Magland and
+af Klinteberg, SIAM J. Sci. Comput. 41 (2019) C479. The error against direct summation is below 1e-4 of the strongest
+tone. Matrix products are avoided: BLAS would start threads, which costs more than the product between busy processes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from edge.core.types import Complex64, Float64
 
-FINER = 2  # the grid's points per range bin
+OVERSAMPLING = 2  # grid points per range bin
 WIDTH = 6
 _SHARPNESS = 2.3 * WIDTH
 
@@ -21,7 +21,7 @@ class Tones:
     """Sums of tones of a fixed number of samples."""
 
     def __init__(self, samples: int) -> None:
-        self._grid = FINER * samples
+        self._grid = OVERSAMPLING * samples
         self._middle = samples // 2
         place = np.arange(samples) - self._middle
         across = np.linspace(-1, 1, 1001)
@@ -30,12 +30,12 @@ class Tones:
         self._where = place % self._grid
 
     def sum(self, start: Float64, per_sample: Float64, strength: Float64) -> Complex64:
-        """Samples [channel, n] of the tones of each channel.
+        """Returns the samples [channel, n] of the sum of each channel's tones.
 
-        [channel, P] each: phase at the first sample and turn per sample, in cycles, and strength.
+        Arguments [channel, P]: phase at the first sample and phase advance per sample, in cycles, and strength.
         """
         channels = len(start)
-        phase = start + per_sample * self._middle  # the grid's own zero is the middle sample
+        phase = start + per_sample * self._middle  # the grid's time zero is the middle sample
         echo = strength * np.exp(2j * np.pi * (phase % 1))
         place = per_sample[..., None] * self._grid
         points = np.ceil(place - WIDTH / 2) + np.arange(WIDTH)
@@ -49,5 +49,5 @@ class Tones:
 
 
 def _kernel(across: Float64) -> Float64:
-    """The share of a tone that a point gets, `across` half widths away from it."""
+    """Returns the weight of a grid point at a distance of `across` half widths from a tone."""
     return np.asarray(np.exp(_SHARPNESS * (np.sqrt(np.clip(1 - across**2, 0, None)) - 1)))

@@ -1,4 +1,4 @@
-"""The radar's command port: found on USB, opened, and what to do when that fails."""
+"""Finds the radar's command port on USB and opens it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PORT_OPTION_HINT = "--serial (radar.serial in the settings)"
 
 
 class RadarError(InputError):
-    """The radar did not do as it was told. One line: the command, what the radar said, what to do."""
+    """The radar failed or rejected a command. The message is one line: command, reply and remedy."""
 
 
 def find_port() -> str:
-    """The command port of the one radar on USB, e.g. /dev/ttyACM0.
+    """Returns the command port of the only radar on USB, e.g. /dev/ttyACM0.
 
-    The order in which ports appear says nothing; the USB interface number does. Raises InputError naming what was
-    found when there is not exactly one such port.
+    The USB interface number identifies the port; the order of the ports does not. Raises InputError, with the ports
+    found, when there is not exactly one such port.
     """
     ports = sorted(list_ports.comports())
     found = [
@@ -37,34 +37,31 @@ def find_port() -> str:
         return found[0]
     if found:
         raise InputError(f"several radars are connected ({', '.join(found)}); choose one with {PORT_OPTION_HINT}")
-    seen = ", ".join(f"{port.device} ({port.description})" for port in ports) or "none"
+    names = ", ".join(f"{port.device} ({port.description})" for port in ports) or "none"
     raise InputError(
-        f"no radar (XDS110 command UART) among the serial ports: {seen}; connect the radar's USB cable and switch its "
+        f"no radar (XDS110 command UART) among the serial ports: {names}; connect the radar's USB cable and switch its "
         f"power on, or name the port with {PORT_OPTION_HINT}"
     )
 
 
 def _interface_number(location: str | None) -> int | None:
-    """'1-2:1.0', as Linux writes it: interface 0 of configuration 1 of the device at 1-2."""
+    """Parses a location such as '1-2:1.0' (Linux): interface 0 of configuration 1 of the device at 1-2."""
     found = re.search(r":\w+\.(\d+)$", location or "")
     return int(found[1]) if found else None
 
 
 def open_port(port: str, baud: int, timeout_s: float, write_timeout_s: float) -> serial.Serial:
-    """The port, for this program alone. Raises RadarError."""
+    """Opens the port exclusively. Raises RadarError."""
     try:
         return serial.Serial(port, baud, timeout=timeout_s, write_timeout=write_timeout_s, exclusive=True)
-    except (OSError, termios.error) as error:  # pyserial lets both through when the device vanishes meanwhile
+    except (OSError, termios.error) as error:  # pyserial raises either when the device disappears
         failure = error if isinstance(error, OSError) else OSError(*error.args)
         raise RadarError(f"{port} cannot be opened: {_advice(failure)}") from error
 
 
 def _advice(error: OSError) -> str:
     if error.errno == errno.EACCES:
-        return "no permission; add yourself to its group (sudo usermod -aG dialout $USER) and log in again"
+        return "permission denied; add yourself to its group (sudo usermod -aG dialout $USER) and log in again"
     if error.errno == errno.ENOENT:
-        return (
-            "there is no such port; connect the radar's USB cable and switch its power on, "
-            f"or correct {PORT_OPTION_HINT}"
-        )
+        return f"port not found; connect the radar's USB cable and switch its power on, or correct {PORT_OPTION_HINT}"
     return f"{error.strerror or error}; close the other program that uses it, or correct {PORT_OPTION_HINT}"

@@ -1,4 +1,4 @@
-"""The commands of a `.cfg` chirp file, each with its place, as radarecg sends them to the radar."""
+"""Splits a `.cfg` chirp file into commands with their locations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Line(NamedTuple):
-    """One command: `place` says in messages where it stands, such as "x.cfg:12"; `args` are words, not yet numbers."""
+    """One command: `place` is its location for messages, such as "x.cfg:12"; `args` are words, not yet parsed."""
 
     place: str
     name: str
@@ -14,12 +14,12 @@ class Line(NamedTuple):
 
     @property
     def text(self) -> str:
-        """As it is sent: words one space apart, without comment."""
+        """The line as it is sent: single spaces, without comment."""
         return " ".join([self.name, *self.args])
 
 
 def command_lines(text: str, source: str) -> list[Line]:
-    """Returns the commands of a chirp file in order. What follows a % is a comment; only LF ends a line."""
+    """Returns the commands of a chirp file in order. A comment begins with %; only LF ends a line."""
     lines = []
     for number, line in enumerate(text.split("\n"), 1):
         if words := line.split("%")[0].split():
@@ -28,7 +28,7 @@ def command_lines(text: str, source: str) -> list[Line]:
 
 
 def count_hint(line: Line) -> str:
-    """Returns what a wrong number of arguments tells of a command, as the end of a message."""
+    """Returns a hint, to append to a message, for a command with a wrong number of arguments."""
     if line.name == "frameCfg" and len(line.args) == 8:
-        return "; AWR2944's frameCfg has 8, with the samples before the period: another device"
+        return "; frameCfg of another device, AWR2944, has 8, with the samples before the period"
     return ""

@@ -1,4 +1,4 @@
-"""What the radar's command line would refuse of a chirp file, found before the file is sent."""
+"""Checks a chirp file against the firmware's command line before it is sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NO_SETTINGS = ("sensorStart", "sensorStop", "flushCfg", "version", "help", "que
 
 
 def require_accepted(lines: list[Line], image: Firmware) -> None:
-    """Raises ChirpConfigError at the first line that the image would refuse, sent in the file's order."""
+    """Raises ChirpConfigError for the first line that the image would reject, in the file's order."""
     firmware = Awr1843Firmware(image)
     start: Line | None = None
     for line in lines:
@@ -24,48 +24,48 @@ def require_accepted(lines: list[Line], image: Firmware) -> None:
         if start and line.name in COMMANDS[image] and line.name not in _NO_SETTINGS:
             raise ChirpConfigError(
                 f"{start.place}: sensorStart comes before settings ({line.name} at {line.place}), which a running "
-                "radar refuses; put it at the end of the file"
+                "radar rejects; put it at the end of the file"
             )
-        if problem := unsendable(line) or _problem(line, image, firmware):
+        if problem := find_send_error(line) or _problem(line, image, firmware):
             raise ChirpConfigError(problem)
 
 
 def require_start(lines: list[Line], image: Firmware) -> None:
-    """Raises ChirpConfigError when the image would not start after these lines, which it accepts."""
+    """Raises ChirpConfigError when the image accepts these lines but would reject sensorStart after them."""
     firmware = Awr1843Firmware(image)
     for line in lines:
         if line.name != "sensorStart":
-            firmware.answer(line.text)
+            firmware.execute(line.text)
     source = lines[-1].place
     if missing := firmware.missing():
         raise ChirpConfigError(
-            f"{source}: {_NAMES[image]} would not start ({_reply(firmware, 'sensorStart').said}): the file lacks "
+            f"{source}: {_NAMES[image]} would not start ({_reply(firmware, 'sensorStart').text}): the file lacks "
             f"{', '.join(missing)}; compare it with those in firmware_config/"
         )
 
 
-def unsendable(line: Line) -> str | None:
-    """Returns why the console cannot take a line whatever its command; None when it can."""
+def find_send_error(line: Line) -> str | None:
+    """Returns why a line cannot be sent to the console at all; None when it can."""
     if line.text.isascii() and len(line.text) <= LINE_CHARS:
         return None
-    return f"{line.place}: the radar takes at most {LINE_CHARS} plain characters a line; shorten it"
+    return f"{line.place}: a line must have at most {LINE_CHARS} plain characters (ASCII); shorten it"
 
 
 def _reply(firmware: Awr1843Firmware, command: str) -> Reply:
-    return Reply.parse(command, firmware.answer(command).encode())
+    return Reply.parse(command, firmware.execute(command).encode())
 
 
 def _problem(line: Line, image: Firmware, firmware: Awr1843Firmware) -> str | None:
-    """Returns what is wrong with a line, where, and what to do; None when the image accepts it."""
+    """Returns the error message for a line: location, error, remedy; None when the image accepts it."""
     reply = _reply(firmware, line.text)
-    if reply.problem is None or (line.name == "sensorStop" and reply.already):
+    if reply.problem is None or (line.name == "sensorStop" and reply.is_already_in_state):
         return None
     place, name = f"{line.place}: {line.name}", _NAMES[image]
     if line.name[0] in "#/;":
-        return f"{place}: a comment begins with % ({name} takes {line.name!r} for a command)"
+        return f"{place}: a comment must begin with % ({name} reads {line.name!r} as a command)"
     if line.name not in COMMANDS[image]:
-        close = get_close_matches(line.name.lower(), [known.lower() for known in COMMANDS[image]], 1)
-        meant = next((known for known in COMMANDS[image] if known.lower() in close), None)
+        close = get_close_matches(line.name.lower(), [name.lower() for name in COMMANDS[image]], 1)
+        meant = next((command for command in COMMANDS[image] if command.lower() in close), None)
         advice = f"did you mean {meant}?" if meant else "remove the line, or correct its spelling"
         return f"{place} is not a command of {name}, for which the file is written; {advice}"
     counts = COMMANDS[image][line.name]
@@ -73,13 +73,13 @@ def _problem(line: Line, image: Firmware, firmware: Awr1843Firmware) -> str | No
         needed = " or ".join(map(str, counts))
         return (
             f"{place} needs {needed} numbers, has {len(line.args)} ({' '.join(line.args) or 'none'!r}); {name} of "
-            f"SDK 3.5 would answer {reply.said!r}{count_hint(line) or '; the file may be for another SDK'}"
+            f"SDK 3.5 would reply {reply.text!r}{count_hint(line) or '; the file may be for another SDK'}"
         )
-    return f"{place}: {name} would answer {reply.said!r}: {_WHY.get(line.name, reply.problem)}"
+    return f"{place}: {name} would reply {reply.text!r}: {_REMEDIES.get(line.name, reply.problem)}"
 
 
-_WHY = {
-    "profileCfg": "dfeDataOutputMode 1 must come before it, and its id be 0 to 3",
-    "chirpCfg": "dfeDataOutputMode 1 and the profileCfg that it names must come before it",
+_REMEDIES = {
+    "profileCfg": "dfeDataOutputMode 1 must come before it, and its id must be 0 to 3",
+    "chirpCfg": "dfeDataOutputMode 1 and the profileCfg that it uses must come before it",
     "frameCfg": "dfeDataOutputMode 1 must come before it",
 }

@@ -1,4 +1,4 @@
-"""Which firmware a `.cfg` chirp file is written for, told by its commands."""
+"""Detects from its commands which firmware a `.cfg` chirp file is written for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from edge.radar.chirp import ChirpConfigError, Firmware
 from edge.radar.chirp_file.command_lines import Line
 from edge.radar.chirp_file.firmware_model import COMMANDS
 
-# Commands of devices with another command set: xWRL6432, xWRL6844 and their like.
+# Commands of devices with another command set: xWRL6432, xWRL6844 and similar.
 _LOW_POWER_DEVICES = {"chirpComnCfg", "chirpTimingCfg", "sigProcChainCfg", "lowPowerCfg", "factoryCalibCfg"}
-# Commands of TI's labs (Radar Toolbox, Industrial and Automotive Toolbox), whose firmware is neither of ours.
-# The first lab that a file has a command of is meant: several have the tracker too.
+# Commands of TI's labs (Radar Toolbox, Industrial and Automotive Toolbox), which have their own firmware. The first
+# lab that matches is reported: the tracker, the last one, is part of several labs.
 _LABS: dict[str, tuple[str, ...]] = {
     "vital signs": (
         "vitalSignsCfg",
@@ -45,34 +45,44 @@ _LABS: dict[str, tuple[str, ...]] = {
         *("presenceBoundaryBox", "sensorPosition"),
     ),
 }
-_LAB_OF = {name: lab for lab, names in _LABS.items() for name in names}
-_LUA = "ar1."
-_KNOWN = {"profileCfg", "chirpCfg", "frameCfg", "channelCfg", "adcCfg", "dfeDataOutputMode", *_LOW_POWER_DEVICES}
+_LAB_BY_COMMAND = {name: lab for lab, names in _LABS.items() for name in names}
+_LUA_PREFIX = "ar1."
+_CHIRP_COMMANDS = {
+    "profileCfg",
+    "chirpCfg",
+    "frameCfg",
+    "channelCfg",
+    "adcCfg",
+    "dfeDataOutputMode",
+    *_LOW_POWER_DEVICES,
+}
 
 
 def require_command_set(lines: list[Line], source: str) -> None:
-    """Raises ChirpConfigError for files of devices whose commands are others, and for what is no command list."""
-    if not any(line.name in _KNOWN for line in lines) and not any(line.name.startswith(_LUA) for line in lines):
+    """Raises ChirpConfigError for files of devices with another command set, and for files without commands."""
+    if not any(line.name in _CHIRP_COMMANDS for line in lines) and not any(
+        line.name.startswith(_LUA_PREFIX) for line in lines
+    ):
         raise ChirpConfigError(f"{source}: profileCfg is missing; is this a TI chirp file?")
     for line in lines:
         if line.name in _LOW_POWER_DEVICES:
             raise ChirpConfigError(
-                f"{line.place}: {line.name} is a command of xWRL6432 and xWRL6844: another command set; "
+                f"{line.place}: {line.name} is a command of xWRL6432 and xWRL6844, which have another command set; "
                 "radarecg reads chirp files of xWR1xxx and xWR6x43"
             )
-        if line.name.startswith(_LUA):
+        if line.name.startswith(_LUA_PREFIX):
             raise ChirpConfigError(
                 f"{line.place}: this is a Lua script of mmWave Studio; export its settings as JSON (*.mmwave.json)"
             )
 
 
 def firmware_of(lines: list[Line]) -> Firmware | None:
-    """Returns the image that the commands belong to, studio_cli where they belong to both; None for another lab's."""
+    """Returns the image that the commands belong to, studio_cli if both accept them, or None for a lab's firmware."""
     names = {line.name for line in lines}
-    if names & _LAB_OF.keys():
+    if names & _LAB_BY_COMMAND.keys():
         return None
     of_demo, of_studio = (names & (COMMANDS[image].keys() - COMMANDS[other].keys()) for image, other in _PAIRS)
-    # Both know guiMonitor, but studio_cli has nothing to show: it stands in the demo's files.
+    # Both images accept guiMonitor, but only the demo's files contain it: studio_cli has no GUI.
     return "sdk_demo" if len(of_demo) + ("guiMonitor" in names) > len(of_studio) else "studio_cli"
 
 
@@ -80,12 +90,12 @@ _PAIRS: tuple[tuple[Firmware, Firmware], ...] = (("sdk_demo", "studio_cli"), ("s
 
 
 def lab_error(lines: list[Line]) -> ChirpConfigError:
-    """Returns the error that names the lab of a file for which `firmware_of` is None."""
+    """Returns the error for a file whose `firmware_of` is None; it names the lab."""
     names = {line.name for line in lines}
     lab = next(lab for lab, commands in _LABS.items() if names & set(commands))
     line = next(line for line in lines if line.name in _LABS[lab])
     return ChirpConfigError(
         f"{line.place}: {line.name} is a command of TI's lab for {lab}, which has its own firmware; radarecg starts "
-        "radars with studio_cli or the stock demo, and these refuse it: take a file of firmware_config/ (replay can "
+        "radars with studio_cli or the stock demo, which reject it: use a file of firmware_config/ (replay can "
         "use this one)"
     )

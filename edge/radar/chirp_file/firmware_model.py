@@ -1,9 +1,9 @@
-"""What an AWR1843's firmware answers to each command, and when: both images' texts, error numbers and state rules.
+"""Model of the command line of both AWR1843 firmware images: replies, error numbers and state rules.
 
-The check of chirp files and the emulated radar share it, so both refuse what TI's sources refuse.
+The check of chirp files and the radar emulator use it, so both reject what TI's sources reject.
 
 Sources: SDK 3.5 `utils/cli/src/cli.c` and `demo/xwr18xx/mmw/mss/mmw_cli.c` (stock demo), studio_cli
-`src/mss/mmw_cli.c`. The front end behind them is not modelled: it accepts every number.
+`src/mss/mmw_cli.c`. The radar front end is not modelled: here it accepts every number.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from edge.radar.awr1843.replies import FIXED_AFTER_START
 from edge.radar.chirp import Firmware
 
-# How many arguments each command takes; None: any number, which the firmware does not check.
+# Number of arguments of each command; None: the firmware does not check it.
 _Counts = dict[str, tuple[int, ...] | None]
 _BOTH: _Counts = {
     "sensorStart": None,
@@ -43,7 +43,7 @@ _STUDIO_CLI: _Counts = {
     "calibConfig": (2,),
     "ldoBypass": (3,),
     "hsiClkCfg": (1,),
-    # The RF monitors count in handlers of their own.
+    # The RF monitors check the number in their own handlers.
     **dict.fromkeys(
         (
             *("gpadcSigMonCfg", "tempMonCfg", "extAnaSigMonCfg", "txPowerMonCfg", "txBallbreakMonCfg", "digMonCfg"),
@@ -70,11 +70,11 @@ COMMANDS: dict[Firmware, _Counts] = {
     "studio_cli": _BOTH | _STUDIO_CLI,
     "sdk_demo": _BOTH | _SDK_DEMO | _SDK_DEMO_OPTIONAL,
 }
-_BY_DIRECTION = ("cfarCfg", "cfarFovCfg")  # needed once for range and once for Doppler
-# Neither image can set up frames without these.
-_NEEDED = {"dfeDataOutputMode", "channelCfg", "adcCfg", "adcbufCfg", "profileCfg", "chirpCfg", "frameCfg"}
+_PER_DIRECTION = ("cfarCfg", "cfarFovCfg")  # needed once for range and once for Doppler
+# Both images need these commands to set up frames.
+_REQUIRED = {"dfeDataOutputMode", "channelCfg", "adcCfg", "adcbufCfg", "profileCfg", "chirpCfg", "frameCfg"}
 _FRAME_MODES = {1: "Frame", 2: "Continuous", 3: "Advanced Frame"}
-_NEEDS_MODE = {
+_REQUIRED_MODES = {
     "profileCfg": ("Frame", "Advanced Frame"),
     "chirpCfg": ("Frame", "Advanced Frame"),
     "frameCfg": ("Frame",),
@@ -83,64 +83,71 @@ _NEEDS_MODE = {
     "contModeCfg": ("Continuous",),
 }
 MAX_PROFILES = 4
-# What the stock demo watches: all of it before the first start, then all of it or nothing between stop and start.
-_WATCHED = (_SDK_DEMO.keys() - set(_BY_DIRECTION)) | {
+# The stock demo requires all of these before the first start, then all or none of them between stop and start.
+_REQUIRED_BY_DEMO = (_SDK_DEMO.keys() - set(_PER_DIRECTION)) | {
     *("guiMonitor", "adcbufCfg", "lvdsStreamCfg", "CQRxSatMonitor", "CQSigImgMonitor"),
-    *(f"{name} {direction}" for name in _BY_DIRECTION for direction in (0, 1)),
+    *(f"{name} {direction}" for name in _PER_DIRECTION for direction in (0, 1)),
 }
-# Commands of both images that a running radar ignores; the stock demo says so, studio_cli says Done.
-_NOT_WHILE_RUNNING = {"adcbufCfg", "lvdsStreamCfg", "CQRxSatMonitor", "CQSigImgMonitor", "analogMonitor", "calibData"}
-_STUDIO_CLI_MISCOUNTED = {"guiMonitor": -1, "adcbufCfg": -52, "lvdsStreamCfg": -52, "calibMonCfg": -1}  # others: -51
+# Commands that a running radar ignores; the stock demo reports this, studio_cli replies Done.
+_IGNORED_WHILE_RUNNING = {
+    "adcbufCfg",
+    "lvdsStreamCfg",
+    "CQRxSatMonitor",
+    "CQSigImgMonitor",
+    "analogMonitor",
+    "calibData",
+}
+_STUDIO_CLI_COUNT_ERRORS = {"guiMonitor": -1, "adcbufCfg": -52, "lvdsStreamCfg": -52, "calibMonCfg": -1}  # others: -51
 
 
 def _atoi(word: str) -> int:
-    """As C's: the integer that a word begins with, 0 where there is none."""
+    """Parses the integer at the beginning of a word, as C's atoi; 0 when there is none."""
     found = re.match(r"[+-]?\d+", word)
     return int(found[0]) if found else 0
 
 
 class Awr1843Firmware:
-    """One image from power-on to power-off. `running` says whether frames are being sent."""
+    """State of one image from power-on to power-off. `running` is true while frames are sent."""
 
     def __init__(self, image: Firmware) -> None:
         self.image = image
         self.running = False
-        self._given: set[str] = set()  # commands since the last flushCfg
+        self._received: set[str] = set()  # commands since the last flushCfg
         self._profiles: set[int] = set()
         self._mode = ""
-        self._pending: set[str] = set()  # commands since the last stop that the stock demo watches
+        self._pending: set[str] = set()  # commands since the last stop
         self._fixed: dict[str, list[str]] = {}
         self._first_fixed: dict[str, list[str]] | None = None  # as they were at the first start
 
-    def answer(self, line: str) -> str:
-        """What the firmware writes in answer to a line, newlines as LF; the prompt follows."""
+    def execute(self, line: str) -> str:
+        """Executes a line and returns the firmware's reply, newlines as LF, without the prompt."""
         if line.startswith("%"):
             return "Skipped\n"
         words = [word for word in line.split(" ") if word]
-        return self._answer(words[0], words[1:]) if words else ""
+        return self._execute_command(words[0], words[1:]) if words else ""
 
     def missing(self) -> list[str]:
-        """The commands without which the first sensorStart is refused."""
-        watched = _WATCHED - self._pending if self.image == "sdk_demo" else set()
-        return sorted(watched | (_NEEDED - self._given))
+        """Returns the missing commands because of which the first sensorStart would be rejected."""
+        required = _REQUIRED_BY_DEMO - self._pending if self.image == "sdk_demo" else set()
+        return sorted(required | (_REQUIRED - self._received))
 
-    def _answer(self, name: str, args: list[str]) -> str:
+    def _execute_command(self, name: str, args: list[str]) -> str:
         if name == "sensorStart":
             return self._sensor_start(args)
         if name == "sensorStop":
             return self._sensor_stop()
         if name == "flushCfg":
-            self._given, self._profiles, self._mode = set(), set(), ""
+            self._received, self._profiles, self._mode = set(), set(), ""
             return "Done\n"
         studio = self.image == "studio_cli"
         if name not in COMMANDS[self.image]:
             return "Error -50\n" if studio else f"'{name}' is not recognized as a CLI command\n"
-        if self.running and name in _NOT_WHILE_RUNNING:
+        if self.running and name in _IGNORED_WHILE_RUNNING:
             return ("" if studio else "Ignored: This command is not allowed after sensor has started\n") + "Done\n"
         counts = COMMANDS[self.image][name]
         if counts is not None and len(args) not in counts:
             if studio:
-                return f"Error {_STUDIO_CLI_MISCOUNTED.get(name, -51)}\n"
+                return f"Error {_STUDIO_CLI_COUNT_ERRORS.get(name, -51)}\n"
             return "Error: Invalid usage of the CLI command\nError -1\n"
         if name == "lvdsStreamCfg" and studio and (_atoi(args[1]) or _atoi(args[3])):
             return "Error -55\n"
@@ -148,22 +155,22 @@ class Awr1843Firmware:
             return "Error -52\n"
         if name == "dfeDataOutputMode" and _atoi(args[0]) not in _FRAME_MODES:
             return "Error -52\n" if studio else "Error: Invalid mode.\nError -1\n"
-        problem = self._out_of_order(name, args)
+        problem = self._order_error(name, args)
         if problem is not None:
             return "Error -52\n" if studio else f"{problem}Error -1\n"
         if name == "dfeDataOutputMode":
             self._mode = _FRAME_MODES[_atoi(args[0])]
         if name == "profileCfg":
             self._profiles.add(_atoi(args[0]))
-        self._given.add(name)
-        self._pending.add(f"{name} {_atoi(args[1])}" if name in _BY_DIRECTION else name)
+        self._received.add(name)
+        self._pending.add(f"{name} {_atoi(args[1])}" if name in _PER_DIRECTION else name)
         if name in FIXED_AFTER_START:
             self._fixed[name] = args
         return "Done\n"
 
-    def _out_of_order(self, name: str, args: list[str]) -> str | None:
-        """What the stock demo says of a command that needs another before it; None when all is well."""
-        modes = _NEEDS_MODE.get(name)
+    def _order_error(self, name: str, args: list[str]) -> str | None:
+        """Returns the stock demo's error for a command that needs an earlier command; None when there is no error."""
+        modes = _REQUIRED_MODES.get(name)
         if modes and self._mode not in modes:
             return f"Error: Configuration is valid only if the DFE Output Mode is {' or '.join(modes)}\n"
         if name == "profileCfg" and not 0 <= _atoi(args[0]) < MAX_PROFILES:
@@ -174,37 +181,37 @@ class Awr1843Firmware:
 
     def _sensor_start(self, args: list[str]) -> str:
         reconfigure = not args
-        answer = self._refusal(args, reconfigure)
-        if answer is not None:
-            return answer
-        answer = "Done\n"
+        reply = self._start_error(args, reconfigure)
+        if reply is not None:
+            return reply
+        reply = "Done\n"
         if self.image == "sdk_demo":
             if self._first_fixed is None:
-                answer = "Debug: Init Calibration Status = 0x1ffe\nDone\n"
+                reply = "Debug: Init Calibration Status = 0x1ffe\nDone\n"
             elif self._fixed != self._first_fixed:
-                answer = "Exception: ../mss/mmw_cli.c, line 300.\nDone\n"
+                reply = "Exception: ../mss/mmw_cli.c, line 300.\nDone\n"
         self._first_fixed = self._first_fixed or dict(self._fixed)
         self.running = True
-        return answer
+        return reply
 
-    def _refusal(self, args: list[str], reconfigure: bool) -> str | None:
-        """Why sensorStart does not start, in the firmware's order of checks."""
+    def _start_error(self, args: list[str], reconfigure: bool) -> str | None:
+        """Returns the error reply to sensorStart, in the firmware's order of checks; None when it starts."""
         if self.image == "studio_cli":
             if len(args) == 1 and args[0] != "0":
                 return "Error -53\n"
             if self.running:
                 return "Error -54\n"
-            return None if self._given >= _NEEDED else "Error -57\n"
+            return None if self._received >= _REQUIRED else "Error -57\n"
         if len(args) == 1 and args[0] != "0":
             return (
                 "Error: Reconfig is not supported, only argument of 0 is\n"
                 "(do not reconfig, just re-start the sensor) valid\nError -1\n"
             )
-        complete, partial = self._pending >= _WATCHED, bool(self._pending & _WATCHED)
+        complete, partial = self._pending >= _REQUIRED_BY_DEMO, bool(self._pending & _REQUIRED_BY_DEMO)
         if self._first_fixed is None and not complete:
             return "Error: Full configuration must be provided before sensor can be started the first time\nError -1\n"
-        if not self._given >= _NEEDED:
-            return "Error -1\n"  # the front end's code is its own; that it does not start is what matters
+        if not self._received >= _REQUIRED:
+            return "Error -1\n"  # the real code is the front end's; only the failure matters here
         if self.running:
             return "Ignored: Sensor is already started\nDone\n"
         if complete == reconfigure and (complete or not partial):

@@ -13,7 +13,7 @@ from edge.radar.chirp_file.limit import Limit
 
 @dataclass(frozen=True)
 class Family:
-    """What differs between families of devices (rl_sensor.h rlProfileCfg_t)."""
+    """Limits that differ between device families (rl_sensor.h rlProfileCfg_t)."""
 
     name: str
     bands_hz: tuple[tuple[float, float], ...]
@@ -26,7 +26,7 @@ FAMILIES = {
     "60GHz": Family("xWR6x43", ((57e9, 61e9), (60e9, 64e9)), 250e12, 26),
 }
 MIN_SAMPLE_RATE_HZ = 2e6
-# Devices with 10 MHz of IF bandwidth (AWR1843, IWR6843), by adcCfg's format: complex 1x, complex 2x.
+# For devices with 10 MHz of IF bandwidth (AWR1843, IWR6843), by adcCfg's format: complex 1x, complex 2x.
 MAX_SAMPLE_RATE_HZ = {1: 12.5e6, 2: 25e6}
 MAX_LOW_POWER_RATE_HZ = {1: 9.375e6, 2: 18.75e6}
 ADC_FORMATS = {1: "complex 1x", 2: "complex 2x"}
@@ -126,7 +126,7 @@ FRONT_END_LIMITS: tuple[Limit, ...] = (
         "ramp_down",
         "SWRA553A table 3",
         lambda c: c.slope_hz_s * c.ramp_end_s <= 3e9 or c.idle_s >= 7e-6 - _EPS_S,
-        lambda c: f"idle {c.idle_s * 1e6:g} us; a ramp wider than 3 GHz needs at least 7 us to fall back",
+        lambda c: f"idle {c.idle_s * 1e6:g} us; a ramp wider than 3 GHz needs at least 7 us to return to its start",
     ),
     Limit(
         "chirp_cycle",

@@ -1,4 +1,4 @@
-"""What a limit of the radar is, and the error that names those that are broken."""
+"""`Limit`, a documented limit of the radar, and the error for violated limits."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from edge.radar.chirp import ChirpConfig, ChirpConfigError
 
 @dataclass(frozen=True)
 class Limit:
-    """`check` says whether a chirp respects the limit; `explain` what was found and what to change.
+    """A documented limit: `check` returns whether a chirp meets it, `explain` the violation and the remedy.
 
-    A recording is held only to limits `for_replay`, those that decoding needs: its signal has been made.
+    Recordings are checked only against limits with `for_replay`, which decoding needs.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Limit:
 
 
 class LimitError(ChirpConfigError):
-    """At least one limit is broken; `limits` holds them."""
+    """At least one limit is violated; `limits` holds the violated limits."""
 
     def __init__(self, chirp: ChirpConfig, limits: list[Limit]) -> None:
         self.limits = limits

@@ -1,8 +1,7 @@
-"""Every documented limit of the radar as an object that names itself when broken.
+"""Checks a chirp against every documented limit of the radar.
 
-Adding one: a row in `front_end_limits` or `stream_limits`, and a row in `tests/edge/radar/chirp_file/test_parser.py`.
-Units in the
-messages are those of the chirp file.
+To add a limit, add a row in `front_end_limits` or `stream_limits` and one in
+`tests/edge/radar/chirp_file/test_parser.py`. The messages use the chirp file's units.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ LIMITS: tuple[Limit, ...] = FRONT_END_LIMITS + STREAM_LIMITS
 
 
 def broken_limits(chirp: ChirpConfig, for_replay: bool = False) -> list[Limit]:
-    """Returns the limits this chirp breaks, in the order of LIMITS; `for_replay`: of those that decoding needs."""
+    """Returns the limits that a chirp violates, in the order of LIMITS; `for_replay`: only those for decoding."""
     return [limit for limit in LIMITS if (limit.for_replay or not for_replay) and not limit.check(chirp)]
 
 
 def require_limits(chirp: ChirpConfig, for_replay: bool = False) -> None:
-    """Raises LimitError naming every broken limit, as `broken_limits` finds them."""
+    """Raises LimitError with all limits that `broken_limits` returns."""
     if broken := broken_limits(chirp, for_replay):
         raise LimitError(chirp, broken)

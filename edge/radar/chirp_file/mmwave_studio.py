@@ -1,7 +1,7 @@
-"""mmWave Studio's settings, exported as JSON (*.mmwave.json) or XML, as the commands of a `.cfg`.
+"""Converts mmWave Studio's settings, exported as JSON (*.mmwave.json) or XML, to the commands of a `.cfg`.
 
-JSON: names and units are those of mmwavelink's structures, as TI's reader of it takes them (studio_cli's PC tool).
-XML: what mmWave Studio saves of its tabs, with one profile and one chirp, the ones entered last.
+JSON: names and units are those of mmwavelink's structures, as TI's own reader uses them (studio_cli's PC tool).
+XML: mmWave Studio saves the values of its tabs, with one profile and one chirp, the ones entered last.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from edge.radar.chirp import ChirpConfigError
 from edge.radar.chirp_file.command_lines import Line
 
-_LANES = 2  # of AWR1843, IWR6843 and their like; the decoder knows their order of words
+_LANES = 2  # LVDS lanes of AWR1843, IWR6843 and similar; the decoder supports their order of words
 _FRAME_WAVEFORMS = ("singleFrameChirp", "legacyFrameChirp")
 
 
@@ -23,7 +23,7 @@ def is_studio(text: str) -> bool:
 
 
 def studio_lines(text: str, source: str) -> list[Line]:
-    """Returns the settings as commands, in a .cfg's units. Raises ChirpConfigError."""
+    """Returns the settings as commands in the units of a .cfg. Raises ChirpConfigError."""
     try:
         if text.lstrip().startswith("<"):
             return _xml_lines(ElementTree.fromstring(text.lstrip()), source)
@@ -44,7 +44,9 @@ def _json_lines(content: dict[str, Any], source: str) -> list[Line]:
     _require_export(content, source)
     devices = content["mmWaveDevices"]
     if len(devices) != 1:
-        raise ChirpConfigError(f"{source}: {len(devices)} radars in a cascade; recordings of one can be read")
+        raise ChirpConfigError(
+            f"{source}: {len(devices)} radars in a cascade; only recordings of one radar can be read"
+        )
     place = f"{source}: mmWaveDevices[0]"
     rf, capture = devices[0]["rfConfig"], devices[0].get("rawDataCaptureConfig", {})
     channel, frame, fmt = rf["rlChanCfg_t"], rf["rlFrameCfg_t"], rf["rlAdcOutCfg_t"]["fmt"]
@@ -99,7 +101,7 @@ _JSON_FRAME: dict[str, float | None] = {
 
 
 def _require_export(content: Any, source: str) -> None:
-    """Raises ChirpConfigError for the other JSON files that lie beside the export."""
+    """Raises ChirpConfigError for other JSON files, which are often found beside the export."""
     keys = content.keys() if isinstance(content, dict) else ()
     if "mmWaveDevices" in keys and "rfConfig" in content["mmWaveDevices"][0]:
         return
@@ -152,7 +154,7 @@ _XML_CHIRP = (
 
 
 def _require_all_chirps(frame: dict[str, str], chirps: list[dict[str, str]], source: str) -> None:
-    """Raises ChirpConfigError when the frame uses chirps that the file does not have."""
+    """Raises ChirpConfigError when the frame uses chirps that are missing in the file."""
     used = range(int(_number(frame["fchirpStartIdx"])), int(_number(frame["fchirpEndIdx"])) + 1)
     known = {
         index
@@ -169,7 +171,9 @@ def _require_all_chirps(frame: dict[str, str], chirps: list[dict[str, str]], sou
 def _require_lanes(mask: float, place: str) -> None:
     lanes = int(mask).bit_count()
     if lanes != _LANES:
-        raise ChirpConfigError(f"{place}: {lanes} LVDS lanes, of another board; recordings of {_LANES} can be decoded")
+        raise ChirpConfigError(
+            f"{place}: {lanes} LVDS lanes (another board); only recordings of {_LANES} lanes can be decoded"
+        )
 
 
 def _parameters(section: ElementTree.Element) -> dict[str, str]:
@@ -181,7 +185,7 @@ def _mask(parameters: dict[str, str], names: list[str]) -> int:
 
 
 def _bytes(profile: dict[str, str], name: str) -> str:
-    """Packs the numbers of three transmitters, one byte each."""
+    """Packs the values of three transmitters into one number, one byte each."""
     return str(sum(int(_number(profile.get(f"tx{k + 1}{name}", "0"))) << 8 * k for k in range(3)))
 
 
@@ -190,7 +194,7 @@ def _line(place: str, name: str, *values: Any) -> Line:
 
 
 def _number(value: Any) -> float:
-    """A number, a decimal as text (with comma where Windows writes so), or a hexadecimal as "0x7"."""
+    """Parses a number, a decimal as text (with a decimal comma on some Windows systems), or a hexadecimal "0x7"."""
     if isinstance(value, str) and value.strip().lower().startswith("0x"):
         return int(value, 16)
     return float(value.replace(",", ".") if isinstance(value, str) else value)

@@ -1,7 +1,7 @@
-"""Parses a chirp file into a `ChirpConfig`: the one source of the radar's numbers.
+"""Parses a chirp file into a `ChirpConfig`.
 
 A chirp file is TI's `.cfg` list of commands (mmWave SDK 3.5 user guide, "Configuration (.cfg) file format"), or mmWave
-Studio's JSON or XML, whose settings `mmwave_studio` puts into the same commands.
+Studio's JSON or XML, which `mmwave_studio` converts to the same commands.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from edge.radar.dca1000.card_rate import max_packet_delay_us
 
 MAX_CHIRPS = 512
 MAX_FRAMES = 65535  # rl_sensor.h numFrames
-MAX_NUMBER = 1e9  # no argument of any command comes near; beyond it is a slip of the pen
+MAX_NUMBER = 1e9  # far above every valid argument; larger numbers are typing errors
 MIN_77GHZ_START_GHZ = 70
-_OF_SAMPLES = (1, 3, 7, 9, 10)  # numbers of profileCfg that decide what a chirp's samples are
+_SAMPLE_ARGS = (1, 3, 7, 9, 10)  # indices of the arguments of profileCfg that determine a chirp's samples
 # Synthesiser steps: reference clock / 2^26 for the start, times 900 for the slope (mmwavelink rl_sensor.h).
 _REFERENCE_HZ = {"77GHz": 3.6e9, "60GHz": 2.7e9}
 
@@ -33,9 +33,9 @@ _REFERENCE_HZ = {"77GHz": 3.6e9, "60GHz": 2.7e9}
 def load_chirp(path: Path | str, for_replay: bool = False) -> ChirpConfig:
     """Reads and checks a chirp file, in any usual text encoding.
 
-    `for_replay`: the recording exists, so only what decoding needs is required. Otherwise what the radar's command line
-    or front end would refuse is refused. Raises ChirpConfigError (a subclass, LimitError, when a documented limit is
-    broken), FileNotFoundError.
+    `for_replay`: only what decoding a recording needs is checked. Otherwise the file must be acceptable to the radar's
+    command line and front end. Raises ChirpConfigError (its subclass LimitError when a documented limit is violated),
+    FileNotFoundError.
     """
     source = str(path)
     try:
@@ -78,8 +78,8 @@ def parse_chirp(text: str, source: str = "<text>", for_replay: bool = False) -> 
     adc_format = _adc_format(cfg, adc)
     if frame[2] < 1 or frame[4] <= 0:
         raise cfg.error("frameCfg", "needs at least one loop and a period above 0")
-    known = 0 <= frame[3] <= MAX_FRAMES and frame[5] in (SOFTWARE_TRIGGER, HARDWARE_TRIGGER)
-    if not (known or for_replay):
+    is_valid = 0 <= frame[3] <= MAX_FRAMES and frame[5] in (SOFTWARE_TRIGGER, HARDWARE_TRIGGER)
+    if not (is_valid or for_replay):
         raise cfg.error("frameCfg", f"needs 0 to {MAX_FRAMES} frames (0: endlessly) and trigger 1 or 2 (hardware)")
     tx_order, profile = _chirps(cfg, int(frame[0]), int(frame[1]), for_replay)
     band = "77GHz" if profile[1] > MIN_77GHZ_START_GHZ else "60GHz"
@@ -117,9 +117,9 @@ def parse_chirp(text: str, source: str = "<text>", for_replay: bool = False) -> 
 
 
 def explain(chirp: ChirpConfig) -> dict[str, str]:
-    """Returns what a checked chirp file means, in words and numbers.
+    """Describes a checked chirp file: one text for each property.
 
-    Raises ChirpConfigError when `run` and `replay` would refuse it: its frames cannot show a heartbeat.
+    Raises ChirpConfigError when a heartbeat cannot be measured with its frames; `run` and `replay` reject such files.
     """
     require_heartbeat(chirp)
     return {
@@ -145,7 +145,7 @@ def _frames(chirp: ChirpConfig) -> str:
 
 
 def _is_without_subframe(line: Line) -> bool:
-    """Whether it is an adcbufCfg of SDK 1, which had no subframes."""
+    """Whether the line is an adcbufCfg of SDK 1, which had no subframes."""
     return line.name == "adcbufCfg" and len(line.args) == 4
 
 
@@ -162,9 +162,9 @@ def _antennas(mask: int) -> tuple[int, ...]:
 
 
 def _chirps(cfg: _Commands, first: int, last: int, for_replay: bool) -> tuple[tuple[int, ...], list[float]]:
-    """Returns the transmitter of each chirp in the order they fire (TI's fire 1, 3, 2), and their profile.
+    """Returns the transmitter of each chirp in firing order (TI's files: 1, 3, 2), and the profile of the chirps.
 
-    Where chirps are defined twice the later definition holds; those that the frame does not use are not checked.
+    Of several definitions of a chirp the last one is used. Chirps that the frame does not use are not checked.
     """
     if not 0 <= first <= last < MAX_CHIRPS:
         raise cfg.error("frameCfg", f"needs chirps 0 to {MAX_CHIRPS - 1}, first to last")
@@ -187,14 +187,14 @@ def _chirps(cfg: _Commands, first: int, last: int, for_replay: bool) -> tuple[tu
         order.append(int("".join(map(str, fired))))
     profiles = {int(args[2]): line for line, args in used.values()}
     numbers = [cfg.profile(number, line) for number, line in profiles.items()]
-    compared = _OF_SAMPLES if for_replay else range(1, 14)
+    compared = _SAMPLE_ARGS if for_replay else range(1, 14)
     if any(profile[k] != numbers[0][k] for profile in numbers for k in compared):
         raise cfg.error("frameCfg", f"uses profiles {', '.join(map(str, profiles))}; one is supported")
     return tuple(order), numbers[0]
 
 
 class _Commands:
-    """The numeric arguments of each command; as on the radar, the last use counts and flushCfg erases those before."""
+    """The numeric arguments of each command. As on the radar, the last use applies and flushCfg erases earlier ones."""
 
     def __init__(self, lines: list[Line], source: str) -> None:
         flush = max((k for k, line in enumerate(lines) if line.name == "flushCfg"), default=-1)
@@ -219,7 +219,7 @@ class _Commands:
         return self.all(command, count)[-1][1]
 
     def of_frame(self, command: str, count: int) -> list[float]:
-        """Returns the last use for all subframes (-1) or for 0, which plain frames are; [] if there is none."""
+        """Returns the last use for all subframes (-1) or for subframe 0, used by plain frames; [] if there is none."""
         uses = self.all(command, count) if command in self else []
         return next((args for _, args in reversed(uses) if args[0] in (-1, 0)), [])
 

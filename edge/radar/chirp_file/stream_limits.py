@@ -1,4 +1,4 @@
-"""The limits of getting the samples from the radar to the card and of decoding them.
+"""The documented limits of sending samples from the radar to the card and of decoding them.
 
 Sources: mmwavelink `rl_sensor.h` (SDK 3.5), SWRA581B (raw data), mmWave SDK user guide, SDK demo `rangeprochwa.c`.
 """
@@ -11,7 +11,7 @@ from edge.radar.chirp_file.limit import Limit
 _LANE_BYTES = 8  # two lanes carry two samples at a time
 _LVDS_BYTES_S = 2 * 600e6 / 8  # two lanes at 600 Mb/s, as both firmware images set
 _ADC_BUFFER_BYTES = 16384
-_CARD_BIT_S = 706e6  # DCA1000 at its shortest packet delay, 5 us; a longer one is checked with the card's settings
+_CARD_BIT_S = 706e6  # DCA1000 at its shortest packet delay, 5 us; longer delays are checked with the card's settings
 _ADD_LVDS = "no sample is sent to the card without it; add the line `lvdsStreamCfg -1 0 1 0`"
 
 
@@ -65,8 +65,8 @@ STREAM_LIMITS: tuple[Limit, ...] = (
         "SWRA581B 9.2",
         lambda c: c.frame_bytes % _LANE_BYTES == 0,
         lambda c: (
-            f"{c.frame_bytes} bytes a frame; two LVDS lanes carry two samples at a time, and the last has no "
-            "partner: take an even number of samples, RX, TX or loops"
+            f"{c.frame_bytes} bytes a frame; two LVDS lanes carry two samples at a time, so the total must be "
+            "even: take an even number of samples, RX, TX or loops"
         ),
         for_replay=True,
     ),
@@ -89,7 +89,7 @@ STREAM_LIMITS: tuple[Limit, ...] = (
         "lvds",
         "two lanes at 600 Mb/s",
         lambda c: _chirp_bytes(c) / _LVDS_BYTES_S <= c.chirp_cycle_s,
-        lambda c: f"{_chirp_bytes(c)} bytes a chirp do not leave in {c.chirp_cycle_s * 1e6:g} us",
+        lambda c: f"{_chirp_bytes(c)} bytes a chirp cannot be sent in {c.chirp_cycle_s * 1e6:g} us",
     ),
     Limit(
         "card_rate",

@@ -1,15 +1,15 @@
-"""The DCA1000's packets to whole frames, keyed by the card's byte count.
+"""Assembles the DCA1000's packets into frames by the card's byte count.
 
 Packet (DCA1000EVM user guide SPRUIJ4A, raw mode): u32 LE sequence from 1, u48 LE count of the payload bytes sent
-before this packet, then up to 1456 bytes of payload. The count places every byte, so late packets still land where
-they belong, duplicates change nothing, and a loss is a hole of known size.
+before this packet, then up to 1456 bytes of payload. The count gives the position of every byte: late packets are
+placed correctly, duplicates have no effect, and a lost packet is a gap of known size.
 
-The card sends full packets only. What does not fill one it holds back, and sends as a short packet after two seconds
+The card sends full packets only. It keeps the remaining bytes and sends them as a short packet after two seconds
 without new data (2.00 s in a public capture, FPGA 2.8): the end of a stream.
 
-Two recordings count alike. What tells them apart is that the count jumps back and that nothing comes in between: a
-packet far from the newest is placed only when others confirm it, and a frame never spans a pause, except that a short
-packet may end it.
+Every recording counts from 0. A new one is recognized by a count that jumps back and by a pause before it. Therefore a
+packet far from the newest is placed only when other packets confirm it, and a frame never spans a pause, except that
+a short packet may end it.
 """
 
 from __future__ import annotations
@@ -27,28 +27,29 @@ from edge.radar.dca1000.udp import Datagram
 HEADER = struct.Struct("<IIH")
 MAX_PACKET_BYTES = HEADER.size + PAYLOAD_BYTES
 
-# A packet this far from the newest is late or follows a loss. One farther off is much too late or not of the stream.
+# A packet within this distance of the newest is late or follows a loss. A packet farther away is called a stray: it is
+# much too late or belongs to another stream.
 NEAR_BYTES = 8 * PAYLOAD_BYTES
-# So many of those in a row, near each other, are a stream; fewer are dropped.
+# This many consecutive strays near each other are accepted as a stream; fewer are dropped.
 RESYNC_PACKETS = 3
-# Longer than packets are held up on the way, and than the time between two frames; no card ends a recording and
-# begins another any faster.
+# Longer than any network delay and than the time between two frames; a card needs at least this time to end a
+# recording and start the next.
 PAUSE_S = 0.2
 PAUSE_NS = round(PAUSE_S * 1e9)
-# The card sends the rest of a stream after 2.00 s; the half second is for a way that is held up.
+# The card sends the rest of a stream after 2.00 s; the other half second allows for network delay.
 TAIL_S = 2.5
 
 log = logging.getLogger(__name__)
 
 
 def pack_header(sequence: int, byte_count: int) -> bytes:
-    """The ten bytes before a packet's payload."""
+    """Encodes the ten header bytes of a packet."""
     return HEADER.pack(sequence & 0xFFFFFFFF, byte_count & 0xFFFFFFFF, byte_count >> 32 & 0xFFFF)
 
 
 @dataclass(slots=True)
 class _Slot:
-    """A frame being filled. `seen` holds the offsets of the pieces already placed."""
+    """An incomplete frame. `seen` holds the offsets of the pieces already placed."""
 
     data: bytearray
     t_ns: int = 0
@@ -57,10 +58,10 @@ class _Slot:
 
 
 class _Stream(NamedTuple):
-    """What the packets of one stream share: who sends them, and how sequence and byte count hang together."""
+    """Properties that all packets of one stream share: the sender, and the offset between sequence and byte count."""
 
     sender: Hashable
-    ahead: int  # bytes that packets of full size would have counted more, modulo the sequence's 32 bits
+    sequence_offset: int  # (sequence * PAYLOAD_BYTES - byte count), modulo the sequence's 32 bits
 
 
 class _Stray(NamedTuple):
@@ -68,109 +69,109 @@ class _Stray(NamedTuple):
     start: int
     packet: Datagram
 
-    def near(self, other: _Stray, pause_ns: int) -> bool:
-        soon = self.packet.t_ns - other.packet.t_ns <= pause_ns
-        return soon and self.stream == other.stream and abs(self.start - other.start) <= NEAR_BYTES
+    def is_near(self, other: _Stray, pause_ns: int) -> bool:
+        is_soon = self.packet.t_ns - other.packet.t_ns <= pause_ns
+        return is_soon and self.stream == other.stream and abs(self.start - other.start) <= NEAR_BYTES
 
 
 class FrameAssembler:
-    """Packets in any order to frames in rising order; loss shows in `received` and in steps of `seq`.
+    """Assembles packets in any order into frames in ascending order; losses show in `received` and gaps in `seq`.
 
-    After `pause_s` without a packet the frames begun are given up, but for the short packet that ends a stream, which
-    may come `tail_s` after the last full one.
+    After `pause_s` without a packet the incomplete frames are released as they are. Exception: the short packet that
+    ends a stream is accepted up to `tail_s` after the last full packet.
     """
 
     def __init__(self, frame_bytes: int, pause_s: float = PAUSE_S, tail_s: float = TAIL_S) -> None:
         self._frame_bytes = frame_bytes
         self._pause_ns, self._tail_ns = round(pause_s * 1e9), round(tail_s * 1e9)
-        self._slots: dict[int, _Slot] = {}  # the frames begun and not yet released
+        self._slots: dict[int, _Slot] = {}  # frames not yet released, by index
         self._next = 0  # the first frame not yet released
-        self._end = 0  # the byte behind the newest placed
+        self._end = 0  # one past the newest byte placed
         self._stream: _Stream | None = None
-        self._last_ns = 0  # when a packet of the stream came
+        self._last_ns = 0  # arrival time of the stream's last packet
         self._strays: list[_Stray] = []
         self.restarts = 0
         self.ignored = 0
-        """Datagrams that are no packets, or of another sender than the one whose stream is followed."""
+        """Number of datagrams that are not packets, or that come from another sender than the current stream's."""
 
     @property
-    def has_begun_frame(self) -> bool:
-        """Whether bytes of a frame have come that is not released yet."""
+    def has_incomplete_frame(self) -> bool:
+        """Whether a frame is incomplete and not released yet."""
         return bool(self._slots)
 
     def push(self, packet: Datagram) -> list[RawFrame]:
-        """Places one packet; returns the frames it completes or gives up, oldest first."""
+        """Places one packet and returns the frames that this releases, complete or not, oldest first."""
         data, sender, t_ns = packet
         if not HEADER.size < len(data) <= MAX_PACKET_BYTES:
             return self._ignore(packet)
         sequence, low, high = HEADER.unpack_from(data)
         start = high << 32 | low
         end = start + len(data) - HEADER.size
-        missing = MAX_PACKET_BYTES - len(data)  # of a full packet; only the last of a stream is short
+        missing = MAX_PACKET_BYTES - len(data)  # to a full packet; only the last packet of a stream is short
         stream = _Stream(sender, (sequence * PAYLOAD_BYTES - start) % (PAYLOAD_BYTES << 32))
-        fits = stream == self._stream and abs(start - self._end) <= NEAR_BYTES
+        is_near = stream == self._stream and abs(start - self._end) <= NEAR_BYTES
         silence_ns = t_ns - self._last_ns
-        is_tail = bool(missing) and fits and self._pause_ns < silence_ns <= self._tail_ns
-        paused = silence_ns > self._pause_ns and not is_tail
-        released = self.give_up() if paused else []
-        if not (paused or self._stream is None or sender == self._stream.sender):
+        is_tail = bool(missing) and is_near and self._pause_ns < silence_ns <= self._tail_ns
+        is_after_pause = silence_ns > self._pause_ns and not is_tail
+        released = self.flush() if is_after_pause else []
+        if not (is_after_pause or self._stream is None or sender == self._stream.sender):
             return released + self._ignore(packet)
-        if sequence == 1 and start == 0 and (paused or not (self._stream or self._strays)):
+        if sequence == 1 and start == 0 and (is_after_pause or not (self._stream or self._strays)):
             self._strays.clear()
-            self._join(_Stray(stream, start, packet))  # at once: a short recording has no packets that confirm it
-        elif self._strays or not fits:
-            # Strays may run into the stream's reach, as those of a card restarted soon after its start do.
+            self._join(_Stray(stream, start, packet))  # at once: a short recording may have no packets to confirm it
+        elif self._strays or not is_near:
+            # Strays may come within NEAR_BYTES of the stream: a card restarted soon after its start sends such.
             stray = _Stray(stream, start, packet)
-            if not fits or stray.near(self._strays[-1], self._pause_ns):
-                return released + self._stray(stray)
+            if not is_near or stray.is_near(self._strays[-1], self._pause_ns):
+                return released + self._handle_stray(stray)
         self._strays.clear()
-        # The card held a tail back: its bytes were taken when those before them were.
-        taken_ns = self._last_ns if is_tail else t_ns
+        # The card delays a tail: its bytes were sampled together with those before them.
+        sampled_ns = self._last_ns if is_tail else t_ns
         self._last_ns = t_ns
         if missing and end > self._end:
-            self._stream = stream._replace(ahead=(stream.ahead + missing) % (PAYLOAD_BYTES << 32))
+            self._stream = stream._replace(sequence_offset=(stream.sequence_offset + missing) % (PAYLOAD_BYTES << 32))
         self._end = max(self._end, end)
-        self._place(start, memoryview(data)[HEADER.size :], taken_ns)
+        self._place(start, memoryview(data)[HEADER.size :], sampled_ns)
         return released + self._ready()
 
-    def give_up(self) -> list[RawFrame]:
-        """Releases the frames begun as they are, oldest first: nothing more comes for them."""
+    def flush(self) -> list[RawFrame]:
+        """Releases the incomplete frames as they are, oldest first."""
         return [self._release(index) for index in sorted(self._slots)]
 
     def _ignore(self, packet: Datagram) -> list[RawFrame]:
         self.ignored += 1
         if self.ignored == 1:
-            log.warning("a datagram of %d bytes is not of the card's stream; such are ignored", len(packet.data))
+            log.warning("a datagram of %d bytes does not belong to the card's stream; ignored", len(packet.data))
         return []
 
-    def _stray(self, stray: _Stray) -> list[RawFrame]:
-        """A packet that does not fit: it came much too late, is foreign, or the stream goes on elsewhere.
+    def _handle_stray(self, stray: _Stray) -> list[RawFrame]:
+        """Handles a packet far from the newest: much too late, from another stream, or after a jump of the byte count.
 
-        The last is believed when some are near each other with none in between that fits; they are then placed.
+        After RESYNC_PACKETS consecutive strays near each other a jump is assumed, and they are placed.
         """
-        if self._strays and not stray.near(self._strays[-1], self._pause_ns):
+        if self._strays and not stray.is_near(self._strays[-1], self._pause_ns):
             self._strays.clear()
         if stray.start not in [other.start for other in self._strays]:
             self._strays.append(stray._replace(packet=stray.packet._replace(data=bytes(stray.packet.data))))
         if len(self._strays) < RESYNC_PACKETS:
             return []
         strays, self._strays = sorted(self._strays, key=lambda each: each.start), []
-        first, soon = strays[0], stray.packet.t_ns - self._last_ns <= self._pause_ns
-        if soon and first.stream == self._stream and 2 * NEAR_BYTES < first.start < self._end:
-            # Without a pause only a recording's beginning is a restart: these are late, but for those that fit.
+        first, is_soon = strays[0], stray.packet.t_ns - self._last_ns <= self._pause_ns
+        if is_soon and first.stream == self._stream and 2 * NEAR_BYTES < first.start < self._end:
+            # Without a pause only a recording's beginning is a restart. These are late; place those that fit.
             fitting = [each for each in strays if abs(each.start - self._end) <= NEAR_BYTES]
             return [frame for each in fitting for frame in self.push(each.packet)]
-        released = self.give_up()
+        released = self.flush()
         self._join(strays[0])
         for each in strays:
             released += self.push(each.packet)
         return released
 
     def _join(self, first: _Stray) -> None:
-        """Joins a stream at a packet. A frame already begun is skipped, but a recording's first is waited for."""
+        """Joins a stream at a packet. A frame whose beginning was missed is skipped, except a recording's first."""
         if self._stream and first.start < self._end:
             self.restarts += 1
-            log.warning("the card started again (byte %d); frames are counted anew", first.start)
+            log.warning("the card restarted (byte %d); the frame count restarts", first.start)
         at_start = first.start <= NEAR_BYTES
         self._next = 0 if at_start else -(-first.start // self._frame_bytes)
         self._end, self._stream, self._last_ns = first.start, first.stream, first.packet.t_ns
@@ -192,9 +193,9 @@ class FrameAssembler:
             payload = payload[len(piece) :]
 
     def _ready(self) -> list[RawFrame]:
-        """Releases frames that are complete, or all of whose bytes would be too late by now; in turn."""
+        """Releases frames in order that are complete, or for which any further packet would be too late."""
         released: list[RawFrame] = []
-        closed = (self._end - NEAR_BYTES) // self._frame_bytes  # nothing can come any more for frames before this one
+        closed = (self._end - NEAR_BYTES) // self._frame_bytes  # frames before this one cannot receive more bytes
         while self._slots:
             oldest = min(self._slots)
             complete = self._slots[oldest].received == self._frame_bytes

@@ -1,11 +1,11 @@
-"""The card's settings as TI's capture program has them (cf.json), for those who give that file as dca1000.toml."""
+"""Explains how to convert TI's cf.json to dca1000.toml, for users who pass the JSON file instead."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-# Where cf.json has what dca1000.toml has (DCA1000 CLI software developer guide).
+# Path in cf.json of each key of dca1000.toml (DCA1000 CLI software developer guide).
 _KEYS = {
     "card_address": ("ethernetConfig", "DCA1000IPAddress"),
     "host_address": ("ethernetConfigUpdate", "systemIPAddress"),
@@ -15,12 +15,12 @@ _KEYS = {
 
 
 def is_json(text: str) -> bool:
-    """Whether the text is JSON, which TOML never begins like."""
+    """Whether the text is JSON: no TOML file begins with a brace."""
     return text.lstrip().startswith("{")
 
 
 def explain_json(text: str) -> str:
-    """Returns why JSON is not the card's settings and, where it is the capture program's, the same lines for TOML."""
+    """Returns the error message for JSON; for the capture program's file, it contains the same settings as TOML."""
     try:
         settings = json.loads(text)["DCA1000Config"]
         lines = [f"{key} = {json.dumps(_at(settings, path))}" for key, path in _KEYS.items() if _at(settings, path)]

@@ -1,4 +1,4 @@
-"""The dialogue with the DCA1000 over its control port: what to record and when, and what the card says about it."""
+"""Controls the DCA1000 over its control port: configures it, starts and stops its recording, reads its status."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from edge.radar.dca1000.messages import (
     status_words,
 )
 
-ANSWER_S = 0.5  # until a request is repeated; the card answers within milliseconds unless it is busy configuring
-ATTEMPTS = 20  # of each request; TI's own tools wait ten seconds as well
-FEW_ATTEMPTS = 6  # where somebody waits for the program to end
+REPLY_TIMEOUT_S = 0.5  # then the request is sent again; the card replies within milliseconds unless it is configuring
+MAX_ATTEMPTS = 20  # per request; TI's own tools also wait ten seconds
+FEW_ATTEMPTS = 6  # per request where a user waits for the program to end
 log = logging.getLogger(__name__)
 
 
 class CardError(InputError):
-    """The card does not answer or refuses; the message says what was asked of which address and what to check."""
+    """The card does not reply or rejects a request. The message names the request, the address and what to check."""
 
 
 class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The card's addresses and pace. The defaults are those the FPGA has with SW2.6 at GND; ports are the card's."""
+    """The card's addresses, control port and packet delay. The defaults are the FPGA's defaults (SW2.6 at GND)."""
 
     card_address: str = "192.168.33.180"
     host_address: str = "192.168.33.30"
@@ -54,19 +54,21 @@ class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for address in (self.card_address, self.host_address):
             ipaddress.IPv4Address(address)
         if self.card_address == self.host_address:
-            raise ValueError(f"card_address and host_address are both {self.card_address}: they are two machines'")
+            raise ValueError(f"card_address and host_address are both {self.card_address}: they must differ")
 
 
 def require_rate(chirp: ChirpConfig, card: CardConfig) -> None:
-    """Raises CardError when the card's packet delay is too long for these frames; the message names one that will do.
+    """Raises CardError when the card's packet delay is too long for these frames; the message gives a suitable delay.
 
-    Frames beyond the card's reach break the limit `card_rate` of `edge.radar.chirp_file.limits`.
+    A data rate above the card's maximum violates the limit `card_rate` of `edge.radar.chirp_file.limits`.
     """
     carried = card_rate_bit_s(card.packet_delay_us)
     if carried >= chirp.rate_bit_s:
         return
     longest = max_packet_delay_us(chirp)
-    advice = f"set it to {longest} or less" if longest else "no delay will do: fewer frames, loops or samples"
+    advice = (
+        f"set it to {longest} or less" if longest else "no delay is short enough: take fewer frames, loops or samples"
+    )
     raise CardError(
         f"{chirp.source} sends {chirp.rate_bit_s / 1e6:.0f} Mbit/s, the card carries {carried / 1e6:.0f} with "
         f"packet_delay_us = {card.packet_delay_us} (dca1000.toml); {advice}"
@@ -88,16 +90,16 @@ def load_card(path: Path) -> CardConfig:
 
 
 def log_status(bits: int) -> None:
-    """Writes a status to the log, as a warning unless it only tells that something ended."""
+    """Logs a status of the card: as information if it only reports a completed operation, else as a warning."""
     for words in status_words(bits):
         log.log(logging.WARNING if bits & ~HARMLESS else logging.INFO, "the card reports: %s", words)
 
 
 class Card:
-    """Speaks to one card; `on_status` is given the bits of each asynchronous status. Raises CardError throughout.
+    """Client for one card's control port. Every method may raise CardError.
 
-    Requests go to the card's control port. Replies count by the address they come from: a DCA1000 sends them from
-    UDP port 1024 (a public capture, FPGA 2.8).
+    `on_status` is called with the bits of each asynchronous status. Replies are accepted from the card's address and
+    any port: a DCA1000 sends them from UDP port 1024 (a public capture, FPGA 2.8).
     """
 
     def __init__(self, config: CardConfig, on_status: Callable[[int], None] = log_status) -> None:
@@ -109,8 +111,8 @@ class Card:
         except OSError as error:
             self._socket.close()
             raise CardError(
-                f"cannot speak to the card from {here} ({error.strerror}): give the Ethernet port towards the card "
-                f"the address {config.host_address}/24, and see that no other program uses UDP {config.control_port}"
+                f"cannot bind {here} to control the card ({error.strerror}): give the Ethernet port towards the card "
+                f"the address {config.host_address}/24, and check that no other program uses UDP {config.control_port}"
             ) from error
 
     def __enter__(self) -> Card:
@@ -120,88 +122,96 @@ class Card:
         self.close()
 
     def close(self) -> None:
-        """Gives the port back; what the card is doing, it goes on doing."""
+        """Closes the socket. The card continues what it is doing."""
         self._socket.close()
 
-    def connect(self, attempts: int = ATTEMPTS) -> None:
-        """SYSTEM_CONNECT until answered: a card that is starting or configuring ignores requests for a while."""
-        self._do(Command.SYSTEM_CONNECT, attempts=attempts)
+    def connect(self, attempts: int = MAX_ATTEMPTS) -> None:
+        """Sends SYSTEM_CONNECT until the card replies: while it starts or configures itself it ignores requests."""
+        self._command(Command.SYSTEM_CONNECT, attempts=attempts)
 
     def version(self) -> FpgaVersion:
-        """READ_FPGA_VERSION: 7 bits major, 7 bits minor, one bit for a playback build."""
-        status = self._ask(Command.READ_FPGA_VERSION)
+        """Sends READ_FPGA_VERSION; the reply has 7 bits major, 7 bits minor and one bit for a playback build."""
+        status = self._request(Command.READ_FPGA_VERSION)
         return FpgaVersion(status & 0x7F, status >> 7 & 0x7F, bool(status >> 14 & 1))
 
     def reset(self) -> None:
-        """RESET_FPGA: ends what an earlier program left running; settings are lost, so `configure` comes next."""
-        self._do(Command.RESET_FPGA)
+        """Sends RESET_FPGA, which ends any earlier recording and clears the settings; call `configure` afterwards."""
+        self._command(Command.RESET_FPGA)
         self.connect()
 
     def configure(self) -> FpgaVersion:
-        """Makes the card ready to record, whatever it did before, and tells its FPGA's version."""
+        """Prepares the card for recording, whatever its earlier state, and returns its FPGA version."""
         self.connect()
         version = self.version()
         if version.playback:
             raise CardError(f"{self._name} has a playback image ({version.major}.{version.minor}), which cannot record")
         self.reset()
-        self._do(Command.CONFIG_FPGA_GEN, FPGA_GEN)
+        self._command(Command.CONFIG_FPGA_GEN, FPGA_GEN)
         self.connect()
         delay = self._config.packet_delay_us * TICKS_PER_US
-        self._do(Command.CONFIG_PACKET_DATA, struct.pack("<HHH", PACKET_BYTES, delay, 0))
+        self._command(Command.CONFIG_PACKET_DATA, struct.pack("<HHH", PACKET_BYTES, delay, 0))
         return version
 
     def start(self) -> None:
-        """RECORD_START; sequence and byte count begin anew. The radar must not stream yet, or frames begin anywhere."""
-        self._do(Command.RECORD_START)
+        """Sends RECORD_START; sequence and byte count restart.
+
+        The radar must not stream yet: otherwise byte 0 is not the first byte of a frame.
+        """
+        self._command(Command.RECORD_START)
 
     def stop(self) -> None:
-        """RECORD_STOP."""
-        self._do(Command.RECORD_STOP, attempts=FEW_ATTEMPTS)
+        """Sends RECORD_STOP."""
+        self._command(Command.RECORD_STOP, attempts=FEW_ATTEMPTS)
 
     def poll(self) -> None:
-        """Hands on the statuses that have come since the last request; to be called now and then while recording."""
+        """Dispatches the statuses received since the last request. Call it regularly while recording."""
         while (reply := self._receive(0.0)) is not None:
-            self._hand_on(*reply)
+            self._dispatch_status(*reply)
 
     @property
     def _name(self) -> str:
         return f"the card at {self._config.card_address}:{self._config.control_port}"
 
-    def _do(self, command: Command, payload: bytes = b"", attempts: int = ATTEMPTS) -> None:
-        if status := self._ask(command, payload, attempts):
-            raise CardError(f"{self._name} refused {command.name} (status {status}): switch it off and on, try again")
+    def _command(self, command: Command, payload: bytes = b"", attempts: int = MAX_ATTEMPTS) -> None:
+        if status := self._request(command, payload, attempts):
+            raise CardError(
+                f"{self._name} rejected {command.name} (status {status}): switch it off and on, then try again"
+            )
 
-    def _ask(self, command: Command, payload: bytes = b"", attempts: int = ATTEMPTS) -> int:
-        """The status of the reply. A request is repeated if none comes: doing any of them twice is doing it once.
+    def _request(self, command: Command, payload: bytes = b"", attempts: int = MAX_ATTEMPTS) -> int:
+        """Sends a request until the card replies and returns the reply's status.
 
-        The reply to an earlier attempt, which came late, counts as well.
+        All requests are idempotent, so repeating one is safe, and a late reply to an earlier attempt is accepted.
         """
         for _ in range(attempts):
-            if (status := self._try(command, payload)) is not None:
+            if (status := self._send_once(command, payload)) is not None:
                 return status
-        raise self._silent(command)
+        raise self._timeout_error(command)
 
-    def _try(self, command: Command, payload: bytes = b"") -> int | None:
-        """Sends a request and waits for its reply; None if none comes in time. Statuses in between are handed on."""
+    def _send_once(self, command: Command, payload: bytes = b"") -> int | None:
+        """Sends a request once and returns the reply's status, or None after REPLY_TIMEOUT_S.
+
+        Asynchronous statuses received meanwhile are dispatched.
+        """
         self.poll()
         try:
             self._socket.sendto(request(command, payload), (self._config.card_address, self._config.control_port))
         except OSError as error:
-            raise self._silent(command) from error
-        end_s = time.monotonic() + ANSWER_S
+            raise self._timeout_error(command) from error
+        end_s = time.monotonic() + REPLY_TIMEOUT_S
         while (reply := self._receive(max(0.0, end_s - time.monotonic()))) is not None:
             code, status = reply
             if code == command:
                 return status
-            self._hand_on(code, status)  # or a late reply to an earlier request, which nobody waits for
+            self._dispatch_status(code, status)  # late replies to earlier requests are ignored
         return None
 
-    def _hand_on(self, code: int, status: int) -> None:
+    def _dispatch_status(self, code: int, status: int) -> None:
         if code == Command.SYSTEM_ERROR:
             self._on_status(status)
 
     def _receive(self, timeout_s: float) -> tuple[int, int] | None:
-        """Code and status of the card's next well-formed reply, None when there is none in time."""
+        """Returns code and status of the card's next well-formed reply, or None after `timeout_s`."""
         end_s = time.monotonic() + timeout_s
         while select.select([self._socket], [], [], max(0.0, end_s - time.monotonic()))[0]:
             data, (address, _) = self._socket.recvfrom(MAX_REPLY_BYTES)
@@ -209,7 +219,7 @@ class Card:
                 return reply
         return None
 
-    def _silent(self, command: Command) -> CardError:
+    def _timeout_error(self, command: Command) -> CardError:
         return CardError(
             f"{self._name} does not answer {command.name}: check its power, the Ethernet cable, that this machine is "
             f"{self._config.host_address} on that port, and switch SW2.6 (GND: the card's default addresses)"

@@ -1,7 +1,7 @@
-"""A UDP socket that takes many datagrams with one system call.
+"""A UDP socket that receives many datagrams with one system call.
 
-Linux has recvmmsg; elsewhere datagrams are taken one by one. The gain is less the system calls than Python's lock:
-each return from the kernel waits for it behind whatever computes, up to 5 ms, and so should bring all there is.
+Linux has recvmmsg; other systems receive datagrams one by one. The main gain is Python's global lock: after each
+system call the thread waits up to 5 ms for the lock, so each call should return all waiting datagrams.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A non-blocking socket bound to host and port, its receive buffer asked for, read back and warned about.
+    """Opens a non-blocking socket bound to host and port; warns when its receive buffer is smaller than requested.
 
-    Raises OSError when the address cannot be had.
+    Raises OSError when the address cannot be bound.
     """
     data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WANTED_BUFFER_BYTES)
@@ -44,19 +44,19 @@ def open_socket(host: str, port: int) -> socket.socket:
         data.bind((host, port))
     except OSError as error:
         data.close()
-        raise OSError(f"cannot listen for the card's data on {host}:{port}: {error.strerror}") from error
+        raise OSError(f"cannot receive the card's data on {host}:{port}: {error.strerror}") from error
     return data
 
 
 def enlarge_command() -> str:
-    """What a user types so that the wanted buffer is granted."""
+    """Returns the command that raises the system's limit to the wanted buffer size."""
     return f"sudo sysctl -w net.core.rmem_max={WANTED_BUFFER_BYTES}"
 
 
 class Datagram(NamedTuple):
-    """What came, from which host, and when (Unix, ns).
+    """A datagram with its sender and its arrival time (Unix, ns).
 
-    The sender is an address without a port: a card sends from a port that it is not configured with.
+    The sender is an address without a port: a card sends from a port other than the configured one.
     """
 
     data: memoryview | bytes
@@ -65,17 +65,17 @@ class Datagram(NamedTuple):
 
 
 class Receiver(Protocol):
-    """Takes what has arrived."""
+    """Receives the datagrams that have arrived."""
 
     def receive(self) -> list[Datagram]:
-        """The datagrams waiting, at most BATCH, none if there are none; valid until the next call.
+        """Returns the waiting datagrams, at most BATCH, without blocking; they are valid until the next call.
 
-        A datagram longer than the size asked for is cut one byte behind it, so that it can be told.
+        A datagram longer than the maximum size is truncated to one byte more, so that the caller can detect it.
         """
 
 
-class OneByOne:
-    """Receiver with one system call a datagram: works everywhere."""
+class SingleReceiver:
+    """Receiver with one system call per datagram, for all systems."""
 
     def __init__(self, source: socket.socket, size: int) -> None:
         self._socket = source
@@ -96,7 +96,7 @@ class _Iovec(ctypes.Structure):
 
 
 class _Message(ctypes.Structure):
-    """Linux's struct mmsghdr: a msghdr, and the length received."""
+    """Linux's struct mmsghdr: a msghdr and the received length."""
 
     _fields_ = [
         ("name", ctypes.c_void_p),
@@ -105,7 +105,7 @@ class _Message(ctypes.Structure):
         ("iovec_count", ctypes.c_size_t),
         ("control", ctypes.c_void_p),
         ("control_length", ctypes.c_size_t),
-        ("flags", ctypes.c_size_t),  # an int and the padding behind it
+        ("flags", ctypes.c_size_t),  # an int and its padding
         ("received", ctypes.c_uint32),
     ]
 
@@ -121,8 +121,8 @@ class _Sender(ctypes.Structure):
     ]
 
 
-class _Stamp(ctypes.Structure):
-    """The control message of SO_TIMESTAMPNS: when the kernel took the datagram from the network."""
+class _Timestamp(ctypes.Structure):
+    """The control message of SO_TIMESTAMPNS: the time at which the kernel received the datagram."""
 
     _fields_ = [
         ("length", ctypes.c_size_t),
@@ -133,33 +133,33 @@ class _Stamp(ctypes.Structure):
     ]
 
 
-class Batched:
-    """Receiver with recvmmsg, for 64-bit Linux: one system call for all that waits.
+class BatchReceiver:
+    """Receiver with recvmmsg, for 64-bit Linux: one system call for all waiting datagrams.
 
-    The times are the kernel's: a receiver that was held up still sees when there was a pause, and when there was none.
+    The times are the kernel's, so a delayed receiver still measures pauses between packets correctly.
     """
 
     def __init__(self, source: socket.socket, size: int) -> None:
         self._socket = source
         self._recvmmsg = ctypes.CDLL(None, use_errno=True).recvmmsg
-        room = bytearray((size + 1) * BATCH)
-        starts = range(0, len(room), size + 1)
-        self._views = [memoryview(room)[start : start + size + 1] for start in starts]
+        buffer = bytearray((size + 1) * BATCH)
+        starts = range(0, len(buffer), size + 1)
+        self._views = [memoryview(buffer)[start : start + size + 1] for start in starts]
         source.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        self._iovecs = (_Iovec * BATCH)()  # these are kept: the kernel writes through them
+        self._iovecs = (_Iovec * BATCH)()  # must stay alive: the kernel writes through them
         self._messages = (_Message * BATCH)()
-        senders, stamps = (_Sender * BATCH)(), (_Stamp * BATCH)()
-        address = ctypes.addressof(ctypes.c_char.from_buffer(room))
+        senders, timestamps = (_Sender * BATCH)(), (_Timestamp * BATCH)()
+        address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
         for k, (start, iovec, message) in enumerate(zip(starts, self._iovecs, self._messages, strict=True)):
             iovec.base, iovec.length = address + start, size + 1
             message.iovecs, message.iovec_count = ctypes.addressof(iovec), 1
             message.name, message.name_length = ctypes.addressof(senders[k]), ctypes.sizeof(_Sender)
-            message.control, message.control_length = ctypes.addressof(stamps[k]), ctypes.sizeof(_Stamp)
-        # Rows of numbers, which are cheaper to read than fields of structures.
-        self._lengths = _row(self._messages, _Message.received.offset, "I")
-        self._senders = _row(senders, _Sender.address.offset, "I")
-        self._seconds = _row(stamps, _Stamp.seconds.offset, "q")
-        self._nanoseconds = _row(stamps, _Stamp.nanoseconds.offset, "q")
+            message.control, message.control_length = ctypes.addressof(timestamps[k]), ctypes.sizeof(_Timestamp)
+        # Views of single fields are faster to read than fields of structures.
+        self._lengths = _field_view(self._messages, _Message.received.offset, "I")
+        self._senders = _field_view(senders, _Sender.address.offset, "I")
+        self._seconds = _field_view(timestamps, _Timestamp.seconds.offset, "q")
+        self._nanoseconds = _field_view(timestamps, _Timestamp.nanoseconds.offset, "q")
 
     def receive(self) -> list[Datagram]:
         """See Receiver. Raises OSError."""
@@ -177,16 +177,16 @@ class Batched:
         ]
 
 
-def _row(structures: ctypes.Array[Any], offset: int, kind: Literal["I", "q"]) -> memoryview:
-    """One field of all structures, which must lie at a multiple of its size, as must the structures' size."""
+def _field_view(structures: ctypes.Array[Any], offset: int, kind: Literal["I", "q"]) -> memoryview:
+    """Returns a view of one field of all structures; offset and structure size must be multiples of the field size."""
     field_bytes = struct.calcsize(kind)
     stride = ctypes.sizeof(structures) // len(structures) // field_bytes
     return memoryview(structures).cast("B").cast(kind)[offset // field_bytes :: stride]
 
 
 def receiver(source: socket.socket, size: int) -> Receiver:
-    """The faster Receiver that this system has, for datagrams up to `size` bytes."""
+    """Creates the fastest Receiver available on this system, for datagrams of up to `size` bytes."""
     if sys.platform == "linux" and sys.maxsize > 1 << 32:
-        with contextlib.suppress(OSError):  # a Linux that is emulated may not stamp datagrams
-            return Batched(source, size)
-    return OneByOne(source, size)
+        with contextlib.suppress(OSError):  # an emulated Linux may not support timestamps
+            return BatchReceiver(source, size)
+    return SingleReceiver(source, size)

@@ -158,12 +158,12 @@ def findings(settings):
 def test_a_twin_that_cannot_have_the_cards_address(tmp_path):
     (tmp_path / "card.toml").write_text('card_address = "192.0.2.1"\n')
     done = radarecg("twin", "--cfg", MMECG, "--card", tmp_path / "card.toml")
-    assert_one_clear_line(done, "cannot be the card at 192.0.2.1:4096")
+    assert_one_clear_line(done, "cannot bind the card's address 192.0.2.1:4096")
 
 
 def test_record_without_a_radar_at_the_port_leaves_no_folder(tmp_path):
     done = radarecg("record", tmp_path / "r", "--cfg", MMECG, "--serial", tmp_path / "tty", "--card", TWIN)
-    assert_one_clear_line(done, "there is no such port", "--serial")
+    assert_one_clear_line(done, "port not found", "--serial")
     assert not (tmp_path / "r").exists()
 
 

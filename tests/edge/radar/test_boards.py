@@ -1,4 +1,4 @@
-"""Both boards driven together, against an emulated card and an emulated radar: the order, and every way it can fail."""
+"""Control of both boards, with an emulated card and an emulated radar: the order of steps, and all failures."""
 
 import termios
 import time
@@ -25,10 +25,10 @@ from tests.helpers.brokers import free_port
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch, caplog):
     caplog.set_level("INFO")
-    monkeypatch.setattr(control, "ANSWER_S", 0.03)
-    for name, seconds in {"_QUIET_S": 0.02, "_REPLY_S": 0.4, "_START_S": 0.4}.items():
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.03)
+    for name, seconds in {"_IDLE_TIMEOUT_S": 0.02, "_REPLY_TIMEOUT_S": 0.4, "_START_TIMEOUT_S": 0.4}.items():
         monkeypatch.setattr(awr1843, name, seconds)
-    for name, seconds in {"WATCH_S": 0.01, "RESTART_DELAY_S": 0.02, "SILENT_S": 0.05}.items():
+    for name, seconds in {"CHECK_INTERVAL_S": 0.01, "RESTART_DELAY_S": 0.02, "NO_DATA_TIMEOUT_S": 0.05}.items():
         monkeypatch.setattr(module, name, seconds)
 
 
@@ -60,7 +60,7 @@ def radar(card, recorded):
 
 
 def flowing():
-    """The silence while data come."""
+    """The silence while data arrive."""
     return 0.0
 
 
@@ -82,8 +82,8 @@ def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, c
         assert not card.recording
     assert recorded == [True, True] * 2
     assert sent(card) == [*SET_UP, START, STOP] * 2
-    said = [record.message for record in caplog.records[: len(caplog.records) // 2]]
-    assert said == [
+    messages = [record.message for record in caplog.records[: len(caplog.records) // 2]]
+    assert messages == [
         "the card is configured (FPGA 2.8)",
         f"the radar at {radar.port} is configured with {mmecg.source}",
         "the card records",
@@ -93,7 +93,7 @@ def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, c
     ]
 
 
-def test_what_an_earlier_program_left_streaming_is_not_heard(mmecg, card, radar):
+def test_what_an_earlier_program_left_streaming_is_not_received(mmecg, card, radar):
     with boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         radar._firmware.running = card.recording = False  # so that it stays as it is
@@ -121,7 +121,7 @@ def test_a_radar_that_does_not_start_leaves_the_card_stopped(mmecg, card, radar)
 
 
 def test_a_card_that_is_not_there_leaves_the_radar_stopped(mmecg, card, radar, monkeypatch):
-    monkeypatch.setattr(control, "ANSWER_S", 0.01)
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.01)
     with boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         left = radar._firmware
@@ -142,7 +142,7 @@ def test_a_card_that_does_not_record_leaves_the_radar_stopped(mmecg, card, radar
 
 def test_no_radar_leaves_the_card_alone(mmecg, card, tmp_path):
     with (
-        pytest.raises(RadarError, match=r"no such port.*--serial \(radar.serial in the settings\)"),
+        pytest.raises(RadarError, match=r"port not found.*--serial \(radar.serial in the settings\)"),
         boards(mmecg, str(tmp_path / "none"), config_of(card)),
     ):
         pass
@@ -168,7 +168,7 @@ def test_a_radar_whose_firmware_fails_an_assertion_is_started_again(mmecg, card,
         radar._write("Exception: ../objectdetection.c, line 428.\n")
         wait(lambda: radar.running)
     assert (
-        "the radar said 'Exception: ../objectdetection.c, line 428.': the firmware failed an assertion" in caplog.text
+        "the radar sent 'Exception: ../objectdetection.c, line 428.': the firmware failed an assertion" in caplog.text
     )
 
 
@@ -196,7 +196,7 @@ def test_a_radar_whose_cable_is_out_keeps_sending_and_the_card_is_stopped(mmecg,
     assert "the card is stopped" in caplog.text
 
 
-def test_what_the_card_reports_is_said(mmecg, card, radar, caplog):
+def test_what_the_card_reports_is_reported(mmecg, card, radar, caplog):
     with boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         card.report(1 << 0)
@@ -206,7 +206,7 @@ def test_what_the_card_reports_is_said(mmecg, card, radar, caplog):
 
 @pytest.mark.parametrize("bit", [7, 9])
 def test_data_lost_in_the_card_begins_a_new_recording(mmecg, card, radar, recorded, caplog, bit):
-    """Such bytes have no byte count: every frame after them would begin somewhere in the middle of one."""
+    """Such bytes are not in the byte count: all later frames would start at a wrong byte."""
     with boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         card.report(1 << bit)
@@ -256,12 +256,12 @@ def test_without_a_serial_port_others_drive_the_boards(mmecg, caplog):
     with boards(mmecg, None, CardConfig(control_port=free_port())) as driven:
         driven.start(flowing)
     assert [record.message for record in caplog.records] == [
-        "no serial port of the radar is given: the boards are not driven, others start them"
+        "no serial port is given for the radar: radarecg does not start the boards"
     ]
 
 
 def frames_of(chirp, frames=0, trigger=1):
-    """A chirp of so many frames, its text too."""
+    """A chirp with this number of frames, also in its text."""
     text = chirp.text.replace("frameCfg 0 2 1 0 5 1 0", f"frameCfg 0 2 1 {frames} 5 {trigger} 0")
     assert text != chirp.text
     return parse_chirp(text, "some.cfg")
@@ -274,7 +274,7 @@ def test_a_radar_that_has_sent_its_frames_or_waits_for_pulses_is_left_alone(mmec
         driven.start(lambda: polls.append(1) or 99.0)
         wait(lambda: driven.has_sent_all() or "trigger" in finite)
         seen = len(card.requests)
-        card.report(1 << 0)  # a status, as proof that the boards were watched since
+        card.report(1 << 0)  # a status, to prove that the boards were monitored since
         wait(lambda: caplog.text.count("the card reports") == 1)
         card.report(1 << 0)
         wait(lambda: caplog.text.count("the card reports") == 2)
@@ -293,7 +293,7 @@ def test_the_radar_is_stopped_first_and_the_card_when_leaving(mmecg, card, radar
     assert radar.received.count("sensorStop") == 3  # before the file, in it, and at the end
 
 
-def test_a_radar_that_cannot_be_stopped_is_said(mmecg, card, radar):
+def test_a_radar_that_cannot_be_stopped_is_reported(mmecg, card, radar):
     with boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         radar.silent = True
@@ -302,13 +302,13 @@ def test_a_radar_that_cannot_be_stopped_is_said(mmecg, card, radar):
 
 
 @pytest.mark.parametrize(
-    ("finite", "said"),
+    ("finite", "message"),
     [
         ({"frames": 100}, r"some\.cfg: frameCfg: the radar stops after 100 frames \(numFrames\); set numFrames to 0"),
-        ({"trigger": 2}, r"waits for a pulse .*triggerSelect 2.*set triggerSelect to 1 .*radarecg record"),
+        ({"trigger": 2}, r"needs a hardware trigger pulse .*triggerSelect 2.*set triggerSelect to 1 .*radarecg record"),
     ],
 )
-def test_what_is_to_run_needs_frames_without_end(mmecg, finite, said):
-    with pytest.raises(ChirpConfigError, match=said):
+def test_what_is_to_run_needs_frames_without_end(mmecg, finite, message):
+    with pytest.raises(ChirpConfigError, match=message):
         require_endless(frames_of(mmecg, **finite))
     require_endless(mmecg)

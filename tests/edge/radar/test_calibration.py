@@ -1,4 +1,4 @@
-"""Calibration files: what they mean, what is wrong with them, and that they go with recordings."""
+"""Calibration files: parsing, error messages, and storage in recordings."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def test_what_is_written_comes_back(mmecg, text):
 
 
 def test_the_numbers_of_ti_s_line_as_it_prints_them(mmecg):
-    """TI's demo fires TX1, TX3, TX2: the file says so, and our chirp file's order is made of it."""
+    """TI's demo fires TX1, TX3, TX2: the file contains this order, and our chirp file uses it."""
     line = "compRangeBiasAndRxChanPhase 0.0712 " + " ".join(f"{f.real:.2f} {f.imag:.2f}" for f in FACTORS)
     _, bias, numbers = line.split(" ", 2)
     file = f'range_bias_m = {bias}\ntx = [1, 3, 2]\nrx = [1, 2, 3, 4]\nfactors = "{numbers}"'
@@ -44,30 +44,30 @@ def test_a_chirp_file_with_fewer_antennas_takes_its_own(mmecg, text):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
-        ("0.30000", "", "factors holds 23 numbers; 24 are Re and Im for 3 TX x 4 RX"),
+        ("0.30000", "", "factors has 23 numbers; must be 24, Re and Im for 3 TX x 4 RX"),
         ("0.30000", "0.0712 0.3", "the first number of TI's line is range_bias_m"),
         ("0.30000  0.40000", "0 0", "the factor of TX1 to RX1 is 0"),
         ("0.50000  0.12000", "nan 0", "the factor of TX2 to RX1 is nan"),
-        ("0.50000  0.12000", "0 inf", "finite and not 0"),
-        ("0.30000", "0.3,", "numbers and spaces only"),
-        ("[1, 2, 3]", "[1, 2, 2]", "names an antenna twice"),
+        ("0.50000  0.12000", "0 inf", "must be finite and not 0"),
+        ("0.30000", "0.3,", "must be numbers separated by spaces"),
+        ("[1, 2, 3]", "[1, 2, 2]", "contains an antenna twice"),
         ("[1, 2, 3]", "[1, 2, 4]", "no factor for TX3 to RX1, which .*awr1843_mmecg.cfg uses"),
         ("[1, 2, 3]", "[]", "tx"),
         ("0.071", "nan", "range_bias_m is nan"),
-        ("0.071", "0.71", "no more than 0.3 m"),
+        ("0.071", "0.71", r"must be within \+-0.3 m"),
         ("range_bias_m", "bias", "range_bias_m|bias"),
         ('"""', "", "x.toml"),
     ],
 )
-def test_what_is_wrong_is_said(mmecg, text, old, new, said):
+def test_what_is_wrong_is_reported(mmecg, text, old, new, message):
     assert old in text
-    with pytest.raises(CalibrationError, match=said):
+    with pytest.raises(CalibrationError, match=message):
         parse_calibration(text.replace(old, new, 1), mmecg, "x.toml")
 
 
-def test_a_file_that_is_no_text_is_said(mmecg, tmp_path):
+def test_a_file_that_is_no_text_is_reported(mmecg, tmp_path):
     (tmp_path / "x.toml").write_bytes(b"\xff\x00")
     with pytest.raises(InputError, match=r"x\.toml:1: not UTF-8 text"):
         load_calibration(tmp_path / "x.toml", mmecg)

@@ -48,7 +48,7 @@ def test_the_wrong_order_is_j_times_the_conjugate():
 
 
 @pytest.mark.parametrize("extra", [-4, -1, 4, 4096])
-def test_a_wrong_length_says_what_was_expected(extra):
+def test_a_wrong_length_gives_the_expected_length(extra):
     with pytest.raises(FrameSizeError, match=r"1 loops x 3 TX x 4 RX x 256 samples is 12288 bytes, got \d+"):
         decode(bytes(12288 + extra), (1, 3, 4, 256), "sdk")
 

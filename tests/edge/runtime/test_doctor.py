@@ -86,7 +86,7 @@ def test_without_settings_the_radar_is_looked_for(checked, monkeypatch):
 
 
 def test_a_radar_that_does_not_answer(checked, setup_of, monkeypatch):
-    monkeypatch.setattr(awr1843, "_REPLY_S", 0.1)
+    monkeypatch.setattr(awr1843, "_REPLY_TIMEOUT_S", 0.1)
     with Awr1843Emulator("studio_cli") as radar:
         radar.silent = True
         level, text = checked("radar", setup_of(serial=radar.port))
@@ -118,7 +118,7 @@ def test_a_card_that_answers(checked, setup_of):
 
 
 def test_no_card(checked, setup_of, monkeypatch):
-    monkeypatch.setattr("edge.radar.dca1000.control.ANSWER_S", 0.05)
+    monkeypatch.setattr("edge.radar.dca1000.control.REPLY_TIMEOUT_S", 0.05)
     level, text = checked("card", setup_of(control=free_port()))
     assert level == "FAIL"
     assert "does not answer SYSTEM_CONNECT: check its power" in text

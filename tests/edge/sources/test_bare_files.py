@@ -1,4 +1,4 @@
-"""Bare captures: cut, in packets, of chirp files that could not be made here, of several transmitters at once."""
+"""Bare captures: truncated, in packets, of chirp files for replay only, with several transmitters at once."""
 
 import json
 import struct
@@ -30,10 +30,10 @@ def test_a_bare_file_needs_its_chirp_file(tmp_path):
         open_recording(tmp_path / "x.bin")
 
 
-@pytest.mark.parametrize(("size", "said"), [(0, "empty file"), (12287, "holds no whole frame of 12288 bytes")])
-def test_a_bare_file_without_a_frame_is_said(tmp_path, mmecg, size, said):
+@pytest.mark.parametrize(("size", "message"), [(0, "empty file"), (12287, "contains no complete frame of 12288 bytes")])
+def test_a_bare_file_without_a_frame_is_reported(tmp_path, mmecg, size, message):
     (tmp_path / "x.bin").write_bytes(bytes(size))
-    with pytest.raises(RecordingError, match=said):
+    with pytest.raises(RecordingError, match=message):
         open_recording(tmp_path / "x.bin", cfg=mmecg.source)
 
 
@@ -45,13 +45,15 @@ def test_a_bare_file_that_ends_within_a_frame_loses_only_that_frame(tmp_path, mm
     assert b"".join(frame.data for frame in frames) == data[:-over]
     assert [frame.seq for frame in frames] == list(range(249))
     assert all(frame.complete for frame in frames)
-    assert f"after the last whole frame of 12288 bytes come {over} bytes" in caplog.text
+    assert f"{over} bytes follow the last complete frame of 12288 bytes" in caplog.text
 
 
 def test_replay_takes_the_whole_frames_of_a_cut_file(tmp_path, iwr6843, capsys, caplog):
     (tmp_path / "x.bin").write_bytes(bytes(31 * iwr6843.frame_bytes + 800))
     assert rate_of(capsys, tmp_path / "x.bin", iwr6843.source)["frames_lost"] == 31  # of zeros
-    assert "come 800 bytes: the recording ended there" in caplog.text
+    assert (
+        f"800 bytes follow the last complete frame of {iwr6843.frame_bytes} bytes: the recording ended" in caplog.text
+    )
 
 
 def test_a_bare_file_of_whole_frames_needs_no_note(tmp_path, mmecg, caplog):
@@ -127,7 +129,7 @@ def test_a_chirp_file_that_breaks_limits_of_making_is_replayed(tmp_path):
 
 
 def test_transmitters_that_fire_together_are_replayed_as_one(tmp_path, mmecg, capsys):
-    """The echo of both is the sum of what each would have seen."""
+    """The echo of both transmitters is the sum of their single echoes."""
     text = mmecg.text.replace("chirpCfg 0 0 0 0 0 0 0 1", "chirpCfg 0 0 0 0 0 0 0 5")
     (tmp_path / "both.cfg").write_text(text.replace("frameCfg 0 2 1 0 5 1 0", "frameCfg 0 0 1 0 20 1 0"))
     with pytest.raises(LimitError, match=r"TX1 and TX3.* only a recording may have several"):

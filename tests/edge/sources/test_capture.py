@@ -1,4 +1,4 @@
-"""Recording to the last frame: when it ends, and what it waits for; the boards are made up, the packets are real."""
+"""Recording up to the last frame: when it ends and what it waits for, with simulated boards and real packets."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ FRAME = 12288  # 8.4 packets: the last frame's rest is held back
 
 
 class MadeUpBoards:
-    """The radar sends `count` frames when started; once the radar is stopped, the card sends what it held back."""
+    """The radar sends `count` frames when started; when the radar is stopped, the card sends the rest."""
 
     def __init__(self, data, count, ours=True, lost=()):
         self.card = EmulatedCard(("127.0.0.1", data.port), tail_s=0.0)
@@ -31,7 +31,7 @@ class MadeUpBoards:
     def stop_radar(self):
         self.stops += 1
         if self.ours:
-            self.card.answer()
+            self.card.serve()
         return self.ours
 
     def has_sent_all(self):
@@ -63,11 +63,11 @@ def test_the_last_frame_is_whole_when_it_is_stopped(mmecg, data, tmp_path):
 
 def test_it_ends_with_the_frames_that_the_radar_was_to_send(mmecg, data, tmp_path):
     boards = MadeUpBoards(data, 7)
-    boards.card.answer()
+    boards.card.serve()
 
     def send_rest(silence_s):
         MadeUpBoards.start(boards, silence_s)
-        boards.card.answer()
+        boards.card.serve()
 
     boards.start = send_rest
     assert record(wanted(replace(mmecg, frames=7), tmp_path), boards, data, lambda: False) == 7
@@ -102,7 +102,7 @@ def test_a_stream_of_others_that_has_stopped_is_waited_for(mmecg, data, tmp_path
     def stopped():
         if data.silence_s() < 0.25:
             return False
-        boards.card.answer()  # the rest comes only now
+        boards.card.serve()  # the rest comes only now
         return True
 
     assert record(wanted(mmecg, tmp_path), boards, data, stopped) == 7

@@ -1,4 +1,4 @@
-"""Files of capture programs: streams, packet records and UDP payloads, whole and damaged, in one file and in parts."""
+"""Files of capture programs: streams, packet records and UDP payloads, intact or damaged, in one or several parts."""
 
 import struct
 
@@ -15,7 +15,7 @@ SIZE = 5000  # of the pieces that are cut out
 
 
 def as_records(packets: list[bytes]) -> list[bytes]:
-    """As mmWave Studio writes them: the bytes of data stand after the number."""
+    """Packet records as mmWave Studio writes them: the number of data bytes follows the sequence number."""
     return [packet[:4] + struct.pack("<I", len(packet) - 10) + packet[4:] for packet in packets]
 
 
@@ -53,7 +53,7 @@ def test_packets_are_recognised_and_their_data_is_the_stream(save, kind, extra):
 
 
 def test_the_first_bytes_of_a_real_raw_file():
-    """Its first words as int16, of a public report: 1, 0, 1456, 0, 0, 0, 0."""
+    """The first words of such a file as int16, from a public report: 1, 0, 1456, 0, 0, 0, 0."""
     first = as_records(packets_of(STREAM))[0]
     assert struct.unpack_from("<7h", first) == (1, 0, 1456, 0, 0, 0, 0)
 
@@ -104,7 +104,7 @@ def test_a_header_that_is_damaged_costs_its_packet(save, caplog):
     records = as_records(packets_of(STREAM))
     records[34] = records[34][:8] + b"\xff\xff\xff" + records[34][11:]
     raw = open_raw_file(save(*records))
-    assert "1 packets with a damaged header are left out" in caplog.text
+    assert "1 packets with a damaged header are ignored" in caplog.text
     assert raw.bytes_before(np.array([len(STREAM)])) == len(STREAM) - PAYLOAD_BYTES
 
 
@@ -118,7 +118,7 @@ def test_a_file_that_goes_to_pieces_is_read_so_far(save, caplog):
 def test_a_second_stream_in_the_file_is_not_mixed_with_the_first(save, caplog):
     first = packets_of(bytes((RESTART_PACKETS + 50) * PAYLOAD_BYTES))
     raw = open_raw_file(save(*as_records(first + packets_of(STREAM))))
-    assert "begins anew" in caplog.text
+    assert "the card restarted" in caplog.text
     assert raw.end == (RESTART_PACKETS + 50) * PAYLOAD_BYTES
     assert not any(next(raw.cut([0], len(STREAM))))
 
@@ -133,7 +133,7 @@ def test_parts_are_read_as_one(save, kind):
     parts = [units[k : k + per_part] for k in range(0, len(units), per_part)]
     paths = [save(*part, name=f"adc_data_Raw_{k}.bin") for k, part in enumerate(parts)]
     assert cut_all(paths[0], stream) == stream
-    with pytest.raises(InputError, match=r"goes on from adc_data_Raw_1.bin; name adc_data_Raw_0.bin"):
+    with pytest.raises(InputError, match=r"continues adc_data_Raw_1.bin; open adc_data_Raw_0.bin"):
         open_raw_file(paths[2])
 
 

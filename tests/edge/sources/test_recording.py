@@ -1,4 +1,4 @@
-"""Recordings: round trip, loss, a kill at any moment, damage."""
+"""Recordings: round trip, lost frames, killed recorder, damaged files."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def test_what_is_written_comes_back(folder, mmecg):
     assert (folder / "adc.bin").read_bytes() == b"".join(frame.data for frame in frames)
 
 
-def test_a_recording_says_when_it_began_who_recorded_and_what_was_noted(folder, mmecg):
+def test_a_recording_contains_when_it_began_who_recorded_and_what_was_noted(folder, mmecg):
     before = datetime.now(timezone.utc).replace(microsecond=0)
     with Recorder(folder, mmecg, "sdk", device="bed-1", note="after lunch, \u00b0\udce4") as recorder:
         recorder.write(raw(0, mmecg.frame_bytes))
@@ -151,7 +151,7 @@ def test_recording_into_a_used_folder_is_refused(folder, mmecg):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda f: (f / "meta.json").unlink(), "meta.json is missing"),
         (lambda f: (f / "meta.json").write_text("{"), "damaged"),
@@ -159,13 +159,13 @@ def test_recording_into_a_used_folder_is_refused(folder, mmecg):
             lambda f: (f / "meta.json").write_text(json.dumps({"format": "x/9", "iq_order": "sdk", "frame_bytes": 1})),
             "format 'x/9'",
         ),
-        (lambda f: (f / "frames.idx").write_bytes(b""), "no whole frame"),
+        (lambda f: (f / "frames.idx").write_bytes(b""), "no complete frame"),
     ],
 )
-def test_damage_is_said(folder, mmecg, damage, said):
+def test_damage_is_reported(folder, mmecg, damage, message):
     write(folder, mmecg, [raw(0, mmecg.frame_bytes)])
     damage(folder)
-    with pytest.raises(RecordingError, match=said):
+    with pytest.raises(RecordingError, match=message):
         open_recording(folder)
 
 

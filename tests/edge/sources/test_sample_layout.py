@@ -1,4 +1,4 @@
-"""Captures laid out as other boards and programs do: each is named, and what the card sends is never refused."""
+"""Captures in the layouts of other boards and programs: each is detected; the card's own layout is never rejected."""
 
 import numpy as np
 import pytest
@@ -92,8 +92,10 @@ def test_noise_silence_and_a_real_recording_are_taken(mmecg, iwr6843, recorded):
 
 def test_another_chirp_file_is_named(tmp_path, mmecg, iwr6843, recorded):
     (tmp_path / "x.bin").write_bytes(encode(recorded, "studio"))
-    said = r"awr1843_mmecg.cfg is not its chirp file: it means frames of 12288 bytes, but the samples repeat every 1600"
-    with pytest.raises(RecordingError, match=said):
+    message = (
+        r"awr1843_mmecg.cfg is not its chirp file: it gives frames of 12288 bytes, but the samples repeat every 1600"
+    )
+    with pytest.raises(RecordingError, match=message):
         open_recording(tmp_path / "x.bin", mmecg.source)
     twin = encode(Fmcw(mmecg, SCENES["still"]).frames(0, 32), "sdk")
     assert find_foreign_frame(twin, iwr6843) is not None

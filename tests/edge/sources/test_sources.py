@@ -1,4 +1,4 @@
-"""The contract of every source: rising numbers, gaps visible, a clean stop."""
+"""The contract of every source: ascending numbers, visible gaps, a clean stop."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""The emulated console of the radar, byte for byte as TI's sources say, for both firmware images."""
+"""The emulated console of the radar, byte for byte as in TI's sources, for both firmware images."""
 
 import os
 import select
@@ -30,20 +30,20 @@ def board(image):
 
 
 class Terminal:
-    """A person with a terminal program: raw bytes out, raw bytes in up to the prompt."""
+    """A terminal program: sends raw bytes and receives up to the prompt."""
 
     def __init__(self, port):
         self.fd = os.open(port, os.O_RDWR | os.O_NOCTTY)
         self.until_prompt()
 
     def until_prompt(self):
-        heard = b""
-        while not heard.endswith(b"mmwDemo:/>"):
-            assert select.select([self.fd], [], [], 20)[0], heard
-            heard += os.read(self.fd, 4096)
-        return heard
+        received = b""
+        while not received.endswith(b"mmwDemo:/>"):
+            assert select.select([self.fd], [], [], 20)[0], received
+            received += os.read(self.fd, 4096)
+        return received
 
-    def say(self, text):
+    def send(self, text):
         os.write(self.fd, text.encode() + b"\n")
         return self.until_prompt().decode()
 
@@ -123,15 +123,15 @@ DEMO_DIALOGUE = [
 @pytest.mark.parametrize(("image", "dialogue"), [("studio_cli", STUDIO_DIALOGUE), ("sdk_demo", DEMO_DIALOGUE)])
 def test_the_emulated_firmware_speaks_byte_for_byte(terminal, dialogue):
     for command, answer in dialogue:
-        assert terminal.say(command) == f"{command}\n{answer}mmwDemo:/>"
+        assert terminal.send(command) == f"{command}\n{answer}mmwDemo:/>"
 
 
 @pytest.mark.parametrize("image", ["studio_cli", "sdk_demo"])
 def test_the_emulated_board_greets_and_cuts_long_lines(board, terminal):
     board.reboot()
     assert terminal.until_prompt() == BANNER
-    heard = terminal.say("x" * 255)  # the 256th byte, the newline, is a line of its own
-    if heard.count("mmwDemo:/>") == 1:  # the second answer may come with the first
-        heard += terminal.until_prompt().decode()
-    assert heard.endswith("mmwDemo:/>\nmmwDemo:/>")
+    received = terminal.send("x" * 255)  # the 256th byte, the newline, is a line of its own
+    if received.count("mmwDemo:/>") == 1:  # the second answer may come with the first
+        received += terminal.until_prompt().decode()
+    assert received.endswith("mmwDemo:/>\nmmwDemo:/>")
     assert board.received[-2:] == ["x" * 255, ""]

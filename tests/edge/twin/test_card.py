@@ -1,4 +1,4 @@
-"""The emulated card: its pace, its memory, what it holds back, and when it does not listen."""
+"""The emulated card: data rate, memory, delayed last packet, and when it ignores requests."""
 
 import socket
 import struct
@@ -34,7 +34,7 @@ def clock(monkeypatch):
 
 
 class Wire:
-    """Instead of the card's socket: a wire that holds any number of packets."""
+    """Replaces the card's socket: stores any number of packets."""
 
     def __init__(self):
         self.sent = []
@@ -47,7 +47,7 @@ class Wire:
 
 
 class Host:
-    """A host that sets the card up and takes what it sends."""
+    """A host that configures the card and receives its packets."""
 
     def __init__(self, delay_us=25, **settings):
         self.data, self.control = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
@@ -59,7 +59,7 @@ class Host:
 
     def ask(self, command, payload=b""):
         self.control.sendto(request(command, payload), (CARD, self.card.control_port))
-        self.card.answer()
+        self.card.serve()
         return [parse_reply(reply) for reply in taken(self.control)]
 
     def record(self, clock):
@@ -81,7 +81,7 @@ class Host:
 
 
 def taken(source):
-    """What waits; loopback delivers before the sender's call returns."""
+    """Returns the waiting datagrams; loopback delivers before the sender's call returns."""
     out = []
     while True:
         try:
@@ -102,13 +102,13 @@ def test_the_rest_is_held_back_for_two_seconds(host, clock):
     host.card.send(bytes(16384))
     assert [len(packet) for packet in taken(host.data)] == [1466] * 11
     clock.now_s += 1.99
-    host.card.answer()
+    host.card.serve()
     assert taken(host.data) == []
     clock.now_s += 0.01
-    host.card.answer()
+    host.card.serve()
     assert [packet[:10].hex() for packet in taken(host.data)] == ["0c000000903e00000000"]
     clock.now_s += 60
-    host.card.answer()
+    host.card.serve()
     assert taken(host.data) == []
     host.card.send(bytes(1456))
     assert [struct.unpack_from("<II", packet) for packet in taken(host.data)] == [(13, 16384)]
@@ -117,7 +117,7 @@ def test_the_rest_is_held_back_for_two_seconds(host, clock):
 def test_there_is_no_short_packet_where_bytes_fill_packets(host, clock):
     host.card.send(bytes(2 * 1456))
     clock.now_s += 60
-    host.card.answer()
+    host.card.serve()
     assert [len(packet) for packet in taken(host.data)] == [1466, 1466]
 
 
@@ -126,7 +126,7 @@ def test_a_stopped_card_sends_nothing_more(host, clock):
     taken(host.data)
     host.ask(Command.RECORD_STOP)
     clock.now_s += 3
-    host.card.answer()
+    host.card.serve()
     host.card.send(bytes(1456))
     assert taken(host.data) == []
 
@@ -139,20 +139,20 @@ def test_the_packet_delay_bounds_the_rate(clock, delay_us):
     host.card.send(bytes(1456 * 10_000))
     for _ in range(100):
         clock.now_s += 0.001
-        host.card.answer()
+        host.card.serve()
     host.close()
     assert len(wire.sent) * 1456 * 8 == pytest.approx(card_rate_bit_s(delay_us) * 0.11, rel=0.01)
 
 
-def test_a_full_memory_loses_bytes_before_they_are_counted_and_says_so(clock):
+def test_a_full_memory_loses_bytes_before_they_are_counted_and_reports_it(clock):
     host = Host(memory_bytes=20 * 1456)
     host.record(clock)
     wire = host.wired()
     for _ in range(20):
-        host.card.send(bytes(100 * 1456))  # at once: what leaves meanwhile is the burst
+        host.card.send(bytes(100 * 1456))  # at once: only the burst is sent meanwhile
     for _ in range(10):
         clock.now_s += 0.001
-        host.card.answer()
+        host.card.serve()
     host.close()
     assert [parse_reply(each) for each in wire.sent if len(each) == 8] == [(Command.SYSTEM_ERROR, DATA_LOST)]
     packets = [each for each in wire.sent if len(each) > 8]
@@ -199,5 +199,5 @@ def test_the_delay_decides_what_the_card_carries():
 def test_what_no_delay_carries_breaks_a_limit():
     chirp = fast(8, 1)
     assert "card_rate" in [limit.name for limit in broken_limits(chirp)]
-    with pytest.raises(CardError, match="no delay will do"):
+    with pytest.raises(CardError, match="no delay is short enough"):
         require_rate(chirp, CardConfig(packet_delay_us=5))

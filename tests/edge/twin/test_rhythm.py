@@ -1,4 +1,4 @@
-"""Rhythms, ECG and heart of the twin: beats where they should be, and what follows them."""
+"""Rhythms, ECG and heart of the twin: beat times, and the signals derived from them."""
 
 import itertools
 from dataclasses import replace
@@ -140,7 +140,7 @@ def test_systole_is_shorter_after_a_short_cycle():
     assert closure_s(0.5) == pytest.approx(ejection * np.sqrt(0.5), abs=2e-3)
 
 
-def test_beats_differ_only_as_much_as_they_are_told_to():
+def test_beats_differ_only_as_much_as_configured():
     t_s = np.arange(0, 0.8, 1e-3)
 
     def shapes(mechanics: Mechanics) -> np.ndarray:
@@ -172,4 +172,4 @@ def test_a_breath_goes_in_and_out_and_moves_nothing_in_the_pause():
     assert not moved[(t_s > 3.5) & (t_s < 10)].any()
     assert [breaths.state(at_s) for at_s in (0.0, 1.5, 5.0)] == [1, -1, 1]
     acceleration = np.diff(moved, 2)
-    assert np.abs(np.diff(acceleration)).max() < 0.1 * np.abs(acceleration).max()  # no edge that sounds like a beat
+    assert np.abs(np.diff(acceleration)).max() < 0.1 * np.abs(acceleration).max()  # no step that looks like a beat

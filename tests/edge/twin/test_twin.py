@@ -1,4 +1,4 @@
-"""The twin against physics and the documented bytes, and as the process that a user starts."""
+"""The digital twin: physics, documented bytes, and the process that a user starts."""
 
 import json
 import math
@@ -30,13 +30,13 @@ ONE = np.array([0.0, 0.45, 0.0])
 
 
 def echo(chirp, *points: np.ndarray) -> np.ndarray:
-    """A frame [slot, rx, sample] of echoes of 100 counts."""
+    """Returns a frame [slot, rx, sample] of echoes of 100 counts."""
     places = np.broadcast_to(np.array(points), (1, 3, len(points), 3))
     return Fmcw(chirp, Scene()).echoes(places, np.full((1, len(points)), 100.0))[0]
 
 
 def beat_equation(chirp, points: np.ndarray) -> np.ndarray:
-    """The same by the equation, sample by sample."""
+    """Returns the same frame from the equation, sample by sample."""
     used, light = AWR1843.of(chirp), 299_792_458.0
     t = chirp.adc_start_s + np.arange(chirp.samples) / chirp.sample_rate_hz
     total = np.zeros((3, 4, chirp.samples), complex)
@@ -49,7 +49,7 @@ def beat_equation(chirp, points: np.ndarray) -> np.ndarray:
 
 
 def profiles(chirp, scene: Scene, start_s: float, seconds: float) -> np.ndarray:
-    """Range profiles [frame, channel, bin] in ADC counts."""
+    """Returns range profiles [frame, channel, bin] in ADC counts."""
     iq = Fmcw(chirp, scene).frames(round(start_s / chirp.frame_period_s), round(seconds / chirp.frame_period_s))
     return range_profile(iq) / (chirp.samples / 2)
 
@@ -108,7 +108,7 @@ def test_phase_noise_is_a_few_milliradians_and_common_to_the_receivers(mmecg):
 
 
 class Silent(Heart):
-    """A heart that stands still."""
+    """A heart that does not beat."""
 
     def displacement_mm(self, t_s, at_base=None):
         return np.zeros_like(t_s)
@@ -207,7 +207,7 @@ def test_a_movement_moves_the_body_only_in_its_time():
     assert np.abs(moved).max() > 25
 
 
-def test_the_process_streams_in_real_time_and_tells_the_truth(mmecg):
+def test_the_process_streams_in_real_time_and_gives_the_truth(mmecg):
     port, truth_port = DataPort("127.0.0.1", 0, mmecg.frame_bytes), free_port()
     twin = subprocess.Popen(
         [sys.executable, "-m", "edge", "twin", "--cfg", mmecg.source, "--port", str(port.port)]
@@ -232,7 +232,7 @@ def test_the_process_streams_in_real_time_and_tells_the_truth(mmecg):
     port.close()
     seqs = [frame.seq for _, frame in out]
     assert seqs == sorted(set(seqs))
-    # A loaded machine may let the socket overflow; the twin sends every frame whole.
+    # a loaded machine may lose datagrams; the twin sends complete frames.
     assert sum(not frame.complete for _, frame in out) + seqs[-1] - 600 <= 12
     assert out[-1][0] - out[0][0] > 2.8  # never faster than the radar; a loaded machine may be slower
     assert truth["heart_rate_bpm"] == pytest.approx(80, rel=0.1)

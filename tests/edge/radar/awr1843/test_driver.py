@@ -1,4 +1,4 @@
-"""The radar's serial console: dialogues byte for byte over a real pseudo terminal, and every way they can fail."""
+"""The radar's driver over a real pseudo terminal, byte for byte, and all its failures."""
 
 import os
 import re
@@ -25,7 +25,7 @@ both = pytest.mark.parametrize("image", ["studio_cli", "sdk_demo"])
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    for name, seconds in {"_QUIET_S": 0.02, "_REPLY_S": 0.4, "_START_S": 0.4}.items():
+    for name, seconds in {"_IDLE_TIMEOUT_S": 0.02, "_REPLY_TIMEOUT_S": 0.4, "_START_TIMEOUT_S": 0.4}.items():
         monkeypatch.setattr(awr1843, name, seconds)
 
 
@@ -73,7 +73,7 @@ def test_configure_sends_the_file_as_it_is_and_start_and_stop_start_and_stop(ima
         radar.stop()  # harmless
         radar.start()  # with the same settings
         assert [line for line in board.received if line.startswith("sensorStart")] == ["sensorStart", "sensorStart 0"]
-        radar.configure(CHIRPS[image])  # stops it first, as the file says
+        radar.configure(CHIRPS[image])  # the file stops the radar first
         radar.start()
         assert happened == ["start", "stop", "start", "stop", "start"]
 
@@ -86,12 +86,12 @@ def test_configure_sends_the_file_as_it_is_and_start_and_stop_start_and_stop(ima
 def test_what_is_fixed_by_the_first_start_needs_a_reboot(board, radar, image, old, new):
     radar.configure(CHIRPS[image])
     other = changed(image, old, new)
-    radar.configure(other)  # not started yet: may change
+    radar.configure(other)  # not started yet: changes are allowed
     radar.configure(CHIRPS[image])
     radar.start()
     with pytest.raises(RadarError, match=rf"x.cfg:\d+: '{new}' differs from '{old}'.*reboot the radar"):
         radar.configure(other)
-    radar.configure(CHIRPS[image])  # the same still may
+    radar.configure(CHIRPS[image])  # the same settings are allowed
     board.reboot()
     radar.configure(other)
 
@@ -148,7 +148,7 @@ def test_a_console_that_differs_is_understood(image, console):
 
 
 @both
-def test_a_reboot_in_the_middle_says_where_and_forgets(board, radar, image):
+def test_a_reboot_during_configuration_is_located_and_clears_the_settings(board, radar, image):
     board.reboot_at = "profileCfg"
     chirp = CHIRPS[image]
     with pytest.raises(RadarRebootError, match=f":{line_of(chirp, 'profileCfg')}: the radar rebooted at 'profileCfg"):
@@ -173,7 +173,7 @@ def test_a_reboot_in_the_middle_says_where_and_forgets(board, radar, image):
 @both
 def test_silence_is_an_error_with_advice(board, radar, image):
     board.silent = True
-    with pytest.raises(RadarError, match=r"no prompt at \d+ baud, nothing; check power"):
+    with pytest.raises(RadarError, match=r"no prompt at \d+ baud, no bytes received; check power"):
         radar.configure(CHIRPS[image])
     with pytest.raises(RadarError, match=re.escape(board.port)), Awr1843(board.port, image):
         pass
@@ -183,19 +183,19 @@ def test_silence_is_an_error_with_advice(board, radar, image):
 
 def test_a_board_that_hangs_at_a_command(monkeypatch):
     with Awr1843Emulator("studio_cli") as board, Awr1843(board.port, "studio_cli") as radar:
-        answer = board._firmware.answer
+        answer = board._firmware.execute
 
         def hang(line):
             board.silent = line.startswith("frameCfg")
             return answer(line)
 
-        monkeypatch.setattr(board._firmware, "answer", hang)
-        with pytest.raises(RadarError, match=r"cfg:\d+: the radar answered 'nothing' to 'frameCfg .* no prompt within"):
+        monkeypatch.setattr(board._firmware, "execute", hang)
+        with pytest.raises(RadarError, match=r"cfg:\d+: the radar replied 'nothing' to 'frameCfg .* no prompt within"):
             radar.configure(CHIRPS["studio_cli"])
 
 
 @both
-def test_a_pulled_cable_is_said(board, radar, image):
+def test_a_pulled_cable_is_reported(board, radar, image):
     radar.configure(CHIRPS[image])
     board.close()
     with pytest.raises(RadarError, match=r"failed .*check the USB cable"):
@@ -207,7 +207,7 @@ REFUSALS = [
         "studio_cli",
         "lowPower 0 0",
         "lowPower 0",
-        r"x.cfg:\d+: the radar answered 'Error -51' to 'lowPower 0': wrong number",
+        r"x.cfg:\d+: the radar replied 'Error -51' to 'lowPower 0': wrong number",
     ),
     ("studio_cli", "flushCfg", "flashCfg", r"x.cfg:4: .*'Error -50' to 'flashCfg': unknown command"),
     ("studio_cli", "lvdsStreamCfg -1 0", "lvdsStreamCfg -1 1", "Error -55.*-1 0 1 0"),
@@ -218,9 +218,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("image", "old", "new", "said"), REFUSALS)
-def test_a_refused_line_is_named_with_what_to_do(radar, image, old, new, said):
-    with pytest.raises(RadarError, match=said) as raised:
+@pytest.mark.parametrize(("image", "old", "new", "message"), REFUSALS)
+def test_a_refused_line_is_named_with_what_to_do(radar, image, old, new, message):
+    with pytest.raises(RadarError, match=message) as raised:
         radar.configure(changed(image, old, new))
     assert "\n" not in str(raised.value)
     assert isinstance(raised.value, InputError)
@@ -230,15 +230,15 @@ def test_a_refused_line_is_named_with_what_to_do(radar, image, old, new, said):
 
 STARTS = [
     ("studio_cli", "profileCfg 0 77 10 6 60 0 0 65 1 256 5000 0 0 30", "Error -57.*data path"),
-    ("sdk_demo", "guiMonitor -1 0 0 0 0 0 0", "Full configuration must be provided.*correct the file as it says"),
+    ("sdk_demo", "guiMonitor -1 0 0 0 0 0 0", "Full configuration must be provided.*correct the file accordingly"),
     ("sdk_demo", "cfarFovCfg -1 1 -4 4", "Full configuration must be provided"),
 ]
 
 
-@pytest.mark.parametrize(("image", "without", "said"), STARTS)
-def test_a_start_without_all_settings_is_refused(radar, image, without, said):
+@pytest.mark.parametrize(("image", "without", "message"), STARTS)
+def test_a_start_without_all_settings_is_refused(radar, image, without, message):
     radar.configure(changed(image, without + "\n", "\n"))
-    with pytest.raises(RadarError, match=said):
+    with pytest.raises(RadarError, match=message):
         radar.start()
 
 
@@ -261,6 +261,6 @@ def test_settings_for_a_running_radar_are_not_lost_in_silence(radar, image):
 def test_a_file_for_the_other_firmware_is_refused_before_anything_is_sent():
     with Awr1843Emulator("studio_cli") as board, Awr1843(board.port, "studio_cli") as radar:
         board.received.clear()
-        with pytest.raises(RadarError, match="is for sdk_demo, the port is open for studio_cli"):
+        with pytest.raises(RadarError, match="is for sdk_demo, but the port is open for studio_cli"):
             radar.configure(CHIRPS["sdk_demo"])
         assert board.received == []

@@ -1,4 +1,4 @@
-"""What the radar says, read as text: each kind of reply, and what is wrong with it."""
+"""Parsing of the radar's replies: every kind of reply and the errors derived from it."""
 
 import re
 
@@ -12,7 +12,7 @@ REPLIES = [
     (b"\xffsensorStop\nDone\n\r", None),
     (b"sensorStop\nDebug: Init Calibration Status = 0x1ffe\n\rDone\n\r", None),
     (b"sensorStop\nSkipped\n\r", None),
-    (b"sensorStap\nDone\n\r", "heard 'sensorStap'"),
+    (b"sensorStap\nDone\n\r", "received 'sensorStap'"),
     (b"sensorStop\n", "neither Done nor Error"),
     (b"", "neither Done nor Error"),
     (b"sensorStop\r\nDone\r\n", None),
@@ -23,12 +23,12 @@ REPLIES = [
     (b"\n\r\n\rsensorStop\n\n\n\rDone\n\r\n\r", None),
     (b"Debug: Temperature = 71\n\rsensorStop\nDebug: a\n\rDebug: b\n\rDone\n\r", None),
     (b"BSS is up\n\rDone\n\r", None),  # chatter, and no echo
-    (b"sensorStop\nIgnored: Sensor is already stopped\n\rDone\n\r", "already in that state"),  # as an xWR1843 has it
-    (b"sensorStop\nError: -52\n\r", "out of place"),
-    (b"sensorStopError -52\n\r", "out of place"),
+    (b"sensorStop\nIgnored: Sensor is already stopped\n\rDone\n\r", "already in that state"),  # prompt of an xWR1843
+    (b"sensorStop\nError: -52\n\r", "invalid or out of range"),
+    (b"sensorStopError -52\n\r", "invalid or out of range"),
     (b"sensor\x00top\nDone\n\r", "line is noisy"),
     (b"sensorStop\nException: a.c, line 7.\n\rDone\n\r", "assertion"),
-    (b"sensorStop\nError -204\n\r", "front end refused"),
+    (b"sensorStop\nError -204\n\r", "front end rejected"),
     *((f"sensorStop\nError {number}\n\r".encode(), re.escape(text)) for number, text in ERRORS.items()),
 ]
 
@@ -40,17 +40,17 @@ def test_replies(raw, problem):
 
 
 @pytest.mark.parametrize(
-    "heard",
+    "response",
     [b"mmwDemo:/>", b"\n\rmmwDemo:/>\n", b"mmwDemo:\\>", b"CLI:/>", b"\rtrackDemo:/> ", b"\xffmmwDemo:/>"],
 )
-def test_prompts_of_other_images(heard):
-    assert PROMPT.search(heard)
-    assert not BANNER.search(heard)
+def test_prompts_of_other_images(response):
+    assert PROMPT.search(response)
+    assert not BANNER.search(response)
 
 
-@pytest.mark.parametrize("heard", [b"mmwDemo:/", b"/>", b"Error: x > y", b"profileCfg 0 77"])
-def test_no_prompts(heard):
-    assert not PROMPT.search(heard)
+@pytest.mark.parametrize("response", [b"mmwDemo:/", b"/>", b"Error: x > y", b"profileCfg 0 77"])
+def test_no_prompts(response):
+    assert not PROMPT.search(response)
 
 
 @pytest.mark.parametrize("greeting", [b"xWR18xx MMW Demo 03.05.00.04", b"*" * 42, b"AWR18xx MMW Demo 02.00"])

@@ -1,4 +1,4 @@
-"""The radar's serial port: finding it, opening it, listening at it while the radar runs."""
+"""The radar's serial port: finding it, opening it, and checking its output while the radar runs."""
 
 import contextlib
 import errno
@@ -46,7 +46,7 @@ def test_the_port_is_found_by_its_usb_interface(monkeypatch, ports, found):
 
 
 @pytest.mark.parametrize(
-    ("ports", "said"),
+    ("ports", "message"),
     [
         ([], "serial ports: none; connect .*--serial"),
         ([usb("/dev/ttyUSB0", vid=0x10C4)], r"serial ports: /dev/ttyUSB0 \(n/a\)"),
@@ -55,9 +55,9 @@ def test_the_port_is_found_by_its_usb_interface(monkeypatch, ports, found):
         ([usb("/dev/ttyACM0"), usb("/dev/ttyACM2")], r"several radars .*/dev/ttyACM0, /dev/ttyACM2.*--serial"),
     ],
 )
-def test_without_one_radar_the_ports_found_are_named(monkeypatch, ports, said):
+def test_without_one_radar_the_ports_found_are_named(monkeypatch, ports, message):
     monkeypatch.setattr(uart.list_ports, "comports", lambda: ports)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         find_port()
 
 
@@ -70,14 +70,14 @@ def test_a_port_that_may_not_be_opened_names_the_group(monkeypatch):
         Awr1843("/dev/ttyACM0", "studio_cli")
 
 
-@pytest.mark.parametrize(("name", "said"), [("tty", "there is no such port"), (".", "or correct --serial")])
-def test_a_port_that_is_none(tmp_path, name, said):
-    with pytest.raises(RadarError, match=said):
+@pytest.mark.parametrize(("name", "message"), [("tty", "port not found"), (".", "or correct --serial")])
+def test_a_port_that_is_none(tmp_path, name, message):
+    with pytest.raises(RadarError, match=message):
         Awr1843(str(tmp_path / name), "studio_cli")
 
 
 def test_a_port_that_babbles_is_not_read_for_ever(monkeypatch):
-    monkeypatch.setattr(awr1843, "_REPLY_S", 0.4)
+    monkeypatch.setattr(awr1843, "_REPLY_TIMEOUT_S", 0.4)
     master, slave = os.openpty()
     tty.setraw(slave)
     os.set_blocking(master, False)
@@ -90,11 +90,11 @@ def test_a_port_that_babbles_is_not_read_for_ever(monkeypatch):
 
     thread = threading.Thread(target=babble)
     thread.start()
-    begun = time.monotonic()
+    started_s = time.monotonic()
     try:
-        with Awr1843(os.ttyname(slave), "studio_cli") as radar, pytest.raises(RadarError, match="the radar answered"):
+        with Awr1843(os.ttyname(slave), "studio_cli") as radar, pytest.raises(RadarError, match="the radar replied"):
             radar.configure(MMECG)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - started_s < 3
     finally:
         stopped.set()
         thread.join()
@@ -113,28 +113,28 @@ def test_two_programs_cannot_hold_the_port():
 
 @pytest.fixture
 def running():
-    """A board whose frames run, and the radar object that started them."""
+    """A board that is sending frames, and the driver that started it."""
     with Awr1843Emulator("studio_cli") as board, Awr1843(board.port, "studio_cli") as radar:
         radar.configure(MMECG)
         radar.start()
-        radar.listen()  # hears nothing
+        radar.check_for_reboot()  # no output
         yield board, radar
 
 
-def test_a_failed_assertion_while_running_is_said_in_the_radars_words(running):
+def test_a_failed_assertion_while_running_is_reported(running):
     board, radar = running
     board._write("Exception: ../objectdetection.c, line 428.\n")
     with pytest.raises(RadarError, match=r"'Exception: \.\./objectdetection\.c, line 428\.'.*reboot the radar"):
-        radar.listen()
+        radar.check_for_reboot()
     with pytest.raises(RadarError, match="configure the radar first"):
         radar.start()
 
 
-def test_what_the_radar_says_unasked_is_logged(running, caplog):
+def test_unexpected_output_is_logged(running, caplog):
     board, radar = running
     board._write("Debug: Temperature = 71\n")
     board._send(PROMPT)
-    radar.listen()
-    radar.listen()
-    said = [record.message for record in caplog.records]
-    assert said == [f"{board.port}: the radar said, unasked: 'Debug: Temperature = 71'"]
+    radar.check_for_reboot()
+    radar.check_for_reboot()
+    messages = [record.message for record in caplog.records]
+    assert messages == [f"{board.port}: unexpected output of the radar: 'Debug: Temperature = 71'"]

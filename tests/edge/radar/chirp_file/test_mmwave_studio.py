@@ -13,7 +13,7 @@ STARTS_NOTHING = {"source": "", "text": "", "firmware": None, "iq_order": "", "a
 
 
 def export(**rf):
-    """What mmWave Studio exports for awr1843_mmecg.cfg; `rf` replaces parts of rfConfig."""
+    """Returns mmWave Studio's JSON export of awr1843_mmecg.cfg; `rf` replaces parts of rfConfig."""
     profile = {
         "profileId": 0,
         "pfVcoSelect": "0x0",
@@ -55,7 +55,7 @@ def export(**rf):
 
 
 def tabs(chirp_index=0, **more):
-    """What mmWave Studio saves as XML for one transmitter of awr1843_mmecg.cfg; `more` replaces parameters."""
+    """Returns mmWave Studio's XML for one transmitter of awr1843_mmecg.cfg; `more` replaces parameters."""
     sections = {
         "channel": {"rx0En": 1, "rx1En": 1, "rx2En": 1, "rx3En": 1, "tx0En": 1, "tx1En": 1, "tx2En": 1},
         "adc": {"bitsVal": 2, "formatVal": 1, "IQSwap": 0},
@@ -88,7 +88,7 @@ def tabs(chirp_index=0, **more):
 
 @pytest.fixture
 def load(tmp_path):
-    """Loads a file of mmWave Studio, as it would be for replay."""
+    """Loads a file of mmWave Studio as for replay."""
 
     def load(content, for_replay=True):
         path = tmp_path / "x.mmwave.json"
@@ -102,7 +102,7 @@ def test_the_json_gives_what_the_same_cfg_gives(load, mmecg):
     chirp = load(export())
     assert replace(chirp, **STARTS_NOTHING) == replace(mmecg, **STARTS_NOTHING)
     assert chirp.iq_order == "studio"
-    assert load(export(), for_replay=False).frame_bytes == 12288  # others may start the boards
+    assert load(export(), for_replay=False).frame_bytes == 12288  # another program may start the boards
 
 
 def test_the_order_of_the_words_follows_the_iq_swap(load):
@@ -143,7 +143,7 @@ def four_lanes():
     ("content", "reason"),
     [
         (cascade(), "4 radars in a cascade"),
-        (four_lanes(), "4 LVDS lanes, of another board"),
+        (four_lanes(), "4 LVDS lanes .another board"),
         (export(waveformType="advancedFrameChirp"), r"mmWaveDevices\[0\].*dfeDataOutputMode must be 1"),
         (export(rlAdcOutCfg_t={"fmt": {"b2AdcBits": 2, "b2AdcOutFmt": 0}}), "rlAdcOutCfg_t: adcCfg .*16 bit, complex"),
         (export(rlFrameCfg_t={"chirpStartIdx": 0}), "not as mmWave Studio exports it"),
@@ -161,7 +161,7 @@ def four_lanes():
         (tabs(numAdcSamples="many"), "not as mmWave Studio exports it"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_line(load, content, reason):
+def test_what_cannot_be_read_is_reported_in_one_line(load, content, reason):
     with pytest.raises(ChirpConfigError, match=reason) as raised:
         load(content)
     assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Chirp files: numbers against the fact sheet, every limit, and what is said of a bad file."""
+"""Parsing of chirp files: derived numbers against the fact sheet, every limit, and the messages for bad files."""
 
 import math
 from dataclasses import replace
@@ -77,8 +77,8 @@ def test_transmitters_are_taken_in_the_order_they_fire():
 def test_how_many_frames_and_what_starts_them(count, trigger):
     chirp = parse_chirp(changed("frameCfg 0 2 1 0 5 1 0", f"frameCfg 0 2 1 {count} 5 {trigger} 0"))
     assert (chirp.frames, chirp.trigger) == (count, trigger)
-    said = explain(chirp)["frames"]
-    assert ("pulse" in said, str(count) in said, "record" in said) == (
+    message = explain(chirp)["frames"]
+    assert ("pulse" in message, str(count) in message, "record" in message) == (
         trigger == 2,
         count > 0,
         (count, trigger) != (0, 1),
@@ -146,7 +146,7 @@ def test_limits_hold_on_their_boundary():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "dfeDataOutputMode is missing|profileCfg is missing"),
         ("hello world", "profileCfg is missing; is this a TI chirp file"),
@@ -168,8 +168,8 @@ def test_limits_hold_on_their_boundary():
         (changed("adcCfg 2 1", "adcCfg 1 1"), "16 bit, complex"),
     ],
 )
-def test_a_bad_file_is_said_in_one_line(text, said):
-    with pytest.raises(ChirpConfigError, match=said) as raised:
+def test_a_bad_file_is_reported_in_one_line(text, message):
+    with pytest.raises(ChirpConfigError, match=message) as raised:
         require_limits(parse_chirp(text, source="x.cfg"))
     assert "\n" not in str(raised.value)
     assert "x.cfg" in str(raised.value)

@@ -1,4 +1,4 @@
-"""Chirp files as people write them: accepted where the radar accepts them, otherwise refused with the true reason."""
+"""Public chirp files: accepted if the radar accepts them, otherwise rejected with the correct reason."""
 
 import re
 from dataclasses import replace
@@ -118,8 +118,8 @@ def test_another_device_s_frame_of_eight_numbers_is_refused(load, for_replay):
 
 
 REFUSED = [
-    (MMECG + "# comment\n", r"x\.cfg:23: #: a comment begins with %"),
-    (MMECG.replace("% 4 RX, 3 TX", "// 4 RX, 3 TX"), r"x\.cfg:6: //: a comment begins with %"),
+    (MMECG + "# comment\n", r"x\.cfg:23: #: a comment must begin with %"),
+    (MMECG.replace("% 4 RX, 3 TX", "// 4 RX, 3 TX"), r"x\.cfg:6: //: a comment must begin with %"),
     (MMECG.replace("profileCfg 0", "ProfileCfg 0"), r"x\.cfg:12: ProfileCfg is not a command.*did you mean profileCfg"),
     (MMECG.replace("calibMonCfg", "calibMonCgf"), r"x\.cfg:20: calibMonCgf is not.*did you mean calibMonCfg"),
     (MMECG.replace("calibMonCfg 0 0", "foo 1 2"), r"x\.cfg:20: foo is not a command of studio_cli"),
@@ -142,8 +142,8 @@ REFUSED = [
         r"x\.cfg:11: profileCfg: .*'Error -52'.*dfeDataOutputMode 1 must come",
     ),
     (DEMO.replace("dfeDataOutputMode 1\n", ""), "valid only if the DFE Output Mode is Frame or Advanced Frame"),
-    (MMECG.replace("lowPower 0 0", "lowPower 0 " + "0" * 250), r"x\.cfg:18: the radar takes at most 255 plain"),
-    (MMECG.replace("lowPower 0 0", "lowPower 0 0µ"), r"x\.cfg:18: the radar takes at most 255 plain characters"),
+    (MMECG.replace("lowPower 0 0", "lowPower 0 " + "0" * 250), r"x\.cfg:18: a line must have at most 255 plain"),
+    (MMECG.replace("lowPower 0 0", "lowPower 0 0µ"), r"x\.cfg:18: a line must have at most 255 plain characters"),
 ]
 
 
@@ -165,11 +165,11 @@ def test_the_check_and_the_radar_agree_on_every_line_left_out_doubled_or_cut(loa
                 accepted = True
             except ChirpConfigError as error:
                 if isinstance(error, LimitError) or "no chirpCfg defines" in str(error):
-                    continue  # refused by the front end, not by the command line
+                    continue  # rejected by the front end, not by the command line
                 accepted = False
             radar = Awr1843Firmware(image)
             sent = [command for _, command in _commands(replace(mmecg, source="x", text=changed))]
-            replies = [Reply.parse(command, radar.answer(command).encode()) for command in [*sent, "sensorStart"]]
+            replies = [Reply.parse(command, radar.execute(command).encode()) for command in [*sent, "sensorStart"]]
             taken = all(reply.problem is None or reply.command.startswith("sensorStop") for reply in replies)
             assert accepted == taken, (line, instead)
 
@@ -250,7 +250,7 @@ def test_the_labs_files_are_known_as_such_and_can_be_replayed(load, line, lab):
         (DEMO.replace("guiMonitor -1 1 0 0 0 0 0\n", "").replace("guiMonitor -1 0 0 0 0 0 0\n", ""), "sdk_demo"),
     ],
 )
-def test_the_firmware_is_told_by_all_commands(load, text, image):
+def test_the_firmware_is_detected_from_all_commands(load, text, image):
     assert load(text, for_replay=True).firmware == image
 
 

@@ -1,6 +1,6 @@
-"""The card as public captures show it (FPGA 2.8): replies and data come from port 1024, a stream's rest after 2.00 s.
+"""The card's behaviour in public captures (FPGA 2.8): sends from port 1024, and the rest of a stream after 2.00 s.
 
-Also what a card, its host or the way between them may do beside: other ports and hosts, late, doubled and odd replies.
+Also other behaviour of card, host and network: other ports and hosts; late, repeated and malformed replies.
 """
 
 import socket
@@ -20,7 +20,7 @@ from edge.radar.dca1000.udp import Datagram
 from edge.twin.card import TAIL_S, EmulatedCard
 from tests.helpers.brokers import free_port
 
-HOST, CARD = "127.0.0.1", "127.0.0.5"  # an address of this file's own: port 1024 can be had only once
+HOST, CARD = "127.0.0.1", "127.0.0.5"  # an address of this file's own: port 1024 can be bound only once
 FRAME = 16384  # of the capture: eleven full packets and 368 bytes
 
 
@@ -51,7 +51,7 @@ def test_the_last_frame_is_whole_and_of_the_time_it_was_taken(frames):
     released = assemble(FrameAssembler(FRAME), packets)
     assert b"".join(bytes(frame.data) for frame in released) == data
     assert all(frame.complete for frame in released)
-    assert released[-1].t_ns == round((1e9 + packets[-2][0]) * 1e9)  # the card held it back
+    assert released[-1].t_ns == round((1e9 + packets[-2][0]) * 1e9)  # the card delayed it
 
 
 @pytest.mark.parametrize("frame_bytes", [256, 1456, 1520, 3200])
@@ -66,7 +66,7 @@ def test_a_stream_of_one_small_frame_is_a_stream(frame_bytes):
 
 
 def test_a_stream_goes_on_behind_a_short_packet():
-    """As when each frame waits for a pulse; the sequence is then no longer the byte count's."""
+    """As with a hardware trigger; sequence and byte count then no longer correspond."""
     assembler, released = FrameAssembler(FRAME), []
     for number in range(4):
         _, packets = capture(1, 1 + 12 * number, FRAME * number)
@@ -85,13 +85,13 @@ def test_without_its_rest_a_frame_is_given_up_as_it_is():
     assembler = FrameAssembler(FRAME)
     _, packets = capture()
     assert assemble(assembler, packets[:-1]) == []
-    assert assembler.has_begun_frame
-    assert [(frame.seq, frame.received) for frame in assembler.give_up()] == [(0, 16016)]
+    assert assembler.has_incomplete_frame
+    assert [(frame.seq, frame.received) for frame in assembler.flush()] == [(0, 16016)]
     assert assemble(assembler, packets[-1:], 1e9 + 1) == []
 
 
 def test_a_new_recording_does_not_complete_the_frame_of_the_last():
-    """Full packets behind a pause are not its rest, even where the byte count fits."""
+    """Full packets after a pause are not the rest of a stream, even if the byte count fits."""
     assembler = FrameAssembler(FRAME)
     _, packets = capture(3)
     assemble(assembler, packets[:16])
@@ -101,7 +101,7 @@ def test_a_new_recording_does_not_complete_the_frame_of_the_last():
 
 @pytest.mark.parametrize("period_s", [0.15, 0.5, 1.342])
 def test_slow_frames_are_whole(iwr6843, period_s):
-    """The end of one comes with the beginning of the next, a period later."""
+    """The end of a frame arrives with the beginning of the next one, a period later."""
     _, packets = capture(10)
     spread = [(period_s * (((k + 1) * 1456 - 1) // FRAME), packet) for k, (_, packet) in enumerate(packets[:-1])]
     chirp = replace(iwr6843, frame_period_s=period_s)
@@ -114,7 +114,7 @@ def receive(port):
 
 
 def test_the_rest_is_waited_for_over_a_real_socket_from_any_port():
-    """In real time, once: the emulated card's own two seconds, and a packet each from a port of its own."""
+    """In real time: with the emulated card's delay of two seconds, and each packet from a different port."""
     data, packets = capture()
     port = DataPort(HOST, 0, FRAME)
     for t_s, packet in packets:
@@ -160,7 +160,7 @@ def test_live_a_gap_is_silence_and_what_comes_late_is_dropped():
 
 @contextmanager
 def responder(answer, source=(CARD, 1024)):
-    """Listens at the card's control port; `answer(request)` yields (socket's address or None, reply)."""
+    """Receives at the card's control port; `answer(request)` yields (socket's address or None, reply)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind((CARD, 0))
         listening.settimeout(0.02)
@@ -191,7 +191,7 @@ def reply_to(message, status=0):
     return message[:4] + status.to_bytes(2, "little") + bytes.fromhex("aaee")
 
 
-# What a card may send in answer to a request, and still have answered it.
+# Datagrams that a card may send in addition to its reply.
 ODDITIES = {
     "from port 1024": lambda message: [(None, reply_to(message))],
     "from any port": lambda message: [((CARD, 0), reply_to(message))],
@@ -215,7 +215,7 @@ ODDITIES = {
 @pytest.mark.parametrize("answer", ODDITIES.values(), ids=ODDITIES.keys())
 def test_a_card_is_known_by_its_address_and_its_reply_by_its_code(answer):
     def answers(message):
-        if message[2] == 0x0E:  # the version, 2.9, as a capture of another card has it
+        if message[2] == 0x0E:  # the version, 2.9, as in a capture of another card
             return [(sender, bytes.fromhex("5aa50e008204aaee")) for sender, _ in answer(message)][-1:]
         return answer(message)
 
@@ -226,7 +226,7 @@ def test_a_card_is_known_by_its_address_and_its_reply_by_its_code(answer):
 
 
 def test_another_host_is_not_the_card(monkeypatch):
-    monkeypatch.setattr(control, "ANSWER_S", 0.05)
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.05)
     with (
         responder(lambda message: [(("127.0.0.9", 0), reply_to(message))]) as port,
         Card(CardConfig(CARD, HOST, port)) as card,
@@ -236,7 +236,7 @@ def test_another_host_is_not_the_card(monkeypatch):
 
 
 def test_a_card_that_takes_longer_than_a_request_is_repeated_has_answered(monkeypatch):
-    monkeypatch.setattr(control, "ANSWER_S", 0.02)
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.02)
     waiting = []
 
     def late(message):
@@ -265,18 +265,18 @@ def test_replies_as_captured(wire, reply):
 
 
 def test_card_and_host_are_two_addresses(tmp_path):
-    """A request to oneself looks like a reply."""
+    """A request sent to the own address looks like a reply."""
     (tmp_path / "card.toml").write_text('card_address = "192.168.33.30"')
     with pytest.raises(CardError, match=r"card\.toml: .*both 192\.168\.33\.30"):
         load_card(tmp_path / "card.toml")
 
 
-def test_the_emulated_card_sends_from_1024_or_says_from_where(caplog):
+def test_the_emulated_card_sends_from_1024_or_reports_its_port(caplog):
     caplog.set_level("INFO")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.4", 1024))
         EmulatedCard((HOST, free_port()), ("127.0.0.4", 0)).close()
-    assert "as 1024 cannot be had" in caplog.text
+    assert "as 1024 is not available" in caplog.text
     card = EmulatedCard((HOST, free_port()), ("127.0.0.4", 0))
     assert card._data.getsockname() == ("127.0.0.4", 1024)
     card.close()

@@ -1,4 +1,4 @@
-"""The capture program's JSON given as the card's settings."""
+"""Error messages when the capture program's JSON is given instead of dca1000.toml."""
 
 import json
 
@@ -17,15 +17,15 @@ def test_the_same_settings_are_shown_as_toml(tmp_path):
     (tmp_path / "cf.json").write_text("\ufeff" + json.dumps({"DCA1000Config": SETTINGS}, indent=2), encoding="utf-8")
     with pytest.raises(
         CardError, match=r"cf\.json: this is the capture program's JSON; the same in dca1000\.toml is: "
-    ) as said:
+    ) as raised:
         load_card(tmp_path / "cf.json")
-    lines = str(said.value).partition("toml is: ")[2].removesuffix(" (each on its own line)").split("; ")
+    lines = str(raised.value).partition("toml is: ")[2].removesuffix(" (each on its own line)").split("; ")
     (tmp_path / "card.toml").write_text("\n".join(lines))
     assert load_card(tmp_path / "card.toml") == CardConfig("192.168.33.181", "192.168.33.31", 4097, 10)
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"DCA1000Config": 1}', '{"DCA1000Config": {"ethernetConfig": []}}'])
-def test_other_json_is_told_from_toml(tmp_path, content):
+def test_other_json_is_distinguished_from_toml(tmp_path, content):
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(CardError, match=r"x\.json: this is "):
         load_card(tmp_path / "x.json")

@@ -1,4 +1,4 @@
-"""The control port byte for byte, against an emulated card: each command, lost replies, statuses in between."""
+"""The control port byte for byte, with an emulated card: every command, lost replies, asynchronous statuses."""
 
 import threading
 from contextlib import contextmanager
@@ -17,23 +17,23 @@ CONNECT, VERSION, RESET = "5AA509000000AAEE", "5AA50E000000AAEE", "5AA501000000A
 GEN, PACKET = "5AA50300060001020102031EAAEE", "5AA50B000600C005350C0000AAEE"
 START, STOP = "5AA505000000AAEE", "5AA506000000AAEE"
 SET_UP = [CONNECT, VERSION, RESET, CONNECT, GEN, CONNECT, PACKET]
-HOST, CARD = "127.0.0.1", "127.0.0.2"  # both loopback: card and host use the same port number, as in life
+HOST, CARD = "127.0.0.1", "127.0.0.2"  # both loopback: card and host use the same port number, as real ones do
 
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr(control, "ANSWER_S", 0.05)
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.05)
 
 
 @contextmanager
 def answering(**settings):
-    """An emulated card that answers on a thread of its own."""
+    """An emulated card that replies on a separate thread."""
     emulated = EmulatedCard((HOST, settings.pop("data_port", 9)), (CARD, 0), **settings)
     stopped = threading.Event()
 
     def answer():
         while not stopped.wait(0.002):
-            emulated.answer()
+            emulated.serve()
 
     thread = threading.Thread(target=answer)
     thread.start()
@@ -67,7 +67,7 @@ def card(emulated, statuses):
 
 
 def sent(emulated):
-    """What was asked, in order; a request that was repeated counts once, as on a busy machine any may be."""
+    """Returns the requests in order; repeated requests count once, as a busy machine may repeat any of them."""
     return [request for request, _ in groupby(message.hex().upper() for message in emulated.requests)]
 
 
@@ -97,7 +97,7 @@ def test_a_playback_card_is_refused(card, monkeypatch):
 
 
 def test_a_refusal_names_command_and_card(card, emulated):
-    with pytest.raises(CardError, match=rf"{CARD}:{emulated.control_port} refused RECORD_START"):
+    with pytest.raises(CardError, match=rf"{CARD}:{emulated.control_port} rejected RECORD_START"):
         card.start()
 
 
@@ -118,7 +118,7 @@ def test_a_card_busy_configuring_is_waited_for(card, emulated):
     assert len(emulated.requests) >= 4
 
 
-def test_a_card_that_falls_silent_is_said(card, emulated):
+def test_a_card_that_stops_answering_is_reported(card, emulated):
     card.configure()
     emulated.lost_replies = 99
     with pytest.raises(
@@ -129,17 +129,17 @@ def test_a_card_that_falls_silent_is_said(card, emulated):
         card.connect()
 
 
-def test_nobody_there_is_said():
+def test_a_missing_card_is_reported():
     with Card(CardConfig(CARD, HOST, free_port())) as card, pytest.raises(CardError, match="does not answer"):
         card.connect()
 
 
-def test_a_host_address_that_is_not_ours_is_said():
-    with pytest.raises(CardError, match=r"from 192\.0\.2\.1:4096 .*192\.0\.2\.1/24"):
+def test_a_host_address_that_is_not_ours_is_reported():
+    with pytest.raises(CardError, match=r"bind 192\.0\.2\.1:4096 .*192\.0\.2\.1/24"):
         Card(CardConfig(host_address="192.0.2.1"))
 
 
-def test_a_port_in_use_is_said(card, emulated):
+def test_a_port_in_use_is_reported(card, emulated):
     with pytest.raises(CardError, match="no other program uses UDP"):
         Card(config_of(emulated))
 
@@ -148,7 +148,7 @@ def test_statuses_before_a_reply_are_handed_on_and_not_taken_for_it(card, emulat
     card.connect()
     reply = emulated._reply
     monkeypatch.setattr(emulated, "_reply", lambda *words: (reply(0x0A, 1 << 7), reply(0x06, 1), reply(*words)))
-    assert card.version() == (2, 8, False)  # the stale refusal of a RECORD_STOP is nobody's
+    assert card.version() == (2, 8, False)  # the late reply to RECORD_STOP is ignored
     assert statuses == [1 << 7]
 
 
@@ -181,12 +181,12 @@ def test_status_bits_in_words(caplog):
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_the_settings_file_says_the_defaults():
+def test_the_settings_file_contains_the_defaults():
     assert load_card(ROOT / "firmware_config/dca1000.toml") == CardConfig()
 
 
 @pytest.mark.parametrize("line", ["packet_delay_us = 4", "packet_delay_us = 501", 'card_address = "x"', "eeprom = 1"])
-def test_settings_out_of_range_are_said(tmp_path, line):
+def test_settings_out_of_range_are_reported(tmp_path, line):
     (tmp_path / "card.toml").write_text(line)
     with pytest.raises(CardError, match=r"card\.toml"):
         load_card(tmp_path / "card.toml")

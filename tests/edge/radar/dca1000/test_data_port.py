@@ -1,4 +1,4 @@
-"""Packets to frames: loss, reorder, duplicates, joining late, restarts, long runs; then over a real socket."""
+"""Assembly of packets into frames: loss, reordering, duplicates, late start, restarts, long runs; over a socket."""
 
 import random
 import socket
@@ -110,7 +110,7 @@ def test_a_restarted_card_is_followed(caplog):
     after = assemble(packets, assembler)
     assert before[-1].seq == 199 - 1 or before[-1].seq == 199
     assert [frame.seq for frame in after if frame.complete][:5] == [0, 1, 2, 3, 4]
-    assert "started again" in caplog.text
+    assert "the card restarted" in caplog.text
 
 
 @pytest.mark.parametrize("count", [0, 1456, 1 << 40, (1 << 48) - 1456])
@@ -176,14 +176,14 @@ def test_over_a_real_socket():
     assert [bytes(frame.data) for frame in out] == frames
 
 
-def test_a_port_in_use_is_said():
+def test_a_port_in_use_is_reported():
     port = DataPort("127.0.0.1", 0, FRAME)
     with pytest.raises(OSError, match=rf"127.0.0.1:{port.port}"):
         DataPort("127.0.0.1", port.port, FRAME)
     port.close()
 
 
-def test_what_ends_the_receiving_is_told(monkeypatch):
+def test_what_ends_the_receiving_is_raised(monkeypatch):
     class Broken:
         def receive(self):
             raise OSError(12, "out of memory")

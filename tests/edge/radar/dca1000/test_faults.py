@@ -1,4 +1,4 @@
-"""Capture on a bad way from the card: what is released is right or says that it is not, whatever happens to packets."""
+"""Capture over a faulty network: every released frame is correct or marked as incomplete."""
 
 import random
 import time
@@ -19,7 +19,7 @@ NEAR_WRAP = ((1 << 32) // FRAME - 40) // 91 * 91 * FRAME  # a frame and a packet
 
 
 def marked_frames(first: int, count: int, recording: int = 0) -> dict[int, bytes]:
-    """Frames no byte of which is 0, so that a hole can be told."""
+    """Frames without zero bytes, so that holes can be detected."""
     rng = np.random.default_rng((recording, first))
     return {first + k: rng.integers(1, 256, FRAME, np.uint8).tobytes() for k in range(count)}
 
@@ -35,7 +35,7 @@ def assemble(packets, assembler=None):
 
 
 def assert_true(released, *recordings):
-    """Complete frames are one recording's; in the others each byte is some recording's, or 0 and not counted."""
+    """Complete frames belong to one recording; in others each byte is of a recording, or 0 and not counted."""
     for frame in released:
         originals = [frames[frame.seq] for frames in recordings if frame.seq in frames]
         if frame.complete:
@@ -61,7 +61,9 @@ def test_any_order_with_any_loss_never_invents_a_byte(data, first_byte):
 def test_whatever_the_faults_frames_rise_and_are_true(faults):
     frames = marked_frames(0, 40)
     packets = packets_of(frames)
-    beginning = 2 * NEAR_BYTES // 1456 + 1  # these, much too late, look like a restart: that they say 0 is all there is
+    beginning = (
+        2 * NEAR_BYTES // 1456 + 1
+    )  # these very late packets look like a restart: only their count of 0 shows it
     released = assemble(packets[:beginning] + FaultyLink(faults).push(packets[beginning:]))
     assert_true(released, frames)
     numbers = [frame.seq for frame in released]
@@ -70,7 +72,7 @@ def test_whatever_the_faults_frames_rise_and_are_true(faults):
 
 @given(st.integers(8, 90), st.integers(0, 12), st.integers(0, 999))
 def test_a_restart_never_mixes_two_recordings(run, lost_at_start, seed):
-    """Also when the packet numbered 1 is among those lost. No card ends a recording within 40 ms and begins another."""
+    """Also when packet 1 is lost. A card needs more than 40 ms to end a recording and start the next."""
     before, after = marked_frames(0, run), marked_frames(0, 100, recording=1)
     noise = Faults(loss=0.01, reorder=0.02, duplicate=0.02, seed=seed)
     assembler = FrameAssembler(FRAME)
@@ -112,7 +114,7 @@ def test_late_packets_do_not_look_like_a_restart():
 @pytest.mark.parametrize("late", [(50, 55), (80, 81, 82), (50, 52), (40, 41, 42, 43)])
 @pytest.mark.parametrize("by", range(6, 20))
 def test_a_few_packets_held_up_together_are_no_restart(late, by):
-    """With those behind them that came in time between the late ones, or none."""
+    """With or without packets in time between the late ones."""
     frames = marked_frames(0, 30)
     packets = packets_of(frames)
     resumed = late[-1] + by - len(late)
@@ -122,7 +124,7 @@ def test_a_few_packets_held_up_together_are_no_restart(late, by):
     assert_true(released, frames)
     assert assembler.restarts == 0
     assert [frame.seq for frame in released] == list(range(len(released)))
-    assert sum(not frame.complete for frame in released) <= 3  # what came too late spans as many
+    assert sum(not frame.complete for frame in released) <= 3  # late packets span as many
 
 
 def test_the_time_of_a_frame_is_that_of_its_last_packet():
@@ -142,7 +144,7 @@ def test_a_clock_that_is_set_costs_one_frame_at_most(at, by_s):
         t_ns = 10**18 + k * 500_000 + (by_s * 10**9 if k >= at else 0)
         released += assembler.push(Datagram(packet, "card", t_ns))
     assert_true(released, frames)
-    assert len(released) >= 17  # the last few wait for what comes after them
+    assert len(released) >= 17  # the last frames wait for later packets
     assert sum(not frame.complete for frame in released) <= 1
     assert assembler.restarts == 0
 
@@ -158,7 +160,7 @@ def test_faults_restart_and_wrap_over_a_real_socket():
             if k % 20 == 0:
                 time.sleep(0.002)
         card.restart()
-        time.sleep(1.25 * PAUSE_NS / 1e9)  # as every card makes one
+        time.sleep(1.25 * PAUSE_NS / 1e9)  # as every card does
     card.close()
     released = []
     for frame in port.frames():
@@ -183,7 +185,7 @@ packet_numbers = st.integers(0, TAGGED * FRAME // 1456 - 1)
 
 @st.composite
 def recordings_on_a_bad_way(draw):
-    """Packets of some recordings, each of any length, cut, thinned, shuffled and doubled, a pause between them."""
+    """Packets of several recordings of any length: truncated, lost, reordered and duplicated, with pauses between."""
     arrivals, originals, t_ns = [], [], 0
     for recording in range(draw(st.integers(2, 4))):
         frames = marked_frames(0, TAGGED, recording)
@@ -205,12 +207,12 @@ def test_no_frame_is_of_two_recordings_wherever_the_card_restarts(way):
         data = np.frombuffer(frame.data, np.uint8)
         assert np.count_nonzero(data) == frame.received
         true = [data == np.frombuffer(frames[frame.seq], np.uint8) for frames in originals]
-        assert any(np.all(same | (data == 0)) for same in true)  # what is there is one recording's, all of it
+        assert any(np.all(same | (data == 0)) for same in true)  # all bytes received belong to one recording
 
 
 @given(st.integers(20, 90), st.integers(0, 11))
 def test_a_restart_without_a_pause_mixes_nothing_either(run, lost_at_start):
-    """While the two are farther apart than packets can be late."""
+    """If the two are farther apart than packets can be late."""
     before, after = marked_frames(0, TAGGED), marked_frames(0, TAGGED, recording=1)
     assembler = FrameAssembler(FRAME)
     released = assemble(packets_of(before)[:run] + packets_of(after)[lost_at_start:], assembler)
@@ -233,7 +235,7 @@ noise = st.one_of(
 
 @given(st.lists(st.tuples(st.integers(0, 167), st.sampled_from(["card", "other"]), noise), max_size=60))
 def test_foreign_datagrams_change_nothing(foreign):
-    """From another host whatever they are, also a card's own packets; from the card's all that do not fit."""
+    """From another host: any datagram, even valid packets; from the card's host: all invalid ones."""
     frames = marked_frames(0, TAGGED)
     packets = packets_of(frames)
     arrivals = [Datagram(packet, "card", k) for k, packet in enumerate(packets)]

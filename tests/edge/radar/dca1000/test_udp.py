@@ -1,4 +1,4 @@
-"""The data port's receivers: what waits is taken, whole and stamped; where the system offers less, that is said."""
+"""Receivers of the data port: all waiting datagrams are received, complete and with timestamps; limits are reported."""
 
 import errno
 import socket
@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from edge.radar.dca1000.udp import BATCH, Batched, OneByOne, open_socket, receiver
+from edge.radar.dca1000.udp import BATCH, BatchReceiver, SingleReceiver, open_socket, receiver
 from edge.twin.card import EmulatedCard, Packetizer
 
 
-@pytest.mark.parametrize("kind", [OneByOne, Batched])
+@pytest.mark.parametrize("kind", [SingleReceiver, BatchReceiver])
 def test_both_receivers_take_what_waits(kind):
     with open_socket("127.0.0.1", 0) as source:
         receiver = kind(source, 1466)
@@ -28,11 +28,11 @@ def test_both_receivers_take_what_waits(kind):
     assert all(0 <= time.time_ns() - packet.t_ns < 60e9 for batch in batches for packet in batch)
     assert [len(batch) for batch in batches] == [BATCH, 5]
     assert packets[: BATCH + 3] == Packetizer().push(bytes(1456 * (BATCH + 3)))
-    assert [len(packet) for packet in packets[BATCH + 3 :]] == [0, 1467]  # too long is cut, and can be told
+    assert [len(packet) for packet in packets[BATCH + 3 :]] == [0, 1467]  # truncated, one byte longer than the maximum
 
 
 class Unstamped(socket.socket):
-    """One of a Linux that is emulated: it stamps no datagrams."""
+    """A socket of an emulated Linux, which does not support timestamps."""
 
     def setsockopt(self, level, option, *value):
         raise OSError(errno.ENOPROTOOPT, "Protocol not available")
@@ -40,10 +40,10 @@ class Unstamped(socket.socket):
 
 def test_where_datagrams_are_not_stamped_they_are_taken_all_the_same():
     with Unstamped(socket.AF_INET, socket.SOCK_DGRAM) as source:
-        assert isinstance(receiver(source, 1466), OneByOne)
+        assert isinstance(receiver(source, 1466), SingleReceiver)
 
 
-def test_a_small_buffer_is_said_with_its_remedy(caplog, monkeypatch):
+def test_a_small_buffer_is_reported_with_its_remedy(caplog, monkeypatch):
     monkeypatch.setattr("edge.radar.dca1000.udp.WANTED_BUFFER_BYTES", 1 << 40 >> 10)
     open_socket("127.0.0.1", 0).close()
     assert "run: sudo sysctl -w net.core.rmem_max=1073741824" in caplog.text
