@@ -40,14 +40,19 @@ class Child:
         self.started_s = time.monotonic()
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, preexec_fn=_die_along
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                preexec_fn=_terminate_with_parent,
             )
 
     def require_alive(self) -> None:
         """Raises DemoError when the process has ended."""
         if self.process.poll() is not None:
-            last_words = self._log.read_text(errors="replace").strip().splitlines()[-5:]
-            raise DemoError(f"{self.name} ended with status {self.process.returncode}: " + " | ".join(last_words))
+            last_lines = self._log.read_text(errors="replace").strip().splitlines()[-5:]
+            raise DemoError(f"{self.name} ended with status {self.process.returncode}: " + " | ".join(last_lines))
 
     def stop(self) -> Usage | None:
         """Ends the process; its cost, or None when it was gone already."""
@@ -125,7 +130,7 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def _die_along() -> None:
+def _terminate_with_parent() -> None:
     """In the child: ask Linux to end it should the demo be killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -24,7 +24,7 @@ from edge.demo.subscriber import Subscriber
 
 DEVICE = "radar-twin"
 CHIRP = Path(__file__).parents[2] / "firmware_config" / "awr1843_mmecg.cfg"
-TIME_TO_A_RATE_S = 20.0  # a demo shorter than this cannot be blamed for showing no heart rate
+FIRST_RATE_TIMEOUT_S = 20.0  # a demo shorter than this cannot be blamed for showing no heart rate
 
 
 def demo(duration_s: float | None, picture: Path | None) -> int:
@@ -130,7 +130,7 @@ def _verdict(subscriber: Subscriber, elapsed_s: float) -> int:
     if watch.vitals is None or watch.vitals.frames.received == 0:
         print("radarecg: error: no radar frame came through as vitals", file=sys.stderr)
         return 1
-    if elapsed_s >= TIME_TO_A_RATE_S and not watch.errors_bpm:
+    if elapsed_s >= FIRST_RATE_TIMEOUT_S and not watch.errors_bpm:
         print(f"radarecg: error: no valid heart rate in {elapsed_s:.0f} s", file=sys.stderr)
         return 1
     return 0

@@ -20,10 +20,10 @@ from edge.mqtt.payloads import EcgPayload, VitalsPayload, WaveformPayload
 from edge.mqtt.topics import ECG, ROOT, VITALS, WAVEFORM
 
 TRACE_S = 8.0
-LATEST_S = 15.0
+MAX_ECG_AGE_S = 15.0
 """An ECG that is older when it arrives has no truth to be compared with."""
-SAME_BEAT_S = 0.15
-WRONG_BPM, WRONG_SHARE = 5.0, 0.10
+BEAT_TOLERANCE_S = 0.15
+MAX_ERROR_BPM, MAX_ERROR_FRACTION = 5.0, 0.10
 """A rate that is off by more than the larger of the two is wrong."""
 
 
@@ -44,7 +44,7 @@ class Watch:
     ecg: list[tuple[float, float]] = field(default_factory=list)
     """Every sample of the ECG, in mV, NaN where it is not known, and what was true at that moment."""
     r_errors_ms: list[float] = field(default_factory=list)
-    """Of R peaks that were true, within SAME_BEAT_S."""
+    """Of R peaks that were true, within BEAT_TOLERANCE_S."""
     true_beats: int = 0
     """R peaks in the stretches of time of which there is an ECG."""
 
@@ -83,7 +83,7 @@ class Subscriber:
                 at_ns, message = self._arrived.get(timeout=left_s)
             except queue.Empty:
                 break
-            if (vitals := self._take(at_ns, message)) is not None:
+            if (vitals := self._process(at_ns, message)) is not None:
                 return vitals
         return None
 
@@ -93,7 +93,7 @@ class Subscriber:
         self._client.loop_stop()
         self._truth.close()
 
-    def _take(self, at_ns: int, message: MQTTMessage) -> VitalsPayload | None:
+    def _process(self, at_ns: int, message: MQTTMessage) -> VitalsPayload | None:
         watch = self.watch
         watch.messages += 1
         if message.topic == WAVEFORM.name(self._device):
@@ -104,21 +104,21 @@ class Subscriber:
             vitals = msgspec.json.decode(message.payload, type=VitalsPayload)
             watch.vitals = vitals
             watch.vitals_count += 1
-            watch.true_bpm = self._ask_truth(vitals.window_s).get("heart_rate_bpm")
+            watch.true_bpm = self._request_truth(vitals.window_s).get("heart_rate_bpm")
             if vitals.hr.value is not None and watch.true_bpm is not None:
                 error_bpm = abs(vitals.hr.value - watch.true_bpm)
                 watch.errors_bpm.append(error_bpm)
-                watch.wrong += error_bpm > max(WRONG_BPM, WRONG_SHARE * watch.true_bpm)
+                watch.wrong += error_bpm > max(MAX_ERROR_BPM, MAX_ERROR_FRACTION * watch.true_bpm)
             if "stale" not in vitals.quality.flags:
                 watch.latencies_ms.append((at_ns - vitals.t_ns) / 1e6)
             return vitals
         elif message.topic == ECG.name(self._device):
-            self._compare(msgspec.json.decode(message.payload, type=EcgPayload))
+            self._compare_ecg(msgspec.json.decode(message.payload, type=EcgPayload))
         return None
 
-    def _compare(self, ecg: EcgPayload) -> None:
+    def _compare_ecg(self, ecg: EcgPayload) -> None:
         """Puts a stretch of ECG beside what the twin says of the same time."""
-        truth = self._ask_truth(LATEST_S)
+        truth = self._request_truth(MAX_ECG_AGE_S)
         if not truth:
             return
         start_s = (ecg.t0_ns - truth["t_ns"]) / 1e9  # before the twin's last frame: negative
@@ -132,10 +132,10 @@ class Subscriber:
             if start_s <= beat_s < start_s + ecg.n / ecg.fs:
                 self.watch.true_beats += 1
                 errors_s = np.abs(found_s - beat_s)
-                if errors_s.size and errors_s.min() <= SAME_BEAT_S:
+                if errors_s.size and errors_s.min() <= BEAT_TOLERANCE_S:
                     self.watch.r_errors_ms.append(float(errors_s.min()) * 1e3)
 
-    def _ask_truth(self, window_s: float) -> dict[str, Any]:
+    def _request_truth(self, window_s: float) -> dict[str, Any]:
         try:
             self._truth.sendto(json.dumps({"window_s": window_s}).encode(), self._truth_address)
             return dict(json.loads(self._truth.recv(65536)))

@@ -21,7 +21,7 @@ from edge.mqtt.topics import ROOT
 WIDTH, HEIGHT = 100, 26
 """Of the whole view where there is room; a smaller terminal gets as much as it has room for."""
 _ROWS = 6  # of a trace
-_PANELS_FROM = 80  # columns: with fewer, the figures are a line
+_MIN_PANEL_COLUMNS = 80  # columns: with fewer, the figures are a line
 _COLOURS = {"good": "bright_green", "degraded": "yellow", "unusable": "red"}
 # Bits of a braille cell by dot row, left and right column (Unicode block 2800).
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -61,7 +61,7 @@ def render(
     left = height - 1 - len(below)
     # Borders around the figures give way to two traces, which take three lines each at least.
     padding = int(left >= 5 + 2 * 3)
-    if width >= _PANELS_FROM and left >= 3 + 2 * 3:
+    if width >= _MIN_PANEL_COLUMNS and left >= 3 + 2 * 3:
         figures, left = _panels(watch, width, padding), left - 3 - 2 * padding
     else:
         figures, left = _figures(watch), left - 1

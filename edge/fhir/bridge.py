@@ -21,7 +21,7 @@ from edge.core.errors import InputError
 from edge.core.files import write_atomic
 from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.observation import Resource, Version, observation
-from edge.fhir.server import PERHAPS_AT_FAULT, RefusedError, UnavailableError
+from edge.fhir.server import SUSPECT_CODES, RefusedError, UnavailableError
 from edge.mqtt.broker import Broker
 from edge.mqtt.payloads import EcgPayload, VitalsPayload, encode
 from edge.mqtt.spool import Spool, Stored
@@ -32,8 +32,8 @@ LIVE = (VITALS, ECG)
 BACKFILL = tuple(backfill(live.suffix) for live in LIVE)
 GROUP = "radarecg-fhir"
 PERIOD_S = 0.5
-AT_ONCE = 100
-LONGEST_WAIT_S = 30.0
+BATCH_SIZE = 100
+MAX_WAIT_S = 30.0
 MAX_TRIES = 5
 HEALTHY_S = 60.0
 
@@ -57,23 +57,23 @@ class Forwarder:
 
     def forward(self, stopping: threading.Event) -> float:
         """The next few messages; how long to wait before the next call."""
-        waiting = self._spool.oldest(self._backfill_cursor, AT_ONCE)
+        waiting = self._spool.oldest(self._backfill_cursor, BATCH_SIZE)
         for stored in waiting:
             if stopping.is_set():
                 break
             try:
-                self._pass_on(stored)
+                self._forward_one(stored)
             except OSError as error:
                 return self._retry(stored, error)
             self._tries, self._wait_s = 0, PERIOD_S
             self._spool.delete([stored.number])
             self._suspects.discard(stored.number)
             self._report_recovery()
-        if len(waiting) < AT_ONCE:
+        if len(waiting) < BATCH_SIZE:
             self._backfill_cursor = 0  # back to those that were passed over
         return 0.0
 
-    def _pass_on(self, stored: Stored) -> None:
+    def _forward_one(self, stored: Stored) -> None:
         try:
             resource = _observation(stored, self._version)
         except ValueError as error:
@@ -100,10 +100,10 @@ class Forwarder:
             log.warning("cannot store an Observation (%s); all are kept, trying again", error)
         self._faults[fault] = time.monotonic()
         self._tries += 1
-        if code in PERHAPS_AT_FAULT and (self._tries == MAX_TRIES or stored.number in self._suspects):
+        if code in SUSPECT_CODES and (self._tries == MAX_TRIES or stored.number in self._suspects):
             self._suspects.add(stored.number)
             self._backfill_cursor, self._tries = stored.number, 0
-        self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+        self._wait_s = min(2 * self._wait_s, MAX_WAIT_S)
         return max(self._wait_s, after_s)
 
     def _report_recovery(self) -> None:
@@ -150,7 +150,7 @@ def run_bridge(
 
 
 def _report_connected(broker: Broker, subscribers: list[Subscriber]) -> None:
-    log.info("connected to the broker at %s", broker.place)
+    log.info("connected to the broker at %s", broker.address)
     if not all(subscriber.is_shared for subscriber in subscribers):
         log.warning("this broker does not share subscriptions: with two bridges, each gets every message")
 

@@ -30,7 +30,7 @@ def observation(payload: VitalsPayload | EcgPayload, version: Version) -> Resour
     """The Observation of a message; its identifier is device/boot/seq, which no other message has."""
     specific = heart_rate(payload) if isinstance(payload, VitalsPayload) else ecg(payload, version)
     quality = payload.quality
-    because = f" ({_words(quality.flags)})" if quality.flags else ""
+    because = f" ({_flag_text(quality.flags)})" if quality.flags else ""
     return {
         "resourceType": "Observation",
         "identifier": [{"system": MESSAGE_SYSTEM, "value": f"{payload.device}/{payload.boot}/{payload.seq}"}],
@@ -47,7 +47,7 @@ def heart_rate(vitals: VitalsPayload) -> Resource:
         found: Resource = {"valueQuantity": {"value": vitals.hr.value, **_unit("/min", "beats/minute")}}
     else:
         reason = {"system": f"{_HL7}/data-absent-reason", "code": "error", "display": "Error"}
-        text = _words(vitals.quality.flags) or "no reliable estimate"
+        text = _flag_text(vitals.quality.flags) or "no reliable estimate"
         found = {"dataAbsentReason": {"coding": [reason], "text": text}}
     return {
         "category": [_category("vital-signs")],
@@ -104,5 +104,5 @@ def _milliseconds(t_ns: int) -> str:
     return f"{iso_utc(t_ns)[:-4]}Z"
 
 
-def _words(flags: tuple[str, ...]) -> str:
+def _flag_text(flags: tuple[str, ...]) -> str:
     return ", ".join(flag.replace("_", " ") for flag in flags)

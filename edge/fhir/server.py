@@ -24,9 +24,9 @@ from edge.mqtt.payloads import encode
 HTTP_TIMEOUT_S = 10.0
 MAX_RETRY_AFTER_S = 3600.0
 MAX_ANSWER_BYTES = 1 << 16
-AT_FAULT = {400, 409, 412, 422}
+REFUSED_CODES = {400, 409, 412, 422}
 """Answers that mean that the resource itself is at fault."""
-PERHAPS_AT_FAULT = {413, 500}
+SUSPECT_CODES = {413, 500}
 """Answers that may concern this resource alone: others should not wait behind it for ever."""
 
 _ADVICE = {
@@ -107,10 +107,10 @@ class FhirServer:
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
-        is_whole = bool(parts.hostname) and parts.port != 0
+        is_complete = bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number
-        is_whole = False
-    if not is_whole or any(c.isspace() for c in url):
+        is_complete = False
+    if not is_complete or any(c.isspace() for c in url):
         raise InputError(f"{url}: not a URL: http(s)://HOST[:PORT]/.../Observation is needed")
     if parts.username is not None:
         raise InputError("no user name or password in the URL, where others can see it: use [fhir] token_file or cert")
@@ -130,8 +130,8 @@ def _check_stored(url: str, status: int, headers: HTTPMessage, body: bytes) -> N
 
 def _failure(url: str, error: urllib.error.HTTPError) -> RefusedError | UnavailableError:
     code, status = error.code, f"{error.code} {error.reason}".strip()
-    if code in AT_FAULT:
-        return RefusedError(status, _body(error))
+    if code in REFUSED_CODES:
+        return RefusedError(status, _error_body(error))
     if 300 <= code < 400:
         place = error.headers.get("Location", "no address")
         return UnavailableError(
@@ -143,7 +143,7 @@ def _failure(url: str, error: urllib.error.HTTPError) -> RefusedError | Unavaila
     return UnavailableError(f"{url} answers {status}{advice}", code, _retry_after_s(error.headers.get("Retry-After")))
 
 
-def _body(error: urllib.error.HTTPError) -> str:
+def _error_body(error: urllib.error.HTTPError) -> str:
     try:
         return error.read(MAX_ANSWER_BYTES).decode(errors="replace")
     except (OSError, http.client.HTTPException):

@@ -14,7 +14,7 @@ from edge.core.errors import InputError
 from edge.core.files import read_text_file
 
 COOKIE = "radarecg"
-LEAST_TOKEN = 16
+MIN_TOKEN_CHARS = 16
 """Characters: fewer could be guessed."""
 
 
@@ -33,15 +33,15 @@ class Access:
             )
         self._token = token
         # The browser keeps a digest, so that the token cannot be read there.
-        self._ticket = hashlib.sha256(f"radarecg page {token}".encode()).hexdigest()
+        self._cookie_digest = hashlib.sha256(f"radarecg page {token}".encode()).hexdigest()
 
     def cookie(self, query: str) -> str | None:
         """The cookie for who brings the token in the address; None for anyone else."""
         given = parse_qs(query).get("token", [""])[0]
-        if self._token is None or not _same(given, self._token):
+        if self._token is None or not _equal_in_constant_time(given, self._token):
             return None
         # Lax, not Strict: a link in a message must still open the page.
-        return f"{COOKIE}={self._ticket}; Path=/; HttpOnly; SameSite=Lax"
+        return f"{COOKIE}={self._cookie_digest}; Path=/; HttpOnly; SameSite=Lax"
 
     def admits(self, headers: Mapping[str, str]) -> bool:
         """Whether the request shows the token, or needs none."""
@@ -49,13 +49,13 @@ class Access:
             # A page elsewhere may give its own name this machine's address, and so read what is only for this machine.
             return _is_loopback(_hostname(headers.get("Host", "")))
         scheme, _, given = headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and _same(given.strip(), self._token):
+        if scheme.lower() == "bearer" and _equal_in_constant_time(given.strip(), self._token):
             return True
         try:
             cookie = SimpleCookie(headers.get("Cookie", "")).get(COOKIE)
         except CookieError:
             return False
-        return cookie is not None and _same(cookie.value, self._ticket)
+        return cookie is not None and _equal_in_constant_time(cookie.value, self._cookie_digest)
 
 
 def read_token(path: Path) -> str:
@@ -64,12 +64,12 @@ def read_token(path: Path) -> str:
         token = read_text_file(path).splitlines()[0].strip()
     except (OSError, IndexError, InputError) as error:
         raise AccessError(f"web.token_file: cannot read {path} ({error})") from error
-    if len(token) < LEAST_TOKEN:
-        raise AccessError(f"web.token_file: the token in {path} is shorter than {LEAST_TOKEN} characters")
+    if len(token) < MIN_TOKEN_CHARS:
+        raise AccessError(f"web.token_file: the token in {path} is shorter than {MIN_TOKEN_CHARS} characters")
     return token
 
 
-def _same(given: str, expected: str) -> bool:
+def _equal_in_constant_time(given: str, expected: str) -> bool:
     """In constant time: how long it takes says nothing about how much was right."""
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 

@@ -47,13 +47,13 @@ class Feed:
         with self._changed:
             self._inboxes.append(inbox)
         try:
-            yield self._take(inbox)
+            yield self._messages(inbox)
         finally:
             with self._changed:
                 # By identity: deques with the same messages are equal.
                 self._inboxes = [other for other in self._inboxes if other is not inbox]
 
-    def _take(self, inbox: deque[bytes]) -> Iterator[bytes]:
+    def _messages(self, inbox: deque[bytes]) -> Iterator[bytes]:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: inbox or self._closed)

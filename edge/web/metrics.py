@@ -28,7 +28,7 @@ class Metrics:
     def __init__(self, gauges: Gauges, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._gauges, self._clock_s = gauges, clock_s
         self._start_s = clock_s()
-        self._whole_s: float | None = None
+        self._last_frame_s: float | None = None
         self._frames = FrameCount()
         self._vitals = {True: 0, False: 0}
         self._state: QualityState | None = None
@@ -38,7 +38,7 @@ class Metrics:
     def vitals(self, vitals: Vitals) -> None:
         """Once a second."""
         if vitals.frames.received > self._frames.received:
-            self._whole_s = self._clock_s()
+            self._last_frame_s = self._clock_s()
         self._frames, self._state = vitals.frames, vitals.quality.state
         self._vitals[vitals.heart_rate_bpm is not None] += 1
 
@@ -50,9 +50,9 @@ class Metrics:
     def fault(self) -> str | None:
         """Why this is no healthy runtime, in words; None when it is one."""
         now_s = self._clock_s()
-        if self._whole_s is None:
+        if self._last_frame_s is None:
             return f"no radar frame in the {now_s - self._start_s:.0f} s since the start"
-        silence_s = now_s - self._whole_s
+        silence_s = now_s - self._last_frame_s
         return f"no radar frame for {silence_s:.0f} s" if silence_s > STALE_S else None
 
     def text(self) -> str:

@@ -14,7 +14,7 @@ from edge.web.messages import Hello, Message, event, of_ecg, of_vitals, of_wavef
 from edge.web.metrics import Gauges, Metrics
 from edge.web.server import WebServer
 
-ECG_PAUSE_S = 5.0
+ECG_TIMEOUT_S = 5.0
 """After so long without a stretch of ECG, which come every second, the heart waveform takes its place."""
 
 
@@ -47,31 +47,31 @@ class LivePage:
         """Shows the heart waveform where there is no ECG, or none yet."""
         now_ns = time.time_ns()
         self._metrics.latency(max(0, now_ns - wave.t_ns) / 1e9)
-        if not self._ecg_runs():
-            self._tell(of_waveform(wave, now_ns))
+        if not self._is_ecg_recent():
+            self._send(of_waveform(wave, now_ns))
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
         """Shows a stretch of the ECG, from the first with a beat on, and the second of the SST that came with it."""
-        if not ecg.estimate.known.any() and not self._ecg_runs():
+        if not ecg.estimate.known.any() and not self._is_ecg_recent():
             return
         self._ecg_s = time.monotonic()
-        self._tell(of_ecg(ecg, time.time_ns()))
+        self._send(of_ecg(ecg, time.time_ns()))
         if ecg.window:
-            self._tell(of_window(ecg, ecg.window))
+            self._send(of_window(ecg, ecg.window))
 
     def vitals(self, vitals: Vitals) -> None:
         """Shows one second's vitals."""
         self._metrics.vitals(vitals)
-        self._tell(of_vitals(vitals, time.time_ns()))
+        self._send(of_vitals(vitals, time.time_ns()))
 
     def close(self) -> None:
         """Lets every browser go."""
         self._server.close()
 
-    def _ecg_runs(self) -> bool:
-        return time.monotonic() - self._ecg_s < ECG_PAUSE_S
+    def _is_ecg_recent(self) -> bool:
+        return time.monotonic() - self._ecg_s < ECG_TIMEOUT_S
 
-    def _tell(self, message: Message) -> None:
+    def _send(self, message: Message) -> None:
         self._feed.send(event(message))
 
     def _gauges(self) -> dict[str, float]:

@@ -94,13 +94,17 @@ class _Request(io.RawIOBase):
     """What a client sends, as long as it keeps to its time and its size. Raises TimeoutError, ConnectionError."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._connection, self._end_s, self._left = connection, time.monotonic() + REQUEST_TIMEOUT_S, MAX_REQUEST_BYTES
+        self._connection, self._deadline_s, self._left = (
+            connection,
+            time.monotonic() + REQUEST_TIMEOUT_S,
+            MAX_REQUEST_BYTES,
+        )
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        left_s = self._end_s - time.monotonic()
+        left_s = self._deadline_s - time.monotonic()
         if left_s <= 0 or self._left <= 0:
             raise TimeoutError
         self._connection.settimeout(left_s)

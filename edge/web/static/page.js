@@ -6,8 +6,8 @@ import { Pen, Timeline } from "./sweep.js";
 import { Trace } from "./trace.js";
 import { explain } from "./words.js";
 
-const SILENT_MS = 3000; // vitals come every second
-const SPEAK_MS = 15000; // a screen reader is not to talk all the time
+const LIVE_TIMEOUT_MS = 3000; // vitals come every second
+const MIN_ANNOUNCEMENT_INTERVAL_MS = 15000; // a screen reader is not to talk all the time
 const FRAME_MS = 33;
 
 const at = (id) => document.getElementById(id);
@@ -20,7 +20,7 @@ let pen = new Pen();
 let hasEcg = false;
 let shown = null; // of the traces: "ecg" or "waveform"
 let received_ms = performance.now();
-let spoken = { text: "", look: "", at_ms: -SPEAK_MS };
+let announced = { text: "", look: "", at_ms: -MIN_ANNOUNCEMENT_INTERVAL_MS };
 
 const handlers = {
   hello({ device, has_ecg }) {
@@ -32,7 +32,7 @@ const handlers = {
   trace(message) {
     if (message.of !== shown) begin(message.of);
     timeline.follow(message);
-    pen.heard(timeline.at(message.sample0), performance.now());
+    pen.record(timeline.at(message.sample0), performance.now());
     trace.put(message, timeline);
     at("delay").textContent = number(shown === "ecg" ? message.delay_ms / 1000 : null, 1);
   },
@@ -74,14 +74,14 @@ function show(rate_bpm, look, title, reason) {
   at("verdict").textContent = title;
   at("reason").textContent = reason;
   document.title = `${rate} · ${title} · radarecg`;
-  speak(rate_bpm === null ? `No heart rate. ${title}. ${reason}` : `Heart rate ${rate} per minute. ${title}.`, look);
+  announce(rate_bpm === null ? `No heart rate. ${title}. ${reason}` : `Heart rate ${rate} per minute. ${title}.`, look);
 }
 
-function speak(text, look) {
+function announce(text, look) {
   const now_ms = performance.now();
-  if (text === spoken.text || (look === spoken.look && now_ms - spoken.at_ms < SPEAK_MS)) return;
+  if (text === announced.text || (look === announced.look && now_ms - announced.at_ms < MIN_ANNOUNCEMENT_INTERVAL_MS)) return;
   at("spoken").textContent = text;
-  spoken = { text, look, at_ms: now_ms };
+  announced = { text, look, at_ms: now_ms };
 }
 
 function setLink(link) {
@@ -105,13 +105,13 @@ function receive(text) {
   handlers[message.event](message);
 }
 
-const lose = () => setLink("lost");
+const onLost = () => setLink("lost");
 
 function connect() {
   try {
     const worker = new SharedWorker("worker.js", { type: "module" });
     worker.onerror = connectAlone;
-    worker.port.onmessage = ({ data }) => (data === null ? lose() : receive(data));
+    worker.port.onmessage = ({ data }) => (data === null ? onLost() : receive(data));
     const join = () => worker.port.postMessage("join");
     const leave = () => worker.port.postMessage("leave");
     // A page that is put aside takes no messages; they would pile up.
@@ -127,7 +127,7 @@ function connect() {
 
 function connectAlone() {
   shared = false;
-  openStream(receive, lose);
+  openStream(receive, onLost);
 }
 
 let drawn_ms = 0;
@@ -142,6 +142,6 @@ function draw(now_ms) {
   requestAnimationFrame(draw);
 }
 
-setInterval(() => performance.now() - received_ms > SILENT_MS && setLink("lost"), 500);
+setInterval(() => performance.now() - received_ms > LIVE_TIMEOUT_MS && setLink("lost"), 500);
 connect();
 requestAnimationFrame(draw);

@@ -1,30 +1,30 @@
 // Times of a device to places on a screen that is drawn from left to right, over and over, as a monitor does.
 
 export const SPAN_S = 8;
-const ERASED_S = 0.3; // ahead of the pen
-const KEPT = 4; // spans
+const BLANK_S = 0.3; // ahead of the pen
+const RING_SPANS = 4; // spans
 const JITTER_MS = 300; // how much later than usual a message may come without being late
 const RECENT_MS = 3000;
 const STEP_MS = 5000; // more is not the network but a clock that was set, or a page that slept
 
 // The moment, on the device's clock, that is drawn now: as late as its data need to arrive.
 export class Pen {
-  #heard = []; // {delay_ms, now_ms}, the latest at the end
+  #arrivals = []; // {delay_ms, now_ms}, the latest at the end
 
   // A message arrived whose first sample is of `t_ms`.
-  heard(t_ms, now_ms) {
+  record(t_ms, now_ms) {
     const delay_ms = now_ms - t_ms;
-    const stepped = this.#heard.length && Math.abs(delay_ms - this.#delay_ms) > STEP_MS;
-    this.#heard = stepped ? [] : this.#heard.filter((one) => now_ms - one.now_ms < RECENT_MS);
-    this.#heard.push({ delay_ms, now_ms });
+    const stepped = this.#arrivals.length && Math.abs(delay_ms - this.#delay_ms) > STEP_MS;
+    this.#arrivals = stepped ? [] : this.#arrivals.filter((one) => now_ms - one.now_ms < RECENT_MS);
+    this.#arrivals.push({ delay_ms, now_ms });
   }
 
   at(now_ms) {
-    return this.#heard.length ? now_ms - this.#delay_ms - JITTER_MS : null;
+    return this.#arrivals.length ? now_ms - this.#delay_ms - JITTER_MS : null;
   }
 
   get #delay_ms() {
-    return Math.min(...this.#heard.map((one) => one.delay_ms));
+    return Math.min(...this.#arrivals.map((one) => one.delay_ms));
   }
 }
 
@@ -53,8 +53,8 @@ export class Sweep {
   constructor(rate_hz) {
     this.rate_hz = rate_hz;
     this.shown = new Array(SPAN_S * rate_hz).fill(null);
-    this.#values = new Array(KEPT * this.shown.length).fill(null);
-    this.#places = new Array(KEPT * this.shown.length).fill(-1);
+    this.#values = new Array(RING_SPANS * this.shown.length).fill(null);
+    this.#places = new Array(RING_SPANS * this.shown.length).fill(-1);
   }
 
   place(t_ms) {
@@ -77,7 +77,7 @@ export class Sweep {
       const slot = place % this.#places.length;
       this.shown[place % n] = this.#places[slot] === place ? this.#values[slot] : null;
     }
-    for (let k = 1; k <= this.#erased; k++) this.shown[(to + k) % n] = null;
+    for (let k = 1; k <= this.#blankColumns; k++) this.shown[(to + k) % n] = null;
     this.#head = to;
     return true;
   }
@@ -88,10 +88,10 @@ export class Sweep {
   }
 
   #isShown(place) {
-    return this.#head !== null && place <= this.#head && place > this.#head - this.shown.length + this.#erased;
+    return this.#head !== null && place <= this.#head && place > this.#head - this.shown.length + this.#blankColumns;
   }
 
-  get #erased() {
-    return Math.round(ERASED_S * this.rate_hz);
+  get #blankColumns() {
+    return Math.round(BLANK_S * this.rate_hz);
   }
 }

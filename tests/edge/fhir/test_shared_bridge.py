@@ -8,7 +8,7 @@ import msgspec
 import paho.mqtt.client as paho
 import pytest
 
-from edge.fhir.bridge import AT_ONCE, BACKFILL, LIVE, MAX_TRIES, Forwarder, run_bridge, store_in
+from edge.fhir.bridge import BACKFILL, BATCH_SIZE, LIVE, MAX_TRIES, Forwarder, run_bridge, store_in
 from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.server import FhirServer, RefusedError, UnavailableError
 from edge.mqtt import payloads as p
@@ -136,10 +136,10 @@ def test_a_message_that_the_server_cannot_handle_does_not_hold_up_the_others_for
 
 
 def test_a_stop_is_not_held_up_by_what_waits(tmp_path):
-    bench, stopping = Bench(tmp_path, AT_ONCE), threading.Event()
+    bench, stopping = Bench(tmp_path, BATCH_SIZE), threading.Event()
     bench.forwarder = Forwarder(bench.spool, lambda resource: stopping.set(), bench.letters, "R4B")
     bench.forwarder.forward(stopping)
-    assert bench.waiting == AT_ONCE - 1
+    assert bench.waiting == BATCH_SIZE - 1
     bench.spool.close()
 
 

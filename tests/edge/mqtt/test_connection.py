@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.mqtt.connection import FIRST_WAIT_S, HEALTHY_S, LONGEST_WAIT_S, Connection
+from edge.mqtt.connection import FIRST_WAIT_S, HEALTHY_S, MAX_WAIT_S, Connection
 from edge.mqtt.reasons import ADVICE, TAKEN_OVER
 from tests.helpers.brokers import ACCEPTED, Listener, ScriptedBroker
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
@@ -80,17 +80,17 @@ class Planned(Connection):
     """Connections that last as long as planned, in place of a broker."""
 
     def __init__(self, *plan: tuple[float, float]) -> None:
-        super().__init__(None, "radarecg-x", 0, is_persistent=False, way_out="")
+        super().__init__(None, "radarecg-x", 0, is_persistent=False, takeover_advice="")
         self._plan = iter(plan)
         self._closing = Waits(len(plan))
         self._keep_connected()
         self.waits = self._closing.seconds
 
     def _run_connection(self) -> float:
-        self._lasted_s, least_s = next(self._plan)
-        return least_s
+        self._lasted_s, required_wait_s = next(self._plan)
+        return required_wait_s
 
-    def _prepare(self, client, terms) -> None:
+    def _prepare(self, client, options) -> None:
         raise AssertionError
 
     def _on_accepted(self, link) -> None:
@@ -100,15 +100,15 @@ class Planned(Connection):
 def test_only_a_minute_of_connection_resets_the_wait():
     at_once, healthy = (0.0, 0.0), (HEALTHY_S, 0.0)
     waits = Planned(*[at_once] * 8, healthy, at_once).waits
-    expected = [min(FIRST_WAIT_S * 2**k, LONGEST_WAIT_S) for k in range(8)] + [FIRST_WAIT_S, 2 * FIRST_WAIT_S]
+    expected = [min(FIRST_WAIT_S * 2**k, MAX_WAIT_S) for k in range(8)] + [FIRST_WAIT_S, 2 * FIRST_WAIT_S]
     assert all(0.5 * most <= wait <= most for wait, most in zip(waits, expected, strict=True))
 
 
 def test_a_reason_that_does_not_pass_soon_is_waited_for_longer():
-    least_s = ADVICE[TAKEN_OVER].min_wait_s
-    assert least_s >= 30
-    waits = Planned((0.0, least_s), (HEALTHY_S, least_s), (HEALTHY_S, 0.0)).waits
-    assert all(least_s <= wait <= 1.5 * least_s for wait in waits[:2])
+    required_wait_s = ADVICE[TAKEN_OVER].min_wait_s
+    assert required_wait_s >= 30
+    waits = Planned((0.0, required_wait_s), (HEALTHY_S, required_wait_s), (HEALTHY_S, 0.0)).waits
+    assert all(required_wait_s <= wait <= 1.5 * required_wait_s for wait in waits[:2])
     assert waits[2] <= FIRST_WAIT_S
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge.core.types import Vitals, Waveform
-from edge.mqtt.outbox import MAX_UNDER_WAY
+from edge.mqtt.outbox import MAX_LIVE_IN_FLIGHT
 from tests.helpers.brokers import Listener, broker_process, free_port, running_broker
 from tests.helpers.network import Link
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
@@ -117,7 +117,7 @@ def test_a_stalled_broker_is_not_sent_a_backlog_live(tmp_path, mmecg):
         live = listener.seqs(VITALS)
         later = arrived(listener, BACKFILL, 60 - len(live))
         # What was sent before may be under way at the stop, and its receipt come in the middle.
-        assert abs(len(live) - MAX_UNDER_WAY) <= 2
+        assert abs(len(live) - MAX_LIVE_IN_FLIGHT) <= 2
         assert (live, later) == (sorted(live), sorted(later))
         assert sorted(live + later) == sent
         publisher.close()

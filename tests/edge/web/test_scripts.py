@@ -95,7 +95,7 @@ def test_the_pen_follows_a_clock_that_is_set(page, opened):
       const { Pen } = await import("/sweep.js");
       const pen = new Pen(), behind = [];
       for (const [t_ms, now_ms] of [[0, 100], [1000, 1250], [3_600_000, 2100], [3_601_000, 3100], [2000, 4100]]) {
-        pen.heard(t_ms, now_ms);
+        pen.record(t_ms, now_ms);
         behind.push(t_ms - pen.at(now_ms));
       }
       return behind;

@@ -12,7 +12,7 @@ import pytest
 
 from edge.core.types import SstWindow
 from edge.web.feed import MAX_QUEUED_MESSAGES, Feed
-from edge.web.page import ECG_PAUSE_S, page_url
+from edge.web.page import ECG_TIMEOUT_S, page_url
 from edge.web.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES
 from tests.helpers.publishing import wait
 from tests.helpers.web import GOOD, MOVING, Events, ecg, get, live_page, vitals, wave
@@ -58,11 +58,11 @@ def test_with_a_network_the_waveform_is_shown_until_the_ecg_comes_and_while_it_p
         assert events.next()["of"] == "waveform"
         page.ecg(stretch, GOOD)
         page.waveform(wave(T_NS, 10, 0.2))
-        now_s[0] += ECG_PAUSE_S - 1
+        now_s[0] += ECG_TIMEOUT_S - 1
         page.ecg(nothing_known, GOOD)  # a gap of the ECG is a gap
         page.waveform(wave(T_NS, 20, 0.2))
         trace, picture, gap, _ = (events.next() for _ in range(4))
-        now_s[0] += ECG_PAUSE_S + 1
+        now_s[0] += ECG_TIMEOUT_S + 1
         page.waveform(wave(T_NS, 30, 0.2))
         again = events.next()
         events.close()
