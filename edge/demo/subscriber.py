@@ -1,4 +1,4 @@
-"""What anyone can see from the broker, and how far it is from the twin's truth."""
+"""MQTT subscriber of the demo that compares the published results with the twin's ground truth."""
 
 from __future__ import annotations
 
@@ -21,46 +21,46 @@ from edge.mqtt.topics import ECG, ROOT, VITALS, WAVEFORM
 
 TRACE_S = 8.0
 MAX_ECG_AGE_S = 15.0
-"""An ECG that is older when it arrives has no truth to be compared with."""
+"""Length of ground truth requested for an ECG block; an older block is not compared."""
 BEAT_TOLERANCE_S = 0.15
 MAX_ERROR_BPM, MAX_ERROR_FRACTION = 5.0, 0.10
-"""A rate that is off by more than the larger of the two is wrong."""
+"""A rate is wrong if its error exceeds the larger of the two."""
 
 
 @dataclass
 class Watch:
-    """Everything the view shows and the summary counts."""
+    """Results and statistics for the view and the summary."""
 
     messages: int = 0
     vitals: VitalsPayload | None = None
     true_bpm: float | None = None
     vitals_count: int = 0
     errors_bpm: list[float] = field(default_factory=list)
-    """Of every second that was said to be valid."""
+    """Errors of all valid heart rates, one per second."""
     wrong: int = 0
-    """Those among them that were not."""
+    """Number of wrong ones among them."""
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=5000))
     trace: deque[float] = field(default_factory=lambda: deque(maxlen=round(TRACE_S * 50)))
     ecg: list[tuple[float, float]] = field(default_factory=list)
-    """Every sample of the ECG, in mV, NaN where it is not known, and what was true at that moment."""
+    """Every ECG sample and its ground truth, in mV; NaN for an unknown sample."""
     r_errors_ms: list[float] = field(default_factory=list)
-    """Of R peaks that were true, within BEAT_TOLERANCE_S."""
+    """Errors of detected R peaks within BEAT_TOLERANCE_S of a true one."""
     true_beats: int = 0
-    """R peaks in the stretches of time of which there is an ECG."""
+    """Number of true R peaks in the time covered by the ECG."""
 
     def latency_ms(self, percentile: float) -> float | None:
-        """From a frame's last packet to the arrival here of what was made of it."""
+        """A percentile of the time from a frame's last packet to the arrival of its result here."""
         return round(float(np.percentile(self.latencies_ms, percentile)), 1) if self.latencies_ms else None
 
     @property
     def ecg_pcc(self) -> float | None:
-        """Correlation of the ECG, where it is known, with the true one; None before there is any."""
+        """Correlation of the known ECG samples with the true ECG; None without any."""
         known = np.array([pair for pair in self.ecg if not math.isnan(pair[0])])
         return round(float(np.corrcoef(known.T)[0, 1]), 4) if len(known) > 1 else None
 
 
 class Subscriber:
-    """Subscribes to one device and asks the twin what was true each time vitals arrive."""
+    """Subscribes to one device and requests the twin's ground truth for all vitals and ECG blocks."""
 
     def __init__(self, device: str, mqtt_port: int, truth_port: int) -> None:
         self.watch = Watch()
@@ -76,7 +76,7 @@ class Subscriber:
         self._client.loop_start()
 
     def update(self, timeout_s: float) -> VitalsPayload | None:
-        """Takes in what arrived until the time is over or vitals came; returns those."""
+        """Processes messages until vitals arrive, and returns them; None after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while (left_s := deadline - time.monotonic()) > 0:
             try:
@@ -88,7 +88,7 @@ class Subscriber:
         return None
 
     def close(self) -> None:
-        """Leaves the broker."""
+        """Disconnects from the broker."""
         self._client.disconnect()
         self._client.loop_stop()
         self._truth.close()
@@ -117,11 +117,11 @@ class Subscriber:
         return None
 
     def _compare_ecg(self, ecg: EcgPayload) -> None:
-        """Puts a stretch of ECG beside what the twin says of the same time."""
+        """Compares an ECG block with the twin's ground truth of the same time."""
         truth = self._request_truth(MAX_ECG_AGE_S)
         if not truth:
             return
-        start_s = (ecg.t0_ns - truth["t_ns"]) / 1e9  # before the twin's last frame: negative
+        start_s = (ecg.t0_ns - truth["t_ns"]) / 1e9  # relative to the twin's last frame
         samples = [math.nan if sample is None else ecg.scale * sample / 1000 for sample in ecg.samples]
         true_mv = np.array(truth["ecg_mv"])
         true_s = np.arange(1 - len(true_mv), 1) / ecg.fs

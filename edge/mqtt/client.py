@@ -101,9 +101,7 @@ class MqttClient(Connection):
     def _on_accepted(self, link: Link) -> None:
         log.info("connected to the broker at %s", self._broker.address)
         if not link.limits.retains:
-            log.warning(
-                "the broker does not support retained messages: later subscribers do not receive status, info and health"
-            )
+            log.warning("the broker does not support retained messages: new subscribers get no status, info and health")
         if not link.limits.qos:
             log.warning("the broker supports only QoS 0: messages in flight are lost when the connection breaks")
         self._reported_refusals.clear()
@@ -139,7 +137,7 @@ class MqttClient(Connection):
         if name not in self._reported_refusals:
             self._reported_refusals.add(name)
             log.error(
-                "a message on %s of %d bytes is not sent: the broker at %s accepts at most %d; raise its maximum packet "
-                "size (mosquitto: max_packet_size); spooled messages are sent afterwards",
+                "a message on %s of %d bytes is not sent: the broker at %s accepts at most %d; raise its maximum "
+                "packet size (mosquitto: max_packet_size); spooled messages are sent afterwards",
                 *(name, size, self._broker.address, limit),
             )

@@ -210,8 +210,8 @@ class Connection(ABC):
             )
         elif self._short_connections >= MAX_SHORT_CONNECTIONS:  # the reason is optional, and MQTT 3.1.1 has none
             self._report(
-                f"the connection to the broker at {address} was lost {self._short_connections} times soon after it was accepted: "
-                f"probably {other}; or the broker rejected a message: see its log",
+                f"the connection to the broker at {address} was lost {self._short_connections} times soon after it "
+                f"was accepted: probably {other}; or the broker rejected a message: see its log",
                 logging.ERROR,
             )
             return ADVICE[TAKEN_OVER].min_wait_s

@@ -117,7 +117,7 @@ class Status(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radare
 
 
 class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.info/1"):
-    """Description of the device. Retained; `radar_sha256`: of the chirp file; `network`: reconstructs the ECG, if any.
+    """Description of the device. Retained; `radar_sha256`: of the chirp file; `network`: that of the ECG, if any.
 
     `network_refused`: why the last replacement of the network was refused; null after a successful one.
     """

@@ -228,11 +228,7 @@ class Spool:
 
 
 def _lock_file(path: Path) -> int:
-    """Creates the file if needed, locks it, and returns its descriptor; only its owner may read it.
-
-    Raises:
-        SpoolError: The file cannot be opened or locked.
-    """
+    """Creates the file if needed, readable by its owner only, and locks it; returns a descriptor. Raises SpoolError."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)  # it contains health data
     except OSError as error:

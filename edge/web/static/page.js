@@ -1,4 +1,4 @@
-// The page: shows what /events sends, and says when nothing comes.
+// The page: shows the messages of /events, and reports a lost connection.
 
 import { Picture } from "./picture.js";
 import { openStream } from "./stream.js";
@@ -7,7 +7,7 @@ import { Trace } from "./trace.js";
 import { explain } from "./words.js";
 
 const LIVE_TIMEOUT_MS = 3000; // vitals come every second
-const MIN_ANNOUNCEMENT_INTERVAL_MS = 15000; // a screen reader is not to talk all the time
+const MIN_ANNOUNCEMENT_INTERVAL_MS = 15000; // limits the announcements of screen readers
 const FRAME_MS = 33;
 
 const at = (id) => document.getElementById(id);
@@ -18,7 +18,7 @@ const picture = new Picture(at("picture"));
 let timeline = new Timeline();
 let pen = new Pen();
 let hasEcg = false;
-let shown = null; // of the traces: "ecg" or "waveform"
+let shownTrace = null; // "ecg" or "waveform"
 let received_ms = performance.now();
 let announced = { text: "", look: "", at_ms: -MIN_ANNOUNCEMENT_INTERVAL_MS };
 
@@ -30,11 +30,11 @@ const handlers = {
   },
 
   trace(message) {
-    if (message.of !== shown) begin(message.of);
+    if (message.of !== shownTrace) begin(message.of);
     timeline.follow(message);
     pen.record(timeline.at(message.sample0), performance.now());
     trace.put(message, timeline);
-    at("delay").textContent = number(shown === "ecg" ? message.delay_ms / 1000 : null, 1);
+    at("delay").textContent = number(shownTrace === "ecg" ? message.delay_ms / 1000 : null, 1);
   },
 
   spectrogram(message) {
@@ -48,17 +48,17 @@ const handlers = {
     at("note").textContent = note;
     at("breathing").textContent = number(v.breathing_rate_bpm, 0);
     at("distance").textContent = number(v.chest_range_m, 2);
-    const silent = v.flags.includes("stale"); // then there is no signal that has a quality
-    at("quality").textContent = number(silent ? null : v.sqi, 2);
-    at("processing").textContent = silent ? "--" : v.delay_ms;
+    const stale = v.flags.includes("stale"); // without frames there is no signal quality
+    at("quality").textContent = number(stale ? null : v.sqi, 2);
+    at("processing").textContent = stale ? "--" : v.delay_ms;
     at("loss").textContent = v.lost.toLocaleString("en");
     at("of-frames").textContent = `of ${(v.frames + v.lost).toLocaleString("en")}`;
   },
 };
 
-// Another trace: it has its own clock, delay and numbers.
+// Switches to the other trace, which has its own delay and sample numbers.
 function begin(of) {
-  shown = of;
+  shownTrace = of;
   timeline = new Timeline();
   pen = new Pen();
   picture.clear();
@@ -90,13 +90,13 @@ function setLink(link) {
   at("link").textContent = { live: "Live", lost: "Not live" }[link];
   at("lost").hidden = link === "live";
   if (link === "live") return;
-  at("lost").textContent = `Connection lost. Nothing below is live; trying again.${shared ? "" : CROWDED}`;
+  at("lost").textContent = `Connection lost. Nothing below is live; reconnecting.${shared ? "" : TOO_MANY_PAGES}`;
   show(null, "unusable", "Not connected", "No data from the device.");
   for (const id of ["breathing", "distance", "quality", "processing", "delay"]) at(id).textContent = "--";
 }
 
-const CROWDED = " This browser keeps no more than six of these pages open.";
-let shared = true; // the stream, with this browser's other tabs
+const TOO_MANY_PAGES = " This browser keeps no more than six of these pages open.";
+let shared = true; // whether this browser's tabs share one stream
 
 function receive(text) {
   const message = JSON.parse(text);
@@ -114,7 +114,7 @@ function connect() {
     worker.port.onmessage = ({ data }) => (data === null ? onLost() : receive(data));
     const join = () => worker.port.postMessage("join");
     const leave = () => worker.port.postMessage("leave");
-    // A page that is put aside takes no messages; they would pile up.
+    // A page in the back/forward cache does not process messages; they would accumulate.
     addEventListener("pagehide", leave);
     addEventListener("pageshow", join);
     document.addEventListener("freeze", leave);

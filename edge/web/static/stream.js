@@ -1,8 +1,8 @@
-// Server-sent events, opened again whenever they end.
+// Server-sent events with automatic reconnection.
 
 const RETRY_MS = 3000;
 
-// Calls `receive` with each message's text and `onLost` when the connection breaks; returns what closes it.
+// Calls `receive` with each message's text and `onLost` when the connection breaks; returns a function that closes it.
 export function openStream(receive, onLost) {
   let events, retry;
   const open = () => {
@@ -10,7 +10,7 @@ export function openStream(receive, onLost) {
     events.onmessage = ({ data }) => receive(data);
     events.onerror = () => {
       onLost();
-      if (events.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS); // else the browser itself tries again
+      if (events.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS); // otherwise the browser retries
     };
   };
   open();

@@ -1,10 +1,10 @@
-// The trace: ECG or heart waveform, with its beats, drawn by uPlot.
+// The trace: ECG or heart waveform with its beats, drawn by uPlot.
 
 import { SPAN_S, Sweep } from "./sweep.js";
 
 const ECG_RANGE = [-550, 1350]; // thousandths of the QRS complex's height
-const SHRINK_FACTOR = 0.99; // a picture
-const MIN_CONFIDENCE = 0.5; // a beat less certain is drawn hollow
+const SHRINK_FACTOR = 0.99; // of the waveform's range, per drawn picture
+const MIN_CONFIDENCE = 0.5; // beats with less are drawn hollow
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -65,7 +65,7 @@ export class Trace {
     );
   }
 
-  // The ECG has a scale of its own; the waveform's follows it, wider at once and slowly narrower.
+  // The ECG has a fixed range; the waveform's range expands immediately and shrinks slowly.
   #range(low, high) {
     if (this.#of === "ecg") return ECG_RANGE;
     const [below, above] = this.#reach.map((reach) => reach * SHRINK_FACTOR);
