@@ -138,7 +138,7 @@ class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg
 
 
 class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.vitals/1"):
-    """Heart rate, breathing rate and quality, once a second, valid or not. `window_s`: length of the heart rate's window."""
+    """Heart rate, breathing rate and quality, once a second, valid or not. `window_s`: of the heart rate."""
 
     seq: f.Seq
     t: f.Instant
