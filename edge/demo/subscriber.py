@@ -121,7 +121,7 @@ class Subscriber:
         truth = self._request_truth(MAX_ECG_AGE_S)
         if not truth:
             return
-        start_s = (ecg.t0_ns - truth["t_ns"]) / 1e9  # relative to the twin's last frame
+        start_s = (ecg.t0_ns - truth["t_ns"]) / 1e9  # relative to the twin's last frame: negative before it
         samples = [math.nan if sample is None else ecg.scale * sample / 1000 for sample in ecg.samples]
         true_mv = np.array(truth["ecg_mv"])
         true_s = np.arange(1 - len(true_mv), 1) / ecg.fs

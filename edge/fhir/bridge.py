@@ -25,7 +25,7 @@ from edge.fhir.observation import Resource, Version, observation
 from edge.fhir.server import SUSPECT_CODES, RefusedError, UnavailableError
 from edge.mqtt.broker import Broker
 from edge.mqtt.payloads import EcgPayload, VitalsPayload, encode
-from edge.mqtt.spool import Spool, Stored
+from edge.mqtt.spool import Spool, StoredMessage
 from edge.mqtt.subscriber import Subscriber
 from edge.mqtt.topics import ECG, VITALS, backfill
 
@@ -74,7 +74,7 @@ class Forwarder:
             self._backfill_cursor = 0  # retry the skipped messages
         return 0.0
 
-    def _forward_one(self, stored: Stored) -> None:
+    def _forward_one(self, stored: StoredMessage) -> None:
         try:
             resource = _observation(stored, self._version)
         except ValueError as error:
@@ -93,7 +93,7 @@ class Forwarder:
                     *(stored.suffix, error.status, " ".join(error.answer.split())[:300], self._letters.folder),
                 )
 
-    def _retry(self, stored: Stored, error: OSError) -> float:
+    def _retry(self, stored: StoredMessage, error: OSError) -> float:
         """Records a failure; returns how long to wait, in seconds."""
         code, after_s = (error.code, error.retry_after_s) if isinstance(error, UnavailableError) else (None, 0.0)
         fault = code or str(error)
@@ -156,7 +156,7 @@ def _report_connected(broker: Broker, subscribers: list[Subscriber]) -> None:
         log.warning("this broker does not support shared subscriptions: with two bridges, each receives every message")
 
 
-def _observation(stored: Stored, version: Version) -> Resource:
+def _observation(stored: StoredMessage, version: Version) -> Resource:
     """Converts a message. Raises ValueError for every defect of it, since a retry would fail too."""
     try:
         payload = msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload)

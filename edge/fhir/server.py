@@ -137,8 +137,8 @@ def _failure(url: str, error: urllib.error.HTTPError) -> RefusedError | Unavaila
     if 300 <= code < 400:
         location = error.headers.get("Location", "no address")
         return UnavailableError(
-            f"{url} answers {status} and names {location}: redirects are not followed; if that is the right server, give "
-            "its URL to fhir-bridge",
+            f"{url} answers {status} and names {location}: redirects are not followed; if that is the right server, "
+            "give its URL to fhir-bridge",
             code,
         )
     advice = f": {_ADVICE[code]}" if code in _ADVICE else ""

@@ -20,7 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.broker import Broker, properties
 from edge.mqtt.connection import Connection, ConnectOptions, Link
-from edge.mqtt.limits import publish_bytes
+from edge.mqtt.limits import publish_packet_bytes
 from edge.mqtt.reasons import explain
 from edge.mqtt.topics import Topic
 
@@ -55,7 +55,7 @@ class MqttClient(Connection):
         takeover_advice = (
             f'stop the other runtime of the device "{device}", or change `device` in the settings of one of them'
         )
-        # The will delay ends with the session, so the session must outlive the connection by the same time.
+        # The will delay ends with the session, so the session must last as long, and be resumed.
         super().__init__(
             broker, f"radarecg-{device}", WILL_DELAY_S, is_persistent=False, takeover_advice=takeover_advice
         )
@@ -125,7 +125,7 @@ class MqttClient(Connection):
         expiry = {} if topic.expiry_s is None else {"MessageExpiryInterval": topic.expiry_s}
         packed = properties(client.protocol, PacketTypes.PUBLISH, **expiry)
         qos = min(topic.qos, limits.qos)
-        if limits.packet_bytes and (size := publish_bytes(name, payload, qos, packed)) > limits.packet_bytes:
+        if limits.packet_bytes and (size := publish_packet_bytes(name, payload, qos, packed)) > limits.packet_bytes:
             token = PublishToken(link.number, next(self._unsent))
             self.acks.put(PublishAck(token, refused=True))
             self._report_too_large(name, size, limits.packet_bytes)

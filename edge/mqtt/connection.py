@@ -22,7 +22,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.broker import CONNACK_S, UNSUPPORTED_VERSION, Broker, paho_client, properties
-from edge.mqtt.limits import Limits, limits_of
+from edge.mqtt.limits import Limits, parse_limits
 from edge.mqtt.reasons import ADVICE, QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED, TAKEN_OVER, explain, min_wait_s
 
 KEEPALIVE_S = 15
@@ -169,7 +169,7 @@ class Connection(ABC):
             answer = None
         if answer is None or answer.reason.is_failure:
             return self._on_refused(answer)
-        link.accept(limits_of(answer.properties))
+        link.accept(parse_limits(answer.properties))
         self.connections, self._accepted_s, self._reported = link.number, time.monotonic(), None
         self._on_accepted(link)
         self.connected.set()

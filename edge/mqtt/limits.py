@@ -23,7 +23,7 @@ class Limits:
     shares: bool = True
 
 
-def limits_of(connack: Properties | None) -> Limits:
+def parse_limits(connack: Properties | None) -> Limits:
     """Returns the limits in a CONNACK."""
 
     def value_of(name: str, default: int) -> int:
@@ -38,7 +38,7 @@ def limits_of(connack: Properties | None) -> Limits:
     )
 
 
-def publish_bytes(topic: str, payload: bytes, qos: int, properties: Properties | None) -> int:
+def publish_packet_bytes(topic: str, payload: bytes, qos: int, properties: Properties | None) -> int:
     """Returns the size of a PUBLISH packet (section 3.3); without `properties`, that of MQTT 3.1.1."""
     body = 2 + len(topic.encode()) + (2 if qos else 0) + len(payload)
     if properties is not None:

@@ -40,11 +40,11 @@ RULES: dict[type[p.Payload], dict[str, Any]] = {
 
 def documents() -> dict[str, Any]:
     """Returns the content of each file in `schemas/` by name."""
-    schemas = {f"{topic.suffix}.schema.json": json_schema(payload) for topic, payload in PAYLOADS.items()}
+    schemas = {f"{topic.suffix}.schema.json": build_json_schema(payload) for topic, payload in PAYLOADS.items()}
     return {**schemas, "asyncapi.json": asyncapi()}
 
 
-def json_schema(payload: type[p.Payload]) -> dict[str, Any]:
+def build_json_schema(payload: type[p.Payload]) -> dict[str, Any]:
     """Returns a strict schema: every field is required, even if null, and no other is allowed."""
     schema = msgspec.json.schema(payload)
     definitions = schema["$defs"]

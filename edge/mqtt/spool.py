@@ -36,7 +36,7 @@ class SpoolError(InputError):
     """The spool file cannot be opened or is in use; the message contains its path."""
 
 
-class Stored(NamedTuple):
+class StoredMessage(NamedTuple):
     """A spooled message; `number` increases monotonically, also across restarts; `suffix` is that of its topic."""
 
     number: int
@@ -95,7 +95,7 @@ class Spool:
                 self._report_failure(error)
                 return None
 
-    def oldest(self, after: int, limit: int) -> list[Stored]:
+    def oldest(self, after: int, limit: int) -> list[StoredMessage]:
         """Returns up to `limit` messages with numbers above `after`, oldest first; none after a read error."""
         with self._lock:
             try:
@@ -103,7 +103,7 @@ class Spool:
                     "SELECT number, suffix, payload FROM message WHERE number > ? ORDER BY number LIMIT ?",
                     (after, limit),
                 )
-                return [Stored(*row) for row in rows]
+                return [StoredMessage(*row) for row in rows]
             except sqlite3.Error as error:
                 self._report_failure(error)
                 return []

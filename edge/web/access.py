@@ -43,7 +43,7 @@ class Access:
         # Lax, not Strict: a link from another site or an e-mail must open the page.
         return f"{COOKIE}={self._cookie_digest}; Path=/; HttpOnly; SameSite=Lax"
 
-    def admits(self, headers: Mapping[str, str]) -> bool:
+    def is_authorised(self, headers: Mapping[str, str]) -> bool:
         """Whether a request with these headers is authorised."""
         if self._token is None:
             # Prevents DNS rebinding: another site's name that resolves to this machine must not be accepted.

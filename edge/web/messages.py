@@ -78,7 +78,7 @@ def event(message: Message) -> bytes:
     return b"data: " + msgspec.json.encode(message) + b"\n\n"
 
 
-def of_waveform(wave: Waveform, now_ns: int) -> Trace:
+def waveform_message(wave: Waveform, now_ns: int) -> Trace:
     """Returns the message of a waveform block. Its `t_ns` is that of the newest frame, and so of the last sample."""
     t_ms = wave.t_ns / 1e6 - (len(wave.samples) - 1) * 1e3 / wave.rate_hz
     samples = np.round(wave.samples, 3).tolist()
@@ -87,7 +87,7 @@ def of_waveform(wave: Waveform, now_ns: int) -> Trace:
     )
 
 
-def of_ecg(ecg: EcgBlock, now_ns: int) -> Trace:
+def ecg_message(ecg: EcgBlock, now_ns: int) -> Trace:
     """Returns the message of an ECG block, in thousandths of the QRS complex's height."""
     e = ecg.estimate
     end_ns = ecg.t_ns + len(e.ecg) * 1_000_000_000 // RCG_RATE_HZ
@@ -98,14 +98,14 @@ def of_ecg(ecg: EcgBlock, now_ns: int) -> Trace:
     return Trace("ecg", ecg.t_ns / 1e6, ecg.sample0, RCG_RATE_HZ, samples, r_peaks, confidence, ecg.continues, delay_ms)
 
 
-def of_window(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
+def spectrogram_message(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
     """Returns the last but one second of an ECG block's window: the last second lacks later samples."""
     second = window.values[:, :, SST_COLUMNS - 2 * SST_COLUMN_RATE_HZ : -SST_COLUMN_RATE_HZ].mean(axis=0)
     cells = base64.b64encode(np.rint(255 * second.T).astype(np.uint8).tobytes()).decode()
     return Spectrogram(ecg.window_end - RCG_RATE_HZ, len(second), SST_COLUMN_RATE_HZ, cells)
 
 
-def of_vitals(vitals: Vitals, now_ns: int) -> VitalsMessage:
+def vitals_message(vitals: Vitals, now_ns: int) -> VitalsMessage:
     """Returns the message of one second's vitals."""
     q = vitals.quality
     return VitalsMessage(

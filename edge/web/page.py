@@ -10,7 +10,7 @@ import time
 from edge.core.types import EcgBlock, Quality, Vitals, Waveform
 from edge.web.access import Access
 from edge.web.feed import Feed
-from edge.web.messages import Hello, Message, event, of_ecg, of_vitals, of_waveform, of_window
+from edge.web.messages import Hello, Message, ecg_message, event, spectrogram_message, vitals_message, waveform_message
 from edge.web.metrics import Gauges, Metrics
 from edge.web.server import WebServer
 
@@ -51,21 +51,21 @@ class LivePage:
         now_ns = time.time_ns()
         self._metrics.latency(max(0, now_ns - wave.t_ns) / 1e9)
         if not self._is_ecg_recent():
-            self._send(of_waveform(wave, now_ns))
+            self._send(waveform_message(wave, now_ns))
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
         """Shows an ECG block, and one second of its SST; skips the blocks before the first known sample."""
         if not ecg.estimate.known.any() and not self._is_ecg_recent():
             return
         self._ecg_s = time.monotonic()
-        self._send(of_ecg(ecg, time.time_ns()))
+        self._send(ecg_message(ecg, time.time_ns()))
         if ecg.window:
-            self._send(of_window(ecg, ecg.window))
+            self._send(spectrogram_message(ecg, ecg.window))
 
     def vitals(self, vitals: Vitals) -> None:
         """Shows the vitals of one second."""
         self._metrics.vitals(vitals)
-        self._send(of_vitals(vitals, time.time_ns()))
+        self._send(vitals_message(vitals, time.time_ns()))
 
     def close(self) -> None:
         """Closes all connections."""

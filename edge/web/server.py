@@ -137,7 +137,7 @@ class Handler(BaseHTTPRequestHandler):
             self._healthz()
         elif cookie := self.server.access.cookie(address.query):
             self._answer(HTTPStatus.SEE_OTHER, b"", headers={"Set-Cookie": cookie, "Location": "/"})
-        elif not self.server.access.admits(cast("dict[str, str]", self.headers)):
+        elif not self.server.access.is_authorised(cast("dict[str, str]", self.headers)):
             self._answer(
                 HTTPStatus.UNAUTHORIZED,
                 b"This page needs its token: add ?token=... to the address.\n",

@@ -10,11 +10,11 @@ const LIVE_TIMEOUT_MS = 3000; // vitals come every second
 const MIN_ANNOUNCEMENT_INTERVAL_MS = 15000; // limits the announcements of screen readers
 const FRAME_MS = 33;
 
-const at = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 const number = (value, digits) => (value === null ? "--" : value.toFixed(digits));
 
-const trace = new Trace(at("trace"));
-const picture = new Picture(at("picture"));
+const trace = new Trace(byId("trace"));
+const picture = new Picture(byId("picture"));
 let timeline = new Timeline();
 let pen = new Pen();
 let hasEcg = false;
@@ -25,8 +25,8 @@ let announced = { text: "", look: "", at_ms: -MIN_ANNOUNCEMENT_INTERVAL_MS };
 const handlers = {
   hello({ device, has_ecg }) {
     hasEcg = has_ecg;
-    at("device").textContent = device;
-    at("sst").hidden = at("ecg-delay").hidden = !has_ecg;
+    byId("device").textContent = device;
+    byId("sst").hidden = byId("ecg-delay").hidden = !has_ecg;
   },
 
   trace(message) {
@@ -34,7 +34,7 @@ const handlers = {
     timeline.follow(message);
     pen.record(timeline.at(message.sample0), performance.now());
     trace.put(message, timeline);
-    at("delay").textContent = number(shownTrace === "ecg" ? message.delay_ms / 1000 : null, 1);
+    byId("delay").textContent = number(shownTrace === "ecg" ? message.delay_ms / 1000 : null, 1);
   },
 
   spectrogram(message) {
@@ -43,16 +43,16 @@ const handlers = {
 
   vitals(v) {
     const { look, title, reason, note } = explain(v);
-    at("interval").textContent = v.ci95_bpm ? `${number(v.ci95_bpm[0], 0)} to ${number(v.ci95_bpm[1], 0)}` : "";
+    byId("interval").textContent = v.ci95_bpm ? `${number(v.ci95_bpm[0], 0)} to ${number(v.ci95_bpm[1], 0)}` : "";
     show(v.heart_rate_bpm, look, title, reason);
-    at("note").textContent = note;
-    at("breathing").textContent = number(v.breathing_rate_bpm, 0);
-    at("distance").textContent = number(v.chest_range_m, 2);
+    byId("note").textContent = note;
+    byId("breathing").textContent = number(v.breathing_rate_bpm, 0);
+    byId("distance").textContent = number(v.chest_range_m, 2);
     const stale = v.flags.includes("stale"); // without frames there is no signal quality
-    at("quality").textContent = number(stale ? null : v.sqi, 2);
-    at("processing").textContent = stale ? "--" : v.delay_ms;
-    at("loss").textContent = v.lost.toLocaleString("en");
-    at("of-frames").textContent = `of ${(v.frames + v.lost).toLocaleString("en")}`;
+    byId("quality").textContent = number(stale ? null : v.sqi, 2);
+    byId("processing").textContent = stale ? "--" : v.delay_ms;
+    byId("loss").textContent = v.lost.toLocaleString("en");
+    byId("of-frames").textContent = `of ${(v.frames + v.lost).toLocaleString("en")}`;
   },
 };
 
@@ -63,16 +63,16 @@ function begin(of) {
   pen = new Pen();
   picture.clear();
   const waveform = hasEcg ? "Heart waveform; the ECG follows" : "Heart waveform";
-  at("trace-name").textContent = of === "ecg" ? "Reconstructed ECG" : waveform;
+  byId("trace-name").textContent = of === "ecg" ? "Reconstructed ECG" : waveform;
 }
 
 function show(rate_bpm, look, title, reason) {
   const rate = number(rate_bpm, 0);
-  at("rate").textContent = rate;
-  at("now").dataset.look = look;
-  at("shape").setAttribute("href", `#${look}`);
-  at("verdict").textContent = title;
-  at("reason").textContent = reason;
+  byId("rate").textContent = rate;
+  byId("now").dataset.look = look;
+  byId("shape").setAttribute("href", `#${look}`);
+  byId("verdict").textContent = title;
+  byId("reason").textContent = reason;
   document.title = `${rate} · ${title} · radarecg`;
   announce(rate_bpm === null ? `No heart rate. ${title}. ${reason}` : `Heart rate ${rate} per minute. ${title}.`, look);
 }
@@ -80,19 +80,19 @@ function show(rate_bpm, look, title, reason) {
 function announce(text, look) {
   const now_ms = performance.now();
   if (text === announced.text || (look === announced.look && now_ms - announced.at_ms < MIN_ANNOUNCEMENT_INTERVAL_MS)) return;
-  at("spoken").textContent = text;
+  byId("spoken").textContent = text;
   announced = { text, look, at_ms: now_ms };
 }
 
 function setLink(link) {
   if (document.body.dataset.link === link) return;
   document.body.dataset.link = link;
-  at("link").textContent = { live: "Live", lost: "Not live" }[link];
-  at("lost").hidden = link === "live";
+  byId("link").textContent = { live: "Live", lost: "Not live" }[link];
+  byId("lost").hidden = link === "live";
   if (link === "live") return;
-  at("lost").textContent = `Connection lost. Nothing below is live; reconnecting.${shared ? "" : TOO_MANY_PAGES}`;
+  byId("lost").textContent = `Connection lost. Nothing below is live; reconnecting.${shared ? "" : TOO_MANY_PAGES}`;
   show(null, "unusable", "Not connected", "No data from the device.");
-  for (const id of ["breathing", "distance", "quality", "processing", "delay"]) at(id).textContent = "--";
+  for (const id of ["breathing", "distance", "quality", "processing", "delay"]) byId(id).textContent = "--";
 }
 
 const TOO_MANY_PAGES = " This browser keeps no more than six of these pages open.";

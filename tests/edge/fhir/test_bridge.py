@@ -1,4 +1,4 @@
-"""FHIR Observations: their shape by fhir.resources, and the bridge between a real broker, folders and a server."""
+"""FHIR Observations validated by fhir.resources, and the bridge with a real broker, folders and a server."""
 
 import http.server
 import json
@@ -170,7 +170,7 @@ def test_an_invalid_message_is_logged_and_skipped(mosquitto_port, tmp_path, mmec
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Answers with the next of `answers`, then with 201; keeps what it was sent."""
+    """Answers with the next of `answers`, then with 201; records the requests."""
 
     def __init__(self, answers: list[int]) -> None:
         self.answers, self.sent = answers, []

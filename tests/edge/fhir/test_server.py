@@ -167,7 +167,7 @@ def test_an_own_authority_and_a_client_certificate(tmp_path):
         ("http://", "", "not a URL"),
         ("http://x:port/Observation", "", "not a URL"),
         ("http://x y/Observation", "", "not a URL"),
-        ("https://me:secret@x/Observation", "", "no user name or password in the URL"),
+        ("https://me:secret@x/Observation", "", "must not contain a user name or password"),
         ("ftp://x/Observation", "", "begins with http"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The bridge: what it keeps, retries, reports once and gives up; two of them share the work of one broker."""
+"""Retries, refusals and log messages of the bridge; two bridges that share the work."""
 
 import json
 import threading

@@ -31,15 +31,15 @@ compiled = cache(ImmutableSandboxedEnvironment().from_string)  # as in Home Assi
 
 
 @pytest.fixture(scope="module")
-def message() -> dict:
+def discovered() -> dict:
     return json.loads(discovery("radar-0001", "77GHz radar", "http://jetson.local:8080/"))
 
 
-def shown(message: dict, payload: dict) -> dict[str, str]:
+def shown(discovered: dict, payload: dict) -> dict[str, str]:
     """Returns each entity's state for vitals; "None" means unknown in Home Assistant."""
     return {
         entity: compiled(settings["value_template"]).render(value_json=payload)
-        for entity, settings in message["components"].items()
+        for entity, settings in discovered["components"].items()
     }
 
 
@@ -47,11 +47,11 @@ def test_entities_show_the_values_of_vitals_only(mosquitto_port, mmecg, tmp_path
     listener = Listener(mosquitto_port, "#")
     publisher = connected(mosquitto_port, tmp_path, mmecg, home_assistant=True)
     message = listener.wait_for("homeassistant/device/radar-0001/config")
-    message = json.loads(message.payload)
+    discovered = json.loads(message.payload)
     seen = {}
     for name, vitals in {"good": GOOD, "moving": MOVING, "gone": GONE, "silent": SILENT}.items():
         publisher.vitals(vitals)
-        seen[name] = shown(message, json.loads(listener.wait_for(message["state_topic"]).payload))
+        seen[name] = shown(discovered, json.loads(listener.wait_for(discovered["state_topic"]).payload))
     assert seen["good"] == {
         "heart_rate": "64.0",
         "breathing_rate": "15.0",
@@ -72,7 +72,7 @@ def test_entities_show_the_values_of_vitals_only(mosquitto_port, mmecg, tmp_path
         assert (seen["gone"][name], seen["silent"][name]) == ("OFF", "None")
     assert (seen["gone"]["radar"], seen["silent"]["radar"]) == ("ON", "OFF")
     assert (seen["silent"]["signal_quality"], seen["silent"]["quality_state"]) == ("None", "unusable")
-    available = message["availability"][0]
+    available = discovered["availability"][0]
     publisher.close()
     states = []
     while states[-1:] != [available["payload_not_available"]]:
@@ -98,10 +98,10 @@ def evidence() -> Iterator[Evidence]:
         yield Evidence(*seen, history_s, lost_share, breathing, classical, True, sound, beats, clock_synced)
 
 
-def test_unmeasured_values_are_unknown(message, mmecg):
+def test_unmeasured_values_are_unknown(discovered, mmecg):
     """All quality results: before the first frame, before the first search for a chest, and afterwards."""
     pipeline = Pipeline(mmecg, lambda: True)
-    pipeline._heard_ns = 0
+    pipeline._last_frame_ns = 0
     published = {}
     for e, (received, searched) in product(evidence(), ((0, False), (900, False), (900, True))):
         if searched or e.present:  # a chest that was not searched for is not missing
@@ -112,7 +112,7 @@ def test_unmeasured_values_are_unknown(message, mmecg):
             published[vitals, searched] = e
     assert len({vitals.quality.flags for vitals, _ in published}) > 30
     for (vitals, searched), e in published.items():
-        check(vitals, searched, e, shown(message, payload_of(vitals)))
+        check(vitals, searched, e, shown(discovered, payload_of(vitals)))
 
 
 def payload_of(v: Vitals) -> dict:
@@ -191,8 +191,8 @@ KEYS = {
 }
 
 
-def test_every_entity_expires_and_has_documented_keys_only(message):
-    entities = message["components"].values()
+def test_every_entity_expires_and_has_documented_keys_only(discovered):
+    entities = discovered["components"].values()
     assert {entity["expire_after"] for entity in entities} == {15}
     assert (
         len({entity["unique_id"] for entity in entities})
@@ -204,33 +204,33 @@ def test_every_entity_expires_and_has_documented_keys_only(message):
         # An enumeration has no unit; a number has one. Only numbers may be unknown by "None".
         assert ("options" in entity) != (entity["platform"] == "binary_sensor" or "unit_of_measurement" in entity)
         assert ("state_class" in entity) == ("unit_of_measurement" in entity)
-    assert "device_class" not in message["components"]["heart_rate"]
-    distance = message["components"]["chest_distance"]
+    assert "device_class" not in discovered["components"]["heart_rate"]
+    distance = discovered["components"]["chest_distance"]
     assert (distance["device_class"], distance["unit_of_measurement"]) == ("distance", "m")
-    assert message["components"]["radar"]["device_class"] == "connectivity"
-    assert message["components"]["frames_lost"]["entity_category"] == "diagnostic"
-    assert message["components"]["frames_lost"]["state_class"] == "total_increasing"
+    assert discovered["components"]["radar"]["device_class"] == "connectivity"
+    assert discovered["components"]["frames_lost"]["entity_category"] == "diagnostic"
+    assert discovered["components"]["frames_lost"]["state_class"] == "total_increasing"
 
 
-def test_it_links_to_the_page_and_to_support(message):
-    assert message["device"]["configuration_url"] == "http://jetson.local:8080/"
+def test_it_links_to_the_page_and_to_support(discovered):
+    assert discovered["device"]["configuration_url"] == "http://jetson.local:8080/"
     assert "configuration_url" not in json.loads(discovery("radar-0001", "77GHz radar"))["device"]
-    assert message["origin"]["support_url"].startswith("https://")
+    assert discovered["origin"]["support_url"].startswith("https://")
 
 
-def test_it_matches_the_verified_message(message):
+def test_it_matches_the_verified_message(discovered):
     if not VERIFIED.is_file():
         pytest.skip(f"the verified message is not at {VERIFIED}")
     verified = json.loads(VERIFIED.read_text())
-    assert set(message) <= set(verified)
-    assert message["availability"] == verified["availability"]
-    assert (message["state_topic"], message["qos"]) == (verified["state_topic"], verified["qos"])
-    assert set(message["device"]) <= set(verified["device"])
-    assert set(message["origin"]) <= set(verified["origin"])
+    assert set(discovered) <= set(verified)
+    assert discovered["availability"] == verified["availability"]
+    assert (discovered["state_topic"], discovered["qos"]) == (verified["state_topic"], verified["qos"])
+    assert set(discovered["device"]) <= set(verified["device"])
+    assert set(discovered["origin"]) <= set(verified["origin"])
     for ours, theirs in {"heart_rate": "heart_rate", "signal_quality": "quality_index", "movement": "movement"}.items():
         known = verified["components"][theirs]
         for key in ("platform", "state_class", "device_class", "unit_of_measurement", "expire_after"):
-            assert message["components"][ours].get(key) == known.get(key), (ours, key)
-    assert {key for entity in message["components"].values() for key in entity} <= {
+            assert discovered["components"][ours].get(key) == known.get(key), (ours, key)
+    assert {key for entity in discovered["components"].values() for key in entity} <= {
         key for entity in verified["components"].values() for key in entity
     }

@@ -9,7 +9,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge.core.types import Waveform
-from edge.mqtt.limits import MAX_IN_FLIGHT, Limits, limits_of
+from edge.mqtt.limits import MAX_IN_FLIGHT, Limits, parse_limits
 from tests.helpers.brokers import Listener, ScriptedBroker, free_port, running_broker
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
 
@@ -19,7 +19,7 @@ VITALS, BACKFILL = "radarecg/v1/radar-0001/vitals", "radarecg/v1/radar-0001/back
 
 
 def publish(publisher, like=GOOD) -> int:
-    """One second's vitals without the event of a change; its number."""
+    """Publishes one second's vitals without a quality event; returns its number."""
     publisher._quality = like.quality
     publisher.vitals(like)
     return publisher._seq
@@ -144,7 +144,7 @@ def test_topic_aliases_are_not_used(tmp_path, mmecg, aliases):
 
 
 def test_the_packet_size_is_exact(tmp_path, mmecg):
-    """The largest packet of a run is sent at that limit, and not at a byte less."""
+    """The largest packet of a run is sent if the limit is its size, and not if it is one byte less."""
     with ScriptedBroker() as broker:
         publisher = connected(broker.port, tmp_path, mmecg)
         wait(lambda: len(broker.published) == 2)
@@ -161,5 +161,5 @@ def test_the_packet_size_is_exact(tmp_path, mmecg):
 
 
 def test_missing_limits_have_defaults():
-    assert limits_of(None) == limits_of(Properties(PacketTypes.CONNACK)) == Limits()
+    assert parse_limits(None) == parse_limits(Properties(PacketTypes.CONNACK)) == Limits()
     assert (Limits().packet_bytes, Limits().in_flight) == (None, MAX_IN_FLIGHT)

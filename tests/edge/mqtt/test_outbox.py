@@ -21,7 +21,7 @@ LARGE = replace(GOOD, quality=replace(GOOD.quality, flags=("low_snr",) * 1500))
 
 
 def vitals(publisher, count: int = 1, like: Vitals = GOOD) -> list[int]:
-    """Publishes so many; their numbers."""
+    """Publishes `count` messages; returns their numbers."""
     publisher._quality = like.quality  # no event of a change between them
     before = publisher._seq
     for _ in range(count):
@@ -30,7 +30,7 @@ def vitals(publisher, count: int = 1, like: Vitals = GOOD) -> list[int]:
 
 
 def arrived(listener: Listener, topic: str, count: int) -> list[int]:
-    """The numbers that came on a topic, once so many did."""
+    """Waits for `count` messages on a topic; returns their numbers."""
     wait(lambda: len(listener.seqs(topic)) >= count)
     return listener.seqs(topic)
 

@@ -1,4 +1,4 @@
-"""Mutual TLS, access lists and passwords, as a hospital's broker has them: settings files against a real mosquitto."""
+"""Mutual TLS, access lists and passwords of a hospital's broker: settings files with a real mosquitto."""
 
 import gc
 import json
@@ -159,7 +159,7 @@ def test_a_broker_with_an_expired_certificate_receives_nothing(tmp_path, authori
 def test_a_device_with_an_expired_certificate_is_refused(tmp_path, mutual, authority, mmecg, caplog):
     own = tls_context(authority.certificate, *authority.issue("radar-0001", hours=-1))
     publisher = start_publisher(Broker(port=mutual, tls=own), tmp_path, mmecg)
-    wait(lambda: "trying again" in caplog.text or "refused us" in caplog.text)
+    wait(lambda: "retrying" in caplog.text or "refused the connection" in caplog.text)
     assert not publisher.client.connected.is_set()
     publisher.close()
 

@@ -165,7 +165,7 @@ spool.close()
 
 @pytest.mark.parametrize("since", ["later", "from the start"])
 def test_write_errors_are_logged_counted_and_retried(tmp_path, since):
-    """The operating system refuses the writes; in a process of its own, since the limit applies to all its files."""
+    """The operating system refuses writes; run in a separate process, since the limit applies to all its files."""
     path = str(tmp_path / "spool.db")
     done = subprocess.run([sys.executable, "-c", FULL_DISK, path, since], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

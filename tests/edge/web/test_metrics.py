@@ -13,7 +13,7 @@ def test_without_complete_frames_the_runtime_is_stale():
     metrics.vitals(vitals(received=200))
     assert metrics.fault() is None
     now_s[0] = STALE_S + 1
-    metrics.vitals(vitals(MOVING, received=200))  # seconds go on, frames do not
+    metrics.vitals(vitals(MOVING, received=200))  # vitals continue, frames do not
     assert metrics.fault() == "no radar frame for 6 s"
     metrics.vitals(vitals(received=201))
     assert metrics.fault() is None

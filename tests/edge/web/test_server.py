@@ -59,7 +59,7 @@ def test_with_a_network_the_waveform_is_shown_until_the_ecg_comes_and_while_it_p
         page.ecg(stretch, GOOD)
         page.waveform(wave(T_NS, 10, 0.2))
         now_s[0] += ECG_TIMEOUT_S - 1
-        page.ecg(nothing_known, GOOD)  # a gap of the ECG is a gap
+        page.ecg(nothing_known, GOOD)  # unknown samples are shown as a gap
         page.waveform(wave(T_NS, 20, 0.2))
         trace, picture, gap, _ = (events.next() for _ in range(4))
         now_s[0] += ECG_TIMEOUT_S + 1
@@ -109,7 +109,7 @@ def test_a_stopped_browser_blocks_no_others(page):
         page.vitals(vitals(bpm=float(k)))
         while (message := awake.next())["event"] != "vitals":
             pass
-        assert message["heart_rate_bpm"] == k  # nothing lost, nothing late
+        assert message["heart_rate_bpm"] == k  # none lost or late
     dropped = int(re.search(r"page_messages_dropped_total (\d+)", page_text(page)).group(1))
     assert dropped > MAX_QUEUED_MESSAGES
     awake.close()
@@ -129,7 +129,7 @@ def test_too_many_connections_are_refused_and_others_go_on(page):
     for events in held:
         events.close()
     deadline = time.monotonic() + 10
-    while True:  # a connection that was closed is noticed at the next message
+    while True:  # the server detects a closed connection at the next message
         page.vitals(vitals())
         try:
             assert get(page.port, "/")[0] == 200
