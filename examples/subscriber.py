@@ -1,4 +1,4 @@
-"""A short hub: every second of every device, once, those included that the broker was away for."""
+"""Minimal hub: prints the vitals of every device once, including those backfilled after an outage."""
 
 import argparse
 import json
@@ -7,25 +7,25 @@ import secrets
 import paho.mqtt.client as mqtt
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("host", nargs="?", default="127.0.0.1", help="of the broker; default: this machine")
+parser.add_argument("host", nargs="?", default="127.0.0.1", help="host of the broker; default: this machine")
 parser.add_argument("port", nargs="?", type=int, default=1883)
 parser.add_argument(
-    "--client-id", metavar="NAME", help="of this hub alone: the broker keeps backfill for it while it is away"
+    "--client-id", metavar="NAME", help="unique to this hub; the broker then keeps backfill while it is disconnected"
 )
 args = parser.parse_args()
 seen = set()  # a hub would make (boot, seq) a unique key of its table
 
 
 def on_connect(client, userdata, flags, reason, properties):
-    """Live measurements come at once or not at all; what could not come live follows on its own topic."""
+    """Subscribe to live messages, and to backfill: messages that could not be delivered live."""
     if reason.is_failure:
-        print("the broker refuses us:", reason, flush=True)
+        print("the broker refused the connection:", reason, flush=True)
     else:
         client.subscribe([(f"radarecg/v1/+/{topic}", 1) for topic in ("status", "vitals", "backfill/vitals")])
 
 
 def on_message(client, userdata, message):
-    """A rate is a number only where it is valid; else the quality's flags say why there is none."""
+    """Print the heart rate if it is valid, or else the quality flags, which give the reason."""
     payload = json.loads(message.payload)
     if payload["schema"] == "radarecg.status/1":
         print(payload["device"], payload["state"], payload["reason"], flush=True)
@@ -36,7 +36,7 @@ def on_message(client, userdata, message):
         print(payload["device"], payload["t"], rate, "late" if "/backfill/" in message.topic else "live", flush=True)
 
 
-# Two programs with one client id would end each other's connection again and again.
+# Two programs with the same client id would disconnect each other repeatedly.
 client_id = args.client_id or f"subscriber-{secrets.token_hex(4)}"
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id, clean_session=args.client_id is None)
 client.on_connect, client.on_message = on_connect, on_message

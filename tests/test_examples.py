@@ -12,13 +12,13 @@ from tests.helpers.publishing import GOOD, connected
 SUBSCRIBER = Path(__file__).parents[1] / "examples/subscriber.py"
 
 
-def test_the_subscriber_tells_live_and_late_seconds_once_each(mosquitto_port, tmp_path, mmecg):
+def test_the_subscriber_prints_live_and_late_seconds_once_each(mosquitto_port, tmp_path, mmecg):
     moving = replace(GOOD, heart_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",)))
     command = [sys.executable, SUBSCRIBER, "127.0.0.1", str(mosquitto_port)]
     with Link(mosquitto_port) as link, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
         publisher = connected(link.port, tmp_path, mmecg)
         assert hub.stdout.readline() == "radar-0001 online started\n"
-        link.bytes_per_s = 10.0  # nothing comes through any more
+        link.bytes_per_s = 10.0  # the link stalls
         publisher.vitals(moving)
         link.cut()
         link.bytes_per_s = float("inf")
@@ -40,8 +40,8 @@ def test_it_explains_itself_and_refuses_what_is_no_port():
     assert "port" in wrong.stderr
 
 
-def test_it_says_why_it_is_not_let_in(strict_mosquitto_port):
+def test_it_reports_a_refused_connection(strict_mosquitto_port):
     command = [sys.executable, SUBSCRIBER, "127.0.0.1", str(strict_mosquitto_port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
-        assert hub.stdout.readline() == "the broker refuses us: Not authorized\n"
+        assert hub.stdout.readline() == "the broker refused the connection: Not authorized\n"
         hub.kill()

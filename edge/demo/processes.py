@@ -1,4 +1,4 @@
-"""The demo's processes: started together, ended together, whatever happens to the one that watches."""
+"""The processes of the demo; all end with the demo, even if it is killed."""
 
 from __future__ import annotations
 
@@ -21,36 +21,41 @@ _PR_SET_PDEATHSIG = 1
 
 
 class DemoError(RuntimeError):
-    """A part of the demo did not start or died; the message says which and shows its last words."""
+    """A process of the demo did not start or ended early; the message contains its last log lines."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process cost: CPU seconds and peak resident memory."""
+    """Resource usage of a process: CPU seconds and peak resident memory."""
 
     cpu_s: float
     peak_rss_mb: float
 
 
 class Child:
-    """One process with its log. `stop` is polite first."""
+    """A process with a log file. `stop` sends SIGTERM, and SIGKILL after 5 s."""
 
     def __init__(self, name: str, command: list[str], log: Path) -> None:
         self.name, self._log = name, log
         self.started_s = time.monotonic()
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, preexec_fn=_die_along
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                preexec_fn=_terminate_with_parent,
             )
 
     def require_alive(self) -> None:
         """Raises DemoError when the process has ended."""
         if self.process.poll() is not None:
-            last_words = self._log.read_text(errors="replace").strip().splitlines()[-5:]
-            raise DemoError(f"{self.name} ended with status {self.process.returncode}: " + " | ".join(last_words))
+            last_lines = self._log.read_text(errors="replace").strip().splitlines()[-5:]
+            raise DemoError(f"{self.name} ended with status {self.process.returncode}: " + " | ".join(last_lines))
 
     def stop(self) -> Usage | None:
-        """Ends the process; its cost, or None when it was gone already."""
+        """Ends the process; returns its resource usage, or None if it had ended already."""
         if self.process.poll() is not None:
             return None
         self.process.send_signal(signal.SIGTERM)
@@ -66,14 +71,14 @@ class Child:
 
 
 def start(stack: ExitStack, name: str, command: list[str], folder: Path) -> Child:
-    """Starts a process that ends with the stack."""
+    """Starts a process that is stopped when the stack closes."""
     child = Child(name, command, folder / f"{name}.log")
     stack.callback(child.stop)
     return child
 
 
 def start_broker(stack: ExitStack, folder: Path) -> tuple[Child, int]:
-    """mosquitto if the machine has it, else amqtt; on the usual port if that is free. Raises DemoError."""
+    """Starts mosquitto if installed, else amqtt, on port 1883 if it is free. Raises DemoError."""
     port = usual_port(MQTT_PORT)
     mosquitto = mosquitto_command(port, folder)
     name = "mosquitto" if mosquitto else "amqtt"
@@ -88,18 +93,18 @@ def start_broker(stack: ExitStack, folder: Path) -> tuple[Child, int]:
 
 
 def mosquitto_command(port: int, folder: Path) -> list[str] | None:
-    """How to start mosquitto on loopback with its settings in `folder`; None where it is not installed."""
+    """Returns the command that starts mosquitto on loopback, with its settings in `folder`; None if not installed."""
     program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
         return None
     config = folder / "mosquitto.conf"
-    # Without `user`, mosquitto started by root changes its user, and Linux then forgets to end it with the demo.
+    # Without `user`, mosquitto started by root changes its user, which clears the parent-death signal (prctl(2)).
     config.write_text(f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous true\n")
     return [program, "-c", str(config)]
 
 
 def amqtt_command(port: int, folder: Path) -> list[str]:
-    """How to start amqtt, the broker in Python, likewise."""
+    """Returns the command that starts amqtt, a broker in Python, on loopback."""
     config = folder / "amqtt.yaml"
     config.write_text(
         f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{port}\n"
@@ -109,12 +114,12 @@ def amqtt_command(port: int, folder: Path) -> list[str]:
 
 
 def usual_port(port: int) -> int:
-    """That TCP port, or a free one where somebody listens on it."""
+    """Returns the given TCP port if it is free, else another free one."""
     return port if _is_free(port) else free_port(socket.SOCK_STREAM)
 
 
 def free_port(kind: socket.SocketKind) -> int:
-    """A port nobody listens on."""
+    """Returns a free port of this kind of socket on loopback."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -125,7 +130,7 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def _die_along() -> None:
-    """In the child: ask Linux to end it should the demo be killed."""
+def _terminate_with_parent() -> None:
+    """Runs in the child: makes Linux terminate it if the demo is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

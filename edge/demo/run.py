@@ -1,4 +1,4 @@
-"""`radarecg demo`: builds the house on one machine, watches it, and says whether it stood."""
+"""`radarecg demo`: runs the whole chain on one machine, displays it, and checks that it worked."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from edge.demo.subscriber import Subscriber
 
 DEVICE = "radar-twin"
 CHIRP = Path(__file__).parents[2] / "firmware_config" / "awr1843_mmecg.cfg"
-TIME_TO_A_RATE_S = 20.0  # a demo shorter than this cannot be blamed for showing no heart rate
+FIRST_RATE_TIMEOUT_S = 20.0  # a shorter demo does not fail without a heart rate
 
 
 def demo(duration_s: float | None, picture: Path | None) -> int:
     """Runs until interrupted or for `duration_s`; the last line on stdout is a JSON summary.
 
-    Returns 0 if frames came through as vitals (and, given the time, a valid heart rate), else 1.
+    Returns 0 if vitals with received frames (and, after FIRST_RATE_TIMEOUT_S, a valid heart rate) arrived, else 1.
     """
     if not CHIRP.exists():
         raise FileNotFoundError(2, "the demo runs from a clone of the repository", str(CHIRP))
@@ -62,7 +62,7 @@ def demo(duration_s: float | None, picture: Path | None) -> int:
 
 
 def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_s: float | None) -> None:
-    """Shows what arrives, live on a terminal and line by line elsewhere, until the time is over or Ctrl-C."""
+    """Shows the results, live on a terminal and line by line elsewhere, until the time is over or Ctrl-C."""
     start_s = time.monotonic()
     console = Console(stderr=True)
     live = Live(console=console, auto_refresh=False) if console.is_terminal and not console.is_dumb_terminal else None
@@ -76,14 +76,14 @@ def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_
                     part.require_alive()
                 if live:
                     width, height = console.size
-                    # A line less: at the last one's end the terminal would scroll.
+                    # One line less: a full screen would scroll.
                     shown = view.render(subscriber.watch, DEVICE, mqtt_port, elapsed_s, width, height - 1)
                     live.update(shown, refresh=True)
                 elif vitals:
                     print(view.line(vitals, subscriber.watch.true_bpm, elapsed_s), file=sys.stderr)
         except KeyboardInterrupt:
             if not (subscriber.watch.vitals and subscriber.watch.vitals.frames.received):
-                raise  # there is nothing yet to sum up
+                raise  # there are no results to summarise
 
 
 def _runtime(folder: Path, mqtt_port: int, web_port: int, data_port: int) -> list[str]:
@@ -125,12 +125,12 @@ def _summary(
 
 
 def _verdict(subscriber: Subscriber, elapsed_s: float) -> int:
-    """0 if the chain worked; else 1, with the reason on stderr."""
+    """Returns 0 if the chain worked; otherwise prints the reason to stderr and returns 1."""
     watch = subscriber.watch
     if watch.vitals is None or watch.vitals.frames.received == 0:
-        print("radarecg: error: no radar frame came through as vitals", file=sys.stderr)
+        print("radarecg: error: no vitals with received radar frames arrived", file=sys.stderr)
         return 1
-    if elapsed_s >= TIME_TO_A_RATE_S and not watch.errors_bpm:
+    if elapsed_s >= FIRST_RATE_TIMEOUT_S and not watch.errors_bpm:
         print(f"radarecg: error: no valid heart rate in {elapsed_s:.0f} s", file=sys.stderr)
         return 1
     return 0

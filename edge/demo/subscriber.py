@@ -1,4 +1,4 @@
-"""What anyone can see from the broker, and how far it is from the twin's truth."""
+"""MQTT subscriber of the demo that compares the published results with the twin's ground truth."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ from edge.mqtt.payloads import EcgPayload, VitalsPayload, WaveformPayload
 from edge.mqtt.topics import ECG, ROOT, VITALS, WAVEFORM
 
 TRACE_S = 8.0
-LATEST_S = 15.0
-"""An ECG that is older when it arrives has no truth to be compared with."""
-SAME_BEAT_S = 0.15
-WRONG_BPM, WRONG_SHARE = 5.0, 0.10
-"""A rate that is off by more than the larger of the two is wrong."""
+MAX_ECG_AGE_S = 15.0
+"""Length of ground truth requested for an ECG block; an older block is not compared."""
+BEAT_TOLERANCE_S = 0.15
+MAX_ERROR_BPM, MAX_ERROR_FRACTION = 5.0, 0.10
+"""A rate is wrong if its error exceeds the larger of the two."""
 
 
 @dataclass
 class Watch:
-    """Everything the view shows and the summary counts."""
+    """Results and statistics for the view and the summary."""
 
     messages: int = 0
     vitals: VitalsPayload | None = None
     true_bpm: float | None = None
     vitals_count: int = 0
     errors_bpm: list[float] = field(default_factory=list)
-    """Of every second that was said to be valid."""
+    """Errors of all valid heart rates, one per second."""
     wrong: int = 0
-    """Those among them that were not."""
+    """Number of wrong ones among them."""
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=5000))
     trace: deque[float] = field(default_factory=lambda: deque(maxlen=round(TRACE_S * 50)))
     ecg: list[tuple[float, float]] = field(default_factory=list)
-    """Every sample of the ECG, in mV, NaN where it is not known, and what was true at that moment."""
+    """Every ECG sample and its ground truth, in mV; NaN for an unknown sample."""
     r_errors_ms: list[float] = field(default_factory=list)
-    """Of R peaks that were true, within SAME_BEAT_S."""
+    """Errors of detected R peaks within BEAT_TOLERANCE_S of a true one."""
     true_beats: int = 0
-    """R peaks in the stretches of time of which there is an ECG."""
+    """Number of true R peaks in the time covered by the ECG."""
 
     def latency_ms(self, percentile: float) -> float | None:
-        """From a frame's last packet to the arrival here of what was made of it."""
+        """A percentile of the time from a frame's last packet to the arrival of its result here."""
         return round(float(np.percentile(self.latencies_ms, percentile)), 1) if self.latencies_ms else None
 
     @property
     def ecg_pcc(self) -> float | None:
-        """Correlation of the ECG, where it is known, with the true one; None before there is any."""
+        """Correlation of the known ECG samples with the true ECG; None without any."""
         known = np.array([pair for pair in self.ecg if not math.isnan(pair[0])])
         return round(float(np.corrcoef(known.T)[0, 1]), 4) if len(known) > 1 else None
 
 
 class Subscriber:
-    """Subscribes to one device and asks the twin what was true each time vitals arrive."""
+    """Subscribes to one device and requests the twin's ground truth for all vitals and ECG blocks."""
 
     def __init__(self, device: str, mqtt_port: int, truth_port: int) -> None:
         self.watch = Watch()
@@ -76,24 +76,24 @@ class Subscriber:
         self._client.loop_start()
 
     def update(self, timeout_s: float) -> VitalsPayload | None:
-        """Takes in what arrived until the time is over or vitals came; returns those."""
+        """Processes messages until vitals arrive, and returns them; None after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while (left_s := deadline - time.monotonic()) > 0:
             try:
                 at_ns, message = self._arrived.get(timeout=left_s)
             except queue.Empty:
                 break
-            if (vitals := self._take(at_ns, message)) is not None:
+            if (vitals := self._process(at_ns, message)) is not None:
                 return vitals
         return None
 
     def close(self) -> None:
-        """Leaves the broker."""
+        """Disconnects from the broker."""
         self._client.disconnect()
         self._client.loop_stop()
         self._truth.close()
 
-    def _take(self, at_ns: int, message: MQTTMessage) -> VitalsPayload | None:
+    def _process(self, at_ns: int, message: MQTTMessage) -> VitalsPayload | None:
         watch = self.watch
         watch.messages += 1
         if message.topic == WAVEFORM.name(self._device):
@@ -104,24 +104,24 @@ class Subscriber:
             vitals = msgspec.json.decode(message.payload, type=VitalsPayload)
             watch.vitals = vitals
             watch.vitals_count += 1
-            watch.true_bpm = self._ask_truth(vitals.window_s).get("heart_rate_bpm")
+            watch.true_bpm = self._request_truth(vitals.window_s).get("heart_rate_bpm")
             if vitals.hr.value is not None and watch.true_bpm is not None:
                 error_bpm = abs(vitals.hr.value - watch.true_bpm)
                 watch.errors_bpm.append(error_bpm)
-                watch.wrong += error_bpm > max(WRONG_BPM, WRONG_SHARE * watch.true_bpm)
+                watch.wrong += error_bpm > max(MAX_ERROR_BPM, MAX_ERROR_FRACTION * watch.true_bpm)
             if "stale" not in vitals.quality.flags:
                 watch.latencies_ms.append((at_ns - vitals.t_ns) / 1e6)
             return vitals
         elif message.topic == ECG.name(self._device):
-            self._compare(msgspec.json.decode(message.payload, type=EcgPayload))
+            self._compare_ecg(msgspec.json.decode(message.payload, type=EcgPayload))
         return None
 
-    def _compare(self, ecg: EcgPayload) -> None:
-        """Puts a stretch of ECG beside what the twin says of the same time."""
-        truth = self._ask_truth(LATEST_S)
+    def _compare_ecg(self, ecg: EcgPayload) -> None:
+        """Compares an ECG block with the twin's ground truth of the same time."""
+        truth = self._request_truth(MAX_ECG_AGE_S)
         if not truth:
             return
-        start_s = (ecg.t0_ns - truth["t_ns"]) / 1e9  # before the twin's last frame: negative
+        start_s = (ecg.t0_ns - truth["t_ns"]) / 1e9  # relative to the twin's last frame: negative before it
         samples = [math.nan if sample is None else ecg.scale * sample / 1000 for sample in ecg.samples]
         true_mv = np.array(truth["ecg_mv"])
         true_s = np.arange(1 - len(true_mv), 1) / ecg.fs
@@ -132,10 +132,10 @@ class Subscriber:
             if start_s <= beat_s < start_s + ecg.n / ecg.fs:
                 self.watch.true_beats += 1
                 errors_s = np.abs(found_s - beat_s)
-                if errors_s.size and errors_s.min() <= SAME_BEAT_S:
+                if errors_s.size and errors_s.min() <= BEAT_TOLERANCE_S:
                     self.watch.r_errors_ms.append(float(errors_s.min()) * 1e3)
 
-    def _ask_truth(self, window_s: float) -> dict[str, Any]:
+    def _request_truth(self, window_s: float) -> dict[str, Any]:
         try:
             self._truth.sendto(json.dumps({"window_s": window_s}).encode(), self._truth_address)
             return dict(json.loads(self._truth.recv(65536)))

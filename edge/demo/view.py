@@ -1,4 +1,4 @@
-"""The live view in the terminal: heart rate against truth, quality, a running trace."""
+"""The live view in the terminal: heart rate and its ground truth, quality, and traces."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from edge.mqtt.payloads import VitalsPayload
 from edge.mqtt.topics import ROOT
 
 WIDTH, HEIGHT = 100, 26
-"""Of the whole view where there is room; a smaller terminal gets as much as it has room for."""
+"""Maximum size of the view; a smaller terminal shows as much as fits."""
 _ROWS = 6  # of a trace
-_PANELS_FROM = 80  # columns: with fewer, the figures are a line
+_MIN_PANEL_COLUMNS = 80  # with fewer columns, the figures are shown in one line
 _COLOURS = {"good": "bright_green", "degraded": "yellow", "unusable": "red"}
 # Bits of a braille cell by dot row, left and right column (Unicode block 2800).
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def braille_trace(samples: Sequence[float], columns: int, rows: int) -> list[str]:
-    """A line chart of the samples in `rows` lines of `columns` braille cells; a gap where they are NaN."""
+    """A line chart of the samples in `rows` lines of `columns` braille cells; NaN samples are left blank."""
     width, height = columns * 2, rows * 4
     cells = np.zeros((rows, columns), int)
     known = [sample for sample in samples if not math.isnan(sample)]
@@ -46,7 +46,7 @@ def braille_trace(samples: Sequence[float], columns: int, rows: int) -> list[str
 def render(
     watch: Watch, device: str, mqtt_port: int, elapsed_s: float, width: int = WIDTH, height: int = HEIGHT
 ) -> RenderableType:
-    """The whole view, never larger than `width` columns and `height` lines: traces give way first, figures last."""
+    """The whole view, never larger than `width` columns and `height` lines: traces are dropped first, figures last."""
     width = min(width, WIDTH)
     v = watch.vitals
     flags = " ".join(v.quality.flags) if v else ""
@@ -55,13 +55,13 @@ def render(
     below = [
         _text(f" flags: {flags or 'none'}"),
         _text(f" frames lost: {lost}   latency p50 {watch.latency_ms(50)} ms, p99 {watch.latency_ms(99)} ms"),
-        _text((f" see it yourself: mosquitto_sub{port} -t '{ROOT}/#' -v", "dim")),
+        _text((f" all messages: mosquitto_sub{port} -t '{ROOT}/#' -v", "dim")),
         _text((f" {NOT_A_DEVICE}", "dim")),
     ]
     left = height - 1 - len(below)
-    # Borders around the figures give way to two traces, which take three lines each at least.
+    # Two traces, of at least three lines each, have priority over the padding of the figures.
     padding = int(left >= 5 + 2 * 3)
-    if width >= _PANELS_FROM and left >= 3 + 2 * 3:
+    if width >= _MIN_PANEL_COLUMNS and left >= 3 + 2 * 3:
         figures, left = _panels(watch, width, padding), left - 3 - 2 * padding
     else:
         figures, left = _figures(watch), left - 1
@@ -97,7 +97,7 @@ def _panels(watch: Watch, width: int, padding: int) -> RenderableType:
 
 
 def _figures(watch: Watch) -> Text:
-    """The panels as one line."""
+    """Returns the figures in one line."""
     v = watch.vitals
     if v is None:
         return _text(" heart --")
@@ -107,12 +107,12 @@ def _figures(watch: Watch) -> Text:
 
 
 def _traces(watch: Watch, width: int, height: int) -> list[RenderableType]:
-    """As many as the height has room for, the reconstructed one first."""
+    """Returns as many traces as fit the height, the reconstructed ECG first."""
     last = watch.ecg[-round(TRACE_S * RCG_RATE_HZ) :]
     wanted: list[tuple[str, list[float], str]] = [("Heart waveform; the ECG follows", list(watch.trace), "cyan")]
     if last:
         wanted = [
-            ("Reconstructed ECG", [ours for ours, _ in last], "bright_green"),
+            ("Reconstructed ECG", [estimated for estimated, _ in last], "bright_green"),
             ("True ECG of the same seconds", [true for _, true in last], "white"),
         ]
     count = min(len(wanted), max(0, height) // 3)  # a line and a border
@@ -121,7 +121,7 @@ def _traces(watch: Watch, width: int, height: int) -> list[RenderableType]:
 
 
 def line(v: VitalsPayload, true_bpm: float | None, elapsed_s: float) -> str:
-    """One second of the view where there is no terminal."""
+    """Returns one second as a line of text, for output without a terminal."""
     flags = " ".join(v.quality.flags)
     return (
         f"{elapsed_s:4.0f} s  heart {_number(v.hr.value):>5} /min (true {_number(true_bpm)})  "
@@ -135,7 +135,7 @@ def _trace(title: str, samples: Sequence[float], colour: str, width: int, rows: 
 
 
 def _text(*parts: str | tuple[str, str]) -> Text:
-    """One line, cut where the terminal ends."""
+    """Returns one line, truncated at the terminal's width."""
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 

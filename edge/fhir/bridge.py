@@ -1,9 +1,10 @@
-"""`radarecg fhir-bridge`: a hub's subscriber that turns every device's vitals and ECG into FHIR Observations.
+"""`radarecg fhir-bridge`: subscribes to the vitals and ECG of all devices and stores them as FHIR Observations.
 
-A message is spooled as it arrives, and deleted once its Observation is stored: a FHIR server may be away, the bridge
-may be killed. While the bridge itself is away, the broker keeps for it what does not expire: live messages for seconds,
-backfill for a day. Two bridges share the work where the broker shares subscriptions (MQTT 5). A message that comes
-twice makes the same Observation: the same file, or a conditional create that the server ignores.
+A message is spooled on arrival and deleted once its Observation is stored, so that neither an unavailable FHIR server
+nor a killed bridge loses any. While the bridge is not connected, the broker keeps its messages until they expire: live
+messages for seconds, backfill for a day. Two bridges share the work if the broker supports shared subscriptions (MQTT
+5). A message that is delivered twice gives the same Observation: the same file, or a conditional create that the
+server ignores.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from edge.core.errors import InputError
 from edge.core.files import write_atomic
 from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.observation import Resource, Version, observation
-from edge.fhir.server import PERHAPS_AT_FAULT, RefusedError, UnavailableError
+from edge.fhir.server import SUSPECT_CODES, RefusedError, UnavailableError
 from edge.mqtt.broker import Broker
 from edge.mqtt.payloads import EcgPayload, VitalsPayload, encode
-from edge.mqtt.spool import Spool, Stored
+from edge.mqtt.spool import Spool, StoredMessage
 from edge.mqtt.subscriber import Subscriber
 from edge.mqtt.topics import ECG, VITALS, backfill
 
@@ -32,8 +33,8 @@ LIVE = (VITALS, ECG)
 BACKFILL = tuple(backfill(live.suffix) for live in LIVE)
 GROUP = "radarecg-fhir"
 PERIOD_S = 0.5
-AT_ONCE = 100
-LONGEST_WAIT_S = 30.0
+BATCH_SIZE = 100
+MAX_WAIT_S = 30.0
 MAX_TRIES = 5
 HEALTHY_S = 60.0
 
@@ -44,40 +45,40 @@ log = logging.getLogger(__name__)
 
 
 class Forwarder:
-    """Passes what is in the spool to `store`, oldest first, and keeps what cannot be stored now."""
+    """Stores the spooled messages through `store`, oldest first; a message that cannot be stored now stays spooled."""
 
     def __init__(self, spool: Spool, store: Store, letters: DeadLetters, version: Version) -> None:
         self._spool, self._store, self._letters, self._version = spool, store, letters, version
         self._wait_s = PERIOD_S
-        self._backfill_cursor = self._tries = 0  # in the spool; at the first message after that
-        self._suspects: set[int] = set()  # messages that others did not wait for any longer
-        self._faults: dict[int | str, float] = {}  # reported, and when each came last
+        self._backfill_cursor = self._tries = 0  # position in the spool; failed attempts for the next message
+        self._suspects: set[int] = set()  # skipped after MAX_TRIES, so that others are not delayed
+        self._faults: dict[int | str, float] = {}  # reported faults, and the last time of each
         self.stored = 0
         self.refused: Counter[str] = Counter()
 
     def forward(self, stopping: threading.Event) -> float:
-        """The next few messages; how long to wait before the next call."""
-        waiting = self._spool.oldest(self._backfill_cursor, AT_ONCE)
+        """Stores the next messages; returns how long to wait before the next call, in seconds."""
+        waiting = self._spool.oldest(self._backfill_cursor, BATCH_SIZE)
         for stored in waiting:
             if stopping.is_set():
                 break
             try:
-                self._pass_on(stored)
+                self._forward_one(stored)
             except OSError as error:
                 return self._retry(stored, error)
             self._tries, self._wait_s = 0, PERIOD_S
             self._spool.delete([stored.number])
             self._suspects.discard(stored.number)
             self._report_recovery()
-        if len(waiting) < AT_ONCE:
-            self._backfill_cursor = 0  # back to those that were passed over
+        if len(waiting) < BATCH_SIZE:
+            self._backfill_cursor = 0  # retry the skipped messages
         return 0.0
 
-    def _pass_on(self, stored: Stored) -> None:
+    def _forward_one(self, stored: StoredMessage) -> None:
         try:
             resource = _observation(stored, self._version)
         except ValueError as error:
-            log.error("no Observation of a message on %s: %s", stored.suffix, error)
+            log.error("cannot convert a message on %s to an Observation: %s", stored.suffix, error)
             return
         try:
             self._store(resource)
@@ -87,44 +88,44 @@ class Forwarder:
             self.refused[error.status] += 1
             if self.refused[error.status] == 1:
                 log.error(
-                    "no Observation of a message on %s: the FHIR server answers %s %s; kept in %s, as are all that get "
-                    "this answer",
+                    "the FHIR server refused the Observation of a message on %s: %s %s; it is saved in %s, as are all "
+                    "others refused with this status",
                     *(stored.suffix, error.status, " ".join(error.answer.split())[:300], self._letters.folder),
                 )
 
-    def _retry(self, stored: Stored, error: OSError) -> float:
-        """Notes a failure; how long to wait."""
+    def _retry(self, stored: StoredMessage, error: OSError) -> float:
+        """Records a failure; returns how long to wait, in seconds."""
         code, after_s = (error.code, error.retry_after_s) if isinstance(error, UnavailableError) else (None, 0.0)
         fault = code or str(error)
         if fault not in self._faults:
-            log.warning("cannot store an Observation (%s); all are kept, trying again", error)
+            log.warning("cannot store an Observation (%s); it stays in the spool, retrying", error)
         self._faults[fault] = time.monotonic()
         self._tries += 1
-        if code in PERHAPS_AT_FAULT and (self._tries == MAX_TRIES or stored.number in self._suspects):
+        if code in SUSPECT_CODES and (self._tries == MAX_TRIES or stored.number in self._suspects):
             self._suspects.add(stored.number)
             self._backfill_cursor, self._tries = stored.number, 0
-        self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+        self._wait_s = min(2 * self._wait_s, MAX_WAIT_S)
         return max(self._wait_s, after_s)
 
     def _report_recovery(self) -> None:
         if self._faults and time.monotonic() - max(self._faults.values()) > HEALTHY_S:
             self._faults.clear()
-            log.info("Observations are stored again; %d wait", self._spool.count().messages)
+            log.info("Observations are stored again; %d messages wait", self._spool.count().messages)
 
 
 def run_bridge(
     broker: Broker, spool: Spool, store: Store, letters: DeadLetters, version: Version, stopping: threading.Event
 ) -> None:
-    """Until stopped. What cannot be stored is tried again; what is refused is kept in a folder of its own."""
+    """Runs until stopped. Retries failed Observations; saves refused ones as dead letters."""
     forwarder, is_connected = Forwarder(spool, store, letters, version), False
-    # Two sessions: each lasts as long as its messages do, so that a bridge that stays away for long gets no live ones.
+    # Two sessions, each with the expiry of its messages, so that a long absence ends the session of live messages.
     subscribers = [
         Subscriber(
             broker,
             f"{GROUP}-{spool.identity}-{name}",
             GROUP,
             topics,
-            "is the spool a copy of another bridge's? Delete it, and start again",
+            "if the spool is a copy of another bridge's, delete it and restart",
             spool.append,
         )
         for name, topics in (("live", LIVE), ("backfill", BACKFILL))
@@ -150,36 +151,36 @@ def run_bridge(
 
 
 def _report_connected(broker: Broker, subscribers: list[Subscriber]) -> None:
-    log.info("connected to the broker at %s", broker.place)
+    log.info("connected to the broker at %s", broker.address)
     if not all(subscriber.is_shared for subscriber in subscribers):
-        log.warning("this broker does not share subscriptions: with two bridges, each gets every message")
+        log.warning("this broker does not support shared subscriptions: with two bridges, each receives every message")
 
 
-def _observation(stored: Stored, version: Version) -> Resource:
-    """Of a message as it came. Raises ValueError, whatever is wrong with it: it would be so the next time, too."""
+def _observation(stored: StoredMessage, version: Version) -> Resource:
+    """Converts a message. Raises ValueError for every defect of it, since a retry would fail too."""
     try:
         payload = msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload)
-        made = observation(payload, version)
-    except (ArithmeticError, OSError) as error:  # OSError: a time that no clock can show
+        resource = observation(payload, version)
+    except (ArithmeticError, OSError) as error:  # OSError: a time out of the platform's range
         raise ValueError(str(error)) from error
-    # A broker's access list lets a device write below its own name, and so only that name is to be believed.
+    # Access lists restrict a device to topics with its own name, so only the name in the topic can be trusted.
     if stored.suffix not in {topic.name(payload.device) for topic in (*LIVE, *BACKFILL)}:
-        raise ValueError(f"it says it is of {payload.device}")
-    return made
+        raise ValueError(f"its payload names another device, {payload.device}")
+    return resource
 
 
 def store_in(target: str) -> Store:
-    """Stores Observations in a folder. Raises InputError."""
+    """Returns a function that stores Observations in a folder. Raises InputError."""
     folder = Path(target)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{target}: not a folder that can be written, nor a URL ({error.strerror})") from error
+        raise InputError(f"{target}: neither a writable folder nor a URL ({error.strerror})") from error
     return lambda resource: _write(folder, resource)
 
 
 def _write(folder: Path, resource: Resource) -> None:
-    """One file a message, whole or not at all: DEVICE/BOOT-SEQ.json."""
+    """Atomically writes one file per message: DEVICE/BOOT-SEQ.json."""
     device, boot, seq = resource["identifier"][0]["value"].split("/")
     path = folder / device / f"{boot}-{seq}.json"
     path.parent.mkdir(exist_ok=True)

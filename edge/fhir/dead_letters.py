@@ -1,4 +1,4 @@
-"""Observations that a FHIR server refused, one file each: for somebody to see why, and to send them again."""
+"""Dead letters: Observations that a FHIR server refused, one file each, to be examined and sent again by hand."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ MAX_FILES = 10_000
 
 
 class DeadLetters:
-    """A folder of at most MAX_FILES files, the oldest out first; made when it is needed."""
+    """A folder of at most MAX_FILES files, created when needed; deletes the oldest first."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._files = sorted(folder.glob("*.json"))  # their names begin with the time
+        self._files = sorted(folder.glob("*.json"))  # sorted by time: names begin with it
 
     def keep(self, number: int, resource: Resource, error: RefusedError) -> None:
-        """Writes the resource and why it was refused. Raises OSError."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is in it concerns a person
+        """Writes the resource and the reason for the refusal. Raises OSError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it contains health data
         path = self.folder / f"{time.time_ns()}-{number}.json"
         write_atomic(path, encode({"status": error.status, "answer": error.answer, "resource": resource}))
         self._files.append(path)

@@ -1,9 +1,10 @@
-"""Payloads as FHIR Observations, R4B or R5: for a hub, which knows who sits before which device. The device does not,
-so no patient is named here.
+"""Conversion of payloads to FHIR Observations, R4B or R5.
 
-A heart rate that is not valid becomes an Observation without a value and with the reason, never no Observation. The ECG
-has no lead's code: it is not one. Shapes after the FHIR specification's Observation and SampledData; codes of LOINC and
-ISO/IEEE 11073-10101, units of UCUM.
+They name no patient: the device does not know the person in front of it; only the hub may.
+
+An invalid heart rate becomes an Observation with the reason instead of a value; it is never omitted. The ECG has no
+lead code, because it is not a measured lead. The structure follows Observation and SampledData of the FHIR
+specification, with codes of LOINC and ISO/IEEE 11073-10101 and units of UCUM.
 """
 
 from __future__ import annotations
@@ -27,28 +28,28 @@ Resource = dict[str, Any]
 
 
 def observation(payload: VitalsPayload | EcgPayload, version: Version) -> Resource:
-    """The Observation of a message; its identifier is device/boot/seq, which no other message has."""
+    """Returns the Observation of a message; its unique identifier is device/boot/seq."""
     specific = heart_rate(payload) if isinstance(payload, VitalsPayload) else ecg(payload, version)
     quality = payload.quality
-    because = f" ({_words(quality.flags)})" if quality.flags else ""
+    reasons = f" ({_flag_text(quality.flags)})" if quality.flags else ""
     return {
         "resourceType": "Observation",
         "identifier": [{"system": MESSAGE_SYSTEM, "value": f"{payload.device}/{payload.boot}/{payload.seq}"}],
         "status": "preliminary",
         **specific,
         "device": {"type": "Device", "identifier": {"system": DEVICE_SYSTEM, "value": payload.device}},
-        "note": [{"text": f"Signal quality {quality.state}{because}, index {quality.sqi:.2f}. {NOT_A_DEVICE}"}],
+        "note": [{"text": f"Signal quality {quality.state}{reasons}, index {quality.sqi:.2f}. {NOT_A_DEVICE}"}],
     }
 
 
 def heart_rate(vitals: VitalsPayload) -> Resource:
-    """What is particular to a second's heart rate: its value, or why there is none."""
+    """Returns the fields specific to a heart rate: its value, or why there is none."""
     if vitals.hr.value is not None:
-        found: Resource = {"valueQuantity": {"value": vitals.hr.value, **_unit("/min", "beats/minute")}}
+        value: Resource = {"valueQuantity": {"value": vitals.hr.value, **_unit("/min", "beats/minute")}}
     else:
         reason = {"system": f"{_HL7}/data-absent-reason", "code": "error", "display": "Error"}
-        text = _words(vitals.quality.flags) or "no reliable estimate"
-        found = {"dataAbsentReason": {"coding": [reason], "text": text}}
+        text = _flag_text(vitals.quality.flags) or "no reliable estimate"
+        value = {"dataAbsentReason": {"coding": [reason], "text": text}}
     return {
         "category": [_category("vital-signs")],
         "code": {
@@ -59,12 +60,12 @@ def heart_rate(vitals: VitalsPayload) -> Resource:
         },
         "effectiveDateTime": _milliseconds(vitals.t_ns),
         "method": {"text": f"{_METHOD}, {vitals.model.id}"},
-        **found,
+        **value,
     }
 
 
 def ecg(block: EcgPayload, version: Version) -> Resource:
-    """What is particular to a stretch of ECG: SampledData in mV, E where a sample is not known."""
+    """Returns the fields specific to an ECG block: SampledData in mV, with E for unknown samples."""
     interval_ms = 1000 / block.fs
     interval = {"period": interval_ms} if version == "R4B" else {"interval": interval_ms, "intervalUnit": "ms"}
     end_ns = block.t0_ns + block.n * 1_000_000_000 // block.fs
@@ -104,5 +105,5 @@ def _milliseconds(t_ns: int) -> str:
     return f"{iso_utc(t_ns)[:-4]}Z"
 
 
-def _words(flags: tuple[str, ...]) -> str:
+def _flag_text(flags: tuple[str, ...]) -> str:
     return ", ".join(flag.replace("_", " ") for flag in flags)

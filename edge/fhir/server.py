@@ -1,7 +1,7 @@
-"""A FHIR server: creates Observations there, and decides what an answer means.
+"""FHIR client: creates Observations on a server and interprets its responses.
 
-Only the final answer 200 or 201 to our own POST means that the Observation is stored; redirects are never followed,
-for what a server does with the request that would replace it is not what we asked (RFC 9110, section 15.4).
+An Observation is stored only if the POST itself is answered with 200 or 201. Redirects are never followed, because
+clients replace the POST by another request (RFC 9110, section 15.4).
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from edge.mqtt.payloads import encode
 HTTP_TIMEOUT_S = 10.0
 MAX_RETRY_AFTER_S = 3600.0
 MAX_ANSWER_BYTES = 1 << 16
-AT_FAULT = {400, 409, 412, 422}
-"""Answers that mean that the resource itself is at fault."""
-PERHAPS_AT_FAULT = {413, 500}
-"""Answers that may concern this resource alone: others should not wait behind it for ever."""
+REFUSED_CODES = {400, 409, 412, 422}
+"""HTTP status codes that mean that the resource itself is invalid; it is not retried."""
+SUSPECT_CODES = {413, 500}
+"""HTTP status codes that may concern this resource only; it must not block others for ever."""
 
 _ADVICE = {
-    401: "give a token that is valid: [fhir] token_file",
-    403: "give this client the right to create Observations",
-    404: "check the URL: it ends with the server's base and /Observation",
-    405: "check the URL: it ends with the server's base and /Observation",
-    407: "a proxy stands between: see the variables http_proxy and https_proxy",
-    413: "raise the size that the server, or the proxy before it, accepts",
+    401: "set a valid token: [fhir] token_file",
+    403: "grant this client the right to create Observations",
+    404: "check the URL: it must be the server's base URL followed by /Observation",
+    405: "check the URL: it must be the server's base URL followed by /Observation",
+    407: "a proxy requires authentication: see the variables http_proxy and https_proxy",
+    413: "raise the maximum request size of the server, or of the proxy before it",
 }
 
 
 class RefusedError(Exception):
-    """The server does not take this resource, however often it is tried: its `status`, and the rest of its `answer`."""
+    """The server refuses this resource permanently, with HTTP `status` and body `answer`."""
 
     def __init__(self, status: str, answer: str) -> None:
         super().__init__(status)
@@ -48,7 +48,7 @@ class RefusedError(Exception):
 
 
 class UnavailableError(OSError):
-    """The Observation is not stored now; a later try may succeed. `retry_after_s`: not before that, says the server."""
+    """The Observation was not stored; a retry may succeed. `retry_after_s`: minimum wait that the server requested."""
 
     def __init__(self, reason: str, code: int | None = None, retry_after_s: float = 0.0) -> None:
         super().__init__(reason)
@@ -63,7 +63,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class FhirServer:
-    """Creates resources at `url`. `token` is asked for at every request, since tokens expire and are renewed."""
+    """Creates resources at `url`. `token` is called for every request, since tokens expire and are renewed."""
 
     def __init__(self, url: str, token: Callable[[], str | None], tls: ssl.SSLContext | None) -> None:
         _check_url(url)
@@ -74,7 +74,7 @@ class FhirServer:
         self._opener = urllib.request.build_opener(*handlers)
 
     def create(self, resource: Resource) -> None:
-        """Creates it unless one with its identifier exists. Raises RefusedError, UnavailableError."""
+        """Creates a resource unless one with its identifier exists. Raises RefusedError, UnavailableError."""
         identifier = resource["identifier"][0]["value"]
         headers = {
             "Content-Type": "application/fhir+json",
@@ -107,19 +107,21 @@ class FhirServer:
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
-        is_whole = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
-        is_whole = False
-    if not is_whole or any(c.isspace() for c in url):
-        raise InputError(f"{url}: not a URL: http(s)://HOST[:PORT]/.../Observation is needed")
+        is_complete = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is not a number
+        is_complete = False
+    if not is_complete or any(c.isspace() for c in url):
+        raise InputError(f"{url}: not a URL of the form http(s)://HOST[:PORT]/.../Observation")
     if parts.username is not None:
-        raise InputError("no user name or password in the URL, where others can see it: use [fhir] token_file or cert")
+        raise InputError(
+            "the URL must not contain a user name or password, which others could see: use [fhir] token_file or cert"
+        )
 
 
 def _check_stored(url: str, status: int, headers: HTTPMessage, body: bytes) -> None:
-    """Raises UnavailableError unless a FHIR server says that it has the resource: FHIR's create, section 3.2.0.8."""
+    """Raises UnavailableError unless the response confirms creation by a FHIR server (FHIR section 3.2.0.8)."""
     if status not in (200, 201):
-        raise UnavailableError(f"{url} answers {status}, which does not say that the Observation is stored")
+        raise UnavailableError(f"{url} answers {status}, which does not confirm that the Observation is stored")
     if body:
         is_fhir = b"resourceType" in body or b"http://hl7.org/fhir" in body
     else:
@@ -130,20 +132,20 @@ def _check_stored(url: str, status: int, headers: HTTPMessage, body: bytes) -> N
 
 def _failure(url: str, error: urllib.error.HTTPError) -> RefusedError | UnavailableError:
     code, status = error.code, f"{error.code} {error.reason}".strip()
-    if code in AT_FAULT:
-        return RefusedError(status, _body(error))
+    if code in REFUSED_CODES:
+        return RefusedError(status, _error_body(error))
     if 300 <= code < 400:
-        place = error.headers.get("Location", "no address")
+        location = error.headers.get("Location", "no address")
         return UnavailableError(
-            f"{url} answers {status} and names {place}: redirects are not followed; if that is the right server, give "
-            "its URL to fhir-bridge",
+            f"{url} answers {status} and names {location}: redirects are not followed; if that is the right server, "
+            "give its URL to fhir-bridge",
             code,
         )
     advice = f": {_ADVICE[code]}" if code in _ADVICE else ""
     return UnavailableError(f"{url} answers {status}{advice}", code, _retry_after_s(error.headers.get("Retry-After")))
 
 
-def _body(error: urllib.error.HTTPError) -> str:
+def _error_body(error: urllib.error.HTTPError) -> str:
     try:
         return error.read(MAX_ANSWER_BYTES).decode(errors="replace")
     except (OSError, http.client.HTTPException):
@@ -151,7 +153,7 @@ def _body(error: urllib.error.HTTPError) -> str:
 
 
 def _retry_after_s(text: str | None) -> float:
-    """Seconds or a date (RFC 9110, section 10.2.3); what is neither counts as 0."""
+    """Parses Retry-After, seconds or a date (RFC 9110, section 10.2.3); returns 0 for anything else."""
     if not text:
         return 0.0
     try:
@@ -168,7 +170,9 @@ def _until_s(date: str) -> float:
 def _network_failure(url: str, error: OSError) -> str:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return f"{url}: its certificate is not trusted ({reason.verify_message}): name its authority, [fhir] ca"
+        return (
+            f"{url}: its certificate is not trusted ({reason.verify_message}): set its certificate authority, [fhir] ca"
+        )
     if isinstance(reason, ssl.SSLError):
-        return f"{url}: TLS fails ({reason}): does the server want a client certificate, [fhir] cert and key?"
+        return f"{url}: TLS fails ({reason}): the server may require a client certificate, [fhir] cert and key"
     return f"cannot reach {url} ({reason})"

@@ -1,1 +1,1 @@
-"""What the hub and the home see: topics, payloads, and the client that publishes them."""
+"""MQTT: topics, payloads and their schemas, and the client that publishes them."""

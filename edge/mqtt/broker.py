@@ -1,4 +1,4 @@
-"""Which broker, how to trust it and be trusted, and what one greeting tells of it."""
+"""Broker address and credentials, the TLS context, paho clients, and a connection test."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.limits import MAX_IN_FLIGHT
 
-CONNACK_S = 3.0  # some MQTT 3.1.1 brokers do not even refuse an MQTT 5 will: they never answer
+CONNACK_S = 3.0  # some MQTT 3.1.1 brokers send no answer to a CONNECT with an MQTT 5 will
 UNSUPPORTED_VERSION = {0x84, 0x01}  # MQTT 5 and MQTT 3.1.1 reason codes
 
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where to publish. Password and keys come from files, never from a command line."""
+    """Address and credentials of a broker. Password and keys come from files, never from a command line."""
 
     host: str = "127.0.0.1"
     port: int = 1883
@@ -29,28 +29,29 @@ class Broker:
     tls: ssl.SSLContext | None = None
 
     @property
-    def place(self) -> str:
-        """Host and port, for people."""
+    def address(self) -> str:
+        """Host and port, for messages."""
         return f"{self.host}:{self.port}"
 
 
 def tls_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
-    """TLS 1.2 or newer that trusts `ca`, or without one what the system trusts; with cert and key it is mutual.
+    """Returns a TLS 1.2+ context that trusts `ca`, or the system's authorities without it; mutual with cert and key.
 
-    Raises OSError (of which ssl.SSLError is one) when a file cannot be read or used.
+    Raises:
+        OSError: A file cannot be read or used; ssl.SSLError is a subclass.
     """
     context = ssl.create_default_context(cafile=ca)
     if cert is not None:
-        context.load_cert_chain(cert, key, password="")  # else OpenSSL asks for it on the terminal, and waits
+        context.load_cert_chain(cert, key, password="")  # otherwise OpenSSL prompts for it on the terminal and blocks
     return context
 
 
 def paho_client(
     broker: Broker, protocol: MQTTProtocolVersion, client_id: str = "", is_persistent: bool = False
 ) -> Client:
-    """A client of one connection, with the broker's credentials: it does not connect again by itself.
+    """Returns a client with the broker's credentials, for one connection: it does not reconnect.
 
-    `is_persistent`: the broker keeps its session, of MQTT 3.1.1; in MQTT 5 a property of CONNECT says for how long.
+    `is_persistent`: the broker keeps the session in MQTT 3.1.1; in MQTT 5, a CONNECT property sets how long.
     """
     clean = False if is_persistent else None
     client = Client(
@@ -58,7 +59,7 @@ def paho_client(
     )
     client.connect_timeout = CONNACK_S
     client.max_inflight_messages_set(MAX_IN_FLIGHT)
-    client.suppress_exceptions = True  # else one in a callback ends its thread in silence
+    client.suppress_exceptions = True  # otherwise an exception in a callback ends paho's thread silently
     if broker.username is not None:
         client.username_pw_set(broker.username, broker.password)
     if broker.tls is not None:
@@ -67,29 +68,32 @@ def paho_client(
 
 
 def properties(protocol: int, packet: int, **values: int) -> Properties | None:
-    """MQTT 5 properties, or none where the protocol has none."""
+    """Returns MQTT 5 properties, or None for MQTT 3.1.1."""
     if protocol != MQTTProtocolVersion.MQTTv5:
         return None
-    found = Properties(packet)  # type: ignore[no-untyped-call]
+    result = Properties(packet)  # type: ignore[no-untyped-call]
     for name, value in values.items():
-        setattr(found, name, value)
-    return found
+        setattr(result, name, value)
+    return result
 
 
 def greet(broker: Broker) -> ReasonCode | None:
-    """Connects and leaves again: what the broker answered, in MQTT 5 or, if it knows no better, 3.1.1; None if nothing.
+    """Connects and disconnects; returns the CONNACK's reason code, or None if the broker sent none.
 
-    Raises OSError when nobody accepts the connection, or TLS fails.
+    Tries MQTT 5 first, then 3.1.1.
+
+    Raises:
+        OSError: The connection is refused, or TLS fails.
     """
     answer = None
     for protocol in (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311):
-        answer = _greet(broker, protocol)
+        answer = _probe(broker, protocol)
         if answer is not None and answer.value not in UNSUPPORTED_VERSION:
             break
     return answer
 
 
-def _greet(broker: Broker, protocol: MQTTProtocolVersion) -> ReasonCode | None:
+def _probe(broker: Broker, protocol: MQTTProtocolVersion) -> ReasonCode | None:
     answers: list[ReasonCode] = []
     client = paho_client(broker, protocol)
     client.on_connect = lambda client, userdata, flags, reason, properties: answers.append(reason)

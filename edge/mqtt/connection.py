@@ -1,7 +1,7 @@
-"""A connection to the broker that is made again when it ends, and whose troubles are named.
+"""MQTT connection with automatic reconnection, and log messages that explain every failure.
 
-MQTT 5, or 3.1.1 with a warning where the broker knows no better. Every connection is a paho client of its own: the
-next one then sends nothing that the last had still to send, which would be old values on live topics.
+Uses MQTT 5, or 3.1.1 with a warning if the broker supports nothing newer. Every connection uses a new paho client, so
+that unsent messages of the previous one are not sent later: they would be old values on live topics.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.broker import CONNACK_S, UNSUPPORTED_VERSION, Broker, paho_client, properties
-from edge.mqtt.limits import Limits, limits_of
+from edge.mqtt.limits import Limits, parse_limits
 from edge.mqtt.reasons import ADVICE, QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED, TAKEN_OVER, explain, min_wait_s
 
 KEEPALIVE_S = 15
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
-HEALTHY_S = 60.0  # a connection that ends earlier is a failure, although the broker accepted it
-MANY_LOSSES = 3
+FIRST_WAIT_S, MAX_WAIT_S = 1.0, 30.0
+HEALTHY_S = 60.0  # a connection that ends earlier counts as failed, even if the broker accepted it
+MAX_SHORT_CONNECTIONS = 3
 
 log = logging.getLogger(__name__)
 
 
 class Answer(NamedTuple):
-    """A CONNACK, or the end of a connection; `is_from_broker`: the broker itself gave the reason."""
+    """A CONNACK or the end of a connection; `is_from_broker` if the broker sent the reason."""
 
     reason: ReasonCode
     properties: Properties | None
@@ -42,8 +42,8 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What we ask of the broker at the next connection."""
+class ConnectOptions:
+    """Protocol version and will options of the next connection attempt."""
 
     protocol: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5
     will_qos: int = 1
@@ -51,7 +51,7 @@ class Terms:
 
 
 class Link:
-    """One connection: the paho client, and what it reports on paho's thread."""
+    """One connection: the paho client and the events that it reports on paho's thread."""
 
     def __init__(self, number: int, client: Client) -> None:
         self.number, self.client, self.limits = number, client, Limits()
@@ -59,14 +59,14 @@ class Link:
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
 
     def accept(self, limits: Limits) -> None:
-        """Keep to these limits from now on."""
+        """Apply the broker's limits to this connection."""
         self.limits = limits
-        # Paho's own setter refuses while there is a connection, and only now the limit is known; nothing is sent yet.
+        # paho's setter raises once connected, but the limit is only known now; no message was sent before.
         self.client._max_inflight_messages = limits.in_flight
 
     def end(self) -> None:
-        """Disconnect. Any thread may."""
-        self.client.disable_logger()  # paho takes its own end for an error
+        """Disconnect; thread-safe."""
+        self.client.disable_logger()  # paho logs its own disconnect as an error
         self.client.disconnect()
 
     def detach(self) -> None:
@@ -86,22 +86,27 @@ class Link:
 
 
 class Connection(ABC):
-    """Keeps one connection, on a thread of its own; never blocks the caller.
+    """MQTT connection with automatic reconnection on a thread of its own; never blocks the caller.
 
-    `client_id` must be this program's alone: the broker ends the connection of whoever had it before. `takeovers`
-    counts how often that happened to us, and `way_out` says what to do about it. `session_s`: how long the broker keeps
-    the session without a connection; in MQTT 3.1.1, which knows no such time, only if it `is_persistent`.
+    Args:
+        client_id: Must be unique: the broker disconnects an earlier client with the same id (a session takeover).
+            `takeovers` counts how often this client was disconnected that way.
+        session_s: How long the broker keeps the session without a connection. MQTT 3.1.1 has no such time.
+        is_persistent: Whether the broker keeps the session in MQTT 3.1.1.
+        takeover_advice: Added to the log message about a takeover: what the user should do.
     """
 
-    def __init__(self, broker: Broker, client_id: str, session_s: int, is_persistent: bool, way_out: str) -> None:
-        self._broker, self._client_id, self._way_out = broker, client_id, way_out
+    def __init__(
+        self, broker: Broker, client_id: str, session_s: int, is_persistent: bool, takeover_advice: str
+    ) -> None:
+        self._broker, self._client_id, self._takeover_advice = broker, client_id, takeover_advice
         self._session_s, self._is_persistent = session_s, is_persistent
-        self._terms = Terms()
+        self._options = ConnectOptions()
         self._link: Link | None = None
         self._fault: str | None = None
         self._reported: str | None = None
         self._accepted_s = self._lasted_s = 0.0
-        self._short = 0  # connections in a row that ended within HEALTHY_S, and the broker gave no reason
+        self._short_connections = 0  # in a row, ended within HEALTHY_S without a reason from the broker
         self._closing = threading.Event()
         self.connected = threading.Event()
         self.connections = self.takeovers = 0
@@ -109,40 +114,40 @@ class Connection(ABC):
 
     @property
     def connection(self) -> int:
-        """The number of the present connection, 0 for none."""
+        """The number of the current connection; 0 without one."""
         link = self._link
         return link.number if link else 0
 
     @property
     def fault(self) -> str | None:
-        """Why there is no connection that lasts, in words; None once one has lasted for a minute."""
+        """The last connection fault, for display; None once a connection has lasted HEALTHY_S."""
         is_healthy = self._link is not None and time.monotonic() - self._accepted_s >= HEALTHY_S
         return None if is_healthy else self._fault
 
     @abstractmethod
-    def _prepare(self, client: Client, terms: Terms) -> None:
+    def _prepare(self, client: Client, options: ConnectOptions) -> None:
         """Set a new client's callbacks and will."""
 
     @abstractmethod
     def _on_accepted(self, link: Link) -> None:
-        """Publish or subscribe what belongs to the beginning of a connection, and set `_link`."""
+        """Publish or subscribe as needed at the start of a connection, and set `_link`."""
 
     def _keep_connected(self) -> None:
         wait_s = FIRST_WAIT_S
         while not self._closing.is_set():
-            terms = self._terms
-            least_s = self._run_connection()
-            if self._terms != terms:
-                continue  # at once, on other terms
+            options = self._options
+            required_wait_s = self._run_connection()
+            if self._options != options:
+                continue  # retry immediately with the other options
             if self._lasted_s >= HEALTHY_S:
                 wait_s = FIRST_WAIT_S
-            self._terms = Terms()  # a broker that was only slow is not kept to 3.1.1
-            # Jitter avoids that all devices come back at once when a broker had lost them all.
-            self._closing.wait(max(wait_s * random.uniform(0.5, 1.0), least_s * random.uniform(1.0, 1.5)))
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            self._options = ConnectOptions()  # try MQTT 5 again: the broker may only have been slow
+            # Jitter avoids simultaneous reconnects of all devices after a broker restart.
+            self._closing.wait(max(wait_s * random.uniform(0.5, 1.0), required_wait_s * random.uniform(1.0, 1.5)))
+            wait_s = min(2 * wait_s, MAX_WAIT_S)
 
     def _run_connection(self) -> float:
-        """One connection, from its beginning to its end; how long to wait at least before the next."""
+        """Runs one connection until it ends; returns the minimum wait before the next attempt."""
         self._lasted_s = 0.0
         link = Link(self.connections + 1, self._new_client())
         try:
@@ -150,7 +155,7 @@ class Connection(ABC):
             link.client.loop_start()
             return self._serve(link)
         except OSError as error:
-            self._report(f"cannot reach the broker at {self._broker.place} ({error})")
+            self._report(f"cannot reach the broker at {self._broker.address} ({error})")
             return 0.0
         finally:
             link.end()
@@ -163,69 +168,71 @@ class Connection(ABC):
         except queue.Empty:
             answer = None
         if answer is None or answer.reason.is_failure:
-            return self._refused(answer)
-        link.accept(limits_of(answer.properties))
+            return self._on_refused(answer)
+        link.accept(parse_limits(answer.properties))
         self.connections, self._accepted_s, self._reported = link.number, time.monotonic(), None
         self._on_accepted(link)
         self.connected.set()
-        if self._closing.is_set():  # it did not see this link
+        if self._closing.is_set():  # `close` was called before `_link` was set
             return 0.0
         end = link.answers.get()
         self._link = None
         self.connected.clear()
         self._lasted_s = time.monotonic() - self._accepted_s
-        return 0.0 if self._closing.is_set() else self._ended(end)
+        return 0.0 if self._closing.is_set() else self._on_ended(end)
 
-    def _refused(self, answer: Answer | None) -> float:
-        terms, code = self._terms, answer and answer.reason.value
-        if terms.protocol == MQTTProtocolVersion.MQTTv5 and (code is None or code in UNSUPPORTED_VERSION):
-            log.warning("the broker does not speak MQTT 5; falling back to 3.1.1, without expiry and without refusals")
-            self._terms = replace(terms, protocol=MQTTProtocolVersion.MQTTv311)
-        elif code == RETAIN_NOT_SUPPORTED and terms.is_will_retained:
-            self._terms = replace(terms, is_will_retained=False)
-        elif code == QOS_NOT_SUPPORTED and terms.will_qos:
-            self._terms = replace(terms, will_qos=0)
+    def _on_refused(self, answer: Answer | None) -> float:
+        options, code = self._options, answer and answer.reason.value
+        if options.protocol == MQTTProtocolVersion.MQTTv5 and (code is None or code in UNSUPPORTED_VERSION):
+            log.warning(
+                "the broker does not support MQTT 5; falling back to 3.1.1, without message expiry and refusal reasons"
+            )
+            self._options = replace(options, protocol=MQTTProtocolVersion.MQTTv311)
+        elif code == RETAIN_NOT_SUPPORTED and options.is_will_retained:
+            self._options = replace(options, is_will_retained=False)
+        elif code == QOS_NOT_SUPPORTED and options.will_qos:
+            self._options = replace(options, will_qos=0)
         else:
             why = explain(answer.reason, answer.properties) if answer else "no answer"
-            self._report(f"the broker at {self._broker.place} refused us: {why}", logging.ERROR)
+            self._report(f"the broker at {self._broker.address} refused the connection: {why}", logging.ERROR)
         return min_wait_s(answer.reason) if answer else 0.0
 
-    def _ended(self, end: Answer) -> float:
-        place, lasted_s = self._broker.place, self._lasted_s
-        self._short = 0 if end.is_from_broker or lasted_s >= HEALTHY_S else self._short + 1
-        other = f"another program uses the client id {self._client_id}: {self._way_out}"
+    def _on_ended(self, end: Answer) -> float:
+        address, lasted_s = self._broker.address, self._lasted_s
+        self._short_connections = 0 if end.is_from_broker or lasted_s >= HEALTHY_S else self._short_connections + 1
+        other = f"another program uses the client id {self._client_id}: {self._takeover_advice}"
         if end.is_from_broker and end.reason.value == TAKEN_OVER:
             self.takeovers += 1
             self._report(
-                f"the broker at {place} ended our connection after {lasted_s:.0f} s: {end.reason}, time "
+                f"the broker at {address} ended the connection after {lasted_s:.0f} s: {end.reason}, takeover "
                 f"{self.takeovers}: {other}",
                 logging.ERROR,
             )
-        elif self._short >= MANY_LOSSES:  # not every broker gives the reason, and MQTT 3.1.1 has none
+        elif self._short_connections >= MAX_SHORT_CONNECTIONS:  # the reason is optional, and MQTT 3.1.1 has none
             self._report(
-                f"the connection to the broker at {place} was lost {self._short} times soon after it was accepted: "
-                f"probably {other}; or the broker does not accept a message of ours: see its log",
+                f"the connection to the broker at {address} was lost {self._short_connections} times soon after it "
+                f"was accepted: probably {other}; or the broker rejected a message: see its log",
                 logging.ERROR,
             )
             return ADVICE[TAKEN_OVER].min_wait_s
         else:
             why = explain(end.reason, end.properties) if end.is_from_broker else end.reason
-            self._report(f"lost the broker at {place} ({why})")
+            self._report(f"lost the connection to the broker at {address} ({why})")
         return min_wait_s(end.reason) if end.is_from_broker else 0.0
 
     def _report(self, fault: str, level: int = logging.WARNING) -> None:
-        """Logs a fault, once if it is the same at the next try."""
+        """Records a fault, and logs it unless it was the last one logged."""
         if fault != self._reported:
-            log.log(level, "%s; trying again", fault)
+            log.log(level, "%s; retrying", fault)
         self._fault = self._reported = fault
 
     def _new_client(self) -> Client:
-        # An id for each version: a broker that failed on the first must not take the second for the same session.
-        protocol = self._terms.protocol
+        # One client id per protocol version, so that the broker does not resume a session of the other version.
+        protocol = self._options.protocol
         is_persistent = self._is_persistent and protocol == MQTTProtocolVersion.MQTTv311
         client = paho_client(self._broker, protocol, f"{self._client_id}-{protocol.name.lower()}", is_persistent)
         client.enable_logger(log.getChild("paho"))
-        self._prepare(client, self._terms)
+        self._prepare(client, self._options)
         return client
 
     def _connect(self, client: Client) -> None:

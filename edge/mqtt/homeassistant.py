@@ -1,7 +1,7 @@
-"""The message by which Home Assistant finds a device and its entities: MQTT device discovery, 2024.11 and newer.
+"""MQTT discovery message for Home Assistant 2024.11 and newer: the device and its entities.
 
-No entity shows an old value or a guess: a value that is not valid, or that nothing was measured for, is unknown
-("None", as Home Assistant's MQTT documentation has it), and every entity becomes unavailable when vitals stop.
+No entity shows an old or assumed value: an invalid or unmeasured value is unknown ("None" in Home Assistant's MQTT
+documentation), and every entity becomes unavailable when vitals stop.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ DISCOVERY_PREFIX = "homeassistant"
 SUPPORT_URL = "https://example.org/radarecg"  # the project has no public address yet
 EXPIRE_AFTER_S = 15  # vitals come every second
 
-# Conditions on vitals, in Jinja. That a flag is absent proves nothing: each state needs evidence of its own.
+# Jinja conditions on vitals. The absence of a flag is no evidence: each state needs positive evidence.
 _FLAGS = "value_json.quality.flags"
 _STALE = f"'stale' in {_FLAGS}"
 _RECEIVING = f"'stale' not in {_FLAGS} and value_json.frames.received > 0"
 _USABLE = f"{_RECEIVING} and 'radar_fault' not in {_FLAGS}"
 _MOVING = f"'body_movement' in {_FLAGS}"
 _EMPTY = f"'no_subject' in {_FLAGS}"
-_CHEST = "value_json.chest_range_m is not none"  # before the first search for a chest, and without one: null
+_CHEST = "value_json.chest_range_m is not none"  # null before the first search for a chest, and if none was found
 _POOR = " or ".join(f"'{flag}' in {_FLAGS}" for flag in ("radar_fault", "frame_loss", "low_snr", "model_uncertain"))
 
 
 def discovery_topic(prefix: str) -> Topic:
-    """Where a Home Assistant with this discovery prefix expects the message."""
+    """Returns the topic of the discovery message for this discovery prefix."""
     return replace(DISCOVERY, root=f"{prefix}/device")
 
 
 def discovery(device: str, model: str, page_url: str | None = None) -> bytes:
-    """The device with its entities, for `discovery_topic`; `page_url`: where its live page is, if it is served."""
+    """Returns the discovery message for a device; `page_url` is the address of its live page, if enabled."""
     return encode(
         {
             "device": {
@@ -72,7 +72,7 @@ def _entities() -> dict[str, dict[str, Any]]:
             "Heart rate",
             "value_json.hr.value if value_json.hr.valid else None",
             unit_of_measurement="bpm",
-            icon="mdi:heart-pulse",  # there is no device class for it
+            icon="mdi:heart-pulse",  # no device class exists for heart rates
             suggested_display_precision=0,
         ),
         "breathing_rate": _sensor(
@@ -132,6 +132,6 @@ def _sensor(name: str, value: str, **settings: object) -> dict[str, Any]:
 
 
 def _binary(name: str, device_class: str, on: str, off: str) -> dict[str, Any]:
-    """On and off by evidence for each, `on` first; without any, unknown."""
+    """Returns a binary sensor that is on or off if that condition holds, `on` first; otherwise unknown."""
     template = f"{{{{ 'ON' if {on} else 'OFF' if {off} else None }}}}"
     return {"platform": "binary_sensor", "name": name, "device_class": device_class, "value_template": template}

@@ -1,6 +1,6 @@
-"""What a broker allows: the limits in its CONNACK, which paho does not keep to (MQTT 5, section 3.2.2.3).
+"""Broker limits from the CONNACK, which paho does not enforce (MQTT 5, section 3.2.2.3).
 
-Topic aliases are never sent, so their limit is always kept. The keep alive that the broker asks for, paho keeps.
+Topic aliases are never used, so their limit does not matter. paho itself applies the server keep alive.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MAX_IN_FLIGHT = 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The defaults are those of a broker that names no limit; `in_flight` counts unconfirmed messages."""
+    """Limits of a broker; the defaults apply if the CONNACK has none. `in_flight`: unconfirmed messages."""
 
     packet_bytes: int | None = None
     in_flight: int = MAX_IN_FLIGHT
@@ -23,23 +23,23 @@ class Limits:
     shares: bool = True
 
 
-def limits_of(connack: Properties | None) -> Limits:
-    """The limits that a CONNACK names."""
+def parse_limits(connack: Properties | None) -> Limits:
+    """Returns the limits in a CONNACK."""
 
-    def named(name: str, default: int) -> int:
+    def value_of(name: str, default: int) -> int:
         return int(getattr(connack, name, default))
 
     return Limits(
         getattr(connack, "MaximumPacketSize", None),
-        max(1, min(MAX_IN_FLIGHT, named("ReceiveMaximum", MAX_IN_FLIGHT))),  # 0 means no limit to paho
-        min(1, named("MaximumQoS", 1)),
-        bool(named("RetainAvailable", 1)),
-        bool(named("SharedSubscriptionAvailable", 1)),
+        max(1, min(MAX_IN_FLIGHT, value_of("ReceiveMaximum", MAX_IN_FLIGHT))),  # paho interprets 0 as no limit
+        min(1, value_of("MaximumQoS", 1)),
+        bool(value_of("RetainAvailable", 1)),
+        bool(value_of("SharedSubscriptionAvailable", 1)),
     )
 
 
-def publish_bytes(topic: str, payload: bytes, qos: int, properties: Properties | None) -> int:
-    """Size of a PUBLISH packet (section 3.3), `properties` None: of MQTT 3.1.1's."""
+def publish_packet_bytes(topic: str, payload: bytes, qos: int, properties: Properties | None) -> int:
+    """Returns the size of a PUBLISH packet (section 3.3); without `properties`, that of MQTT 3.1.1."""
     body = 2 + len(topic.encode()) + (2 if qos else 0) + len(payload)
     if properties is not None:
         body += len(properties.pack())  # type: ignore[no-untyped-call]

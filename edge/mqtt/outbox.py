@@ -20,32 +20,32 @@ from edge.mqtt.client import MqttClient, PublishToken
 from edge.mqtt.spool import Spool, SpoolCount
 from edge.mqtt.topics import SPOOLED, Topic, backfill
 
-BACKFILL_PER_S = 50.0  # a broker keeps few messages for a subscriber that falls behind; some, a thousand
-MAX_UNDER_WAY = 12  # about two seconds of live messages
+BACKFILL_PER_S = 50.0  # brokers queue few messages (some 1000) for a slow subscriber
+MAX_LIVE_IN_FLIGHT = 12  # about two seconds of live messages
 TICK_S = 0.1
 SYNC_PERIOD_S = 1.0
-REFUSED_PAUSE_S = 10.0  # before what a broker refused is tried again; also the longest pause between refusals
+REFUSED_PAUSE_S = 10.0  # before refused messages are retried; also the longest pause between refusals
 
 
 class OutboxCount(NamedTuple):
-    """`dropped`: messages since the start that were neither confirmed nor kept."""
+    """Messages lost and waiting; `dropped`: since the start, neither confirmed nor spooled."""
 
     dropped: int
     spool: SpoolCount
 
 
 class Outbox:
-    """Publishes through `client`, spools in `spool`; backfills at most `backfill_per_s` messages a second."""
+    """Publishes through `client`, spools in `spool`, and backfills at most `backfill_per_s` messages per second."""
 
     def __init__(self, client: MqttClient, spool: Spool, backfill_per_s: float) -> None:
         self._client, self._spool = client, spool
         self._per_tick = backfill_per_s * TICK_S
         self._allowance = 0.0
-        self._live: dict[PublishToken, int | None] = {}  # under way, with their numbers in the spool
+        self._live: dict[PublishToken, int | None] = {}  # in flight, with their numbers in the spool
         self._backfill_in_flight: dict[PublishToken, int] = {}
-        self._delivered: set[int] = set()  # still in the spool
-        self._backfill_cursor = 0  # backfill has come this far in the spool
-        self._first_refused: int | None = None  # of those that it passed over
+        self._delivered: set[int] = set()  # confirmed, but not yet deleted from the spool
+        self._backfill_cursor = 0  # number of the last spooled message that backfill has handled
+        self._first_refused: int | None = None  # lowest number that backfill skipped
         self._refusals = 0  # in a row
         self._resume_s = 0.0
         self._connection = 0
@@ -56,30 +56,30 @@ class Outbox:
         self._thread.start()
 
     def publish(self, topic: Topic, payload: bytes) -> None:
-        """Sends now, or keeps it for later, or counts it as dropped if its topic is not one of those kept."""
+        """Sends the message now or spools it; counts it as dropped if its topic is not in `SPOOLED`."""
         with self._lock:
             self._process_acks()
             number = self._spool.append(topic.suffix, payload) if topic in SPOOLED else None
-            ticket = self._client.send(topic, payload) if len(self._live) < MAX_UNDER_WAY else None
-            if ticket is not None:
-                self._live[ticket] = number
+            token = self._client.send(topic, payload) if len(self._live) < MAX_LIVE_IN_FLIGHT else None
+            if token is not None:
+                self._live[token] = number
             elif number is None:
                 self._dropped += 1
 
     def count(self) -> OutboxCount:
-        """What was lost, and what waits."""
+        """Returns the number of messages lost and waiting."""
         with self._lock:
             return OutboxCount(self._dropped, self._spool.count())
 
-    def close(self, farewell: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
-        """Waits briefly for what is under way, says farewell, and leaves the rest in the spool."""
+    def close(self, final_message: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
+        """Waits briefly for messages in flight, publishes the final message, and leaves the rest in the spool."""
         self._closing.set()
         self._thread.join()
         deadline = time.monotonic() + timeout_s
         while (self._live or self._backfill_in_flight) and time.monotonic() < deadline:
             time.sleep(0.01)
             self._process_acks()
-        self._client.close(farewell)
+        self._client.close(final_message)
         self._spool.delete(self._delivered)
         self._spool.close()
 
@@ -98,30 +98,30 @@ class Outbox:
                 self._spool.sync()
 
     def _process_acks(self) -> None:
-        """Takes in the receipts, and takes back what a lost connection left without one."""
+        """Processes acknowledgements, and requeues messages whose connection ended without one."""
         while True:
             try:
-                ticket, refused = self._client.receipts.get_nowait()
+                token, refused = self._client.acks.get_nowait()
             except queue.Empty:
                 break
-            if ticket in self._backfill_in_flight:
-                self._settle_backfill(self._backfill_in_flight.pop(ticket), refused)
-            elif ticket in self._live:
-                number = self._live.pop(ticket)
+            if token in self._backfill_in_flight:
+                self._process_backfill_ack(self._backfill_in_flight.pop(token), refused)
+            elif token in self._live:
+                number = self._live.pop(token)
                 if refused:
                     self._requeue(number)
                 elif number is not None:
                     self._delivered.add(number)
         connection = self._client.connection
-        for tickets in (self._live, self._backfill_in_flight):
-            for ticket in [ticket for ticket in tickets if ticket.connection != connection]:
-                self._requeue(tickets.pop(ticket))
+        for tokens in (self._live, self._backfill_in_flight):
+            for token in [token for token in tokens if token.connection != connection]:
+                self._requeue(tokens.pop(token))
         if connection != self._connection:
             self._connection = connection
             self._refusals, self._resume_s = 0, 0.0
-            self._return_to_refused()
+            self._rewind_to_refused()
 
-    def _settle_backfill(self, number: int, refused: bool) -> None:
+    def _process_backfill_ack(self, number: int, refused: bool) -> None:
         if not refused:
             self._delivered.add(number)
             self._refusals = 0
@@ -136,7 +136,7 @@ class Outbox:
         else:
             self._backfill_cursor = min(self._backfill_cursor, number - 1)
 
-    def _return_to_refused(self) -> None:
+    def _rewind_to_refused(self) -> None:
         if self._first_refused is not None:
             self._backfill_cursor = min(self._backfill_cursor, self._first_refused - 1)
             self._first_refused = None
@@ -149,15 +149,15 @@ class Outbox:
         busy = self._delivered.union(self._live.values(), self._backfill_in_flight.values())
         for stored in self._spool.oldest(self._backfill_cursor, room + len(busy)):
             if stored.number not in busy:
-                ticket = self._client.send(backfill(stored.suffix), stored.payload)
-                if ticket is None:
+                token = self._client.send(backfill(stored.suffix), stored.payload)
+                if token is None:
                     return
-                self._backfill_in_flight[ticket] = stored.number
+                self._backfill_in_flight[token] = stored.number
                 self._allowance -= 1
                 room -= 1
             self._backfill_cursor = stored.number
             if not room:
                 return
-        if self._first_refused is not None and not self._backfill_in_flight:  # at the spool's end
+        if self._first_refused is not None and not self._backfill_in_flight:  # after the last message
             self._resume_s = time.monotonic() + REFUSED_PAUSE_S
-            self._return_to_refused()
+            self._rewind_to_refused()

@@ -1,7 +1,7 @@
-"""The payloads as structs; `python -m edge.mqtt.schemas` writes from them what `schemas/` says to everyone else.
+"""MQTT payloads as structs; `python -m edge.mqtt.schemas` writes the JSON Schemas in `schemas/` from them.
 
-A payload that would call an unusable or missing heart rate valid cannot be built. `t` is for people and JavaScript,
-`t_ns` the same instant exactly; both are the arrival of the last packet of the newest frame behind the payload.
+Constructing a payload with a valid heart rate that is missing, or of unusable quality, raises ValueError. `t` is for
+humans and JavaScript, `t_ns` the same instant exactly: when the last packet of the newest frame used arrived.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Reason = Literal["started", "stopped", "connection_lost"]
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Common to all: which device, which run of it, and that it is not for diagnosis."""
+    """Fields of every payload: the device, its run, and that the data are not for diagnosis."""
 
     device: Annotated[str, Meta(pattern=f.DEVICE_PATTERN, description="A serial number, never a person's name")]
     boot: Annotated[
@@ -31,7 +31,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Clock(msgspec.Struct, frozen=True):
-    """Whether time stamps are to be trusted, and to how many nanoseconds."""
+    """Whether the clock is synchronised, and its estimated error in nanoseconds."""
 
     source: Literal["ptp", "ntp", "rtc", "none"]
     synced: bool
@@ -39,14 +39,14 @@ class Clock(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    """What computed the values; no sha256 for the classical estimator."""
+    """The network or estimator that computed the values; the classical estimator has no sha256."""
 
     id: str
     sha256: str | None = None
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """A rate per minute: valid with a value, or not valid and null."""
+    """A rate per minute; null if and only if it is invalid."""
 
     valid: bool
     value: float | None
@@ -54,21 +54,21 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.valid != (self.value is not None):
-            raise ValueError("a valid rate has a value, an invalid one is null")
+            raise ValueError("a valid rate must have a value; an invalid rate must be null")
         if self.value is not None and not math.isfinite(self.value):
-            raise ValueError("a rate is a number")
+            raise ValueError("a rate must be finite")
 
 
 class BreathingRate(Rate, frozen=True, kw_only=True):
-    """Breaths per minute: valid with a value, or not valid and null."""
+    """Breaths per minute; null if and only if the rate is invalid."""
 
     value: Annotated[float, Meta(ge=3, le=90)] | None
 
 
 class HeartRate(Rate, frozen=True, kw_only=True):
-    """Beats per minute: valid with a value, or not valid and null. `age_ms`: from the newest frame to publication.
+    """Beats per minute; null if and only if the rate is invalid. `age_ms`: from the newest frame to publication.
 
-    `ci95`: where the rate lies for 95 %. `n_beats`: behind it; null where it comes from no single beats.
+    `ci95`: 95 % confidence interval. `n_beats`: number of beats used; null if not computed from single beats.
     """
 
     value: Annotated[float, Meta(ge=20, le=300)] | None
@@ -78,7 +78,7 @@ class HeartRate(Rate, frozen=True, kw_only=True):
 
 
 class RhythmReport(msgspec.Struct, frozen=True):
-    """How the cycles of the last minute vary. `irregular`, as in atrial fibrillation, is a hint and no diagnosis."""
+    """Heart rate variability of the last minute. `irregular`, as in atrial fibrillation, is a hint, not a diagnosis."""
 
     rmssd_ms: Annotated[float, Meta(ge=0)]
     sdnn_ms: Annotated[float, Meta(ge=0)]
@@ -86,7 +86,7 @@ class RhythmReport(msgspec.Struct, frozen=True):
 
 
 class QualityReport(msgspec.Struct, frozen=True):
-    """The verdict on the last window, an index 0..1, and the reasons."""
+    """Signal quality of the last window: state, index 0..1, and the reasons as flags."""
 
     state: QualityState
     sqi: f.Share
@@ -101,7 +101,7 @@ class Frames(msgspec.Struct, frozen=True):
 
 
 class SpoolReport(msgspec.Struct, frozen=True):
-    """Messages that wait for the broker and their bytes on disk; since the boot: evicted, and refused by the disk."""
+    """Spooled messages and their bytes on disk; since the boot: evicted messages, and those not written to disk."""
 
     messages: f.Count
     bytes: f.Count
@@ -110,16 +110,16 @@ class SpoolReport(msgspec.Struct, frozen=True):
 
 
 class Status(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.status/1"):
-    """Whether the device is there. Retained; also its will, so one that vanishes is said to be offline."""
+    """Whether the device is online. Retained; the device's MQTT will publishes "offline" if its connection is lost."""
 
     state: State
     reason: Reason
 
 
 class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.info/1"):
-    """What the device is. Retained; `radar_sha256` is that of the chirp file, `network` what makes the ECG, if any.
+    """Description of the device. Retained; `radar_sha256`: of the chirp file; `network`: that of the ECG, if any.
 
-    `network_refused`: why the network that was to replace it was not taken, until one is.
+    `network_refused`: why the last replacement of the network was refused; null after a successful one.
     """
 
     version: str
@@ -138,7 +138,7 @@ class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg
 
 
 class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.vitals/1"):
-    """Heart rate, breathing rate and quality, once a second, valid or not. `window_s`: behind the heart rate."""
+    """Heart rate, breathing rate and quality, once a second, valid or not. `window_s`: of the heart rate."""
 
     seq: f.Seq
     t: f.Instant
@@ -160,10 +160,10 @@ class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
 
 
 class WaveformPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.waveform/1"):
-    """The heart waveform in blocks: envelope of the chest's vibration, a large bump a beat.
+    """The heart waveform in blocks: the envelope of the chest's vibration, with one large peak per beat.
 
-    Sample k is `samples[k] * scale` mm/s2, number `sample0 + k` at `fs`. `coverage`: share of the radar frames behind
-    the block that came; the rest is interpolated.
+    Sample k is `samples[k] * scale` mm/s2, number `sample0 + k` at `fs`. `coverage`: fraction of the block's radar
+    frames that were received; the rest is interpolated.
     """
 
     seq: f.Seq
@@ -182,9 +182,9 @@ class WaveformPayload(Payload, frozen=True, kw_only=True, tag_field="schema", ta
 class EcgPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.ecg/1"):
     """The reconstructed ECG in blocks: sample k is `samples[k] * scale` uV, number `sample0 + k`, at `t0` + k / `fs`.
 
-    Null: not known. The amplitude is not calibrated: a radar cannot tell it, so the QRS complex is made 1 mV high.
-    `r_peaks` are numbers of samples, fractions count; `confidence` is that of each. `latency_ms`: from the last
-    sample's time to its publication.
+    A null sample is unknown. The amplitude is not calibrated, since a radar cannot measure it: the QRS complex is
+    scaled to 1 mV. `r_peaks`: fractional sample numbers; `confidence`: one value per R peak. `latency_ms`: from the
+    time of the last sample to publication.
     """
 
     seq: f.Seq
@@ -196,7 +196,7 @@ class EcgPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="ra
     n: Annotated[int, Meta(ge=1)]
     unit: Literal["uV"] = "uV"
     scale: f.Positive = 1.0
-    lead: Annotated[Literal["reconstructed"], Meta(description="No lead of an electrocardiograph")] = "reconstructed"
+    lead: Annotated[Literal["reconstructed"], Meta(description="Not a lead of an electrocardiograph")] = "reconstructed"
     amplitude_calibrated: Annotated[bool, Meta(extra_json_schema={"const": False})] = False
     latency_ms: f.Count
     samples: list[int | None]
@@ -208,7 +208,7 @@ class EcgPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="ra
 
 
 class EventPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.event/1"):
-    """When the quality's state or flags change: what began, what ended, what now holds; `previous` is the state before.
+    """A change of the quality's state or flags: flags that began and ended, and the new and previous state.
 
     A body movement lasts from the event where `body_movement` is in `began` to the one where it is in `ended`.
     """
@@ -225,7 +225,7 @@ class EventPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="
 
 
 class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.health/1"):
-    """Twice a minute, retained: counters since the boot. `dropped`: messages neither confirmed nor kept."""
+    """Counters since the boot, retained, twice a minute. `dropped`: messages neither confirmed nor spooled."""
 
     t: f.Instant
     t_ns: f.InstantNs
@@ -240,5 +240,5 @@ encode = msgspec.json.Encoder().encode
 
 
 def schema_of(payload: type[Payload]) -> str:
-    """Its name and version, as in radarecg.vitals/1."""
+    """Returns the schema's name and version, such as radarecg.vitals/1."""
     return str(payload.__struct_config__.tag)

@@ -1,4 +1,4 @@
-"""Turns results into payloads and publishes them: a `Sink` for the pipeline."""
+"""A `Sink` of the pipeline that encodes results as payloads and publishes them over MQTT."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, LIVE, STATUS, VITALS, WAV
 from edge.radar.chirp import ChirpConfig
 
 CLASSICAL = p.Model("classical-1")
-_WAVEFORM_STEPS = 1000  # counts for the largest sample of a block: finer than the eye, short in JSON
+_WAVEFORM_STEPS = 1000  # integer value of a block's largest sample: invisible rounding, short JSON
 _WAVEFORM_BLOCK_S = 0.2
 HEALTH_PERIOD_S = 30.0
 
 
 class Publisher:
-    """One device, one run (`boot`); numbers in `seq` never repeat within it. Closing it closes the spool."""
+    """Publishes the results of one device during one run (`boot`); `seq` is unique within a run.
+
+    Closing the publisher closes the spool.
+    """
 
     def __init__(
         self,
@@ -62,7 +65,7 @@ class Publisher:
         self.outbox = Outbox(self.client, spool, backfill_per_s)
 
     def network(self, network: p.Model, refused: str | None) -> None:
-        """What makes the ECG from now on, and why another one does not."""
+        """Publishes which network reconstructs the ECG from now on, and why another one was refused, if so."""
         self._network = network
         self.client.update_birth_message(INFO, p.encode(self._info(refused)))
 
@@ -93,10 +96,10 @@ class Publisher:
         self.outbox.publish(WAVEFORM, p.encode(payload))
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """Publishes a stretch of the ECG."""
-        assert self._network  # who else made it
+        """Publishes a block of the ECG."""
+        assert self._network  # only a network produces an ECG
         e = ecg.estimate
-        moved = ecg.sample0 - e.sample0  # from the stretch's own numbers to those since the boot
+        offset = ecg.sample0 - e.sample0  # from the estimate's sample numbers to those since the boot
         end_ns = ecg.t_ns + len(e.ecg) * 1_000_000_000 // RCG_RATE_HZ
         payload = p.EcgPayload(
             device=self._device,
@@ -110,7 +113,7 @@ class Publisher:
             n=len(e.ecg),
             latency_ms=max(0, time.time_ns() - end_ns) // 1_000_000,
             samples=[round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.known, strict=True)],
-            r_peaks=np.round(e.r_peaks + moved, 2).tolist(),
+            r_peaks=np.round(e.r_peaks + offset, 2).tolist(),
             confidence=np.round(e.confidence, 3).tolist(),
             continues=ecg.continues,
             quality=p.QualityReport(quality.state, quality.sqi, quality.flags),
@@ -119,7 +122,7 @@ class Publisher:
         self.outbox.publish(ECG, p.encode(payload))
 
     def vitals(self, vitals: Vitals) -> None:
-        """Publishes one second's vitals; with them the event of a changed quality, and at times the health."""
+        """Publishes the vitals of one second, an event if the quality changed, and health every HEALTH_PERIOD_S."""
         q = vitals.quality
         payload = p.VitalsPayload(
             device=self._device,
@@ -147,13 +150,13 @@ class Publisher:
             model=self._network if vitals.n_beats and self._network else CLASSICAL,
         )
         self.outbox.publish(VITALS, p.encode(payload))
-        self._tell_change(vitals)
+        self._publish_quality_event(vitals)
         if time.monotonic() >= self._health_due_s:
             self._health_due_s = time.monotonic() + HEALTH_PERIOD_S
             self.outbox.publish(HEALTH, p.encode(self.health(vitals.frames)))
 
     def health(self, frames: FrameCount) -> p.HealthPayload:
-        """The counters, now."""
+        """Returns the current counters."""
         now_ns, count = time.time_ns(), self.outbox.count()
         return p.HealthPayload(
             device=self._device,
@@ -168,7 +171,7 @@ class Publisher:
         )
 
     def gauges(self) -> dict[str, float]:
-        """How the broker is served, by the names of metrics."""
+        """Returns the MQTT metrics by name."""
         dropped, spool = self.outbox.count()
         return {
             "mqtt_connected": int(self.client.connected.is_set()),
@@ -179,10 +182,10 @@ class Publisher:
         }
 
     def close(self) -> None:
-        """Says offline and leaves; what was not delivered stays in the spool."""
+        """Publishes the status "offline" and disconnects; undelivered messages stay in the spool."""
         self.outbox.close((STATUS, self._status("offline", "stopped")))
 
-    def _tell_change(self, vitals: Vitals) -> None:
+    def _publish_quality_event(self, vitals: Vitals) -> None:
         before, now = self._quality, vitals.quality
         self._quality = now
         if (before.state, set(before.flags)) == (now.state, set(now.flags)):

@@ -1,6 +1,7 @@
-"""What the device says, for everyone else: a JSON Schema for each payload and one AsyncAPI document of the topics.
+"""Generates a JSON Schema for each payload and an AsyncAPI document of the topics.
 
-`python -m edge.mqtt.schemas` writes `schemas/` from the structs and the table of topics; a test finds it out of date.
+`python -m edge.mqtt.schemas` writes `schemas/` from the structs and the table of topics; a test fails if it is out of
+date.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ PAYLOADS: dict[Topic, type[p.Payload]] = {
     ECG: p.EcgPayload,
     EVENT: p.EventPayload,
 }
-# What structs check when they are built, and no type says.
+# Constraints that structs check in __post_init__ and that types cannot express.
 RULES: dict[type[p.Payload], dict[str, Any]] = {
     p.VitalsPayload: {
         "if": {"properties": {"quality": {"properties": {"state": {"const": "unusable"}}}}},
@@ -38,13 +39,13 @@ RULES: dict[type[p.Payload], dict[str, Any]] = {
 
 
 def documents() -> dict[str, Any]:
-    """Name of each file in `schemas/`, and what belongs in it."""
-    schemas = {f"{topic.suffix}.schema.json": json_schema(payload) for topic, payload in PAYLOADS.items()}
+    """Returns the content of each file in `schemas/` by name."""
+    schemas = {f"{topic.suffix}.schema.json": build_json_schema(payload) for topic, payload in PAYLOADS.items()}
     return {**schemas, "asyncapi.json": asyncapi()}
 
 
-def json_schema(payload: type[p.Payload]) -> dict[str, Any]:
-    """Strict: the device sends every field, null or not, and no others."""
+def build_json_schema(payload: type[p.Payload]) -> dict[str, Any]:
+    """Returns a strict schema: every field is required, even if null, and no other is allowed."""
     schema = msgspec.json.schema(payload)
     definitions = schema["$defs"]
     for definition in definitions.values():
@@ -55,26 +56,26 @@ def json_schema(payload: type[p.Payload]) -> dict[str, Any]:
             field.pop("default", None)
             if "pattern" in field:
                 field["pattern"] = field["pattern"].removesuffix(TO_ITS_END)
-    whole = definitions.pop(payload.__name__)
+    main_schema = definitions.pop(payload.__name__)
     name = p.schema_of(payload)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:{name.replace('.', ':').replace('/', ':')}",
-        **whole,
+        **main_schema,
         **RULES.get(payload, {}),
         **({"$defs": definitions} if definitions else {}),
     }
 
 
 def asyncapi() -> dict[str, Any]:
-    """The topics as an AsyncAPI 3.0 document, from the device's side: it sends on all of them, and receives nothing."""
+    """Returns the topics as an AsyncAPI 3.0 document for the device, which sends on all and receives on none."""
     channels, operations = {}, {}
     for topic in TOPICS:
         live = topic.suffix.removeprefix("backfill/")
         name = topic.suffix.replace("/", "-")
         channels[name] = {
             "address": topic.name("{device}"),
-            "description": _about(topic),
+            "description": _description(topic),
             "parameters": {"device": {"description": "The device's id; with mutual TLS, its certificate's name"}},
             "messages": {live: {"$ref": f"#/components/messages/{live}"}},
         }
@@ -108,14 +109,14 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
-def _about(topic: Topic) -> str:
+def _description(topic: Topic) -> str:
     if topic in PAYLOADS:
         return (PAYLOADS[topic].__doc__ or "").splitlines()[0]
-    return f"What could not be delivered on {ROOT}/{{device}}/{topic.suffix.removeprefix('backfill/')} when it was made"
+    return f"Messages that could not be delivered live on {ROOT}/{{device}}/{topic.suffix.removeprefix('backfill/')}"
 
 
 def main() -> None:
-    """Writes them all."""
+    """Writes all documents to `schemas/`."""
     for name, document in documents().items():
         (FOLDER / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 

@@ -1,13 +1,13 @@
-"""What the broker has not confirmed yet, on disk: a ring of messages in SQLite that outlives process and power.
+"""Persistent queue of unconfirmed messages in SQLite; survives a killed process and a power failure.
 
-Write-ahead log, `synchronous=NORMAL`: an append is a write to the operating system, well under a millisecond, and
-survives the process being killed; it does not wait for the disk, so the radar's frames do not either. `sync`, once a
-second on another thread, makes the disk hold it: a power cut costs at most what the last second appended and the broker
-had not taken. (`FULL` would wait for the disk at every append, a tenth of a second on a poor memory card.) A torn end
-of the log is recognised by its checksums; the messages before it are whole.
+It uses a write-ahead log (WAL) with `synchronous=NORMAL`: an append is a write to the operating system, takes well
+under a millisecond, and survives the process being killed. It does not wait for the disk, and so never delays the
+radar's frames. `sync`, called once a second on another thread, flushes the log to the disk: a power failure loses at
+most the unconfirmed messages of the last second. (`FULL` would wait for the disk at every append: 0.1 s on a slow
+memory card.) SQLite detects an incomplete end of the log by its checksums; the messages before it are intact.
 
-The file keeps to its limit by evicting the oldest, and counts it. A disk that takes no more is said, counted, and tried
-again; once open, nothing here raises because of it.
+When the file reaches its size limit, the oldest messages are evicted and counted. Write errors, such as a full disk,
+are logged, counted and retried; once the spool is open, they raise nothing.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from typing import NamedTuple
 
 from edge.core.errors import InputError
 
-EVICT_AT_ONCE = 16
-SPARE_BYTES = 16 << 10  # pages that an insertion may need beside the message's own
-LOG_BYTES = 4 << 20  # in steady work messages come and go within the log and never reach the file itself
+EVICTION_BATCH = 16
+INSERT_RESERVE_BYTES = 16 << 10  # extra pages that an insertion may need
+MAX_WAL_BYTES = 4 << 20  # in normal operation, messages are deleted before they leave the log
 
 log = logging.getLogger(__name__)
 
 
 class SpoolError(InputError):
-    """The spool cannot be where the settings want it; the message names the file."""
+    """The spool file cannot be opened or is in use; the message contains its path."""
 
 
-class Stored(NamedTuple):
-    """A message in the spool: its number (rising, across restarts too), its topic's suffix, its bytes."""
+class StoredMessage(NamedTuple):
+    """A spooled message; `number` increases monotonically, also across restarts; `suffix` is that of its topic."""
 
     number: int
     suffix: str
@@ -45,7 +45,7 @@ class Stored(NamedTuple):
 
 
 class SpoolCount(NamedTuple):
-    """Messages waiting and what they take of the file, in bytes; since the start: evicted, and refused by the disk."""
+    """Spooled messages and their size in bytes; since the start: evicted messages, and those not written to disk."""
 
     messages: int
     bytes: int
@@ -54,71 +54,74 @@ class SpoolCount(NamedTuple):
 
 
 class Spool:
-    """A file of at most `max_bytes`, and a log of about LOG_BYTES beside it; oldest out first.
+    """A file of at most `max_bytes` with a log of about MAX_WAL_BYTES; evicts the oldest messages first.
 
-    Raises SpoolError when the file cannot be there, or another process uses it. A damaged one is put aside.
+    A damaged file is renamed, and a new one is created.
+
+    Raises:
+        SpoolError: The file cannot be opened, or another process uses it.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._path, self._max_bytes = path, max_bytes
-        self._log_path = path.with_name(f"{path.name}-wal")
+        self._wal_path = path.with_name(f"{path.name}-wal")
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._last = self._messages = self._evicted = self._unstored = 0
         self._failing = self._unsynced = False
         self.identity = f"{secrets.randbits(31) | 1:08x}"
-        """Random, made with the file and kept in it: it tells apart two programs that do the same work."""
-        self._claim = _claim(path)
+        """Random and stored in the file: distinguishes two programs that do the same work."""
+        self._lock_file = _lock_file(path)
         try:
             self._open()
         except sqlite3.OperationalError as error:
-            self._fails(error)
+            self._report_failure(error)
         except sqlite3.DatabaseError as error:
             aside = path.with_name(f"{path.name}.damaged")
-            log.error("the spool is damaged (%s): put aside as %s, a new one begins", error, aside)
+            log.error("the spool is damaged (%s): renamed to %s, and a new one created", error, aside)
             path.replace(aside)
-            self._log_path.unlink(missing_ok=True)
-            os.close(self._claim)
-            self._claim = _claim(path)
+            self._wal_path.unlink(missing_ok=True)
+            os.close(self._lock_file)
+            self._lock_file = _lock_file(path)
             self._open()
 
     def append(self, suffix: str, payload: bytes) -> int | None:
-        """Keeps a message: its number, or None when the disk does not take it. Evicts the oldest for room."""
+        """Stores a message, evicting the oldest if needed; returns its number, or None after a write error."""
         with self._lock:
             try:
                 return self._insert(suffix, payload)
             except sqlite3.Error as error:
                 self._unstored += 1
-                self._fails(error)
+                self._report_failure(error)
                 return None
 
-    def oldest(self, after: int, limit: int) -> list[Stored]:
-        """The next messages whose number is above `after`; none while the disk does not answer."""
+    def oldest(self, after: int, limit: int) -> list[StoredMessage]:
+        """Returns up to `limit` messages with numbers above `after`, oldest first; none after a read error."""
         with self._lock:
             try:
                 rows = self._opened().execute(
                     "SELECT number, suffix, payload FROM message WHERE number > ? ORDER BY number LIMIT ?",
                     (after, limit),
                 )
-                return [Stored(*row) for row in rows]
+                return [StoredMessage(*row) for row in rows]
             except sqlite3.Error as error:
-                self._fails(error)
+                self._report_failure(error)
                 return []
 
     def delete(self, numbers: Iterable[int]) -> bool:
-        """Forgets messages that were delivered; False when that must be tried again."""
+        """Deletes delivered messages; returns False if the caller must retry."""
         with self._lock:
             try:
                 with self._transaction() as db:
-                    gone = db.executemany("DELETE FROM message WHERE number = ?", ((n,) for n in numbers)).rowcount
+                    deleted = db.executemany("DELETE FROM message WHERE number = ?", ((n,) for n in numbers)).rowcount
             except sqlite3.Error as error:
-                self._fails(error)
+                self._report_failure(error)
                 return False
-            self._messages -= gone
+            self._messages -= deleted
             return True
 
     def sync(self) -> None:
-        """Waits until the disk holds what was appended, while others append. Call it once a second."""
+        """Flushes appended messages to the disk without blocking other threads' appends. Call once a second."""
         with self._lock:
             if self._db is None:
                 with suppress(sqlite3.Error):
@@ -127,21 +130,21 @@ class Spool:
                 return
             self._unsynced = False
         try:
-            descriptor = os.open(self._log_path, os.O_RDONLY)
+            descriptor = os.open(self._wal_path, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
-                full = os.fstat(descriptor).st_size > LOG_BYTES
+                full = os.fstat(descriptor).st_size > MAX_WAL_BYTES
             finally:
                 os.close(descriptor)
             if full:
-                with closing(sqlite3.connect(self._path)) as beside:  # its own: appends need not wait
-                    beside.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                with closing(sqlite3.connect(self._path)) as db:  # a second connection, so that appends do not wait
+                    db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except (OSError, sqlite3.Error) as error:
             self._unsynced = True
-            self._fails(error)
+            self._report_failure(error)
 
     def count(self) -> SpoolCount:
-        """How full it is, and what it could not keep."""
+        """Returns the number and size of the spooled messages, and the number of lost ones."""
         with self._lock:
             try:
                 used = _used_bytes(self._opened())
@@ -150,21 +153,21 @@ class Spool:
             return SpoolCount(self._messages, used, self._evicted, self._unstored)
 
     def close(self) -> None:
-        """Leaves everything in the file."""
+        """Flushes and closes the file; its messages stay."""
         self.sync()
         with self._lock:
             if self._db is not None:
                 with suppress(sqlite3.Error):
                     self._db.close()
                 self._db = None
-            os.close(self._claim)  # after SQLite: it would lose its locks on the file
+            os.close(self._lock_file)  # after SQLite: closing any descriptor releases its locks on the file
 
     def _open(self) -> None:
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA wal_autocheckpoint = 0")  # it would wait for the disk; `sync` does it
+            db.execute("PRAGMA wal_autocheckpoint = 0")  # a checkpoint waits for the disk, so `sync` makes it
             db.execute("PRAGMA journal_size_limit = 0")
             db.execute("CREATE TABLE IF NOT EXISTS message (number INTEGER PRIMARY KEY, suffix TEXT, payload BLOB)")
             if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
@@ -173,7 +176,7 @@ class Spool:
             if identity := db.execute("PRAGMA user_version").fetchone()[0]:
                 self.identity = f"{identity:08x}"
             else:
-                with suppress(sqlite3.OperationalError):  # a full disk: messages can still be read
+                with suppress(sqlite3.OperationalError):  # the disk is full: messages can still be read
                     db.execute(f"PRAGMA user_version = {int(self.identity, 16)}")
         except sqlite3.Error:
             db.close()
@@ -183,7 +186,7 @@ class Spool:
 
     def _opened(self) -> sqlite3.Connection:
         if self._db is None:
-            raise sqlite3.OperationalError("it could not be opened")
+            raise sqlite3.OperationalError("the file could not be opened")
         return self._db
 
     @contextmanager
@@ -201,42 +204,41 @@ class Spool:
     def _insert(self, suffix: str, payload: bytes) -> int:
         number, evicted = self._last + 1, 0
         with self._transaction() as db:
-            while _used_bytes(db) + len(payload) + SPARE_BYTES > self._max_bytes:
-                out = "DELETE FROM message WHERE number IN (SELECT number FROM message ORDER BY number LIMIT ?)"
-                gone = db.execute(out, (EVICT_AT_ONCE,)).rowcount
-                if not gone:
+            while _used_bytes(db) + len(payload) + INSERT_RESERVE_BYTES > self._max_bytes:
+                query = "DELETE FROM message WHERE number IN (SELECT number FROM message ORDER BY number LIMIT ?)"
+                deleted = db.execute(query, (EVICTION_BATCH,)).rowcount
+                if not deleted:
                     break
-                evicted += gone
+                evicted += deleted
             db.execute("INSERT INTO message VALUES (?, ?, ?)", (number, suffix, payload))
         if evicted and not self._evicted:
-            log.warning("the spool is full: its oldest messages go, undelivered")
+            log.warning("the spool is full: its oldest messages are deleted undelivered")
         self._last, self._unsynced = number, True
         self._messages += 1 - evicted
         self._evicted += evicted
         if self._failing:
             self._failing = False
-            log.warning("the spool works again; %d messages could not be kept", self._unstored)
+            log.warning("the spool works again; %d messages could not be stored", self._unstored)
         return number
 
-    def _fails(self, error: Exception) -> None:
+    def _report_failure(self, error: Exception) -> None:
         if not self._failing:
-            log.error("the spool %s does not work (%s): what cannot be sent now is lost", self._path, error)
+            log.error("cannot write to the spool %s (%s): messages that cannot be sent now are lost", self._path, error)
         self._failing = True
 
 
-def _claim(path: Path) -> int:
-    """The file, made if need be, for this process and its user alone: an open descriptor. Raises SpoolError."""
+def _lock_file(path: Path) -> int:
+    """Creates the file if needed, readable by its owner only, and locks it; returns a descriptor. Raises SpoolError."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)  # what is in it concerns a person
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)  # it contains health data
     except OSError as error:
-        raise SpoolError(f"{path}: the spool cannot be kept here ({error.strerror}); see [spool]") from error
+        raise SpoolError(f"{path}: cannot open the spool ({error.strerror}); see [spool]") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
         raise SpoolError(
-            f"{path}: another process (run or fhir-bridge) keeps its spool here: stop it, or name another file "
-            "([spool] file)"
+            f"{path}: another process (run or fhir-bridge) uses this spool: stop it, or set another file ([spool] file)"
         ) from error
     return descriptor
 

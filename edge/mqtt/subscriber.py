@@ -1,4 +1,4 @@
-"""A subscription that two programs may share: each message reaches one of them."""
+"""MQTT subscription shared by several programs: each message is delivered to one of them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.broker import Broker
-from edge.mqtt.connection import Connection, Link, Terms
+from edge.mqtt.connection import Connection, ConnectOptions, Link
 from edge.mqtt.reasons import SHARED_NOT_SUPPORTED, explain
 from edge.mqtt.topics import Topic
 
 
 class Subscriber(Connection):
-    """Receives `topics` of every device, together with the other members of `group` where the broker can share.
+    """Receives `topics` of every device, shared with the other members of `group` if the broker supports it.
 
-    While it is away the broker keeps its session as long as a message of these topics lives, and no longer: members
-    that stay are then given all of them. `on_message` is called on paho's thread; when it returns, the message is
+    While it is disconnected, the broker keeps its session for the longest message expiry of these topics; after that,
+    the other members receive all messages. `on_message` is called on paho's thread; when it returns, the message is
     confirmed.
     """
 
@@ -30,29 +30,29 @@ class Subscriber(Connection):
         client_id: str,
         group: str,
         topics: Sequence[Topic],
-        way_out: str,
+        takeover_advice: str,
         on_message: Callable[[str, bytes], object],
     ) -> None:
         session_s = max(topic.expiry_s or 0 for topic in topics)
-        super().__init__(broker, client_id, session_s, is_persistent=True, way_out=way_out)
+        super().__init__(broker, client_id, session_s, is_persistent=True, takeover_advice=takeover_advice)
         self._group, self._topics, self._on_message = group, topics, on_message
-        self._subscribed = 0  # the number of the connection at which the subscription was granted
+        self._subscribed = 0  # number of the connection on which the subscription was granted
         self.is_shared = True
         self._thread.start()
 
     @property
     def is_subscribed(self) -> bool:
-        """Whether messages come."""
+        """Whether the subscription is active."""
         return self.connection == self._subscribed != 0
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Disconnects; the broker keeps the session for a while."""
+        """Disconnects; the broker keeps the session until it expires."""
         self._closing.set()
         if (link := self._link) is not None:
             link.end()
         self._thread.join(timeout_s)
 
-    def _prepare(self, client: Client, terms: Terms) -> None:
+    def _prepare(self, client: Client, options: ConnectOptions) -> None:
         def on_message(client: Client, userdata: Any, message: MQTTMessage) -> None:
             self._on_message(message.topic, bytes(message.payload))
 
@@ -71,7 +71,7 @@ class Subscriber(Connection):
                 self._subscribe(link)
             elif failures:
                 why = explain(failures[0])
-                self._report(f"the broker at {self._broker.place} refuses our subscription: {why}", logging.ERROR)
+                self._report(f"the broker at {self._broker.address} refuses the subscription: {why}", logging.ERROR)
             else:
                 self._subscribed = link.number
 

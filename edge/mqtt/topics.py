@@ -1,6 +1,6 @@
-"""Every topic, once: suffix under radarecg/v1/{device}/, quality of service, retained or not, life in the broker.
+"""The table of topics: suffix under radarecg/v1/{device}/, QoS, retain flag, and message expiry.
 
-Adding one: a row here, a struct in `payloads.py` and its line in `schemas.py`, then `python -m edge.mqtt.schemas`.
+To add a topic: a row here, a struct in `payloads.py` and its line in `schemas.py`, then `python -m edge.mqtt.schemas`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ ROOT = "radarecg/v1"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Live measurements are never retained: a hub must not read an old heart rate as a new one."""
+    """A topic. Live measurements are never retained: a hub must not mistake an old heart rate for a new one."""
 
     suffix: str
     qos: int
@@ -21,7 +21,7 @@ class Topic:
     root: str = ROOT
 
     def name(self, device: str) -> str:
-        """The full topic of one device."""
+        """Returns the full topic name for a device."""
         return f"{self.root}/{device}/{self.suffix}"
 
 
@@ -33,11 +33,11 @@ WAVEFORM = Topic("waveform", qos=0, retain=False, expiry_s=10)
 ECG = Topic("ecg", qos=1, retain=False, expiry_s=30)
 EVENT = Topic("event", qos=1, retain=False, expiry_s=3600)
 SPOOLED = (VITALS, ECG, EVENT)
-"""Those whose messages are spooled until the broker has confirmed them."""
+"""Topics whose messages are spooled until the broker has confirmed them."""
 
 
 def backfill(suffix: str) -> Topic:
-    """Where messages go later that could not be delivered live on the topic with this suffix."""
+    """Returns the topic for messages that could not be delivered live on the topic with this suffix."""
     return Topic(f"backfill/{suffix}", qos=1, retain=False, expiry_s=86_400)
 
 

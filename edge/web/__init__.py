@@ -1,1 +1,1 @@
-"""The live page, and what watches the runtime: /healthz and /metrics."""
+"""The live page, and the monitoring endpoints /healthz and /metrics."""

@@ -1,4 +1,4 @@
-"""Who may see the page: on loopback this machine's users; elsewhere whoever has the token."""
+"""Access control of the page: no token on loopback, a token on every other address."""
 
 from __future__ import annotations
 
@@ -14,68 +14,68 @@ from edge.core.errors import InputError
 from edge.core.files import read_text_file
 
 COOKIE = "radarecg"
-LEAST_TOKEN = 16
-"""Characters: fewer could be guessed."""
+MIN_TOKEN_CHARS = 16
+"""A shorter token could be guessed."""
 
 
 class AccessError(InputError):
-    """The page would be open to a network, or its token cannot be used; the message says what to do."""
+    """The page would be open to a network, or its token is unusable; the message says what to do."""
 
 
 class Access:
-    """Decides about requests. `token` None: no token is asked for, but only this machine is answered."""
+    """Authorises requests. Without `token`, only requests to a loopback host name are accepted."""
 
     def __init__(self, host: str, token: str | None) -> None:
         if token is None and not _is_loopback(host):
             raise AccessError(
-                f"web.host is {host}, which others can reach: name a token_file under [web] "
+                f"web.host is {host}, which other machines can reach: set token_file under [web] "
                 "(python3 -c 'import secrets; print(secrets.token_urlsafe())' makes a token), or use 127.0.0.1"
             )
         self._token = token
-        # The browser keeps a digest, so that the token cannot be read there.
-        self._ticket = hashlib.sha256(f"radarecg page {token}".encode()).hexdigest()
+        # The cookie holds a digest, so that the token cannot be read from the browser.
+        self._cookie_digest = hashlib.sha256(f"radarecg page {token}".encode()).hexdigest()
 
     def cookie(self, query: str) -> str | None:
-        """The cookie for who brings the token in the address; None for anyone else."""
+        """Returns the cookie to set if the query string contains the token, else None."""
         given = parse_qs(query).get("token", [""])[0]
-        if self._token is None or not _same(given, self._token):
+        if self._token is None or not _equal_in_constant_time(given, self._token):
             return None
-        # Lax, not Strict: a link in a message must still open the page.
-        return f"{COOKIE}={self._ticket}; Path=/; HttpOnly; SameSite=Lax"
+        # Lax, not Strict: a link from another site or an e-mail must open the page.
+        return f"{COOKIE}={self._cookie_digest}; Path=/; HttpOnly; SameSite=Lax"
 
-    def admits(self, headers: Mapping[str, str]) -> bool:
-        """Whether the request shows the token, or needs none."""
+    def is_authorised(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request with these headers is authorised."""
         if self._token is None:
-            # A page elsewhere may give its own name this machine's address, and so read what is only for this machine.
+            # Prevents DNS rebinding: another site's name that resolves to this machine must not be accepted.
             return _is_loopback(_hostname(headers.get("Host", "")))
         scheme, _, given = headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and _same(given.strip(), self._token):
+        if scheme.lower() == "bearer" and _equal_in_constant_time(given.strip(), self._token):
             return True
         try:
             cookie = SimpleCookie(headers.get("Cookie", "")).get(COOKIE)
         except CookieError:
             return False
-        return cookie is not None and _same(cookie.value, self._ticket)
+        return cookie is not None and _equal_in_constant_time(cookie.value, self._cookie_digest)
 
 
 def read_token(path: Path) -> str:
-    """A token file's first line. Raises AccessError."""
+    """Returns the first line of a token file. Raises AccessError."""
     try:
         token = read_text_file(path).splitlines()[0].strip()
     except (OSError, IndexError, InputError) as error:
         raise AccessError(f"web.token_file: cannot read {path} ({error})") from error
-    if len(token) < LEAST_TOKEN:
-        raise AccessError(f"web.token_file: the token in {path} is shorter than {LEAST_TOKEN} characters")
+    if len(token) < MIN_TOKEN_CHARS:
+        raise AccessError(f"web.token_file: the token in {path} is shorter than {MIN_TOKEN_CHARS} characters")
     return token
 
 
-def _same(given: str, expected: str) -> bool:
-    """In constant time: how long it takes says nothing about how much was right."""
+def _equal_in_constant_time(given: str, expected: str) -> bool:
+    """Compares in constant time, so that the duration does not reveal how many characters match."""
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 def _hostname(host: str) -> str:
-    """Without port and brackets."""
+    """Returns the host name of a Host header, without port and brackets."""
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 

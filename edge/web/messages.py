@@ -1,4 +1,4 @@
-"""The page's messages, as server-sent events, for `static/page.js`. Times are Unix milliseconds."""
+"""Messages of the page as server-sent events, for `static/page.js`. Times are Unix milliseconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge.core.types import EcgBlock, MovementLevel, SstWindow, Vitals, Waveform
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="event", tag="hello"):
-    """First on every connection: whose page this is."""
+    """The first message of every connection: describes the device."""
 
     device: str
     version: str
@@ -21,10 +21,10 @@ class Hello(msgspec.Struct, frozen=True, tag_field="event", tag="hello"):
 
 
 class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
-    """A stretch of the trace from sample `sample0`, taken at `t_ms`, on; null is not known.
+    """A block of the trace that starts with sample `sample0`, taken at `t_ms`; an unknown sample is null.
 
-    `r_peaks` are numbers of samples, `confidence` that of each; `delay_ms`: from the stretch's end to its sending.
-    Not `continues`: what came before is of another time or place, whatever the numbers say.
+    `r_peaks` are sample numbers, with one `confidence` each; `delay_ms`: from the block's end to its sending.
+    If not `continues`, the block is not contiguous with the previous one, even if the sample numbers are.
     """
 
     of: Literal["ecg", "waveform"]
@@ -39,9 +39,9 @@ class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
 
 
 class Spectrogram(msgspec.Struct, frozen=True, tag_field="event", tag="spectrogram"):
-    """A second of the SST, the points' mean: a byte a cell, column after column, each from the lowest row up.
+    """One second of the SST, averaged over the points: one byte per cell, column by column, lowest row first.
 
-    It ends before the trace's sample number `end_sample`.
+    It ends before sample number `end_sample` of the trace.
     """
 
     end_sample: int
@@ -51,9 +51,9 @@ class Spectrogram(msgspec.Struct, frozen=True, tag_field="event", tag="spectrogr
 
 
 class VitalsMessage(msgspec.Struct, frozen=True, tag_field="event", tag="vitals"):
-    """Once a second, valid or not; a rate that is not valid is null. `delay_ms`: since the newest frame came.
+    """Vitals, once a second; an invalid rate is null. `delay_ms`: since the arrival of the newest frame.
 
-    `irregular`: a hint, null where nothing can be said.
+    `irregular`: a hint, null if the rhythm could not be assessed.
     """
 
     heart_rate_bpm: float | None
@@ -74,12 +74,12 @@ Message = Hello | Trace | Spectrogram | VitalsMessage
 
 
 def event(message: Message) -> bytes:
-    """The message as a server-sent event."""
+    """Encodes a message as a server-sent event."""
     return b"data: " + msgspec.json.encode(message) + b"\n\n"
 
 
-def of_waveform(wave: Waveform, now_ns: int) -> Trace:
-    """The heart waveform, where there is no ECG. `t_ns` is that of the newest frame, and so of the last sample."""
+def waveform_message(wave: Waveform, now_ns: int) -> Trace:
+    """Returns the message of a waveform block. Its `t_ns` is that of the newest frame, and so of the last sample."""
     t_ms = wave.t_ns / 1e6 - (len(wave.samples) - 1) * 1e3 / wave.rate_hz
     samples = np.round(wave.samples, 3).tolist()
     return Trace(
@@ -87,8 +87,8 @@ def of_waveform(wave: Waveform, now_ns: int) -> Trace:
     )
 
 
-def of_ecg(ecg: EcgBlock, now_ns: int) -> Trace:
-    """A stretch of the ECG in thousandths of the QRS complex's height."""
+def ecg_message(ecg: EcgBlock, now_ns: int) -> Trace:
+    """Returns the message of an ECG block, in thousandths of the QRS complex's height."""
     e = ecg.estimate
     end_ns = ecg.t_ns + len(e.ecg) * 1_000_000_000 // RCG_RATE_HZ
     samples = [round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.known, strict=True)]
@@ -98,15 +98,15 @@ def of_ecg(ecg: EcgBlock, now_ns: int) -> Trace:
     return Trace("ecg", ecg.t_ns / 1e6, ecg.sample0, RCG_RATE_HZ, samples, r_peaks, confidence, ecg.continues, delay_ms)
 
 
-def of_window(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
-    """The last but one second of the window behind a stretch of ECG: the last lacks what comes after it."""
+def spectrogram_message(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
+    """Returns the last but one second of an ECG block's window: the last second lacks later samples."""
     second = window.values[:, :, SST_COLUMNS - 2 * SST_COLUMN_RATE_HZ : -SST_COLUMN_RATE_HZ].mean(axis=0)
     cells = base64.b64encode(np.rint(255 * second.T).astype(np.uint8).tobytes()).decode()
     return Spectrogram(ecg.window_end - RCG_RATE_HZ, len(second), SST_COLUMN_RATE_HZ, cells)
 
 
-def of_vitals(vitals: Vitals, now_ns: int) -> VitalsMessage:
-    """One second's vitals."""
+def vitals_message(vitals: Vitals, now_ns: int) -> VitalsMessage:
+    """Returns the message of one second's vitals."""
     q = vitals.quality
     return VitalsMessage(
         _rounded(vitals.heart_rate_bpm, 1),

@@ -1,6 +1,6 @@
-"""How the runtime is doing: for Prometheus (text format 0.0.4) and for whoever decides to restart it.
+"""Health and metrics of the runtime, for Prometheus (text format 0.0.4) and for service managers.
 
-Nothing here is of a person: no rate, no movement, no presence.
+They contain no personal data: no rate, no movement, no presence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from edge import __version__
 from edge.core.types import FrameCount, QualityState, Vitals
 
 STALE_S = 5.0
-"""Without a whole frame for so long the runtime is not healthy."""
+"""The runtime is unhealthy after this time without a complete frame."""
 
 LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 STATES: tuple[QualityState, ...] = ("good", "degraded", "unusable")
@@ -23,12 +23,12 @@ Gauges = Callable[[], Mapping[str, float]]
 
 
 class Metrics:
-    """Fed by the runtime's thread, read by any. `gauges` are asked when read: what others count, by metric's name."""
+    """Counters written by the runtime's thread, read by any. `gauges` returns further metrics at each read."""
 
     def __init__(self, gauges: Gauges, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._gauges, self._clock_s = gauges, clock_s
         self._start_s = clock_s()
-        self._whole_s: float | None = None
+        self._last_frame_s: float | None = None
         self._frames = FrameCount()
         self._vitals = {True: 0, False: 0}
         self._state: QualityState | None = None
@@ -36,27 +36,27 @@ class Metrics:
         self._latency_sum_s = 0.0
 
     def vitals(self, vitals: Vitals) -> None:
-        """Once a second."""
+        """Records the vitals of one second."""
         if vitals.frames.received > self._frames.received:
-            self._whole_s = self._clock_s()
+            self._last_frame_s = self._clock_s()
         self._frames, self._state = vitals.frames, vitals.quality.state
         self._vitals[vitals.heart_rate_bpm is not None] += 1
 
     def latency(self, seconds: float) -> None:
-        """From the last packet of a frame to what was made of it."""
+        """Records the time from the last packet of a frame to its result."""
         self._latencies[bisect_left(LATENCY_BUCKETS_S, seconds)] += 1
         self._latency_sum_s += seconds
 
     def fault(self) -> str | None:
-        """Why this is no healthy runtime, in words; None when it is one."""
+        """Returns why the runtime is unhealthy, or None if it is healthy."""
         now_s = self._clock_s()
-        if self._whole_s is None:
+        if self._last_frame_s is None:
             return f"no radar frame in the {now_s - self._start_s:.0f} s since the start"
-        silence_s = now_s - self._whole_s
-        return f"no radar frame for {silence_s:.0f} s" if silence_s > STALE_S else None
+        elapsed_s = now_s - self._last_frame_s
+        return f"no radar frame for {elapsed_s:.0f} s" if elapsed_s > STALE_S else None
 
     def text(self) -> str:
-        """All metrics, in Prometheus' text format."""
+        """Returns all metrics in Prometheus' text format."""
         return "".join(f"{line}\n" for line in self._lines())
 
     def _lines(self) -> Iterator[str]:

@@ -10,16 +10,16 @@ import time
 from edge.core.types import EcgBlock, Quality, Vitals, Waveform
 from edge.web.access import Access
 from edge.web.feed import Feed
-from edge.web.messages import Hello, Message, event, of_ecg, of_vitals, of_waveform, of_window
+from edge.web.messages import Hello, Message, ecg_message, event, spectrogram_message, vitals_message, waveform_message
 from edge.web.metrics import Gauges, Metrics
 from edge.web.server import WebServer
 
-ECG_PAUSE_S = 5.0
-"""After so long without a stretch of ECG, which come every second, the heart waveform takes its place."""
+ECG_TIMEOUT_S = 5.0
+"""After this time without an ECG block (normally one per second), the heart waveform is shown instead."""
 
 
 def page_url(host: str, port: int) -> str:
-    """The page's address, without its token; where it is served at all addresses, by this machine's name."""
+    """Returns the page's URL without the token; uses this machine's name if the page is served on all addresses."""
     try:
         if ipaddress.ip_address(host).is_unspecified:
             name = socket.gethostname()
@@ -30,10 +30,13 @@ def page_url(host: str, port: int) -> str:
 
 
 class LivePage:
-    """Tells every open browser what the pipeline says, and never keeps it waiting.
+    """Sends the pipeline's results to every open browser; never blocks the pipeline.
 
-    `port` 0 takes a free one; `gauges` is what others count, for /metrics. Raises AccessError where others could see
-    the page without a token, OSError when the port cannot be had.
+    `port` 0 selects a free port; `gauges` returns further metrics for /metrics.
+
+    Raises:
+        AccessError: The page would be visible to other machines without a token.
+        OSError: The port is not available.
     """
 
     def __init__(self, host: str, port: int, token: str | None, hello: Hello, gauges: Gauges = dict) -> None:
@@ -44,34 +47,34 @@ class LivePage:
         self.port = self._server.port
 
     def waveform(self, wave: Waveform) -> None:
-        """Shows the heart waveform where there is no ECG, or none yet."""
+        """Shows the heart waveform while there is no ECG."""
         now_ns = time.time_ns()
         self._metrics.latency(max(0, now_ns - wave.t_ns) / 1e9)
-        if not self._ecg_runs():
-            self._tell(of_waveform(wave, now_ns))
+        if not self._is_ecg_recent():
+            self._send(waveform_message(wave, now_ns))
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """Shows a stretch of the ECG, from the first with a beat on, and the second of the SST that came with it."""
-        if not ecg.estimate.known.any() and not self._ecg_runs():
+        """Shows an ECG block, and one second of its SST; skips the blocks before the first known sample."""
+        if not ecg.estimate.known.any() and not self._is_ecg_recent():
             return
         self._ecg_s = time.monotonic()
-        self._tell(of_ecg(ecg, time.time_ns()))
+        self._send(ecg_message(ecg, time.time_ns()))
         if ecg.window:
-            self._tell(of_window(ecg, ecg.window))
+            self._send(spectrogram_message(ecg, ecg.window))
 
     def vitals(self, vitals: Vitals) -> None:
-        """Shows one second's vitals."""
+        """Shows the vitals of one second."""
         self._metrics.vitals(vitals)
-        self._tell(of_vitals(vitals, time.time_ns()))
+        self._send(vitals_message(vitals, time.time_ns()))
 
     def close(self) -> None:
-        """Lets every browser go."""
+        """Closes all connections."""
         self._server.close()
 
-    def _ecg_runs(self) -> bool:
-        return time.monotonic() - self._ecg_s < ECG_PAUSE_S
+    def _is_ecg_recent(self) -> bool:
+        return time.monotonic() - self._ecg_s < ECG_TIMEOUT_S
 
-    def _tell(self, message: Message) -> None:
+    def _send(self, message: Message) -> None:
         self._feed.send(event(message))
 
     def _gauges(self) -> dict[str, float]:

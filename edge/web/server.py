@@ -1,4 +1,4 @@
-"""HTTP for the page, its events, /healthz and /metrics: a thread a connection, and none of them the runtime's."""
+"""HTTP server of the page, its events, /healthz and /metrics, with one thread per connection."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from edge.web.metrics import Metrics
 
 MAX_CONNECTIONS = 32
 SEND_TIMEOUT_S = 10.0
-"""A browser that takes nothing for so long is let go; it connects again when it wakes."""
+"""A browser that receives nothing for this time is disconnected; it reconnects by itself."""
 REQUEST_TIMEOUT_S, MAX_REQUEST_BYTES = 10.0, 1 << 15
-"""So long and so much a request may be, all in all: more is somebody who wants the connection, not the page."""
-SEND_BUFFER_BYTES = 1 << 15  # what waits here is no longer live when it arrives
+"""Limits of a whole request, against clients that only occupy a connection."""
+SEND_BUFFER_BYTES = 1 << 15  # kept small: buffered data arrive late
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",  # an address may hold the token
+    "Referrer-Policy": "no-referrer",  # the URL may contain the token
     "Cache-Control": "no-store",
 }
 
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class WebServer(ThreadingHTTPServer):
-    """Serves until closed. Raises OSError when the port cannot be had."""
+    """Serves until closed. Raises OSError if the port is not available."""
 
     daemon_threads = True
     block_on_close = False
@@ -59,48 +59,52 @@ class WebServer(ThreadingHTTPServer):
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The TCP port in use."""
         return int(self.server_address[1])
 
     def close(self) -> None:
-        """Ends every stream, then stops listening."""
+        """Ends every stream, then stops the server."""
         self.feed.close()
         self.shutdown()
         self.server_close()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Refuses one connection too many."""
+        """Refuses connections above MAX_CONNECTIONS."""
         return self._free.acquire(blocking=False)
 
     def server_bind(self) -> None:
-        """Without asking who we are: a name server that does not answer would hold up the start."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # connections inherit it
+        """Binds without a reverse DNS lookup, which could delay the start."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # inherited by connections
         TCPServer.server_bind(self)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """One connection, start to end."""
+        """Handles one connection, then frees its slot."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away or stalled is no error."""
+        """Logs an exception; a browser that disconnected or stalled is not an error."""
         level = logging.DEBUG if isinstance(sys.exc_info()[1], OSError) else logging.ERROR
         log.log(level, "a request failed", exc_info=True)
 
 
 class _Request(io.RawIOBase):
-    """What a client sends, as long as it keeps to its time and its size. Raises TimeoutError, ConnectionError."""
+    """The bytes of a request, within its time and size limits. Raises TimeoutError, ConnectionError."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._connection, self._end_s, self._left = connection, time.monotonic() + REQUEST_TIMEOUT_S, MAX_REQUEST_BYTES
+        self._connection, self._deadline_s, self._left = (
+            connection,
+            time.monotonic() + REQUEST_TIMEOUT_S,
+            MAX_REQUEST_BYTES,
+        )
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        left_s = self._end_s - time.monotonic()
+        left_s = self._deadline_s - time.monotonic()
         if left_s <= 0 or self._left <= 0:
             raise TimeoutError
         self._connection.settimeout(left_s)
@@ -110,30 +114,30 @@ class _Request(io.RawIOBase):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request."""
+    """Handles one request."""
 
     server: WebServer
     server_version, sys_version = "radarecg", ""
     disable_nagle_algorithm = True
 
     def setup(self) -> None:
-        """The request is read within limits of its own."""
+        """Limits the time and the size of the request."""
         super().setup()
         self.rfile = io.BufferedReader(_Request(self.connection))
 
     def do_GET(self) -> None:
-        """Pages and figures; nothing here can be changed."""
+        """Serves files, events and metrics; all are read-only."""
         self.connection.settimeout(SEND_TIMEOUT_S)
         try:
             address = urlsplit(self.path)
         except ValueError:
-            self._answer(HTTPStatus.BAD_REQUEST, b"This is no address.\n")
+            self._answer(HTTPStatus.BAD_REQUEST, b"Invalid address.\n")
             return
-        if address.path == "/healthz":  # says nothing of a person, and whoever asks it has no token
+        if address.path == "/healthz":  # no token: it contains no personal data
             self._healthz()
         elif cookie := self.server.access.cookie(address.query):
             self._answer(HTTPStatus.SEE_OTHER, b"", headers={"Set-Cookie": cookie, "Location": "/"})
-        elif not self.server.access.admits(cast("dict[str, str]", self.headers)):
+        elif not self.server.access.is_authorised(cast("dict[str, str]", self.headers)):
             self._answer(
                 HTTPStatus.UNAUTHORIZED,
                 b"This page needs its token: add ?token=... to the address.\n",
@@ -147,14 +151,14 @@ class Handler(BaseHTTPRequestHandler):
         elif file := self.server.files.get(address.path):
             self._answer(HTTPStatus.OK, *file)
         else:
-            self._answer(HTTPStatus.NOT_FOUND, b"There is no such page.\n")
+            self._answer(HTTPStatus.NOT_FOUND, b"Page not found.\n")
 
     def do_HEAD(self) -> None:
-        """As GET, but only the headers are sent."""
+        """Sends the headers of the GET response only."""
         self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are not logged: an address may hold the token."""
+        """Does not log requests: the URL may contain the token."""
 
     def _healthz(self) -> None:
         fault = self.server.metrics.fault()
@@ -164,7 +168,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, f"stale: {fault}\n".encode())
 
     def _events(self) -> None:
-        # nginx, as a proxy, would keep the events back to send them in larger pieces.
+        # Otherwise nginx, as a proxy, would buffer the events.
         self._head(HTTPStatus.OK, "text/event-stream", {"X-Accel-Buffering": "no"})
         if self.command == "HEAD":
             return
@@ -192,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _static_files() -> dict[str, tuple[bytes, str]]:
-    """Content and type of every file of the page, by its path; read once, so no path can lead elsewhere."""
+    """Returns content and type of every static file by URL path; reading them once prevents path traversal."""
     files = {}
     for file in resources.files("edge.web").joinpath("static").iterdir():
         kind = _TYPES.get(file.name[file.name.rfind(".") :], "text/plain")

@@ -1,4 +1,4 @@
-// The page: shows what /events sends, and says when nothing comes.
+// The page: shows the messages of /events, and reports a lost connection.
 
 import { Picture } from "./picture.js";
 import { openStream } from "./stream.js";
@@ -6,35 +6,35 @@ import { Pen, Timeline } from "./sweep.js";
 import { Trace } from "./trace.js";
 import { explain } from "./words.js";
 
-const SILENT_MS = 3000; // vitals come every second
-const SPEAK_MS = 15000; // a screen reader is not to talk all the time
+const LIVE_TIMEOUT_MS = 3000; // vitals come every second
+const MIN_ANNOUNCEMENT_INTERVAL_MS = 15000; // limits the announcements of screen readers
 const FRAME_MS = 33;
 
-const at = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 const number = (value, digits) => (value === null ? "--" : value.toFixed(digits));
 
-const trace = new Trace(at("trace"));
-const picture = new Picture(at("picture"));
+const trace = new Trace(byId("trace"));
+const picture = new Picture(byId("picture"));
 let timeline = new Timeline();
 let pen = new Pen();
 let hasEcg = false;
-let shown = null; // of the traces: "ecg" or "waveform"
+let shownTrace = null; // "ecg" or "waveform"
 let received_ms = performance.now();
-let spoken = { text: "", look: "", at_ms: -SPEAK_MS };
+let announced = { text: "", look: "", at_ms: -MIN_ANNOUNCEMENT_INTERVAL_MS };
 
 const handlers = {
   hello({ device, has_ecg }) {
     hasEcg = has_ecg;
-    at("device").textContent = device;
-    at("sst").hidden = at("ecg-delay").hidden = !has_ecg;
+    byId("device").textContent = device;
+    byId("sst").hidden = byId("ecg-delay").hidden = !has_ecg;
   },
 
   trace(message) {
-    if (message.of !== shown) begin(message.of);
+    if (message.of !== shownTrace) begin(message.of);
     timeline.follow(message);
-    pen.heard(timeline.at(message.sample0), performance.now());
+    pen.record(timeline.at(message.sample0), performance.now());
     trace.put(message, timeline);
-    at("delay").textContent = number(shown === "ecg" ? message.delay_ms / 1000 : null, 1);
+    byId("delay").textContent = number(shownTrace === "ecg" ? message.delay_ms / 1000 : null, 1);
   },
 
   spectrogram(message) {
@@ -43,60 +43,60 @@ const handlers = {
 
   vitals(v) {
     const { look, title, reason, note } = explain(v);
-    at("interval").textContent = v.ci95_bpm ? `${number(v.ci95_bpm[0], 0)} to ${number(v.ci95_bpm[1], 0)}` : "";
+    byId("interval").textContent = v.ci95_bpm ? `${number(v.ci95_bpm[0], 0)} to ${number(v.ci95_bpm[1], 0)}` : "";
     show(v.heart_rate_bpm, look, title, reason);
-    at("note").textContent = note;
-    at("breathing").textContent = number(v.breathing_rate_bpm, 0);
-    at("distance").textContent = number(v.chest_range_m, 2);
-    const silent = v.flags.includes("stale"); // then there is no signal that has a quality
-    at("quality").textContent = number(silent ? null : v.sqi, 2);
-    at("processing").textContent = silent ? "--" : v.delay_ms;
-    at("loss").textContent = v.lost.toLocaleString("en");
-    at("of-frames").textContent = `of ${(v.frames + v.lost).toLocaleString("en")}`;
+    byId("note").textContent = note;
+    byId("breathing").textContent = number(v.breathing_rate_bpm, 0);
+    byId("distance").textContent = number(v.chest_range_m, 2);
+    const stale = v.flags.includes("stale"); // without frames there is no signal quality
+    byId("quality").textContent = number(stale ? null : v.sqi, 2);
+    byId("processing").textContent = stale ? "--" : v.delay_ms;
+    byId("loss").textContent = v.lost.toLocaleString("en");
+    byId("of-frames").textContent = `of ${(v.frames + v.lost).toLocaleString("en")}`;
   },
 };
 
-// Another trace: it has its own clock, delay and numbers.
+// Switches to the other trace, which has its own delay and sample numbers.
 function begin(of) {
-  shown = of;
+  shownTrace = of;
   timeline = new Timeline();
   pen = new Pen();
   picture.clear();
   const waveform = hasEcg ? "Heart waveform; the ECG follows" : "Heart waveform";
-  at("trace-name").textContent = of === "ecg" ? "Reconstructed ECG" : waveform;
+  byId("trace-name").textContent = of === "ecg" ? "Reconstructed ECG" : waveform;
 }
 
 function show(rate_bpm, look, title, reason) {
   const rate = number(rate_bpm, 0);
-  at("rate").textContent = rate;
-  at("now").dataset.look = look;
-  at("shape").setAttribute("href", `#${look}`);
-  at("verdict").textContent = title;
-  at("reason").textContent = reason;
+  byId("rate").textContent = rate;
+  byId("now").dataset.look = look;
+  byId("shape").setAttribute("href", `#${look}`);
+  byId("verdict").textContent = title;
+  byId("reason").textContent = reason;
   document.title = `${rate} · ${title} · radarecg`;
-  speak(rate_bpm === null ? `No heart rate. ${title}. ${reason}` : `Heart rate ${rate} per minute. ${title}.`, look);
+  announce(rate_bpm === null ? `No heart rate. ${title}. ${reason}` : `Heart rate ${rate} per minute. ${title}.`, look);
 }
 
-function speak(text, look) {
+function announce(text, look) {
   const now_ms = performance.now();
-  if (text === spoken.text || (look === spoken.look && now_ms - spoken.at_ms < SPEAK_MS)) return;
-  at("spoken").textContent = text;
-  spoken = { text, look, at_ms: now_ms };
+  if (text === announced.text || (look === announced.look && now_ms - announced.at_ms < MIN_ANNOUNCEMENT_INTERVAL_MS)) return;
+  byId("spoken").textContent = text;
+  announced = { text, look, at_ms: now_ms };
 }
 
 function setLink(link) {
   if (document.body.dataset.link === link) return;
   document.body.dataset.link = link;
-  at("link").textContent = { live: "Live", lost: "Not live" }[link];
-  at("lost").hidden = link === "live";
+  byId("link").textContent = { live: "Live", lost: "Not live" }[link];
+  byId("lost").hidden = link === "live";
   if (link === "live") return;
-  at("lost").textContent = `Connection lost. Nothing below is live; trying again.${shared ? "" : CROWDED}`;
+  byId("lost").textContent = `Connection lost. Nothing below is live; reconnecting.${shared ? "" : TOO_MANY_PAGES}`;
   show(null, "unusable", "Not connected", "No data from the device.");
-  for (const id of ["breathing", "distance", "quality", "processing", "delay"]) at(id).textContent = "--";
+  for (const id of ["breathing", "distance", "quality", "processing", "delay"]) byId(id).textContent = "--";
 }
 
-const CROWDED = " This browser keeps no more than six of these pages open.";
-let shared = true; // the stream, with this browser's other tabs
+const TOO_MANY_PAGES = " This browser keeps no more than six of these pages open.";
+let shared = true; // whether this browser's tabs share one stream
 
 function receive(text) {
   const message = JSON.parse(text);
@@ -105,16 +105,16 @@ function receive(text) {
   handlers[message.event](message);
 }
 
-const lose = () => setLink("lost");
+const onLost = () => setLink("lost");
 
 function connect() {
   try {
     const worker = new SharedWorker("worker.js", { type: "module" });
     worker.onerror = connectAlone;
-    worker.port.onmessage = ({ data }) => (data === null ? lose() : receive(data));
+    worker.port.onmessage = ({ data }) => (data === null ? onLost() : receive(data));
     const join = () => worker.port.postMessage("join");
     const leave = () => worker.port.postMessage("leave");
-    // A page that is put aside takes no messages; they would pile up.
+    // A page in the back/forward cache does not process messages; they would accumulate.
     addEventListener("pagehide", leave);
     addEventListener("pageshow", join);
     document.addEventListener("freeze", leave);
@@ -127,7 +127,7 @@ function connect() {
 
 function connectAlone() {
   shared = false;
-  openStream(receive, lose);
+  openStream(receive, onLost);
 }
 
 let drawn_ms = 0;
@@ -142,6 +142,6 @@ function draw(now_ms) {
   requestAnimationFrame(draw);
 }
 
-setInterval(() => performance.now() - received_ms > SILENT_MS && setLink("lost"), 500);
+setInterval(() => performance.now() - received_ms > LIVE_TIMEOUT_MS && setLink("lost"), 500);
 connect();
 requestAnimationFrame(draw);

@@ -1,4 +1,4 @@
-// The SST beneath the trace, over the same eight seconds: a column of the canvas a column of the transform.
+// The SST beneath the trace, over the same eight seconds: one canvas column per column of the transform.
 
 import { Sweep } from "./sweep.js";
 
@@ -26,7 +26,7 @@ export class Picture {
 
   clear() {
     this.#sweep = null;
-    this.#canvas.width = this.#canvas.width; // what is drawn goes
+    this.#canvas.width = this.#canvas.width; // clears the canvas
   }
 
   advance(t_ms) {
@@ -47,16 +47,16 @@ export class Picture {
   }
 }
 
-// 256 colours as the canvas has them in memory (ABGR), from the panel's to the trace's by the theme.
+// Returns 256 colours in the canvas's memory format (ABGR), from the theme's panel colour to its trace colour.
 function ramp() {
   const style = getComputedStyle(document.documentElement);
   const stops = ["--sst-0", "--sst-1", "--sst-2"].map((name) =>
     style.getPropertyValue(name).trim().match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16)),
   );
   return Array.from({ length: 256 }, (_, value) => {
-    const along = (Math.sqrt(value / 255) * (stops.length - 1)); // the root shows the faint beside the strong
-    const k = Math.min(Math.floor(along), stops.length - 2);
-    const [r, g, b] = stops[k].map((low, c) => Math.round(low + (along - k) * (stops[k + 1][c] - low)));
+    const position = (Math.sqrt(value / 255) * (stops.length - 1)); // the square root keeps weak cells visible beside strong ones
+    const k = Math.min(Math.floor(position), stops.length - 2);
+    const [r, g, b] = stops[k].map((low, c) => Math.round(low + (position - k) * (stops[k + 1][c] - low)));
     return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
   });
 }

@@ -1,16 +1,16 @@
-// Server-sent events, opened again whenever they end.
+// Server-sent events with automatic reconnection.
 
 const RETRY_MS = 3000;
 
-// Calls `receive` with each message's text and `lose` when the connection breaks; returns what closes it.
-export function openStream(receive, lose) {
+// Calls `receive` with each message's text and `onLost` when the connection breaks; returns a function that closes it.
+export function openStream(receive, onLost) {
   let events, retry;
   const open = () => {
     events = new EventSource("events");
     events.onmessage = ({ data }) => receive(data);
     events.onerror = () => {
-      lose();
-      if (events.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS); // else the browser itself tries again
+      onLost();
+      if (events.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS); // otherwise the browser retries
     };
   };
   open();

@@ -1,35 +1,35 @@
-// Times of a device to places on a screen that is drawn from left to right, over and over, as a monitor does.
+// Maps device times to screen positions of a sweep display: drawn from left to right repeatedly, as on a patient monitor.
 
 export const SPAN_S = 8;
-const ERASED_S = 0.3; // ahead of the pen
-const KEPT = 4; // spans
-const JITTER_MS = 300; // how much later than usual a message may come without being late
+const BLANK_S = 0.3; // blank gap ahead of the pen
+const RING_SPANS = 4; // length of the ring buffer in spans
+const JITTER_MS = 300; // a message may arrive this much later than the fastest recent one
 const RECENT_MS = 3000;
-const STEP_MS = 5000; // more is not the network but a clock that was set, or a page that slept
+const STEP_MS = 5000; // a larger change means that a clock was set or the page was suspended
 
-// The moment, on the device's clock, that is drawn now: as late as its data need to arrive.
+// The device time that is drawn now: delayed by the time that data need to arrive.
 export class Pen {
-  #heard = []; // {delay_ms, now_ms}, the latest at the end
+  #arrivals = []; // {delay_ms, now_ms}, latest last
 
-  // A message arrived whose first sample is of `t_ms`.
-  heard(t_ms, now_ms) {
+  // Records the arrival of a message whose first sample is of `t_ms`.
+  record(t_ms, now_ms) {
     const delay_ms = now_ms - t_ms;
-    const stepped = this.#heard.length && Math.abs(delay_ms - this.#delay_ms) > STEP_MS;
-    this.#heard = stepped ? [] : this.#heard.filter((one) => now_ms - one.now_ms < RECENT_MS);
-    this.#heard.push({ delay_ms, now_ms });
+    const stepped = this.#arrivals.length && Math.abs(delay_ms - this.#delay_ms) > STEP_MS;
+    this.#arrivals = stepped ? [] : this.#arrivals.filter((one) => now_ms - one.now_ms < RECENT_MS);
+    this.#arrivals.push({ delay_ms, now_ms });
   }
 
   at(now_ms) {
-    return this.#heard.length ? now_ms - this.#delay_ms - JITTER_MS : null;
+    return this.#arrivals.length ? now_ms - this.#delay_ms - JITTER_MS : null;
   }
 
   get #delay_ms() {
-    return Math.min(...this.#heard.map((one) => one.delay_ms));
+    return Math.min(...this.#arrivals.map((one) => one.delay_ms));
   }
 }
 
-// Times of numbered samples: by their number while they continue (a clock that runs differently tears nothing apart),
-// by the clock where they do not.
+// Times of numbered samples: computed from the number within contiguous blocks, so that clock drift makes no gaps, and
+// from the block's time stamp otherwise.
 export class Timeline {
   #zero_ms = null;
   #rate_hz = 1;
@@ -44,17 +44,18 @@ export class Timeline {
   }
 }
 
-// Values of a fixed rate. `shown` is what is on the screen: SPAN_S of it, null where there is nothing.
+// Values at a fixed rate. `shown` holds the values on the screen (SPAN_S long), null where there is none.
+// A `place` is the number of a value since time 0.
 export class Sweep {
-  #values; // ring of what came, ahead of the pen and behind it
-  #places; // whose value it is
-  #head = null; // the last place drawn
+  #values; // ring buffer of values, before and after the pen
+  #places; // place of each value
+  #head = null; // last place drawn
 
   constructor(rate_hz) {
     this.rate_hz = rate_hz;
     this.shown = new Array(SPAN_S * rate_hz).fill(null);
-    this.#values = new Array(KEPT * this.shown.length).fill(null);
-    this.#places = new Array(KEPT * this.shown.length).fill(-1);
+    this.#values = new Array(RING_SPANS * this.shown.length).fill(null);
+    this.#places = new Array(RING_SPANS * this.shown.length).fill(-1);
   }
 
   place(t_ms) {
@@ -64,7 +65,7 @@ export class Sweep {
   put(place, value) {
     this.#values[place % this.#values.length] = value;
     this.#places[place % this.#places.length] = place;
-    if (this.#isShown(place)) this.shown[place % this.shown.length] = value; // late, but not too late
+    if (this.#isShown(place)) this.shown[place % this.shown.length] = value; // late, but still on the screen
   }
 
   // Draws up to the pen; returns whether anything changed.
@@ -77,21 +78,21 @@ export class Sweep {
       const slot = place % this.#places.length;
       this.shown[place % n] = this.#places[slot] === place ? this.#values[slot] : null;
     }
-    for (let k = 1; k <= this.#erased; k++) this.shown[(to + k) % n] = null;
+    for (let k = 1; k <= this.#blankCount; k++) this.shown[(to + k) % n] = null;
     this.#head = to;
     return true;
   }
 
-  // How far along the screen, 0 to 1, a place is; null when it is not there now.
+  // Returns the horizontal position of a place, 0 to 1; null if it is not on the screen.
   along(place) {
     return this.#isShown(place) ? (place % this.shown.length) / this.shown.length : null;
   }
 
   #isShown(place) {
-    return this.#head !== null && place <= this.#head && place > this.#head - this.shown.length + this.#erased;
+    return this.#head !== null && place <= this.#head && place > this.#head - this.shown.length + this.#blankCount;
   }
 
-  get #erased() {
-    return Math.round(ERASED_S * this.rate_hz);
+  get #blankCount() {
+    return Math.round(BLANK_S * this.rate_hz);
   }
 }

@@ -1,10 +1,10 @@
-// The trace: ECG or heart waveform, with its beats, drawn by uPlot.
+// The trace: ECG or heart waveform with its beats, drawn by uPlot.
 
 import { SPAN_S, Sweep } from "./sweep.js";
 
 const ECG_RANGE = [-550, 1350]; // thousandths of the QRS complex's height
-const NARROWER = 0.99; // a picture
-const SURE = 0.5; // a beat less certain is drawn hollow
+const SHRINK_FACTOR = 0.99; // of the waveform's range, per drawn picture
+const MIN_CONFIDENCE = 0.5; // beats with less are drawn hollow
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -12,7 +12,7 @@ export class Trace {
   #box;
   #plot = null;
   #sweep = null;
-  #beats = []; // {place, sure}
+  #beats = []; // {place, confident}
   #of = null; // "ecg" or "waveform"
   #reach = [0, 0];
 
@@ -31,7 +31,7 @@ export class Trace {
     message.samples.forEach((value, k) => this.#sweep.put(first + k, value));
     const beats = message.r_peaks.map((number, k) => ({
       place: this.#sweep.place(timeline.at(number)),
-      sure: message.confidence[k] >= SURE,
+      confident: message.confidence[k] >= MIN_CONFIDENCE,
     }));
     this.#beats = [...this.#beats, ...beats].slice(-100);
   }
@@ -65,10 +65,10 @@ export class Trace {
     );
   }
 
-  // The ECG has a scale of its own; the waveform's follows it, wider at once and slowly narrower.
+  // The ECG has a fixed range; the waveform's range expands immediately and shrinks slowly.
   #range(low, high) {
     if (this.#of === "ecg") return ECG_RANGE;
-    const [below, above] = this.#reach.map((reach) => reach * NARROWER);
+    const [below, above] = this.#reach.map((reach) => reach * SHRINK_FACTOR);
     this.#reach = [Math.min(low ?? 0, below), Math.max(high ?? 0, above)];
     const margin = (this.#reach[1] - this.#reach[0]) * 0.08 || 1;
     return [this.#reach[0] - margin, this.#reach[1] + margin];
@@ -80,12 +80,12 @@ export class Trace {
     ctx.save();
     ctx.fillStyle = ctx.strokeStyle = css("--beat");
     ctx.lineWidth = 1.5 * devicePixelRatio;
-    for (const { place, sure } of this.#beats) {
+    for (const { place, confident } of this.#beats) {
       const along = this.#sweep.along(place);
       if (along === null) continue;
       ctx.beginPath();
       ctx.arc(bbox.left + along * bbox.width, bbox.top + 2 * radius, radius, 0, 2 * Math.PI);
-      if (sure) ctx.fill();
+      if (confident) ctx.fill();
       else ctx.stroke();
     }
     ctx.restore();

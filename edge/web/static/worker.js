@@ -1,10 +1,10 @@
-// One stream for all tabs of this page: a browser opens six connections to a host at most, and a stream keeps one.
+// One stream for all tabs of this page: a browser opens at most six connections to a host, and each stream needs one.
 
 import { openStream } from "./stream.js";
 
 const pages = new Set(); // their ports
 let close = null;
-let hello = null; // the first message of the connection, for tabs that are opened later
+let hello = null; // the first message of the connection, sent again to tabs that are opened later
 
 onconnect = ({ ports: [page] }) => {
   page.onmessage = ({ data }) => (data === "join" ? join(page) : leave(page));

@@ -1,4 +1,4 @@
-"""FHIR Observations: their shape by fhir.resources, and the bridge between a real broker, folders and a server."""
+"""FHIR Observations validated by fhir.resources, and the bridge with a real broker, folders and a server."""
 
 import http.server
 import json
@@ -65,7 +65,7 @@ ECG = p.EcgPayload(
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("payload", [VALID, MOVING, ECG])
-def test_observations_are_observations(payload, version):
+def test_observations_validate(payload, version):
     resource = observation(payload, version)
     MODELS[version].model_validate(resource)
     assert resource["identifier"][0]["value"] == f"radar-0001/5f0c6a9e/{payload.seq}"
@@ -106,12 +106,12 @@ def bridge(tmp_path, port: int, target: str, *options: str):
     config.write_text(f"[mqtt]\nport = {port}\n")
     command = [sys.executable, "-m", "edge", "fhir-bridge", target, "--config", str(config), *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        said: queue.SimpleQueue[str] = queue.SimpleQueue()
-        reader = threading.Thread(target=lambda: [said.put(line) for line in process.stderr])
+        log_lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        reader = threading.Thread(target=lambda: [log_lines.put(line) for line in process.stderr])
         reader.start()
         try:
-            assert "connected to the broker" in said.get(timeout=120)
-            yield said
+            assert "connected to the broker" in log_lines.get(timeout=120)
+            yield log_lines
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
         finally:
@@ -119,7 +119,7 @@ def bridge(tmp_path, port: int, target: str, *options: str):
             reader.join()
 
 
-def test_every_second_becomes_a_file_also_those_while_the_bridge_was_away(mosquitto_port, tmp_path, mmecg):
+def test_messages_during_a_stop_of_the_bridge_are_stored_later(mosquitto_port, tmp_path, mmecg):
     folder = tmp_path / "observations"
     moving = replace(GOOD, heart_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",)))
 
@@ -131,7 +131,7 @@ def test_every_second_becomes_a_file_also_those_while_the_bridge_was_away(mosqui
             publisher = connected(link.port, tmp_path, mmecg)
             publisher.vitals(GOOD)
             wait(lambda: len(found()) == 1)
-        link.bytes_per_s = 10.0  # nothing comes through, so the next comes as backfill, which the broker keeps
+        link.bytes_per_s = 10.0  # the link stalls, so the next message arrives as backfill, which the broker keeps
         publisher.vitals(moving)
         link.cut()
         link.bytes_per_s = float("inf")
@@ -145,8 +145,8 @@ def test_every_second_becomes_a_file_also_those_while_the_bridge_was_away(mosqui
         MODELS["R5"].model_validate(resource)
 
 
-def test_a_message_that_is_none_of_ours_is_said_and_passed_over(mosquitto_port, tmp_path, mmecg):
-    with bridge(tmp_path, mosquitto_port, str(tmp_path / "out")) as said:
+def test_an_invalid_message_is_logged_and_skipped(mosquitto_port, tmp_path, mmecg):
+    with bridge(tmp_path, mosquitto_port, str(tmp_path / "out")) as log_lines:
         stranger = paho.Client(paho.CallbackAPIVersion.VERSION2)
         stranger.connect("127.0.0.1", mosquitto_port)
         stranger.loop_start()
@@ -158,19 +158,19 @@ def test_a_message_that_is_none_of_ours_is_said_and_passed_over(mosquitto_port, 
         bad = (b"\x00", b"{}", evil, b'{"schema":"radarecg.vitals/1","device":"\xff"}', bad_boot, late, endless)
         for payload in bad:
             stranger.publish(f"radarecg/v1/{own}/vitals", payload, qos=1)
-        stranger.publish("radarecg/v1/radar-0002/vitals", p.encode(VALID), qos=1)  # it speaks for another
+        stranger.publish("radarecg/v1/radar-0002/vitals", p.encode(VALID), qos=1)  # from another device
         stranger.publish(f"radarecg/v1/{own}/vitals", p.encode(VALID), qos=1).wait_for_publish()
         wait(lambda: list(tmp_path.glob("out/*/*.json")))
-        heard = [said.get(timeout=30) for _ in range(len(bad) + 1)]
-        assert all("no Observation of a message" in line for line in heard)
-        assert f"it says it is of {own}" in heard[-1]
+        lines = [log_lines.get(timeout=30) for _ in range(len(bad) + 1)]
+        assert all("to an Observation: " in line for line in lines)
+        assert f"its payload names another device, {own}" in lines[-1]
         stranger.disconnect()
         stranger.loop_stop()
     assert [path.name for path in tmp_path.rglob("*.json")] == ["5f0c6a9e-7.json"]
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Answers with the next of `answers`, then with 201; keeps what it was sent."""
+    """Answers with the next of `answers`, then with 201; records the requests."""
 
     def __init__(self, answers: list[int]) -> None:
         self.answers, self.sent = answers, []
@@ -189,26 +189,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_gets_them_again_until_it_has_them(mosquitto_port, tmp_path, mmecg):
+def test_observations_are_retried_until_stored(mosquitto_port, tmp_path, mmecg):
     with Server([503, 422]) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with bridge(tmp_path, mosquitto_port, f"http://127.0.0.1:{server.server_port}/Observation") as said:
+        with bridge(tmp_path, mosquitto_port, f"http://127.0.0.1:{server.server_port}/Observation") as log_lines:
             publisher = connected(mosquitto_port, tmp_path, mmecg)
             publisher.vitals(GOOD)
             publisher.vitals(GOOD)
             wait(lambda: len(server.sent) == 3)
-            assert "503" in said.get(timeout=30)
-            assert "422" in said.get(timeout=30)
+            assert "503" in log_lines.get(timeout=30)
+            assert "422" in log_lines.get(timeout=30)
             publisher.close()
         server.shutdown()
     (_, first, headers), (_, again, _), (created, second, _) = server.sent
-    assert first == again  # after 503; the 422 it got then is an answer
+    assert first == again  # retried after 503; 422 is final
     assert (created, second["identifier"] != first["identifier"]) == (201, True)
     assert headers["Content-Type"] == "application/fhir+json"
     assert headers["If-None-Exist"] == f"identifier=urn:radarecg:message|{first['identifier'][0]['value']}"
 
 
-def test_a_place_for_observations_that_is_none(tmp_path):
+def test_an_unusable_folder_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="nor a URL"):
         store_in(str(tmp_path / "file"))

@@ -1,4 +1,4 @@
-"""What a FHIR server's answer means, over real HTTP and TLS; how it lets the bridge in."""
+"""Interpretation of FHIR server responses over real HTTP and TLS; authentication of the bridge."""
 
 import email.utils
 import ssl
@@ -20,7 +20,7 @@ FHIR = {"Content-Type": "application/fhir+json"}
 
 
 def store_at(url: str, folder: Path, fhir: str = "", environ: dict[str, str] | None = None):
-    """What `fhir-bridge URL` stores with, given these lines under [fhir]."""
+    """Returns the store of `fhir-bridge URL` with these lines under [fhir]."""
     path = folder / "hub.toml"
     path.write_text(f"[mqtt]\n[fhir]\n{fhir}\n")
     return open_store(url, load_hub_config(path, environ or {}), path)
@@ -34,7 +34,7 @@ def failure(folder: Path, answer: int | Answer) -> Exception:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(tmp_path, status):
-    """A page that answers GET with 200 has stored nothing."""
+    """The GET of a followed redirect would be answered with 200, but nothing stored."""
     with running_server() as server:
         server.answers = [Answer(status, {"Location": server.url})]
         with pytest.raises(UnavailableError) as caught:
@@ -45,7 +45,7 @@ def test_a_redirect_is_not_followed(tmp_path, status):
 
 
 @pytest.mark.parametrize("status", [400, 409, 412, 422])
-def test_the_resource_is_at_fault(tmp_path, status):
+def test_an_invalid_resource_is_refused(tmp_path, status):
     error = failure(tmp_path, Answer(status, FHIR, b'{"resourceType": "OperationOutcome"}'))
     assert isinstance(error, RefusedError)
     assert error.status.startswith(str(status))
@@ -55,23 +55,23 @@ def test_the_resource_is_at_fault(tmp_path, status):
 @pytest.mark.parametrize(
     "status", [300, 304, 401, 402, 403, 404, 405, 406, 407, 408, 410, 411, 413, 414, 415, 418, 421, 425, 428, 429, 431]
 )
-def test_anything_else_is_for_a_later_try(tmp_path, status):
+def test_other_client_errors_are_retried(tmp_path, status):
     assert isinstance(failure(tmp_path, status), UnavailableError)
 
 
 @pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 507, 511])
-def test_a_fault_of_the_server_is_for_a_later_try(tmp_path, status):
+def test_server_errors_are_retried(tmp_path, status):
     assert str(status) in str(failure(tmp_path, status))
 
 
 @pytest.mark.parametrize("answer", [202, 204, 206, 200])
-def test_an_answer_that_does_not_say_created_is_for_a_later_try(tmp_path, answer):
+def test_an_unconfirmed_creation_is_retried(tmp_path, answer):
     assert isinstance(failure(tmp_path, answer), UnavailableError)
 
 
 @pytest.mark.parametrize("status", [200, 201])
 @pytest.mark.parametrize("body", [b"<html>Welcome</html>", b'{"ok": true}'])
-def test_what_is_no_fhir_server_stores_nothing(tmp_path, status, body):
+def test_a_response_of_another_kind_of_server_is_a_failure(tmp_path, status, body):
     assert "not as a FHIR server does" in str(failure(tmp_path, Answer(status, {}, body)))
 
 
@@ -85,7 +85,7 @@ def test_what_is_no_fhir_server_stores_nothing(tmp_path, status, body):
         Answer(200, {"Location": "Observation/1"}),
     ],
 )
-def test_what_counts_as_stored(tmp_path, answer):
+def test_responses_that_confirm_creation(tmp_path, answer):
     with running_server(answer) as server:
         store_at(server.url, tmp_path)(RESOURCE)
         assert server.stored == [RESOURCE]
@@ -94,24 +94,24 @@ def test_what_counts_as_stored(tmp_path, answer):
 @pytest.mark.parametrize(
     ("text", "seconds"), [("7", 7), ("soon", 0), ("-1", 0), ("", 0), ("99999999", MAX_RETRY_AFTER_S), ("1.5", 0)]
 )
-def test_the_server_says_when_to_try_again(tmp_path, text, seconds):
+def test_retry_after_in_seconds(tmp_path, text, seconds):
     assert failure(tmp_path, Answer(429, {"Retry-After": text})).retry_after_s == seconds
 
 
-def test_the_server_says_it_as_a_date(tmp_path):
+def test_retry_after_as_a_date(tmp_path):
     later = email.utils.formatdate(time.time() + 600, usegmt=True)
     assert 0 < failure(tmp_path, Answer(503, {"Retry-After": later})).retry_after_s <= 600
     assert failure(tmp_path, Answer(503, {"Retry-After": email.utils.formatdate(0, usegmt=True)})).retry_after_s == 0
 
 
-def test_nobody_there_and_nobody_who_speaks_http(tmp_path):
+def test_no_server_and_no_http(tmp_path):
     with pytest.raises(UnavailableError, match="cannot reach"):
         store_at(f"http://127.0.0.1:{free_port()}/Observation", tmp_path)(RESOURCE)
     with running_server(tls=ssl_server(tmp_path)) as server, pytest.raises(UnavailableError):
         store_at(server.url.replace("https", "http"), tmp_path)(RESOURCE)
 
 
-def test_a_token_from_a_file_is_read_anew_for_each_request(tmp_path):
+def test_a_token_file_is_read_for_each_request(tmp_path):
     token = tmp_path / "token"
     token.write_text("first\n")
     with running_server() as server:
@@ -167,11 +167,11 @@ def test_an_own_authority_and_a_client_certificate(tmp_path):
         ("http://", "", "not a URL"),
         ("http://x:port/Observation", "", "not a URL"),
         ("http://x y/Observation", "", "not a URL"),
-        ("https://me:secret@x/Observation", "", "no user name or password in the URL"),
+        ("https://me:secret@x/Observation", "", "must not contain a user name or password"),
         ("ftp://x/Observation", "", "begins with http"),
     ],
 )
-def test_settings_that_cannot_work_are_an_error(tmp_path, url, fhir, message):
+def test_invalid_settings_are_an_error(tmp_path, url, fhir, message):
     with pytest.raises(InputError, match=message) as caught:
         store_at(url, tmp_path, fhir)
     assert "secret" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The bridge: what it keeps, retries, reports once and gives up; two of them share the work of one broker."""
+"""Retries, refusals and log messages of the bridge; two bridges that share the work."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ import msgspec
 import paho.mqtt.client as paho
 import pytest
 
-from edge.fhir.bridge import AT_ONCE, BACKFILL, LIVE, MAX_TRIES, Forwarder, run_bridge, store_in
+from edge.fhir.bridge import BACKFILL, BATCH_SIZE, LIVE, MAX_TRIES, Forwarder, run_bridge, store_in
 from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.server import FhirServer, RefusedError, UnavailableError
 from edge.mqtt import payloads as p
@@ -30,7 +30,7 @@ def message(seq: int) -> bytes:
 
 
 class Bench:
-    """A forwarder with messages 1..count in its spool, and a store that fails as told."""
+    """A forwarder with messages 1..count in its spool, and a store that fails for the messages in `failing`."""
 
     def __init__(self, folder, count: int = 3) -> None:
         self.spool = Spool(folder / "spool.db", 1 << 24)
@@ -62,7 +62,7 @@ def bench(tmp_path):
     bench.spool.close()
 
 
-def test_what_cannot_be_stored_is_kept_in_order_and_reported_once(bench, caplog):
+def test_failed_observations_are_kept_in_order_and_reported_once(bench, caplog):
     bench.failing[1] = UnavailableError("answers 401: give a token that is valid", 401)
     waits = [bench.forward() for _ in range(9)]
     assert bench.tried == [1] * 9
@@ -90,12 +90,12 @@ def test_after_a_minute_without_a_fault_it_is_reported_again(bench, caplog, monk
     assert caplog.text.count("answers 503") == 2
 
 
-def test_the_server_is_not_asked_before_it_wants_to_be(bench):
+def test_retry_after_is_respected(bench):
     bench.failing[1] = UnavailableError("answers 429", 429, retry_after_s=120)
     assert bench.forward() == 120
 
 
-def test_what_the_server_refuses_is_kept_in_a_folder_counted_and_logged_once_a_kind(bench, caplog):
+def test_refused_observations_are_saved_counted_and_logged_once_per_status(bench, caplog):
     for seq, status in enumerate(("422 Unprocessable Entity", "422 Unprocessable Entity", "400 Bad Request"), 1):
         bench.failing[seq] = RefusedError(status, '{"resourceType": "OperationOutcome"}')
     assert bench.forward() == 0
@@ -109,7 +109,7 @@ def test_what_the_server_refuses_is_kept_in_a_folder_counted_and_logged_once_a_k
     assert bench.letters.folder.stat().st_mode & 0o077 == 0
 
 
-def test_the_folder_of_refused_ones_does_not_grow_for_ever(tmp_path, monkeypatch):
+def test_the_number_of_dead_letters_is_limited(tmp_path, monkeypatch):
     monkeypatch.setattr("edge.fhir.dead_letters.MAX_FILES", 3)
     for _ in range(2):  # a restart between them
         letters = DeadLetters(tmp_path / "dead")
@@ -118,7 +118,7 @@ def test_the_folder_of_refused_ones_does_not_grow_for_ever(tmp_path, monkeypatch
     assert len(list(letters.folder.iterdir())) == 3
 
 
-def test_a_message_that_the_server_cannot_handle_does_not_hold_up_the_others_for_ever(bench):
+def test_a_failing_message_does_not_block_the_others_for_ever(bench):
     bench.failing[1] = UnavailableError("answers 500", 500)
     for _ in range(MAX_TRIES):
         bench.forward()
@@ -126,7 +126,7 @@ def test_a_message_that_the_server_cannot_handle_does_not_hold_up_the_others_for
     bench.forward()
     assert bench.tried[MAX_TRIES:] == [2, 3]
     bench.forward()
-    assert bench.tried[-1] == 1  # again, and once only: others wait no longer for it
+    assert bench.tried[-1] == 1  # retried once, without delaying the others
     bench.spool.append(TOPIC, message(4))
     bench.forward()
     assert bench.tried[-1] == 4
@@ -135,15 +135,15 @@ def test_a_message_that_the_server_cannot_handle_does_not_hold_up_the_others_for
     assert bench.waiting == 0
 
 
-def test_a_stop_is_not_held_up_by_what_waits(tmp_path):
-    bench, stopping = Bench(tmp_path, AT_ONCE), threading.Event()
+def test_a_stop_is_not_delayed_by_waiting_messages(tmp_path):
+    bench, stopping = Bench(tmp_path, BATCH_SIZE), threading.Event()
     bench.forwarder = Forwarder(bench.spool, lambda resource: stopping.set(), bench.letters, "R4B")
     bench.forwarder.forward(stopping)
-    assert bench.waiting == AT_ONCE - 1
+    assert bench.waiting == BATCH_SIZE - 1
     bench.spool.close()
 
 
-def test_a_disk_that_is_full_is_for_a_later_try(bench, caplog):
+def test_a_full_disk_is_retried(bench, caplog):
     bench.failing[1] = OSError("No space left on device")
     bench.forward()
     bench.forward()
@@ -153,7 +153,7 @@ def test_a_disk_that_is_full_is_for_a_later_try(bench, caplog):
 
 @contextmanager
 def bridge(folder, port: int, store):
-    """One that runs here; yields once it is connected."""
+    """Runs a bridge in a thread; yields its spool once it is connected."""
     folder.mkdir(exist_ok=True)
     stopping, connected = threading.Event(), threading.Event()
     spool, letters = Spool(folder / "spool.db", 1 << 24), DeadLetters(folder / "dead")
@@ -200,7 +200,7 @@ def test_two_bridges_share_the_work(mosquitto_port, tmp_path):
     assert counts == [20, 20]
 
 
-def test_a_broker_that_shares_no_subscription_gives_all_to_both_and_that_does_no_harm(tmp_path):
+def test_without_shared_subscriptions_both_bridges_store_the_same(tmp_path):
     with running_broker("amqtt", tmp_path) as port:
         store = store_in(str(tmp_path / "out"))
         with bridge(tmp_path / "a", port, store) as first, bridge(tmp_path / "b", port, store) as second:
@@ -225,7 +225,7 @@ def subscriber(broker: ScriptedBroker, name: str = "x") -> Subscriber:
     return Subscriber(Broker(port=broker.port), name, "g", LIVE, "", lambda *_: None)
 
 
-def test_a_session_lasts_as_long_as_its_messages(tmp_path):
+def test_a_session_expires_with_its_messages(tmp_path):
     with ScriptedBroker() as broker:
         waiting = subscriber(broker)
         wait(lambda: waiting.is_subscribed)
@@ -237,7 +237,7 @@ def test_a_session_lasts_as_long_as_its_messages(tmp_path):
 
 
 @pytest.mark.parametrize(("connack", "subacks"), [((0, b"\x2a\x00"), (1,)), ((0, b""), (0x9E, 1))])
-def test_a_broker_that_cannot_share_is_asked_for_the_topics_alone(connack, subacks):
+def test_without_shared_subscriptions_plain_ones_are_used(connack, subacks):
     with ScriptedBroker(connack, subacks=subacks) as broker:
         alone = subscriber(broker)
         wait(lambda: alone.is_subscribed)
@@ -249,14 +249,14 @@ def test_a_broker_that_cannot_share_is_asked_for_the_topics_alone(connack, subac
 def test_a_subscription_that_is_refused_is_reported(caplog):
     with ScriptedBroker(subacks=(0x87,)) as broker:
         refused = subscriber(broker)
-        wait(lambda: "refuses our subscription: Not authorized" in caplog.text)
+        wait(lambda: "refuses the subscription: Not authorized" in caplog.text)
         assert "give this user the right" in refused.fault
         assert broker.subscribed == [["$share/g/radarecg/v1/+/vitals", "$share/g/radarecg/v1/+/ecg"]]
         assert not refused.is_subscribed
         refused.close()
 
 
-def test_a_bridge_keeps_its_client_id_and_another_has_another(tmp_path):
+def test_client_ids_are_stable_and_unique(tmp_path):
     identities = []
     for name in ("a", "b", "a"):
         spool = Spool(tmp_path / name, 1 << 20)
@@ -265,12 +265,12 @@ def test_a_bridge_keeps_its_client_id_and_another_has_another(tmp_path):
     assert identities[0] == identities[2] != identities[1]
 
 
-def test_run_and_bridge_in_one_folder_have_a_spool_each(tmp_path):
+def test_run_and_bridge_use_separate_spools(tmp_path):
     (tmp_path / "hub.toml").write_text("[mqtt]\n[spool]\nmax_mb = 5\n")
     hub = load_hub_config(tmp_path / "hub.toml", {})
     assert hub.spool.file != SpoolConfig().file
     assert hub.spool.max_mb == 5
     spool = Spool(tmp_path / hub.spool.file, 1 << 20)
-    with pytest.raises(SpoolError, match=r"fhir-spool.db: another process \(run or fhir-bridge\).*name another file"):
+    with pytest.raises(SpoolError, match=r"fhir-spool.db: another process \(run or fhir-bridge\).*set another file"):
         spool_of(hub, tmp_path / "hub.toml")
     spool.close()

@@ -1,4 +1,4 @@
-"""The client against real brokers: birth, will, retained or not, versions, refusals, a network that breaks."""
+"""The client with real brokers: birth, will, retained messages, protocol versions, refusals, network failures."""
 
 import json
 import queue
@@ -16,7 +16,7 @@ from tests.helpers.network import Link
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
 
 
-def test_a_life(mosquitto_port, mmecg, tmp_path, caplog):
+def test_messages_of_a_normal_run(mosquitto_port, mmecg, tmp_path, caplog):
     listener = Listener(mosquitto_port)
     publisher = connected(mosquitto_port, tmp_path, mmecg)
     assert json.loads(listener.wait_for("/status").payload)["state"] == "online"
@@ -53,11 +53,11 @@ def test_measurements_are_not_retained_status_info_and_health_are(mosquitto_port
     late.close()
 
 
-def test_a_broker_that_knows_only_mqtt_3_1_1_gets_the_vitals_too(tmp_path, mmecg, caplog):
+def test_a_broker_without_mqtt_5_receives_vitals(tmp_path, mmecg, caplog):
     with running_broker("amqtt", tmp_path) as port:
         listener = Listener(port)
         publisher = connected(port, tmp_path, mmecg)
-        assert "does not speak MQTT 5" in caplog.text
+        assert "does not support MQTT 5" in caplog.text
 
         def delivered() -> bool:
             publisher.vitals(GOOD)
@@ -70,7 +70,7 @@ def test_a_broker_that_knows_only_mqtt_3_1_1_gets_the_vitals_too(tmp_path, mmecg
         listener.close()
 
 
-def test_a_killed_device_is_said_to_be_offline(mosquitto_port, mmecg, tmp_path):
+def test_a_killed_device_is_reported_offline(mosquitto_port, mmecg, tmp_path):
     listener = Listener(mosquitto_port)
     code = (
         "import time\nfrom pathlib import Path\n"
@@ -87,7 +87,7 @@ def test_a_killed_device_is_said_to_be_offline(mosquitto_port, mmecg, tmp_path):
     listener.close()
 
 
-def test_a_short_break_of_the_network_is_not_offline(mosquitto_port, mmecg, tmp_path):
+def test_a_short_network_interruption_is_not_reported_offline(mosquitto_port, mmecg, tmp_path):
     listener = Listener(mosquitto_port)
     with Link(mosquitto_port) as link:
         publisher = connected(link.port, tmp_path, mmecg)
@@ -99,7 +99,7 @@ def test_a_short_break_of_the_network_is_not_offline(mosquitto_port, mmecg, tmp_
     listener.close()
 
 
-def test_no_broker_yet_then_one_then_none_then_one(tmp_path, mmecg):
+def test_reconnects_whenever_the_broker_is_available(tmp_path, mmecg):
     port = free_port()
     publisher = start_publisher(port, tmp_path, mmecg)
     with running_broker("mosquitto", tmp_path, port):
@@ -115,13 +115,13 @@ def test_no_broker_yet_then_one_then_none_then_one(tmp_path, mmecg):
     publisher.close()
 
 
-def test_a_broker_that_was_only_slow_is_spoken_to_in_mqtt_5_again(tmp_path, mmecg, caplog, monkeypatch):
+def test_mqtt_5_is_tried_again_after_a_slow_answer(tmp_path, mmecg, caplog, monkeypatch):
     monkeypatch.setattr("edge.mqtt.connection.CONNACK_S", 0.2)
     port = free_port()
     with broker_process("mosquitto", tmp_path, port) as broker, Link(port) as link:
         broker.send_signal(signal.SIGSTOP)
         publisher = start_publisher(link.port, tmp_path, mmecg)
-        wait(lambda: "refused us: no answer" in caplog.text)  # in 3.1.1 neither
+        wait(lambda: "refused the connection: no answer" in caplog.text)  # in 3.1.1 neither
         assert "falling back" in caplog.text
         monkeypatch.setattr("edge.mqtt.connection.CONNACK_S", 60.0)
         broker.send_signal(signal.SIGCONT)
@@ -133,9 +133,9 @@ def test_a_broker_that_was_only_slow_is_spoken_to_in_mqtt_5_again(tmp_path, mmec
         publisher.close()
 
 
-def test_a_refused_password_is_said_and_not_fatal(strict_mosquitto_port, mmecg, tmp_path, caplog):
+def test_a_refused_password_is_logged_and_not_fatal(strict_mosquitto_port, mmecg, tmp_path, caplog):
     broker = Broker(port=strict_mosquitto_port, username="x", password="y")
     publisher = start_publisher(broker, tmp_path, mmecg)
-    wait(lambda: "refused us" in caplog.text)
+    wait(lambda: "refused the connection" in caplog.text)
     assert not publisher.client.connected.is_set()
     publisher.close()

@@ -1,8 +1,8 @@
-"""Why a connection ends or is refused: in words, with what to do, and with a wait that fits."""
+"""Explanations of refused and ended connections, with what to do, and the wait before the next attempt."""
 
 import pytest
 
-from edge.mqtt.connection import FIRST_WAIT_S, HEALTHY_S, LONGEST_WAIT_S, Connection
+from edge.mqtt.connection import FIRST_WAIT_S, HEALTHY_S, MAX_WAIT_S, Connection
 from edge.mqtt.reasons import ADVICE, TAKEN_OVER
 from tests.helpers.brokers import ACCEPTED, Listener, ScriptedBroker
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
@@ -26,8 +26,8 @@ def other(tmp_path):
     return folder
 
 
-def test_two_runtimes_with_one_device_name_do_not_fight(mosquitto_port, tmp_path, other, mmecg, caplog, monkeypatch):
-    """This mosquitto ends the first connection without a reason, so it is called probable."""
+def test_two_runtimes_with_one_device_name_back_off(mosquitto_port, tmp_path, other, mmecg, caplog, monkeypatch):
+    """This mosquitto ends the first connection without a reason, so the takeover is reported as probable."""
     monkeypatch.setattr("edge.mqtt.connection.FIRST_WAIT_S", 0.05)
     listener = Listener(mosquitto_port)
     publishers = [connected(mosquitto_port, folder, mmecg) for folder in (tmp_path, other)]
@@ -52,7 +52,7 @@ def test_two_runtimes_with_one_device_name_do_not_fight(mosquitto_port, tmp_path
     listener.close()
 
 
-def test_a_takeover_is_named(tmp_path, mmecg, caplog):
+def test_a_takeover_is_reported(tmp_path, mmecg, caplog):
     with ScriptedBroker(end=disconnect(TAKEN_OVER)) as broker:
         publisher = start_publisher(broker.port, tmp_path, mmecg)
         wait(lambda: "Session taken over" in caplog.text)
@@ -64,7 +64,7 @@ def test_a_takeover_is_named(tmp_path, mmecg, caplog):
 
 
 class Waits:
-    """In place of an event: notes how long it would have been waited for, and ends after so many."""
+    """Replaces an event: records the wait times, and is set after `count` waits."""
 
     def __init__(self, count: int) -> None:
         self.count, self.seconds = count, []
@@ -77,20 +77,20 @@ class Waits:
 
 
 class Planned(Connection):
-    """Connections that last as long as planned, in place of a broker."""
+    """A connection without a broker whose durations and required waits are given by `plan`."""
 
     def __init__(self, *plan: tuple[float, float]) -> None:
-        super().__init__(None, "radarecg-x", 0, is_persistent=False, way_out="")
+        super().__init__(None, "radarecg-x", 0, is_persistent=False, takeover_advice="")
         self._plan = iter(plan)
         self._closing = Waits(len(plan))
         self._keep_connected()
         self.waits = self._closing.seconds
 
     def _run_connection(self) -> float:
-        self._lasted_s, least_s = next(self._plan)
-        return least_s
+        self._lasted_s, required_wait_s = next(self._plan)
+        return required_wait_s
 
-    def _prepare(self, client, terms) -> None:
+    def _prepare(self, client, options) -> None:
         raise AssertionError
 
     def _on_accepted(self, link) -> None:
@@ -100,19 +100,19 @@ class Planned(Connection):
 def test_only_a_minute_of_connection_resets_the_wait():
     at_once, healthy = (0.0, 0.0), (HEALTHY_S, 0.0)
     waits = Planned(*[at_once] * 8, healthy, at_once).waits
-    expected = [min(FIRST_WAIT_S * 2**k, LONGEST_WAIT_S) for k in range(8)] + [FIRST_WAIT_S, 2 * FIRST_WAIT_S]
+    expected = [min(FIRST_WAIT_S * 2**k, MAX_WAIT_S) for k in range(8)] + [FIRST_WAIT_S, 2 * FIRST_WAIT_S]
     assert all(0.5 * most <= wait <= most for wait, most in zip(waits, expected, strict=True))
 
 
-def test_a_reason_that_does_not_pass_soon_is_waited_for_longer():
-    least_s = ADVICE[TAKEN_OVER].min_wait_s
-    assert least_s >= 30
-    waits = Planned((0.0, least_s), (HEALTHY_S, least_s), (HEALTHY_S, 0.0)).waits
-    assert all(least_s <= wait <= 1.5 * least_s for wait in waits[:2])
+def test_a_lasting_reason_needs_a_longer_wait():
+    required_wait_s = ADVICE[TAKEN_OVER].min_wait_s
+    assert required_wait_s >= 30
+    waits = Planned((0.0, required_wait_s), (HEALTHY_S, required_wait_s), (HEALTHY_S, 0.0)).waits
+    assert all(required_wait_s <= wait <= 1.5 * required_wait_s for wait in waits[:2])
     assert waits[2] <= FIRST_WAIT_S
 
 
-def test_a_takeover_that_mqtt_3_1_1_does_not_name_is_called_probable(tmp_path, mmecg, caplog, monkeypatch):
+def test_repeated_losses_in_mqtt_3_1_1_are_reported_as_probable_takeover(tmp_path, mmecg, caplog, monkeypatch):
     monkeypatch.setattr("edge.mqtt.connection.FIRST_WAIT_S", 0.01)
     with ScriptedBroker(V5_UNKNOWN, ACCEPTED, V5_UNKNOWN, ACCEPTED, V5_UNKNOWN, ACCEPTED, end=b"") as broker:
         publisher = start_publisher(broker.port, tmp_path, mmecg)
@@ -135,19 +135,19 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("code", REFUSALS)
-def test_a_refusal_is_named_with_what_to_do(tmp_path, mmecg, caplog, code):
+def test_a_refusal_is_reported_with_advice(tmp_path, mmecg, caplog, code):
     moved = text_property(0x1C, "hub.example") if code == 0x9D else b""
     with ScriptedBroker((code, moved)) as broker:
         publisher = start_publisher(broker.port, tmp_path, mmecg)
-        wait(lambda: "refused us" in caplog.text)
+        wait(lambda: "refused the connection" in caplog.text)
         assert REFUSALS[code] in caplog.text
         assert REFUSALS[code] in publisher.client.fault
-        assert caplog.text.count("refused us") == 1
+        assert caplog.text.count("refused the connection") == 1
         publisher.close()
 
 
 @pytest.mark.parametrize("code", [0x86, 0x87, 0x89, 0x8A, TAKEN_OVER, 0x97])
-def test_a_reason_that_a_person_must_remove_is_waited_for(code):
+def test_a_reason_that_needs_manual_action_has_a_long_wait(code):
     assert ADVICE[code].min_wait_s >= 30
 
 
@@ -157,13 +157,13 @@ ENDS = {
     TAKEN_OVER: "another program uses the client id",
     0x93: "Receive maximum exceeded",
     0x96: "raise the limit",
-    0x98: "somebody ended this connection",
+    0x98: "an administrator ended this connection",
     0x86: "Bad user name or password",  # the standard does not list it for this packet
 }
 
 
 @pytest.mark.parametrize("code", ENDS)
-def test_the_end_of_a_connection_is_named(tmp_path, mmecg, caplog, code):
+def test_the_reason_for_a_disconnect_is_logged(tmp_path, mmecg, caplog, code):
     why = text_property(0x1F, "so it is") if code == 0x80 else b""
     with ScriptedBroker(end=disconnect(code, why)) as broker:
         publisher = start_publisher(broker.port, tmp_path, mmecg)
@@ -177,7 +177,7 @@ def test_a_fault_is_logged_once_until_it_changes(tmp_path, mmecg, caplog, monkey
         publisher = start_publisher(broker.port, tmp_path, mmecg)
         wait(lambda: len(broker.connects) >= 4)
         publisher.close()
-    assert caplog.text.count("refused us: Unspecified error") == 1
+    assert caplog.text.count("refused the connection: Unspecified error") == 1
 
 
 def test_a_connection_that_lasts_has_no_fault(mosquitto_port, tmp_path, mmecg, monkeypatch):

@@ -1,4 +1,4 @@
-"""The discovery message: what a Home Assistant was seen to accept, and what its entities show of real payloads."""
+"""The discovery message: format accepted by a real Home Assistant, and entity states for real payloads."""
 
 import json
 from collections.abc import Iterator
@@ -31,27 +31,27 @@ compiled = cache(ImmutableSandboxedEnvironment().from_string)  # as in Home Assi
 
 
 @pytest.fixture(scope="module")
-def told() -> dict:
+def discovered() -> dict:
     return json.loads(discovery("radar-0001", "77GHz radar", "http://jetson.local:8080/"))
 
 
-def shown(told: dict, payload: dict) -> dict[str, str]:
-    """What each entity shows of vitals; "None" is unknown to Home Assistant."""
+def shown(discovered: dict, payload: dict) -> dict[str, str]:
+    """Returns each entity's state for vitals; "None" means unknown in Home Assistant."""
     return {
         entity: compiled(settings["value_template"]).render(value_json=payload)
-        for entity, settings in told["components"].items()
+        for entity, settings in discovered["components"].items()
     }
 
 
-def test_entities_show_what_vitals_say_and_nothing_else(mosquitto_port, mmecg, tmp_path):
+def test_entities_show_the_values_of_vitals_only(mosquitto_port, mmecg, tmp_path):
     listener = Listener(mosquitto_port, "#")
     publisher = connected(mosquitto_port, tmp_path, mmecg, home_assistant=True)
     message = listener.wait_for("homeassistant/device/radar-0001/config")
-    told = json.loads(message.payload)
+    discovered = json.loads(message.payload)
     seen = {}
     for name, vitals in {"good": GOOD, "moving": MOVING, "gone": GONE, "silent": SILENT}.items():
         publisher.vitals(vitals)
-        seen[name] = shown(told, json.loads(listener.wait_for(told["state_topic"]).payload))
+        seen[name] = shown(discovered, json.loads(listener.wait_for(discovered["state_topic"]).payload))
     assert seen["good"] == {
         "heart_rate": "64.0",
         "breathing_rate": "15.0",
@@ -72,12 +72,12 @@ def test_entities_show_what_vitals_say_and_nothing_else(mosquitto_port, mmecg, t
         assert (seen["gone"][name], seen["silent"][name]) == ("OFF", "None")
     assert (seen["gone"]["radar"], seen["silent"]["radar"]) == ("ON", "OFF")
     assert (seen["silent"]["signal_quality"], seen["silent"]["quality_state"]) == ("None", "unusable")
-    available = told["availability"][0]
+    available = discovered["availability"][0]
     publisher.close()
-    said = []
-    while said[-1:] != [available["payload_not_available"]]:
+    states = []
+    while states[-1:] != [available["payload_not_available"]]:
         status = json.loads(listener.wait_for(available["topic"]).payload)
-        said.append(jinja2.Template(available["value_template"]).render(value_json=status))
+        states.append(jinja2.Template(available["value_template"]).render(value_json=status))
     listener.close()
     late = Listener(mosquitto_port, "homeassistant/#")
     assert late.wait_for("/config").payload == message.payload  # for a Home Assistant that starts later
@@ -89,7 +89,7 @@ CHEST = Chest(0.46, 20.0, True)
 
 
 def evidence() -> Iterator[Evidence]:
-    """All kinds that there are."""
+    """Yields all combinations of evidence."""
     radar = product((0.0, 2.0, 9.0), (None, "the IQ order looks wrong"), (True, False), ("none", "mild"))
     heart = product((0.0, 20.0), (0.0, 0.05, 0.5), (0.0, 0.97), (True, False), (BEATS, None), (True, False))
     for seen, (history_s, lost_share, confidence, sound, beats, clock_synced) in product(radar, list(heart)):
@@ -98,10 +98,10 @@ def evidence() -> Iterator[Evidence]:
         yield Evidence(*seen, history_s, lost_share, breathing, classical, True, sound, beats, clock_synced)
 
 
-def test_nothing_is_shown_that_was_not_measured(told, mmecg):
-    """Every verdict there is: before the first frame, before a chest was searched for, and afterwards."""
+def test_unmeasured_values_are_unknown(discovered, mmecg):
+    """All quality results: before the first frame, before the first search for a chest, and afterwards."""
     pipeline = Pipeline(mmecg, lambda: True)
-    pipeline._heard_ns = 0
+    pipeline._last_frame_ns = 0
     published = {}
     for e, (received, searched) in product(evidence(), ((0, False), (900, False), (900, True))):
         if searched or e.present:  # a chest that was not searched for is not missing
@@ -112,7 +112,7 @@ def test_nothing_is_shown_that_was_not_measured(told, mmecg):
             published[vitals, searched] = e
     assert len({vitals.quality.flags for vitals, _ in published}) > 30
     for (vitals, searched), e in published.items():
-        check(vitals, searched, e, shown(told, payload_of(vitals)))
+        check(vitals, searched, e, shown(discovered, payload_of(vitals)))
 
 
 def payload_of(v: Vitals) -> dict:
@@ -126,7 +126,7 @@ def payload_of(v: Vitals) -> dict:
 
 
 def check(vitals: Vitals, searched: bool, e: Evidence, seen: dict[str, str]) -> None:
-    """By the evidence, not by the flags."""
+    """Checks the entity states against the evidence, not the flags."""
     flags, received = vitals.quality.flags, vitals.frames.received > 0
     silent, moves = e.silence_s > 1, e.movement != "none"
     receives = received and not silent
@@ -140,7 +140,7 @@ def check(vitals: Vitals, searched: bool, e: Evidence, seen: dict[str, str]) -> 
     if usable and searched:
         assert seen["presence"] == ("ON" if e.present else "OFF"), flags
         assert seen["movement"] == ("ON" if e.present and moves else "OFF"), flags
-    else:  # a movement may be of the second before everything was thrown away
+    else:  # a movement may date from the second before the reset
         assert seen["presence"] == seen["movement"] == ("ON" if usable and moves else "None"), flags
     bad = e.problem is not None or e.lost_share > 0
     waits = still and "warming_up" in flags
@@ -148,7 +148,7 @@ def check(vitals: Vitals, searched: bool, e: Evidence, seen: dict[str, str]) -> 
     assert seen["problem"] == ("None" if not receives or (waits and not bad) else "ON" if bad or poor else "OFF"), flags
 
 
-def test_without_being_asked_nothing_is_said_to_home_assistant(mosquitto_port, mmecg, tmp_path):
+def test_discovery_is_off_by_default(mosquitto_port, mmecg, tmp_path):
     listener = Listener(mosquitto_port, "#")
     publisher = connected(mosquitto_port, tmp_path, mmecg)
     publisher.vitals(GOOD)
@@ -158,7 +158,7 @@ def test_without_being_asked_nothing_is_said_to_home_assistant(mosquitto_port, m
     listener.close()
 
 
-def test_another_discovery_prefix_is_kept_to(mosquitto_port, mmecg, tmp_path):
+def test_another_discovery_prefix_is_used(mosquitto_port, mmecg, tmp_path):
     listener = Listener(mosquitto_port, "#")
     publisher = connected(mosquitto_port, tmp_path, mmecg, home_assistant=True, discovery_prefix="ha/discovery")
     assert listener.wait_for("/config").topic == "ha/discovery/device/radar-0001/config"
@@ -167,12 +167,12 @@ def test_another_discovery_prefix_is_kept_to(mosquitto_port, mmecg, tmp_path):
 
 
 @pytest.mark.parametrize("prefix", ["homeassistant", "ha/discovery", "Home Assistant", "häuslich"])
-def test_prefixes_that_topics_can_have(tmp_path, prefix):
+def test_valid_discovery_prefixes(tmp_path, prefix):
     assert load_config(settings(tmp_path, prefix), {}).mqtt.discovery_prefix == prefix
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "ha/", "/ha", "ha//x", "ha/#", "+", "$SYS/ha", "ha\\n", "ha\\u0000"])
-def test_prefixes_that_no_topic_can_have(tmp_path, prefix):
+def test_invalid_discovery_prefixes(tmp_path, prefix):
     with pytest.raises(ConfigError, match=r"\$\.mqtt\.discovery_prefix"):
         load_config(settings(tmp_path, prefix), {})
 
@@ -191,8 +191,8 @@ KEYS = {
 }
 
 
-def test_every_entity_goes_blank_when_nothing_comes_and_has_documented_keys_only(told):
-    entities = told["components"].values()
+def test_every_entity_expires_and_has_documented_keys_only(discovered):
+    entities = discovered["components"].values()
     assert {entity["expire_after"] for entity in entities} == {15}
     assert (
         len({entity["unique_id"] for entity in entities})
@@ -201,36 +201,36 @@ def test_every_entity_goes_blank_when_nothing_comes_and_has_documented_keys_only
     )
     for entity in entities:
         assert entity.keys() <= KEYS[entity["platform"]]
-        # What is an enumeration is no number, what has a unit is one: only numbers may be unknown by "None".
+        # An enumeration has no unit; a number has one. Only numbers may be unknown by "None".
         assert ("options" in entity) != (entity["platform"] == "binary_sensor" or "unit_of_measurement" in entity)
         assert ("state_class" in entity) == ("unit_of_measurement" in entity)
-    assert "device_class" not in told["components"]["heart_rate"]
-    distance = told["components"]["chest_distance"]
+    assert "device_class" not in discovered["components"]["heart_rate"]
+    distance = discovered["components"]["chest_distance"]
     assert (distance["device_class"], distance["unit_of_measurement"]) == ("distance", "m")
-    assert told["components"]["radar"]["device_class"] == "connectivity"
-    assert told["components"]["frames_lost"]["entity_category"] == "diagnostic"
-    assert told["components"]["frames_lost"]["state_class"] == "total_increasing"
+    assert discovered["components"]["radar"]["device_class"] == "connectivity"
+    assert discovered["components"]["frames_lost"]["entity_category"] == "diagnostic"
+    assert discovered["components"]["frames_lost"]["state_class"] == "total_increasing"
 
 
-def test_it_leads_to_the_page_where_one_is_served_and_to_help(told):
-    assert told["device"]["configuration_url"] == "http://jetson.local:8080/"
+def test_it_links_to_the_page_and_to_support(discovered):
+    assert discovered["device"]["configuration_url"] == "http://jetson.local:8080/"
     assert "configuration_url" not in json.loads(discovery("radar-0001", "77GHz radar"))["device"]
-    assert told["origin"]["support_url"].startswith("https://")
+    assert discovered["origin"]["support_url"].startswith("https://")
 
 
-def test_it_agrees_with_the_verified_message(told):
+def test_it_matches_the_verified_message(discovered):
     if not VERIFIED.is_file():
         pytest.skip(f"the verified message is not at {VERIFIED}")
     verified = json.loads(VERIFIED.read_text())
-    assert set(told) <= set(verified)
-    assert told["availability"] == verified["availability"]
-    assert (told["state_topic"], told["qos"]) == (verified["state_topic"], verified["qos"])
-    assert set(told["device"]) <= set(verified["device"])
-    assert set(told["origin"]) <= set(verified["origin"])
+    assert set(discovered) <= set(verified)
+    assert discovered["availability"] == verified["availability"]
+    assert (discovered["state_topic"], discovered["qos"]) == (verified["state_topic"], verified["qos"])
+    assert set(discovered["device"]) <= set(verified["device"])
+    assert set(discovered["origin"]) <= set(verified["origin"])
     for ours, theirs in {"heart_rate": "heart_rate", "signal_quality": "quality_index", "movement": "movement"}.items():
         known = verified["components"][theirs]
         for key in ("platform", "state_class", "device_class", "unit_of_measurement", "expire_after"):
-            assert told["components"][ours].get(key) == known.get(key), (ours, key)
-    assert {key for entity in told["components"].values() for key in entity} <= {
+            assert discovered["components"][ours].get(key) == known.get(key), (ours, key)
+    assert {key for entity in discovered["components"].values() for key in entity} <= {
         key for entity in verified["components"].values() for key in entity
     }

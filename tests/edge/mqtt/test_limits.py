@@ -1,4 +1,4 @@
-"""What a broker allows is kept to, against mosquitto's settings and against a broker of bytes."""
+"""The broker's limits are respected, with mosquitto's settings and a scripted broker."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge.core.types import Waveform
-from edge.mqtt.limits import MAX_IN_FLIGHT, Limits, limits_of
+from edge.mqtt.limits import MAX_IN_FLIGHT, Limits, parse_limits
 from tests.helpers.brokers import Listener, ScriptedBroker, free_port, running_broker
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
 
@@ -19,7 +19,7 @@ VITALS, BACKFILL = "radarecg/v1/radar-0001/vitals", "radarecg/v1/radar-0001/back
 
 
 def publish(publisher, like=GOOD) -> int:
-    """One second's vitals without the event of a change; its number."""
+    """Publishes one second's vitals without a quality event; returns its number."""
     publisher._quality = like.quality
     publisher.vitals(like)
     return publisher._seq
@@ -51,7 +51,7 @@ def test_a_message_above_the_maximum_packet_size_blocks_no_other_and_is_kept_unt
         listener.close()
 
 
-def test_what_waited_behind_a_message_that_is_too_large_is_delivered(tmp_path, mmecg):
+def test_messages_after_a_too_large_one_are_delivered(tmp_path, mmecg):
     port = free_port()
     settings = OPEN + "max_packet_size 2000"
     publisher = start_publisher(port, tmp_path, mmecg)
@@ -73,7 +73,7 @@ def test_a_message_that_the_broker_refuses_as_too_large_blocks_no_other(tmp_path
         wait(lambda: publisher.outbox.count().spool.messages == 1)
         assert listener.seqs(VITALS) == small
         assert publisher.client.connections == 1  # paho would end it at a reason that it does not expect
-        assert "refuses messages of ours: Packet too large" in caplog.text
+        assert "refuses messages from this device: Packet too large" in caplog.text
         publisher.close()
         listener.close()
 
@@ -91,7 +91,7 @@ def test_no_more_messages_are_unconfirmed_than_the_broker_allows(tmp_path, mmecg
         publisher.close()
 
 
-def test_a_broker_that_confirms_one_at_a_time_gets_all(tmp_path, mmecg):
+def test_a_broker_with_one_message_in_flight_receives_all(tmp_path, mmecg):
     with running_broker("mosquitto", tmp_path, settings=OPEN + "max_inflight_messages 1") as port:
         listener = Listener(port)
         publisher = connected(port, tmp_path, mmecg)
@@ -103,30 +103,30 @@ def test_a_broker_that_confirms_one_at_a_time_gets_all(tmp_path, mmecg):
         listener.close()
 
 
-def test_a_broker_without_retained_messages_gets_everything_else(tmp_path, mmecg, caplog):
+def test_a_broker_without_retained_messages_receives_everything_else(tmp_path, mmecg, caplog):
     with running_broker("mosquitto", tmp_path, settings=OPEN + "retain_available false") as port:
         listener = Listener(port)
         publisher = connected(port, tmp_path, mmecg)
         assert json.loads(listener.wait_for("/status").payload)["state"] == "online"
         publish(publisher)
         listener.wait_for("/vitals")
-        assert "keeps no retained messages" in caplog.text
+        assert "does not support retained messages" in caplog.text
         publisher.close()
         listener.close()
 
 
-def test_a_broker_that_knows_only_qos_0_gets_the_vitals(tmp_path, mmecg, caplog):
+def test_a_broker_with_qos_0_only_receives_vitals(tmp_path, mmecg, caplog):
     port = free_port()
     with running_broker("mosquitto", tmp_path, port, OPEN + "max_qos 0"):
         publisher = connected(port, tmp_path, mmecg)
         publish(publisher)
         wait(lambda: publisher.outbox.count().spool.messages == 0)
         assert publisher.client.connections == 1
-        assert "confirms no message" in caplog.text
+        assert "supports only QoS 0" in caplog.text
         publisher.close()
 
 
-def test_the_keep_alive_is_the_brokers(tmp_path, mmecg):
+def test_the_server_keep_alive_is_used(tmp_path, mmecg):
     with running_broker("mosquitto", tmp_path, settings=OPEN + "max_keepalive 10") as port:
         publisher = connected(port, tmp_path, mmecg)
         assert publisher.client._link.client.keepalive == 10
@@ -134,7 +134,7 @@ def test_the_keep_alive_is_the_brokers(tmp_path, mmecg):
 
 
 @pytest.mark.parametrize("aliases", [b"", b"\x22\x00\x0a"])
-def test_every_message_names_its_topic(tmp_path, mmecg, aliases):
+def test_topic_aliases_are_not_used(tmp_path, mmecg, aliases):
     with ScriptedBroker((0, aliases)) as broker:
         publisher = connected(broker.port, tmp_path, mmecg)
         sent = {publish(publisher) for _ in range(5)}
@@ -143,8 +143,8 @@ def test_every_message_names_its_topic(tmp_path, mmecg, aliases):
         publisher.close()
 
 
-def test_the_size_that_is_checked_is_the_packets(tmp_path, mmecg):
-    """The largest packet of a run is sent at that limit, and not at a byte less."""
+def test_the_packet_size_is_exact(tmp_path, mmecg):
+    """The largest packet of a run is sent if the limit is its size, and not if it is one byte less."""
     with ScriptedBroker() as broker:
         publisher = connected(broker.port, tmp_path, mmecg)
         wait(lambda: len(broker.published) == 2)
@@ -160,6 +160,6 @@ def test_the_size_that_is_checked_is_the_packets(tmp_path, mmecg):
             publisher.close()
 
 
-def test_limits_that_are_not_named_are_none():
-    assert limits_of(None) == limits_of(Properties(PacketTypes.CONNACK)) == Limits()
+def test_missing_limits_have_defaults():
+    assert parse_limits(None) == parse_limits(Properties(PacketTypes.CONNACK)) == Limits()
     assert (Limits().packet_bytes, Limits().in_flight) == (None, MAX_IN_FLIGHT)

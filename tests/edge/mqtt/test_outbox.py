@@ -1,4 +1,4 @@
-"""Live first and nothing lost: what becomes of messages while the broker is away, stalls, is slow or refuses."""
+"""Live messages first and none lost, while the broker is unavailable, stalled, slow, or refuses messages."""
 
 import json
 import signal
@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge.core.types import Vitals, Waveform
-from edge.mqtt.outbox import MAX_UNDER_WAY
+from edge.mqtt.outbox import MAX_LIVE_IN_FLIGHT
 from tests.helpers.brokers import Listener, broker_process, free_port, running_broker
 from tests.helpers.network import Link
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
@@ -21,7 +21,7 @@ LARGE = replace(GOOD, quality=replace(GOOD.quality, flags=("low_snr",) * 1500))
 
 
 def vitals(publisher, count: int = 1, like: Vitals = GOOD) -> list[int]:
-    """Publishes so many; their numbers."""
+    """Publishes `count` messages; returns their numbers."""
     publisher._quality = like.quality  # no event of a change between them
     before = publisher._seq
     for _ in range(count):
@@ -30,7 +30,7 @@ def vitals(publisher, count: int = 1, like: Vitals = GOOD) -> list[int]:
 
 
 def arrived(listener: Listener, topic: str, count: int) -> list[int]:
-    """The numbers that came on a topic, once so many did."""
+    """Waits for `count` messages on a topic; returns their numbers."""
     wait(lambda: len(listener.seqs(topic)) >= count)
     return listener.seqs(topic)
 
@@ -39,19 +39,19 @@ def emptied(publisher) -> bool:
     return publisher.outbox.count().spool.messages == 0
 
 
-def test_what_was_confirmed_is_not_kept(mosquitto_port, mmecg, tmp_path):
+def test_confirmed_messages_leave_the_spool(mosquitto_port, mmecg, tmp_path):
     publisher = connected(mosquitto_port, tmp_path, mmecg)
     vitals(publisher, 5)
     wait(lambda: emptied(publisher))
     publisher.close()
 
 
-def test_an_outage_is_filled_in_on_a_topic_of_its_own_behind_live(tmp_path, mmecg):
+def test_an_outage_is_backfilled_after_live_messages(tmp_path, mmecg):
     port = free_port()
     publisher = start_publisher(port, tmp_path, mmecg)
     missed = vitals(publisher, 100)
     publisher.waveform(WAVE)
-    assert publisher.outbox.count().dropped == 2  # a waveform and a health of the past are of no use
+    assert publisher.outbox.count().dropped == 2  # a waveform and a health message, which are not spooled
     with running_broker("mosquitto", tmp_path, port):
         listener = Listener(port)
         assert publisher.client.connected.wait(timeout=60)
@@ -64,7 +64,7 @@ def test_an_outage_is_filled_in_on_a_topic_of_its_own_behind_live(tmp_path, mmec
         listener.close()
 
 
-def test_backfill_is_the_very_message(tmp_path, mmecg):
+def test_backfill_sends_the_unchanged_message(tmp_path, mmecg):
     port = free_port()
     publisher = start_publisher(port, tmp_path, mmecg)
     publisher.vitals(GOOD)
@@ -77,7 +77,7 @@ def test_backfill_is_the_very_message(tmp_path, mmecg):
         listener.close()
 
 
-def test_the_next_run_delivers_what_the_last_could_not(tmp_path, mmecg):
+def test_the_next_run_delivers_undelivered_messages(tmp_path, mmecg):
     port = free_port()
     first = start_publisher(port, tmp_path, mmecg)
     missed = vitals(first, 3)
@@ -90,12 +90,12 @@ def test_the_next_run_delivers_what_the_last_could_not(tmp_path, mmecg):
         listener.close()
 
 
-def test_what_was_under_way_when_the_connection_broke_does_not_come_live_again(mosquitto_port, mmecg, tmp_path):
+def test_messages_in_flight_at_a_disconnect_are_backfilled_not_resent_live(mosquitto_port, mmecg, tmp_path):
     listener = Listener(mosquitto_port)
     with Link(mosquitto_port) as link:
         publisher = connected(link.port, tmp_path, mmecg)
         listener.wait_for("/info")
-        link.bytes_per_s = 10.0  # nothing comes through any more
+        link.bytes_per_s = 10.0  # the link stalls
         lost = vitals(publisher, 3)
         link.cut()
         link.bytes_per_s = float("inf")
@@ -105,7 +105,7 @@ def test_what_was_under_way_when_the_connection_broke_does_not_come_live_again(m
     listener.close()
 
 
-def test_a_stalled_broker_is_not_sent_a_backlog_live(tmp_path, mmecg):
+def test_a_stalled_broker_receives_no_live_backlog(tmp_path, mmecg):
     port = free_port()
     with broker_process("mosquitto", tmp_path, port) as broker:
         publisher = connected(port, tmp_path, mmecg)
@@ -116,26 +116,26 @@ def test_a_stalled_broker_is_not_sent_a_backlog_live(tmp_path, mmecg):
         wait(lambda: emptied(publisher))
         live = listener.seqs(VITALS)
         later = arrived(listener, BACKFILL, 60 - len(live))
-        # What was sent before may be under way at the stop, and its receipt come in the middle.
-        assert abs(len(live) - MAX_UNDER_WAY) <= 2
+        # A message sent before may be in flight at the stop, and its acknowledgement may arrive meanwhile.
+        assert abs(len(live) - MAX_LIVE_IN_FLIGHT) <= 2
         assert (live, later) == (sorted(live), sorted(later))
         assert sorted(live + later) == sent
         publisher.close()
         listener.close()
 
 
-def test_a_slow_broker_gets_what_it_can_take_live_and_the_rest_later(mosquitto_port, mmecg, tmp_path):
+def test_a_slow_broker_receives_the_rest_as_backfill(mosquitto_port, mmecg, tmp_path):
     listener = Listener(mosquitto_port)
     with Link(mosquitto_port, bytes_per_s=10_000) as link:
         publisher = connected(link.port, tmp_path, mmecg)
-        sent = vitals(publisher, 40)  # two seconds of its time, in none
+        sent = vitals(publisher, 40)  # the link needs two seconds for them
         wait(lambda: emptied(publisher))
         assert sorted(listener.seqs(VITALS) + listener.seqs(BACKFILL)) == sent
         publisher.close()
     listener.close()
 
 
-def test_a_refused_message_is_kept_and_said(tmp_path, mmecg, caplog, monkeypatch):
+def test_a_refused_message_is_kept_and_logged(tmp_path, mmecg, caplog, monkeypatch):
     monkeypatch.setattr("edge.mqtt.outbox.REFUSED_PAUSE_S", 0.3)
     port, acl = free_port(), tmp_path / "acl"
     acl.write_text("topic write radarecg/v1/radar-0001/status\ntopic read radarecg/#\n")
@@ -143,7 +143,7 @@ def test_a_refused_message_is_kept_and_said(tmp_path, mmecg, caplog, monkeypatch
     with running_broker("mosquitto", tmp_path, port, settings):
         publisher = connected(port, tmp_path, mmecg)
         refused = vitals(publisher, 3)
-        wait(lambda: "refuses messages of ours: Not authorized" in caplog.text)
+        wait(lambda: "refuses messages from this device: Not authorized" in caplog.text)
         time.sleep(1)  # and again
         assert publisher.outbox.count().spool.messages == 3
     acl.write_text("topic readwrite radarecg/#\n")
@@ -154,7 +154,7 @@ def test_a_refused_message_is_kept_and_said(tmp_path, mmecg, caplog, monkeypatch
         listener.close()
 
 
-def test_backfill_keeps_to_its_rate(tmp_path, mmecg):
+def test_backfill_is_rate_limited(tmp_path, mmecg):
     port = free_port()
     publisher = start_publisher(port, tmp_path, mmecg, backfill_per_s=20.0)
     vitals(publisher, 40)
@@ -167,7 +167,7 @@ def test_backfill_keeps_to_its_rate(tmp_path, mmecg):
         listener.close()
 
 
-def test_without_a_disk_live_goes_on_and_only_what_could_not_be_kept_is_lost(mosquitto_port, mmecg, tmp_path, caplog):
+def test_a_full_disk_affects_only_messages_that_need_the_spool(mosquitto_port, mmecg, tmp_path, caplog):
     listener = Listener(mosquitto_port)
     with Link(mosquitto_port) as link:
         publisher = connected(link.port, tmp_path, mmecg)
@@ -176,8 +176,8 @@ def test_without_a_disk_live_goes_on_and_only_what_could_not_be_kept_is_lost(mos
         db.execute(f"PRAGMA max_page_count = {pages}")  # the disk is full
         vitals(publisher, 3, LARGE)
         assert arrived(listener, VITALS, 3) == [1, 2, 3]
-        assert "what cannot be sent now is lost" in caplog.text
-        wait(lambda: not publisher.outbox._live)  # the last one's receipt may still be on its way
+        assert "messages that cannot be sent now are lost" in caplog.text
+        wait(lambda: not publisher.outbox._live)  # the last acknowledgement may still be in flight
         link.end()
         wait(lambda: not publisher.client.connected.is_set())
         vitals(publisher, 1, LARGE)
@@ -187,7 +187,7 @@ def test_without_a_disk_live_goes_on_and_only_what_could_not_be_kept_is_lost(mos
     listener.close()
 
 
-def test_nineteen_subscribers_do_not_wait_for_the_twentieth(tmp_path, mmecg):
+def test_a_blocked_subscriber_does_not_delay_the_others(tmp_path, mmecg):
     port = free_port()
     with running_broker("mosquitto", tmp_path, port):
         code = (

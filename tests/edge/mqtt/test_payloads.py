@@ -1,4 +1,4 @@
-"""Each payload against its published schema, and what no payload can say."""
+"""Each payload validates against its published schema, and invalid payloads are rejected."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ def schema(name: str) -> jsonschema.Draft202012Validator:
 
 
 class Sent(Publisher):
-    """A publisher whose client keeps what it is given instead of sending it."""
+    """A publisher whose client records messages instead of sending them."""
 
     def __init__(self, chirp, monkeypatch) -> None:
         self.out: list[tuple[str, dict]] = []
@@ -74,13 +74,13 @@ VITALS = {
 }
 
 
-SAID = TaskOutputs(np.zeros(200, np.float32), np.full(800, 1 / 800, np.float32), np.full(260, 1 / 260, np.float32))
+OUTPUTS = TaskOutputs(np.zeros(200, np.float32), np.full(800, 1 / 800, np.float32), np.full(260, 1 / 260, np.float32))
 STRETCH = EcgBlock(
     T_NS,
     1200,
     EcgEstimate(200, np.array([0.0, 1.0, -0.25]), np.array([False, True, True]), np.array([201.25]), np.array([0.9])),
     continues=True,
-    said=SAID,
+    said=OUTPUTS,
 )
 
 
@@ -89,7 +89,7 @@ def sent(mmecg, monkeypatch):
     return Sent(mmecg, monkeypatch)
 
 
-def test_every_topic_has_a_schema_and_every_payload_keeps_it(sent):
+def test_every_payload_validates_against_its_schema(sent):
     for vitals in VITALS.values():
         sent.vitals(vitals)
     sent.waveform(Waveform(T_NS, 40, 50, np.array([0.1, -0.2, 0.3, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 12.0])))
@@ -102,7 +102,7 @@ def test_every_topic_has_a_schema_and_every_payload_keeps_it(sent):
     assert seqs == sorted(set(seqs))
 
 
-def test_vitals_say_what_was_found(sent):
+def test_vitals_contain_the_results(sent):
     sent.vitals(VITALS["good"])
     payload = sent.last("vitals")
     assert payload["hr"]["value"] == 64.2
@@ -132,7 +132,7 @@ def test_vitals_say_what_was_found(sent):
     assert payload["quality"]["flags"] == ["body_movement", "frame_loss"]
 
 
-def test_the_waveform_can_be_rebuilt(sent):
+def test_the_waveform_can_be_reconstructed_from_blocks(sent):
     truth = np.random.default_rng(0).normal(size=60)
     for k in range(0, 60, 6):
         sent.waveform(Waveform(T_NS, k, 50, truth[k : k + 6]))
@@ -142,7 +142,7 @@ def test_the_waveform_can_be_rebuilt(sent):
     np.testing.assert_allclose(rebuilt, truth, atol=0.002 * np.abs(truth).max())
 
 
-def test_a_break_in_the_waveform_is_said(sent):
+def test_a_break_in_the_waveform_is_marked(sent):
     sent.waveform(Waveform(T_NS, 0, 50, np.ones(6)))
     sent.waveform(Waveform(T_NS, 6, 50, np.ones(10), coverage=0.9, continues=False))
     sent.waveform(Waveform(T_NS, 16, 50, np.ones(10)))
@@ -150,7 +150,7 @@ def test_a_break_in_the_waveform_is_said(sent):
     assert [(b["sample0"], b["continues"], b["coverage"]) for b in blocks] == [(6, False, 0.9), (16, True, 1.0)]
 
 
-def test_the_ecg_says_what_is_known_when_and_by_what(sent):
+def test_the_ecg_contains_known_samples_times_and_model(sent):
     sent.ecg(STRETCH, Quality("unusable", 0.2, ("body_movement",)))
     payload = sent.out[-1][1]
     assert payload["samples"] == [None, 1000, -250]
@@ -177,7 +177,7 @@ def test_a_flat_waveform_is_sent_as_zeros(sent):
         lambda v: v | {"surprise": 1},
     ],
 )
-def test_a_false_claim_fails_schema_and_struct_alike(sent, wrong):
+def test_an_invalid_payload_fails_schema_and_struct(sent, wrong):
     sent.vitals(VITALS["good"])
     right = sent.last("vitals")
     msgspec.convert(right, p.VitalsPayload)
@@ -188,9 +188,9 @@ def test_a_false_claim_fails_schema_and_struct_alike(sent, wrong):
 
 
 def test_a_valid_rate_in_unusable_quality_cannot_be_built():
-    with pytest.raises(ValueError, match="is null"):
+    with pytest.raises(ValueError, match="must be null"):
         p.Rate(valid=False, value=70.0)
-    with pytest.raises(ValueError, match="has a value"):
+    with pytest.raises(ValueError, match="must have a value"):
         p.Rate(valid=True, value=None)
 
 
@@ -199,8 +199,8 @@ def test_a_change_of_quality_is_an_event_with_what_began_and_ended(sent):
     for vitals in (VITALS["good"], VITALS["good"], VITALS["unusable"], moving, VITALS["good"]):
         sent.vitals(vitals)
     events = [payload for suffix, payload in sent.out if suffix == "event"]
-    told = [(e["began"], e["ended"], e["previous"], e["quality"]["state"]) for e in events]
-    assert told == [
+    changes = [(e["began"], e["ended"], e["previous"], e["quality"]["state"]) for e in events]
+    assert changes == [
         ([], ["warming_up"], "unusable", "good"),
         (["body_movement", "frame_loss"], [], "good", "unusable"),
         ([], ["frame_loss"], "unusable", "unusable"),
@@ -228,15 +228,15 @@ def test_the_published_documents_are_those_of_the_structs():
 
 
 def test_asyncapi_names_every_topic_as_it_is_published():
-    """The document itself was put before @asyncapi/parser 3.6; this keeps what it found right."""
+    """The document was validated once with @asyncapi/parser 3.6; this test preserves its result."""
     document = json.loads((FOLDER / "asyncapi.json").read_text())
-    said = {}
+    found = {}
     for operation in document["operations"].values():
         channel = document["channels"][operation["channel"]["$ref"].removeprefix("#/channels/")]
         binding = operation["bindings"]["mqtt"]
-        said[channel["address"]] = (binding["qos"], binding["retain"], binding.get("messageExpiryInterval"))
+        found[channel["address"]] = (binding["qos"], binding["retain"], binding.get("messageExpiryInterval"))
         for message in channel["messages"].values():
             name = message["$ref"].removeprefix("#/components/messages/")
             file = document["components"]["messages"][name]["payload"]["schema"]["$ref"]
             assert (FOLDER / file).is_file()
-    assert said == {topic.name("{device}"): (topic.qos, topic.retain, topic.expiry_s) for topic in TOPICS}
+    assert found == {topic.name("{device}"): (topic.qos, topic.retain, topic.expiry_s) for topic in TOPICS}

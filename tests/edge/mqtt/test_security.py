@@ -1,4 +1,4 @@
-"""Mutual TLS, access lists and passwords, as a hospital's broker has them: settings files against a real mosquitto."""
+"""Mutual TLS, access lists and passwords of a hospital's broker: settings files with a real mosquitto."""
 
 import gc
 import json
@@ -22,7 +22,7 @@ OPERATIONS = (ROOT / "docs/operations.md").read_text()
 
 
 def given(kind: str) -> str:
-    """What docs/operations.md tells the broker."""
+    """Returns the broker settings of docs/operations.md."""
     return OPERATIONS.split(f"```{kind}\n")[1].split("```")[0]
 
 
@@ -33,7 +33,7 @@ def authority(tmp_path):
 
 @pytest.fixture
 def mutual(tmp_path, authority):
-    """The port of a broker that lets in whom the authority knows, under the name in the certificate."""
+    """The port of a broker that accepts the authority's certificates, with the name in each as user name."""
     authority.issue("broker")
     (tmp_path / "acl").write_text(given("acl"))
     settings = given("conf").replace("listener 8883\n", "").replace("/etc/mosquitto", str(tmp_path))
@@ -52,7 +52,7 @@ def hub(port: int, authority: Authority, name: str = "hub", topics: str = "radar
     return Listener(port, topics, tls=tls_context(authority.certificate, *authority.issue(name)))
 
 
-def test_a_device_with_its_certificate_is_let_in_and_heard(tmp_path, mutual, authority, mmecg):
+def test_a_device_with_its_certificate_can_publish(tmp_path, mutual, authority, mmecg):
     authority.issue("radar-0001")
     listener = hub(mutual, authority)
     broker = settings(tmp_path, mutual, 'tls = true\nca = "ca.crt"\ncert = "radar-0001.crt"\nkey = "radar-0001.key"')
@@ -64,7 +64,7 @@ def test_a_device_with_its_certificate_is_let_in_and_heard(tmp_path, mutual, aut
     listener.close()
 
 
-def test_home_assistant_finds_a_device_and_is_heard(tmp_path, mutual, authority, mmecg, caplog):
+def test_home_assistant_receives_a_device_and_can_publish(tmp_path, mutual, authority, mmecg, caplog):
     own = tls_context(authority.certificate, *authority.issue("radar-0001"))
     publisher = connected(Broker(port=mutual, tls=own), tmp_path, mmecg, home_assistant=True)
     publisher.vitals(GOOD)
@@ -85,25 +85,25 @@ def test_a_device_cannot_announce_another(tmp_path, mutual, authority, mmecg, ca
     home = hub(mutual, authority, "homeassistant", "homeassistant/#")
     other = Broker(port=mutual, tls=tls_context(authority.certificate, *authority.issue("radar-0002")))
     publisher = connected(other, tmp_path, mmecg, home_assistant=True)  # as radar-0001
-    wait(lambda: "refuses messages of ours: Not authorized" in caplog.text)
+    wait(lambda: "refuses messages from this device: Not authorized" in caplog.text)
     publisher.close()
     assert home.received == []
     home.close()
 
 
-def test_a_device_cannot_speak_for_another(tmp_path, mutual, authority, mmecg, caplog):
+def test_a_device_cannot_publish_for_another(tmp_path, mutual, authority, mmecg, caplog):
     listener = hub(mutual, authority)
     other = Broker(port=mutual, tls=tls_context(authority.certificate, *authority.issue("radar-0002")))
     publisher = connected(other, tmp_path, mmecg)  # as radar-0001
     publisher.vitals(GOOD)
-    wait(lambda: "refuses messages of ours: Not authorized" in caplog.text)
+    wait(lambda: "refuses messages from this device: Not authorized" in caplog.text)
     assert publisher.outbox.count().spool.messages == 2  # vitals and the event: kept
     assert listener.received == []
     publisher.close()
     listener.close()
 
 
-def test_a_device_cannot_listen_to_another(mutual, authority):
+def test_a_device_cannot_subscribe_to_another(mutual, authority):
     spy = Listener(mutual, tls=tls_context(authority.certificate, *authority.issue("radar-0002")))
     device = tls_context(authority.certificate, *authority.issue("radar-0001"))
     client = MqttClient(Broker(port=mutual, tls=device), "radar-0001", (STATUS, b"gone"), [])
@@ -116,7 +116,7 @@ def test_a_device_cannot_listen_to_another(mutual, authority):
 
 
 @pytest.mark.parametrize("who", ["nobody", "a stranger"])
-def test_who_is_not_known_is_not_let_in(tmp_path, mutual, authority, mmecg, who):
+def test_an_unknown_client_is_refused(tmp_path, mutual, authority, mmecg, who):
     (tmp_path / "elsewhere").mkdir()
     shown = () if who == "nobody" else Authority(tmp_path / "elsewhere").issue("radar-0001")
     context = tls_context(authority.certificate, *(shown or (None, None)))
@@ -128,7 +128,7 @@ def test_who_is_not_known_is_not_let_in(tmp_path, mutual, authority, mmecg, who)
 
 # paho leaves the socket of a failed handshake to the garbage collector, which complains.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_broker_that_is_not_known_is_told_nothing(tmp_path, mutual, authority, caplog, mmecg):
+def test_an_untrusted_broker_receives_nothing(tmp_path, mutual, authority, caplog, mmecg):
     (tmp_path / "elsewhere").mkdir()
     trusted = Authority(tmp_path / "elsewhere").certificate
     broker = Broker(port=mutual, tls=tls_context(trusted, *authority.issue("radar-0001")))
@@ -142,7 +142,7 @@ def test_a_broker_that_is_not_known_is_told_nothing(tmp_path, mutual, authority,
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_broker_whose_certificate_has_expired_is_told_nothing(tmp_path, authority, caplog, mmecg):
+def test_a_broker_with_an_expired_certificate_receives_nothing(tmp_path, authority, caplog, mmecg):
     certificate, key = authority.issue("broker", hours=-1)
     settings = f"cafile {authority.certificate}\ncertfile {certificate}\nkeyfile {key}\nallow_anonymous true"
     with running_broker("mosquitto", tmp_path, settings=settings) as port:
@@ -156,15 +156,15 @@ def test_a_broker_whose_certificate_has_expired_is_told_nothing(tmp_path, author
     gc.collect()
 
 
-def test_a_device_whose_certificate_has_expired_is_not_let_in(tmp_path, mutual, authority, mmecg, caplog):
+def test_a_device_with_an_expired_certificate_is_refused(tmp_path, mutual, authority, mmecg, caplog):
     own = tls_context(authority.certificate, *authority.issue("radar-0001", hours=-1))
     publisher = start_publisher(Broker(port=mutual, tls=own), tmp_path, mmecg)
-    wait(lambda: "trying again" in caplog.text or "refused us" in caplog.text)
+    wait(lambda: "retrying" in caplog.text or "refused the connection" in caplog.text)
     assert not publisher.client.connected.is_set()
     publisher.close()
 
 
-def test_a_key_with_a_password_is_an_error_and_no_question(tmp_path, authority):
+def test_a_key_with_a_password_is_an_error_without_a_prompt(tmp_path, authority):
     authority.issue("radar", password=b"secret")
     with pytest.raises(ConfigError, match="cannot use ca, cert and key"):
         settings(tmp_path, 1, 'tls = true\ncert = "radar.crt"\nkey = "radar.key"')
@@ -194,14 +194,14 @@ def test_a_password_comes_from_a_file(tmp_path, mmecg):
         ('tls = true\ncert = "radar.crt"\nkey = "other.key"', "cannot use ca, cert and key"),
     ],
 )
-def test_settings_that_cannot_work_are_an_error(tmp_path, authority, lines, message):
+def test_invalid_settings_are_an_error(tmp_path, authority, lines, message):
     authority.issue("radar")
     authority.issue("other")
     with pytest.raises(ConfigError, match=message):
         settings(tmp_path, 1, lines)
 
 
-def test_the_access_lists_that_come_along_let_a_device_write_its_own_and_read_nothing():
+def test_the_shipped_access_lists_let_a_device_only_write_its_own_topics():
     rights = [
         line.split() for line in (ROOT / "deploy/home.acl").read_text().splitlines() if line.startswith("pattern")
     ]

@@ -1,4 +1,4 @@
-"""The spool: order, limit, and what is left after a kill, a power cut, a full disk and a damaged file."""
+"""The spool: order, size limit, and recovery after a kill, a power failure, a full disk and a damaged file."""
 
 import random
 import shutil
@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from edge.mqtt.spool import LOG_BYTES, Spool, SpoolError
+from edge.mqtt.spool import MAX_WAL_BYTES, Spool, SpoolError
 
 MIB = 1 << 20
 
@@ -48,7 +48,7 @@ def test_numbers_rise_across_restarts_and_deletions(tmp_path):
     second.close()
 
 
-def test_the_limit_holds_and_what_it_costs_is_counted_and_said(tmp_path, caplog):
+def test_evictions_at_the_limit_are_counted_and_logged(tmp_path, caplog):
     spool = Spool(tmp_path / "spool.db", MIB)
     for k in range(3000):
         spool.append("ecg", f"{k:04d}".encode() * 250)
@@ -57,22 +57,22 @@ def test_the_limit_holds_and_what_it_costs_is_counted_and_said(tmp_path, caplog)
     assert count.messages + count.evicted == 3000
     assert count.bytes <= MIB
     assert count.messages * 1000 > 0.7 * MIB  # the limit is used
-    assert numbers(spool) == list(range(3001 - count.messages, 3001))  # the newest, without a hole
-    assert caplog.text.count("oldest messages go") == 1
+    assert numbers(spool) == list(range(3001 - count.messages, 3001))  # the newest, without a gap
+    assert caplog.text.count("oldest messages are deleted") == 1
     spool.close()
     assert (tmp_path / "spool.db").stat().st_size <= MIB
 
 
-def test_messages_that_are_delivered_at_once_leave_no_trace_to_grow(spool, tmp_path):
+def test_delivered_messages_do_not_grow_the_files(spool, tmp_path):
     for _ in range(60):
         for _ in range(50):
             spool.delete([spool.append("ecg", b"x" * 1500)])
         spool.sync()
-    assert (tmp_path / "spool.db-wal").stat().st_size < LOG_BYTES + MIB
+    assert (tmp_path / "spool.db-wal").stat().st_size < MAX_WAL_BYTES + MIB
     assert (tmp_path / "spool.db").stat().st_size < MIB
 
 
-def test_what_was_appended_survives_a_killed_process(tmp_path):
+def test_appended_messages_survive_a_killed_process(tmp_path):
     code = (
         "import sys\nfrom pathlib import Path\nfrom edge.mqtt.spool import Spool\n"
         f"spool = Spool(Path({str(tmp_path / 'spool.db')!r}), 1 << 24)\n"
@@ -84,17 +84,17 @@ def test_what_was_appended_survives_a_killed_process(tmp_path):
         for _ in range(500):
             writer.stdout.readline()
         writer.send_signal(signal.SIGKILL)
-        said = 500 + len(writer.stdout.read().split())
+        written = 500 + len(writer.stdout.read().split())
     spool = Spool(tmp_path / "spool.db", 1 << 24)
     found = texts(spool)
-    assert len(found) in (said, said + 1)
+    assert len(found) in (written, written + 1)
     assert found == [str(k) for k in range(len(found))]
     spool.close()
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_power_cut_costs_only_what_was_not_synced(tmp_path, seed):
-    """The disk after a cut: the file, the log as far as synced, and of the rest a torn or garbled part."""
+def test_a_power_failure_loses_only_unsynced_messages(tmp_path, seed):
+    """Simulates the disk after a power failure: the log is complete as far as synced; the rest is cut or corrupted."""
     rng = random.Random(seed)
     spool = Spool(tmp_path / "spool.db", MIB)
     for k in range(200):
@@ -122,7 +122,7 @@ def test_a_power_cut_costs_only_what_was_not_synced(tmp_path, seed):
 
 
 @pytest.mark.parametrize("damage", [b"this is no database, but long enough to be taken for one" * 99, None])
-def test_a_damaged_file_is_put_aside_and_a_new_one_begun(tmp_path, caplog, damage):
+def test_a_damaged_file_is_renamed_and_replaced(tmp_path, caplog, damage):
     path = tmp_path / "spool.db"
     if damage is None:  # one page in the middle
         spool = Spool(path, MIB)
@@ -135,7 +135,7 @@ def test_a_damaged_file_is_put_aside_and_a_new_one_begun(tmp_path, caplog, damag
     spool = Spool(path, MIB)
     assert spool.append("vitals", b"1")
     assert texts(spool) == ["1"]
-    assert "put aside" in caplog.text
+    assert "renamed to" in caplog.text
     assert (tmp_path / "spool.db.damaged").read_bytes() == damage
     spool.close()
 
@@ -164,18 +164,18 @@ spool.close()
 
 
 @pytest.mark.parametrize("since", ["later", "from the start"])
-def test_a_disk_that_takes_no_more_is_said_and_counted_and_found_again(tmp_path, since):
-    """The operating system refuses the writes; in a process of its own, as the limit holds for all its files."""
+def test_write_errors_are_logged_counted_and_retried(tmp_path, since):
+    """The operating system refuses writes; run in a separate process, since the limit applies to all its files."""
     path = str(tmp_path / "spool.db")
     done = subprocess.run([sys.executable, "-c", FULL_DISK, path, since], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(["before"] * (10 if since == "later" else 0) + ["after"])
-    assert done.stderr.count("does not work") == 1
-    assert "messages could not be kept" in done.stderr
+    assert done.stderr.count("cannot write to the spool") == 1
+    assert "messages could not be stored" in done.stderr
 
 
-def test_a_place_where_no_file_can_be_is_an_error(tmp_path):
-    with pytest.raises(SpoolError, match="cannot be kept here"):
+def test_an_impossible_path_is_an_error(tmp_path):
+    with pytest.raises(SpoolError, match="cannot open the spool"):
         Spool(tmp_path / "nowhere" / "spool.db", MIB)
 
 

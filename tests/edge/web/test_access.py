@@ -1,4 +1,4 @@
-"""Who may see the page and its figures, by which request."""
+"""Access control of the page and of the metrics."""
 
 import http.client
 from contextlib import closing, contextmanager
@@ -29,7 +29,7 @@ def test_a_network_is_not_served_without_a_token(host):
         pass
 
 
-def test_a_name_of_somebody_else_for_this_machine_is_refused(page):
+def test_a_foreign_host_name_is_refused(page):
     for host in ("localhost", f"127.0.0.1:{page.port}", f"[::1]:{page.port}"):
         assert get(page.port, "/", Host=host)[0] == 200
     for host in ("evil.example", "127.0.0.1.evil.example", ""):
@@ -50,13 +50,13 @@ def test_the_token_opens_the_page_once_and_a_cookie_afterwards(guarded):
     assert get(guarded.port, "/", Cookie="radarecg=\x80; bad cookie")[0] == 401
 
 
-def test_programs_bring_the_token_in_a_header(guarded):
+def test_programs_send_the_token_in_a_header(guarded):
     assert get(guarded.port, "/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
     for header in (f"Basic {TOKEN}", "Bearer", f"Bearer {TOKEN}x", TOKEN):
         assert get(guarded.port, "/metrics", Authorization=header)[0] == 401
 
 
-def test_a_token_file_that_cannot_be_used(tmp_path):
+def test_unusable_token_files(tmp_path):
     path = tmp_path / "token"
     for content, reason in ((None, "cannot read"), (b"", "cannot read"), (b"short\n", "shorter"), (b"\xff", "cannot")):
         if content is not None:
@@ -67,7 +67,7 @@ def test_a_token_file_that_cannot_be_used(tmp_path):
     assert read_token(path) == TOKEN
 
 
-def test_health_is_open_to_whoever_watches_and_tells_nothing_else(guarded):
+def test_the_health_check_needs_no_token(guarded):
     status, _, text = get(guarded.port, "/healthz")
     assert status == 503
     assert "no radar frame" in text
@@ -77,7 +77,7 @@ def test_health_is_open_to_whoever_watches_and_tells_nothing_else(guarded):
 
 @pytest.mark.parametrize("path", ["/", "/page.js", "/metrics", "/healthz", "/events", "/none", f"/?token={TOKEN}"])
 @pytest.mark.parametrize("shown", [{}, {"Authorization": f"Bearer {TOKEN}"}], ids=["nobody", "known"])
-def test_head_is_answered_like_get_without_content(guarded, path, shown):
+def test_head_equals_get_without_content(guarded, path, shown):
     guarded.vitals(vitals())
     with answer(guarded.port, "GET", path, shown) as got, answer(guarded.port, "HEAD", path, shown) as head:
         assert head.status == got.status
@@ -87,14 +87,14 @@ def test_head_is_answered_like_get_without_content(guarded, path, shown):
         assert head.read() == b""
 
 
-def test_a_proxy_is_told_not_to_hold_events_back(page):
+def test_proxy_buffering_is_disabled_for_events(page):
     with answer(page.port, "HEAD", "/events", {}) as head:
         assert head.getheader("X-Accel-Buffering") == "no"
 
 
 @contextmanager
 def answer(port: int, method: str, path: str, headers: dict[str, str]):
-    """Of which only the headers have been read."""
+    """Yields the response to a request, with only its headers read."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         connection.request(method, path, headers=headers)
         with connection.getresponse() as response:

@@ -1,4 +1,4 @@
-"""What the runtime says of itself to whoever watches it: whether it is stale, and numbers that name nobody."""
+"""Health check and metrics of the runtime, without personal data."""
 
 import re
 
@@ -6,14 +6,14 @@ from edge.web.metrics import STALE_S, Metrics
 from tests.helpers.web import GOOD, MOVING, vitals
 
 
-def test_without_whole_frames_the_runtime_is_stale():
+def test_without_complete_frames_the_runtime_is_stale():
     now_s = [0.0]
     metrics = Metrics(dict, lambda: now_s[0])
     assert "since the start" in metrics.fault()
     metrics.vitals(vitals(received=200))
     assert metrics.fault() is None
     now_s[0] = STALE_S + 1
-    metrics.vitals(vitals(MOVING, received=200))  # seconds go on, frames do not
+    metrics.vitals(vitals(MOVING, received=200))  # vitals continue, frames do not
     assert metrics.fault() == "no radar frame for 6 s"
     metrics.vitals(vitals(received=201))
     assert metrics.fault() is None
@@ -21,7 +21,7 @@ def test_without_whole_frames_the_runtime_is_stale():
     assert metrics.fault() is not None
 
 
-def test_metrics_are_what_prometheus_reads_and_nothing_of_a_person():
+def test_metrics_are_prometheus_text_without_personal_data():
     metrics = Metrics(lambda: {"mqtt_connected": 1, "mqtt_messages_dropped_total": 7})
     for quality in (GOOD, GOOD, MOVING):
         metrics.vitals(vitals(quality, bpm=68.4))

@@ -1,4 +1,4 @@
-"""The page in a real browser: what is seen of a body that moves, of a gap, of a lost connection, and on a phone."""
+"""The page in a real browser: movement, gaps, lost connections, and small screens."""
 
 import time
 
@@ -17,7 +17,7 @@ pytest_plugins = ["tests.helpers.browser"]
 
 def test_a_rate_is_shown_while_it_is_valid_and_blanked_when_not(page, opened):
     tab = opened(page)
-    assert tab.text_content("#rate") == "--"  # nothing was said yet
+    assert tab.text_content("#rate") == "--"  # before the first message
     tell(page, tab, vitals(), "Good signal")
     assert tab.text_content("#rate") == "68"
     assert tab.text_content("#breathing") == "15"
@@ -27,11 +27,11 @@ def test_a_rate_is_shown_while_it_is_valid_and_blanked_when_not(page, opened):
     assert tab.text_content("#rate") == "--"
     assert "68" not in tab.inner_text("body")
     assert "68" not in tab.title()
-    assert tab.text_content("#reason") == "The heart does not stand out of the noise."
+    assert tab.text_content("#reason") == "The heartbeat cannot be distinguished from noise."
     assert tab.text_content("#spoken").startswith("No heart rate.")
 
 
-def test_a_movement_is_seen_across_the_room(page, opened):
+def test_movement_is_prominent(page, opened):
     tab = opened(page)
     tell(page, tab, vitals(), "Good signal")
     assert tab.text_content("#interval") == "65 to 71"
@@ -39,7 +39,7 @@ def test_a_movement_is_seen_across_the_room(page, opened):
     tell(page, tab, vitals(MOVING, movement="extensive"), "Moving a lot")
     assert tab.text_content("#interval") == ""
     assert tab.text_content("#rate") == "--"
-    assert "Radar frames are lost." in tab.text_content("#reason")
+    assert "Radar frames are being lost." in tab.text_content("#reason")
     assert tab.get_attribute("#shape", "href") == "#moving"
     assert "repeating-linear-gradient" in tab.evaluate(STYLE, [".verdict", "backgroundImage"])
     box = tab.locator(".verdict").bounding_box()
@@ -54,7 +54,7 @@ STYLE = "([selector, name]) => getComputedStyle(document.querySelector(selector)
 def test_an_irregular_rhythm_is_a_hint(page, opened):
     tab = opened(page)
     tell(page, tab, vitals(irregular=True), "Good signal")
-    assert "a hint, no diagnosis" in tab.text_content("#reason")
+    assert "a hint, not a diagnosis" in tab.text_content("#reason")
 
 
 DRAWN = """() => {
@@ -82,7 +82,7 @@ def test_a_gap_is_drawn_as_a_gap(page, opened):
     assert max(others) < 0.1
 
 
-def test_a_server_that_restarts_is_found_again(opened):
+def test_the_page_reconnects_after_a_server_restart(opened):
     port = free_port()
     with speaking_page(port=port) as page:
         tab = opened(page)
@@ -98,7 +98,7 @@ def test_a_server_that_restarts_is_found_again(opened):
         assert tab.text_content("#rate") == "71"
 
 
-def test_a_server_that_only_falls_silent_is_not_called_live(page, opened):
+def test_a_server_that_sends_nothing_is_not_live(page, opened):
     tab = opened(page, clock=True)
     tell(page, tab, vitals(), "Good signal")
     page.say(None)
@@ -160,7 +160,7 @@ def test_everything_can_be_read_in_both_themes(page, opened, theme):
         (vitals(), "Good signal"),
         (vitals(Quality("degraded", 0.8)), "Degraded"),
         (vitals(MOVING), "Moving"),
-        (vitals(Quality("unusable", 0.2, ("warming_up",))), "Listening"),
+        (vitals(Quality("unusable", 0.2, ("warming_up",))), "Warming up"),
     ):
         tell(page, tab, message, title)
         assert tab.evaluate(CONTRAST) >= 4.5, title
@@ -177,14 +177,14 @@ def test_a_token_in_the_address_opens_the_page(browser):
         context.close()
 
 
-def test_of_a_silent_radar_no_quality_is_shown(page, opened):
+def test_without_frames_no_quality_is_shown(page, opened):
     tab = opened(page)
     tell(page, tab, vitals(Quality("unusable", 0.0, ("radar_fault", "stale"))), "Radar fault")
-    assert tab.text_content("#reason") == "No radar frame is arriving."
+    assert tab.text_content("#reason") == "No radar frames are being received."
     assert tab.text_content("#quality") == tab.text_content("#processing") == "--"
 
 
-def test_the_clock_is_spoken_of_once_beneath_everything(page, opened):
+def test_an_unsynchronised_clock_is_a_note(page, opened):
     tab = opened(page)
     tell(page, tab, vitals(), "Good signal")
     assert tab.is_hidden("#note")
@@ -221,7 +221,7 @@ def test_more_tabs_than_a_browser_has_connections_share_one_stream(page, opened)
     others[0].wait_for_function("() => document.getElementById('rate').textContent === '71'")
 
 
-def test_a_browser_that_shares_nothing_says_how_many_pages_it_keeps_open(opened):
+def test_without_shared_workers_the_page_limit_is_explained(opened):
     with speaking_page() as page:
         tab = opened(page, before="delete globalThis.SharedWorker")
         tell(page, tab, vitals(), "Good signal")

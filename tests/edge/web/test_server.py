@@ -1,4 +1,4 @@
-"""The page's server over real sockets: what is shown when, and that no browser holds up the runtime."""
+"""The web server over real sockets: which messages it sends, and that no browser blocks the runtime."""
 
 import base64
 import http.client
@@ -12,7 +12,7 @@ import pytest
 
 from edge.core.types import SstWindow
 from edge.web.feed import MAX_QUEUED_MESSAGES, Feed
-from edge.web.page import ECG_PAUSE_S, page_url
+from edge.web.page import ECG_TIMEOUT_S, page_url
 from edge.web.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES
 from tests.helpers.publishing import wait
 from tests.helpers.web import GOOD, MOVING, Events, ecg, get, live_page, vitals, wave
@@ -33,15 +33,15 @@ def events(page):
     events.close()
 
 
-def test_a_browser_hears_what_the_pipeline_says(page, events):
+def test_a_browser_receives_the_pipelines_results(page, events):
     page.vitals(vitals(MOVING))
-    heard = events.next()
-    assert heard["heart_rate_bpm"] is None
-    assert heard["flags"] == ["body_movement", "frame_loss"]
+    message = events.next()
+    assert message["heart_rate_bpm"] is None
+    assert message["flags"] == ["body_movement", "frame_loss"]
     page.waveform(wave(T_NS, 100, 0.2))
-    heard = events.next()
-    assert (heard["of"], heard["sample0"], len(heard["samples"])) == ("waveform", 100, 10)
-    assert heard["t_ms"] == T_NS / 1e6 - 180
+    message = events.next()
+    assert (message["of"], message["sample0"], len(message["samples"])) == ("waveform", 100, 10)
+    assert message["t_ms"] == T_NS / 1e6 - 180
 
 
 def test_with_a_network_the_waveform_is_shown_until_the_ecg_comes_and_while_it_pauses(monkeypatch):
@@ -58,11 +58,11 @@ def test_with_a_network_the_waveform_is_shown_until_the_ecg_comes_and_while_it_p
         assert events.next()["of"] == "waveform"
         page.ecg(stretch, GOOD)
         page.waveform(wave(T_NS, 10, 0.2))
-        now_s[0] += ECG_PAUSE_S - 1
-        page.ecg(nothing_known, GOOD)  # a gap of the ECG is a gap
+        now_s[0] += ECG_TIMEOUT_S - 1
+        page.ecg(nothing_known, GOOD)  # unknown samples are shown as a gap
         page.waveform(wave(T_NS, 20, 0.2))
         trace, picture, gap, _ = (events.next() for _ in range(4))
-        now_s[0] += ECG_PAUSE_S + 1
+        now_s[0] += ECG_TIMEOUT_S + 1
         page.waveform(wave(T_NS, 30, 0.2))
         again = events.next()
         events.close()
@@ -95,21 +95,21 @@ def test_the_address_of_the_page_is_one_that_can_be_opened(monkeypatch, host, ur
     assert page_url("0.0.0.0", 8080) == "http://jetson.ward.example:8080/"
 
 
-def test_a_stopped_browser_keeps_nobody_waiting(page):
+def test_a_stopped_browser_blocks_no_others(page):
     stopped = socket.create_connection(("127.0.0.1", page.port))
     stopped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     stopped.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    heard_first = b""
-    while b"hello" not in heard_first:
-        heard_first += stopped.recv(1024)
+    first_bytes = b""
+    while b"hello" not in first_bytes:
+        first_bytes += stopped.recv(1024)
     awake = Events(page.port)
     big = wave(T_NS, 0, 200)
     for k in range(4 * MAX_QUEUED_MESSAGES):
         page.waveform(big)
         page.vitals(vitals(bpm=float(k)))
-        while (heard := awake.next())["event"] != "vitals":
+        while (message := awake.next())["event"] != "vitals":
             pass
-        assert heard["heart_rate_bpm"] == k  # nothing lost, nothing late
+        assert message["heart_rate_bpm"] == k  # none lost or late
     dropped = int(re.search(r"page_messages_dropped_total (\d+)", page_text(page)).group(1))
     assert dropped > MAX_QUEUED_MESSAGES
     awake.close()
@@ -129,7 +129,7 @@ def test_too_many_connections_are_refused_and_others_go_on(page):
     for events in held:
         events.close()
     deadline = time.monotonic() + 10
-    while True:  # a connection that was closed is noticed at the next message
+    while True:  # the server detects a closed connection at the next message
         page.vitals(vitals())
         try:
             assert get(page.port, "/")[0] == 200
@@ -140,12 +140,12 @@ def test_too_many_connections_are_refused_and_others_go_on(page):
 
 
 def answer_to(port: int, sent: bytes) -> bytes:
-    """What comes back until the connection ends."""
+    """Returns everything received until the connection ends."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
         try:
             client.sendall(sent)
             return b"".join(iter(lambda: client.recv(65536), b""))
-        except ConnectionError:  # it was not even read to its end
+        except ConnectionError:  # the server closed before reading all
             return b""
 
 
@@ -154,7 +154,7 @@ def answer_to(port: int, sent: bytes) -> bytes:
     [
         (b"GET http://[ HTTP/1.0\r\n\r\n", b"400"),
         (b"GET / HTTP/9.9\r\n\r\n", b"505"),
-        (b"\x16\x03\x01\x02\x00\r\n\r\n", b"400"),  # somebody tries TLS
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", b"400"),  # a TLS handshake
         (b"POST / HTTP/1.0\r\nContent-Length: 99999999\r\n\r\n", b"501"),
         (b"GET / HTTP/1.0\r\n" + b"x: y\r\n" * 200 + b"\r\n", b"431"),
         (b"GET / HTTP/1.0\r\nx: " + b"y" * 2 * MAX_REQUEST_BYTES, b""),
@@ -163,7 +163,7 @@ def answer_to(port: int, sent: bytes) -> bytes:
         (b"GET /healthz HTTP/1.0\r\n", b""),
     ],
 )
-def test_odd_requests_are_answered_or_left_and_nothing_is_logged(page, sent, answer, caplog, monkeypatch):
+def test_malformed_requests_are_answered_or_closed_without_a_log(page, sent, answer, caplog, monkeypatch):
     monkeypatch.setattr("edge.web.server.REQUEST_TIMEOUT_S", 0.3)
     got = answer_to(page.port, sent)
     assert answer in got
@@ -172,7 +172,7 @@ def test_odd_requests_are_answered_or_left_and_nothing_is_logged(page, sent, ans
     assert get(page.port, "/")[0] == 200
 
 
-def test_who_asks_a_letter_at_a_time_does_not_keep_the_connection(page, monkeypatch):
+def test_a_slow_request_times_out(page, monkeypatch):
     monkeypatch.setattr("edge.web.server.REQUEST_TIMEOUT_S", 0.3)
     with socket.create_connection(("127.0.0.1", page.port)) as slow:
 
@@ -186,7 +186,7 @@ def test_who_asks_a_letter_at_a_time_does_not_keep_the_connection(page, monkeypa
         wait(ended)
 
 
-def test_who_listens_may_do_so_for_longer_than_he_may_ask(page, monkeypatch):
+def test_the_request_timeout_does_not_end_a_stream(page, monkeypatch):
     monkeypatch.setattr("edge.web.server.REQUEST_TIMEOUT_S", 0.3)
     events = Events(page.port)
     time.sleep(0.4)
@@ -195,9 +195,9 @@ def test_who_listens_may_do_so_for_longer_than_he_may_ask(page, monkeypatch):
     events.close()
 
 
-def test_a_port_that_is_taken_is_named(page):
-    said = rf"cannot serve at 127.0.0.1:{page.port} .*another port"
-    with pytest.raises(OSError, match=said), live_page(port=page.port):
+def test_a_port_in_use_is_reported(page):
+    pattern = rf"cannot serve at 127.0.0.1:{page.port} .*another port"
+    with pytest.raises(OSError, match=pattern), live_page(port=page.port):
         pass
 
 
@@ -208,7 +208,7 @@ def test_closing_ends_every_stream():
     events.close()
 
 
-def test_every_file_of_the_page_comes_from_here(page):
+def test_every_file_of_the_page_is_served_locally(page):
     status, headers, html = get(page.port, "/")
     assert status == 200
     assert "Research use only. Not a medical device." in html
@@ -220,17 +220,17 @@ def test_every_file_of_the_page_comes_from_here(page):
         assert get(page.port, path)[0] == 404
 
 
-def test_a_feed_drops_the_oldest_and_says_so():
+def test_a_feed_drops_and_counts_the_oldest():
     feed = Feed()
-    feed.send(b"nobody listens")
-    with feed.listen() as heard:
+    feed.send(b"nobody is connected")
+    with feed.listen() as message:
         assert feed.listeners == 1
         for k in range(MAX_QUEUED_MESSAGES + 3):
             feed.send(b"%d" % k)
-        assert next(heard) == b"3"
+        assert next(message) == b"3"
         assert feed.dropped == 3
         feed.close()
-        assert list(heard) == []
+        assert list(message) == []
     assert feed.listeners == 0
-    with feed.listen() as heard:
-        assert list(heard) == []
+    with feed.listen() as message:
+        assert list(message) == []
