@@ -140,7 +140,7 @@ def test_run_starts_the_boards_and_a_signal_stops_them(twin, card_file, tmp_path
     with running("run", "--config", settings, NOTIFY_SOCKET=systemd.getsockname()) as process:
         while not re.search(r"STATUS=[1-9]\d* frames", systemd.recv(200).decode()):
             pass
-        used = f"in use by the running radarecg (process {process.pid}), as it should be"
+        used = f"in use by the running radarecg (process {process.pid}), as expected"
         assert findings(settings) == dict.fromkeys(("radar", "card", "data port"), ("ok", used))
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
@@ -174,7 +174,7 @@ def test_a_recording_that_cannot_start_leaves_no_folder(tmp_path):
         done = radarecg("record", tmp_path / "r", "--cfg", MMECG, "--host", HOST, "--port", port)
         assert_one_clear_line(done, f"{HOST}:{port}")
     done = radarecg("record", tmp_path / "r", "--cfg", MMECG, "--host", HOST, "--port", port, "--seconds", "0.2")
-    assert (done.returncode, done.stderr.count("no frame came")) == (1, 1)
+    assert (done.returncode, done.stderr.count("no frame received")) == (1, 1)
     assert not (tmp_path / "r").exists()
 
 

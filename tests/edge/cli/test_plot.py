@@ -1,4 +1,4 @@
-"""Pictures of recordings, and what is said when there is nothing to draw."""
+"""Tests plots of recordings, and the error when there is nothing to plot."""
 
 import numpy as np
 import pytest
@@ -61,8 +61,8 @@ GOOD = {"displacement_mm": np.zeros((2, 3000)), "rate_hz": 100.0}
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"displacement_mm": None}, "holds no displacement_mm"),
-        ({"rate_hz": None}, "holds no rate_hz"),
+        ({"displacement_mm": None}, "missing array displacement_mm"),
+        ({"rate_hz": None}, "missing array rate_hz"),
         ({"rate_hz": 0}, "rate_hz is 0"),
         ({"rate_hz": np.nan}, "rate_hz is nan"),
         ({"rate_hz": [100, 100]}, "one number"),

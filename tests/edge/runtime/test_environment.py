@@ -64,5 +64,5 @@ def test_a_variable_that_is_no_setting_is_refused(loaded, name, value, reason):
 def test_the_file_is_still_checked(loaded):
     with pytest.raises(ConfigError, match="hots"):
         loaded(FILE.replace("host", "hots"), RADARECG_MQTT__PORT="1883")
-    with pytest.raises(OverrideError, match="mqtt is no table"):
+    with pytest.raises(OverrideError, match="mqtt must be a table"):
         loaded('device = "a"\nmqtt = 3\n[radar]\ncfg = "x"', RADARECG_MQTT__PORT="1883")

@@ -61,7 +61,7 @@ def link(device):
 
 
 def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypatch):
-    monkeypatch.setattr(swap, "PROBATION", 3)
+    monkeypatch.setattr(swap, "PROBATION_WINDOWS", 3)
     first = running_network.now
     use(device.parent / "models/second", device)
     wait(lambda: running_network.told)
@@ -70,7 +70,7 @@ def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypat
     read = running_network.begin(3)
     for segment in SEGMENTS[:4]:
         assert read(segment)[1].finite
-    assert running_network._before is None  # what is no longer needed takes no memory
+    assert running_network._previous is None  # what is no longer needed takes no memory
     assert link(device) == "second"
 
 
@@ -170,10 +170,10 @@ def test_a_network_that_takes_long_is_warned_of(monkeypatch, caplog):
 @pytest.mark.parametrize(
     ("network", "word"),
     [
-        ("", "names no link"),
-        ('backend = "none"', "names no link"),
-        ('bundle = "models/first"', "is no link"),
-        ('bundle = "models/current"\nbackend = "tensorrt"\nengine = "x.engine"', "must lie in models/current"),
+        ("", "must name a link"),
+        ('backend = "none"', "must name a link"),
+        ('bundle = "models/first"', "is not a link"),
+        ('bundle = "models/current"\nbackend = "tensorrt"\nengine = "x.engine"', "must be in models/current"),
     ],
 )
 def test_settings_with_which_it_cannot_be(device, network, word, capsys):
@@ -216,4 +216,4 @@ def test_the_log_says_what_was_changed(device, running_network, caplog):
         use(device.parent / "models/second", device)
         wait(lambda: running_network.told)
     assert "the network is second-" in caplog.text
-    assert "before it was first-" in caplog.text
+    assert "previously first-" in caplog.text
