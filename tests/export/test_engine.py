@@ -95,7 +95,7 @@ def test_an_engine_is_written_with_what_it_was_built_for(compact_bundle, tmp_pat
     assert (about.points, about.precision, about.machine, about.name) == (50, "fp32", here, "compact")
     assert {path.name for path in tmp_path.iterdir()} == {"x.engine", "x.engine.json", "x.timing"}
     with pytest.raises(
-        InputError, match=r"built for TensorRT 10.3.0, this is 10.16.2; build it here: python -m export"
+        InputError, match=r"built for TensorRT 10.3.0, found 10.16.2; build it here: python -m export"
     ):
         engine.read(out, loaded, msgspec.structs.replace(here, tensorrt="10.16.2"))
     assert hashlib.sha256(content).hexdigest() == about.sha256
@@ -147,7 +147,7 @@ def test_a_missing_tensorrt_is_told_in_one_line(compact_bundle, tmp_path, monkey
     assert build_engine.main([os.fspath(compact_bundle), *words]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "no TensorRT" in error
+    assert "TensorRT is not installed" in error
 
 
 def test_a_checkpoint_without_torch_is_told_in_one_line(trained_checkpoint, monkeypatch, capsys):
@@ -186,7 +186,7 @@ WRONG = {
     "another program's weights": ("other.pt", [], "not a checkpoint that python -m train wrote"),
     "wrong keys": ("keys.pt", [], "do not fit this version's network 'compact'"),
     "settings of another version": ("settings.pt", [], "settings of another version"),
-    "another folder": (".", [], "bundle.json: a bundle needs this file"),
+    "another folder": (".", [], "bundle.json: cannot read this file of the bundle"),
     "the model alone": ("compact/model.onnx", [], "not a checkpoint"),
     "int8 without data": ("compact", ["--precision", "int8"], "--data TOML"),
     "no such data": ("compact", ["--precision", "int8", "--data", "none.toml"], "none.toml"),

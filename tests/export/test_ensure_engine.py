@@ -55,7 +55,7 @@ def test_without_tensorrt_in_the_settings_nothing_is_needed(tmp_path, monkeypatc
     ("network", "said"),
     [
         ('backend = "tensorrt"', "needs a file for its engine"),
-        ('backend = "tensorrt"\nengine = "x.engine"', "no TensorRT"),
+        ('backend = "tensorrt"\nengine = "x.engine"', "TensorRT is not installed"),
         ('backend = "tensorrt"\nengine = "x.engine"\nbundle = "nowhere"', "no such bundle"),
         ('backend = "cuda"', "Invalid enum value"),
     ],

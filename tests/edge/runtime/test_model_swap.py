@@ -14,7 +14,7 @@ from edge.inference.bundle import MODEL
 from edge.inference.loader import load_network
 from edge.runtime import model_swap as swap
 from edge.runtime.config import load_config
-from edge.runtime.model_swap import ChangingNetwork, use
+from edge.runtime.model_swap import ChangingNetwork, switch_model
 from tests.conftest import ROOT
 from tests.edge.cli.test_cli import MMECG
 from tests.edge.runtime.test_operations import running
@@ -31,7 +31,7 @@ def device(tmp_path):
     """Settings whose network is a link; two bundles lie beside it."""
     path = tmp_path / "radarecg.toml"
     path.write_text(f'device = "r"\n[radar]\ncfg = "{ROOT / MMECG}"\n[network]\nbundle = "models/current"\n')
-    use(another(tmp_path / "models/first", "first"), path)
+    switch_model(another(tmp_path / "models/first", "first"), path)
     another(tmp_path / "models/second", "second")
     return path
 
@@ -63,7 +63,7 @@ def link(device):
 def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypatch):
     monkeypatch.setattr(swap, "PROBATION_WINDOWS", 3)
     first = running_network.now
-    use(device.parent / "models/second", device)
+    switch_model(device.parent / "models/second", device)
     wait(lambda: running_network.told)
     assert running_network.told == [("second", None)]
     assert running_network.now.sha256 != first.sha256
@@ -75,7 +75,7 @@ def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypat
 
 
 def test_one_that_fails_when_it_sees_a_person_is_given_back(device, running_network, caplog):
-    use(another(device.parent / "models/bad", "bad", NEVER_LIVE), device)
+    switch_model(another(device.parent / "models/bad", "bad", NEVER_LIVE), device)
     wait(lambda: running_network.told)
     assert running_network.told.pop() == ("bad", None)
     _, said = running_network.begin(3)(SEGMENTS[0])
@@ -90,7 +90,7 @@ def test_one_that_fails_when_it_sees_a_person_is_given_back(device, running_netw
 def test_one_that_is_too_slow_is_given_back(device, running_network, monkeypatch):
     read = running_network.begin(3)
     read(SEGMENTS[0])
-    use(device.parent / "models/second", device)
+    switch_model(device.parent / "models/second", device)
     wait(lambda: running_network.told)
     for segment in SEGMENTS[1:4]:
         read(segment)
@@ -125,8 +125,8 @@ def no_numbers(folder):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (corrupted, "not the file its bundle.json describes"),
-        (incomplete, "a bundle needs this file"),
+        (corrupted, "sha256 differs from the one in bundle.json"),
+        (incomplete, "cannot read this file of the bundle"),
         (no_graph, "cannot load it"),
         (no_numbers, "not finite"),
     ],
@@ -135,7 +135,7 @@ def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_n
     bad = device.parent / "models/second"
     damage(bad)
     with pytest.raises(Exception, match=said):
-        use(bad, device)
+        switch_model(bad, device)
     assert link(device) == "first"
     swap._point(device.parent / "models/current", bad)  # as with ln -sfn, past every check
     wait(lambda: running_network.told)
@@ -156,7 +156,7 @@ def test_after_a_refusal_a_good_one_is_taken(device, running_network):
     bad = another(device.parent / "models/bad", "bad", ALWAYS)
     swap._point(device.parent / "models/current", bad)
     wait(lambda: running_network.told)
-    use(device.parent / "models/second", device)
+    switch_model(device.parent / "models/second", device)
     wait(lambda: len(running_network.told) == 2)
     assert running_network.told[1] == ("second", None)
 
@@ -197,7 +197,7 @@ def test_a_device_that_runs_takes_it_and_says_so(device, mosquitto_port, capsys)
         swap._point(device.parent / "models/current", device.parent / "models/first")
         info = json.loads(hub.wait_for("/info").payload)
         assert info["network"]["id"].startswith("second-")
-        assert "model.onnx: not the file" in info["network_refused"]
+        assert "model.onnx: sha256 differs" in info["network_refused"]
         assert process.poll() is None
     hub.close()
     late = Listener(mosquitto_port, "radarecg/v1/r/info")  # retained
@@ -208,12 +208,12 @@ def test_a_device_that_runs_takes_it_and_says_so(device, mosquitto_port, capsys)
 def test_a_damaged_network_at_the_start_is_named(device, capsys):
     corrupted(device.parent / "models/first")
     assert main(["run", "--config", str(device)]) == 2
-    assert "models/first/model.onnx: not the file its bundle.json describes" in capsys.readouterr().err
+    assert "models/first/model.onnx: sha256 differs from the one in bundle.json" in capsys.readouterr().err
 
 
 def test_the_log_says_what_was_changed(device, running_network, caplog):
     with caplog.at_level(logging.INFO):
-        use(device.parent / "models/second", device)
+        switch_model(device.parent / "models/second", device)
         wait(lambda: running_network.told)
     assert "the network is second-" in caplog.text
     assert "previously first-" in caplog.text

@@ -119,7 +119,7 @@ def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, 
     assert (on_gpu.name, on_gpu.sha256) == (cpu_inference.name, cpu_inference.sha256)
     blocks = list(zip(ecg_of(on_gpu), ecg_of(cpu_inference), strict=True))
     assert len(blocks) == 4
-    assert on_gpu.read
+    assert on_gpu.infer_window
     predict, stitcher = OnnxRuntime(bundle.load(compact_bundle)), Stitcher()
     for ours, theirs in blocks:
         assert (ours.t_ns, ours.sample0, ours.window_end) == (theirs.t_ns, theirs.sample0, theirs.window_end)
@@ -142,9 +142,9 @@ def edited(path: Path, **changes) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"machine": {"tensorrt": "10.13.3"}}, "TensorRT 10.13.3, this is 10.3.0"),
-        ({"machine": {"gpu": "Orin"}}, "GPU Orin, this is CPU"),
-        ({"machine": {"compute_capability": "11.0"}}, "compute capability 11.0, this is 8.7"),
+        ({"machine": {"tensorrt": "10.13.3"}}, "TensorRT 10.13.3, found 10.3.0"),
+        ({"machine": {"gpu": "Orin"}}, "GPU Orin, found CPU"),
+        ({"machine": {"compute_capability": "11.0"}}, "compute capability 11.0, found 8.7"),
         ({"bundle": "0" * 64}, "bundle 0000"),
         ({"format": "radarecg.engine/9"}, "format radarecg.engine/9"),
         ({"precision": "fp4"}, "x.engine.json: .*fp4"),
@@ -183,10 +183,10 @@ def test_what_tensorrt_refuses_is_told(compact_bundle, built, monkeypatch):
     with pytest.raises(BackendError, match="could not start the network"):
         network(spectrograms(1, POINTS))
     monkeypatch.setattr(tensorrt_on_cpu.IExecutionContext, "set_tensor_address", lambda *_: False)
-    with pytest.raises(BackendError, match="takes no memory for spectrograms"):
+    with pytest.raises(BackendError, match="rejects the memory for spectrograms"):
         TensorRt(loaded, built)
     monkeypatch.setattr(tensorrt_on_cpu.ICudaEngine, "create_execution_context", lambda _: None)
-    with pytest.raises(BackendError, match="no memory on the GPU"):
+    with pytest.raises(BackendError, match="not enough GPU memory"):
         TensorRt(loaded, built)
     monkeypatch.setattr(tensorrt_on_cpu.Runtime, "deserialize_cuda_engine", lambda *_: None)
     with pytest.raises(BackendError, match=r"TensorRT 10.3.0 cannot load it"):
@@ -228,5 +228,5 @@ def test_without_tensorrt_or_pycuda_it_says_what_to_install(compact_bundle, buil
     with pytest.raises(InputError, match=r"pip install '\.\[jetson\]'"):
         TensorRt(loaded, built)
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(BackendError, match=r"no TensorRT .*JetPack"):
+    with pytest.raises(BackendError, match=r"TensorRT is not installed .*JetPack"):
         TensorRt(loaded, built)
