@@ -16,7 +16,7 @@ _CARD = Template("""\
 
 > **$not_a_device** It must not be used to diagnose, treat or monitor a patient.
 
-A network for radarecg. Its input is spectrograms of $points points of a chest, measured by radar for four seconds. Its
+A network for radarecg. Its input is spectrograms of $points points of a chest, four seconds of radar data. Its
 outputs are the middle heartbeat's ECG, the positions of all R peaks and the length of the middle cycle. `model.onnx` is
 $precision; `bundle.json` contains all of this in machine-readable form, and the model's digest.
 
