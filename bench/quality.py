@@ -185,9 +185,9 @@ def main() -> None:
     flag_s, recover_s, missed = [], [], 0
     for minute in minutes:
         for begin_s, end_s in minute.events:
-            told = [s.t_s for s in minute.seconds if s.flagged and begin_s <= s.t_s <= end_s + 2]
-            flag_s += [told[0] - begin_s] if told else []
-            missed += not told
+            flagged_s = [s.t_s for s in minute.seconds if s.flagged and begin_s <= s.t_s <= end_s + 2]
+            flag_s += [flagged_s[0] - begin_s] if flagged_s else []
+            missed += not flagged_s
             before = any(s.valid for s in minute.seconds if begin_s - 3 < s.t_s <= begin_s)
             after = [s.t_s for s in minute.seconds if s.valid and s.t_s > end_s]
             recover_s += [after[0] - end_s] if before and after else []

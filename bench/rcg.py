@@ -108,10 +108,10 @@ def measure(name: str, board: Board | None = None, calibration: Calibration = UN
         extractor = RcgExtractor(CHIRP, calibration)
         blocks = [block for frame in stamped(stacks) if (block := extractor.push(frame))]
         profiles = [range_profile(iq)[:, :1, :30] for iq in stacks]
-        heard, share = ours(scene, blocks, from_s)
+        correlation, share = ours(scene, blocks, from_s)
         pair = np.concatenate(profiles)[:, 0, 4:]  # beyond the leakage
         choices = np.square(np.abs(pair)).mean(axis=0), pair.var(axis=0)
-        rows.append((heard, share, *(simple(scene, pair[:, choice.argmax()], from_s) for choice in choices)))
+        rows.append((correlation, share, *(simple(scene, pair[:, choice.argmax()], from_s) for choice in choices)))
     return dict(zip(("corr", "share", "strongest", "moving"), np.median(rows, axis=0).tolist(), strict=True))
 
 
@@ -125,18 +125,18 @@ def cost() -> tuple[float, float, float]:
     focus = Beamformer(CHIRP, zone)
     for iq in stacks:
         focus.push(range_profile(iq)[:, :, zone])
-    looks = []
+    selection_s = []
     for _ in range(5):
         start = time.perf_counter()
         any(focus.look(10, 0.46))
-        looks.append(time.perf_counter() - start)
+        selection_s.append(time.perf_counter() - start)
     extractor, spent = RcgExtractor(CHIRP), []
     for frame in stamped(stacks):
         start = time.process_time()
         extractor.push(frame)
         spent.append(time.process_time() - start)
     blocks = np.array(spent[1600:]).reshape(-1, STEP).sum(axis=1)
-    return float(np.median(blocks)) / STEP * 1e6, float(np.median(looks)) * 1e3, float(np.sort(blocks)[-1]) * 1e3
+    return float(np.median(blocks)) / STEP * 1e6, float(np.median(selection_s)) * 1e3, float(np.sort(blocks)[-1]) * 1e3
 
 
 def show(name: str, row: dict[str, float]) -> None:

@@ -80,12 +80,12 @@ def main() -> None:
     for rhythm in ("sinus", "ectopic", "af"):
         group = [person for person in people if person.rhythm == rhythm]
         calls = [call for person in group for call in person.irregular]
-        told = len(calls) / max(1, len(group) * round(SECONDS - RHYTHM_S))
+        published = len(calls) / max(1, len(group) * round(SECONDS - RHYTHM_S))
         shares[rhythm] = round(float(np.mean(calls)), 3) if calls else None
         rmssd_ms = [pair for person in group for pair in person.rmssd_ms]
         sdnn_ms = [pair for person in group for pair in person.sdnn_ms]
         called = f"{np.mean(calls):.1%}" if calls else "--"
-        print(f"| {rhythm} | {len(group)} | {told:.1%} | {called} | {beside(rmssd_ms)} | {beside(sdnn_ms)} |")
+        print(f"| {rhythm} | {len(group)} | {published:.1%} | {called} | {beside(rmssd_ms)} | {beside(sdnn_ms)} |")
     print(json.dumps({"called_irregular": shares}))
 
 

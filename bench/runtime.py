@@ -40,12 +40,12 @@ def start_twin(stack: ExitStack, folder: Path, card: Path, data_port: int, truth
     options = ["--card", str(card), "--port", str(data_port), "--truth-port", str(truth_port)]
     twin = start(stack, "twin", [*RADARECG, "twin", "--cfg", str(CFG), *options], folder)
     end_s = time.monotonic() + PATIENCE_S
-    while not (said := [line for line in (folder / "twin.log").read_text().splitlines() if line.startswith("/dev/")]):
+    while not (ports := [line for line in (folder / "twin.log").read_text().splitlines() if line.startswith("/dev/")]):
         twin.require_alive()
         if time.monotonic() > end_s:
             sys.exit("the twin does not start")
         time.sleep(0.1)
-    return said[0]
+    return ports[0]
 
 
 def start_runtime(stack: ExitStack, folder: Path, mqtt_port: int, web_port: int, truth_port: int) -> Child:

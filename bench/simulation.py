@@ -73,14 +73,14 @@ def main() -> None:
     spent = {"quick": 0.0, "frames": 0.0}
     for number in range(1, PERSONS + 1):
         start = time.process_time()
-        heard = through_frames(still(number), CHIRP, SECONDS)
+        full = through_frames(still(number), CHIRP, SECONDS)
         spent["frames"] += (time.process_time() - start) * SAMPLES / (SECONDS * RCG_RATE_HZ)
         trial = simulate(still(number), SECONDS * RCG_RATE_HZ)
         r_s = trial.r_peaks_s
         assert r_s is not None
-        from_s, to_s = heard.t_s[0] + 1, heard.t_s[-1] - 0.5
+        from_s, to_s = full.t_s[0] + 1, full.t_s[-1] - 0.5
         t_s = np.arange(trial.rcg.shape[1]) / RCG_RATE_HZ
-        for name, rcg, at_s in (("quick", trial.rcg.astype(float), t_s), ("frames", heard.rcg_mm_s2, heard.t_s)):
+        for name, rcg, at_s in (("quick", trial.rcg.astype(float), t_s), ("frames", full.rcg_mm_s2, full.t_s)):
             seen = (at_s > from_s) & (at_s < to_s)
             rows[name].append(measures(rcg[:, seen], at_s[seen], r_s))
         start = time.process_time()

@@ -37,14 +37,14 @@ def device(tmp_path_factory) -> Path:
     for name in ("deploy", "firmware_config"):
         shutil.copytree(ROOT / name, copy / name)
     folder = copy / "etc"
-    for words in (["--device", "radar-0001"], ["--hub", "ward-7"]):
-        done = set_up(folder, copy, *words)
+    for options in (["--device", "radar-0001"], ["--hub", "ward-7"]):
+        done = set_up(folder, copy, *options)
         assert (done.returncode, done.stderr) == (0, "")
     return folder
 
 
-def set_up(folder: Path, place: Path, *words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, place / "deploy/setup.py", "--folder", folder, *words]
+def set_up(folder: Path, place: Path, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, place / "deploy/setup.py", "--folder", folder, *options]
     return subprocess.run(command, capture_output=True, text=True)
 
 

@@ -59,8 +59,8 @@ def test_the_bundle_says_all_about_itself_and_nothing_about_the_machine(compact_
     assert (about.provenance.data, about.provenance.train, about.provenance.seed) == ("simulated-1", ("a", "b"), 1)
     assert about.metrics == Metrics("made up", {"pcc": 0.5, "mdr": None})
     card = (compact_bundle / "README.md").read_text()
-    for said in ("Not a medical device", "simulated-1", "2: a, b", "| pcc | 0.5 |", about.spec, '"model": "compact"'):
-        assert said in card
+    for text in ("Not a medical device", "simulated-1", "2: a, b", "| pcc | 0.5 |", about.spec, '"model": "compact"'):
+        assert text in card
     assert b"stack_trace" not in (compact_bundle / MODEL).read_bytes()
     assert str(Path(exporter.__file__).parents[1]).encode() not in (compact_bundle / MODEL).read_bytes()
     assert sum(path.stat().st_size for path in compact_bundle.iterdir()) < 10e6

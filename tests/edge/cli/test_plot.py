@@ -59,7 +59,7 @@ GOOD = {"displacement_mm": np.zeros((2, 3000)), "rate_hz": 100.0}
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"displacement_mm": None}, "missing array displacement_mm"),
         ({"rate_hz": None}, "missing array rate_hz"),
@@ -75,12 +75,12 @@ GOOD = {"displacement_mm": np.zeros((2, 3000)), "rate_hz": 100.0}
         ({"displacement_mm": np.zeros((2, 500))}, "no SST"),
     ],
 )
-def test_says_what_is_wrong_with_an_npz(tmp_path, capsys, change, says):
+def test_says_what_is_wrong_with_an_npz(tmp_path, capsys, change, message):
     np.savez(tmp_path / "a.npz", **{name: value for name, value in (GOOD | change).items() if value is not None})
     assert main(["plot", str(tmp_path / "a.npz"), "--picture", str(tmp_path / "a.png")]) == 2
-    said = capsys.readouterr().err
-    assert "a.npz" in said
-    assert says in said
+    error = capsys.readouterr().err
+    assert "a.npz" in error
+    assert message in error
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"\x93NUMPY"])

@@ -37,7 +37,7 @@ def test_no_folder_is_no_bundle(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"format": "radarecg.bundle/2", "more": 1}, "format 'radarecg.bundle/2' must be radarecg.bundle/1"),
         ({"spec": "0123456789abcdef"}, "trained for the spec 0123456789abcdef, but this version has"),
@@ -51,8 +51,8 @@ def test_no_folder_is_no_bundle(tmp_path):
         ({"unheard": 1}, "unheard"),
     ],
 )
-def test_a_description_that_does_not_fit_says_so(bundle_copy, changes, said):
-    with pytest.raises(BundleError, match=said):
+def test_a_description_that_does_not_fit_says_so(bundle_copy, changes, message):
+    with pytest.raises(BundleError, match=message):
         bundle.load(edited(bundle_copy, **changes))
 
 

@@ -48,7 +48,9 @@ def test_what_the_maker_signed_is_used(signed, maker):
 @pytest.mark.parametrize("name", [SIGNATURE, DESCRIPTION])
 def test_one_changed_byte_is_found(signed, maker, name):
     change_a_byte(signed / name)
-    with pytest.raises(SignatureError, match=r"bundle.json.sig: not a signature of this bundle.json by the owner of .*maker.pem"):
+    with pytest.raises(
+        SignatureError, match=r"bundle.json.sig: not a signature of this bundle.json by the owner of .*maker.pem"
+    ):
         bundle.load(signed, maker[1])
 
 
@@ -79,7 +81,7 @@ def test_the_runtimes_settings_ask_for_the_signature(signed, maker, tmp_path):
 def test_a_key_that_is_none_is_told_in_one_line(bundle_copy, maker, tmp_path, capsys):
     (tmp_path / "text.key").write_text("no key")
     write_keys(tmp_path, "other", another_kind(SECP256R1()))
-    for name, said in {
+    for name, message in {
         "none.key": "cannot be read",
         "text.key": "must be a private key in PEM",
         "maker.pem": "must be a private key in PEM",
@@ -87,7 +89,7 @@ def test_a_key_that_is_none_is_told_in_one_line(bundle_copy, maker, tmp_path, ca
     }.items():
         assert sign.main([os.fspath(bundle_copy), "--key", os.fspath(tmp_path / name)]) == 2
         error = capsys.readouterr().err
-        assert f"{name}: {said}" in error
+        assert f"{name}: {message}" in error
         assert error.count("\n") == 1
     assert not (bundle_copy / SIGNATURE).exists()
 

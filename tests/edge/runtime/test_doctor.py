@@ -127,7 +127,10 @@ def test_no_card(checked, setup_of, monkeypatch):
 @pytest.mark.parametrize("name", ["radar", "host address", "card"])
 def test_boards_that_others_start_are_not_looked_for(checked, setup_of, name):
     setup = setup_of(serial=None, host="192.0.2.1")
-    assert checked(name, setup) == ("warn", "not checked: radarecg does not start the boards (no serial in the settings)")
+    assert checked(name, setup) == (
+        "warn",
+        "not checked: radarecg does not start the boards (no serial in the settings)",
+    )
 
 
 def test_the_data_port(checked, setup_of):
@@ -169,7 +172,10 @@ def test_the_receive_buffer(checked, monkeypatch, tmp_path, content, level):
 
 
 def test_a_broker_and_none(checked, setup_of, mosquitto_port):
-    assert checked("broker", setup_of(broker=mosquitto_port)) == ("ok", f"127.0.0.1:{mosquitto_port} accepts the connection")
+    assert checked("broker", setup_of(broker=mosquitto_port)) == (
+        "ok",
+        f"127.0.0.1:{mosquitto_port} accepts the connection",
+    )
     level, text = checked("broker", setup_of(broker=free_port()))
     assert level == "FAIL"
     assert "[mqtt]" in text

@@ -38,11 +38,11 @@ def device(tmp_path):
 
 @pytest.fixture
 def running_network(device, monkeypatch):
-    """What runs on those settings and looks often; its `told` is what it said."""
+    """What runs on those settings and looks often; its `changes` is what it message."""
     monkeypatch.setattr(swap, "POLL_INTERVAL_S", 0.02)
     network = ChangingNetwork(load_config(device), device)
-    network.told = []
-    network.watch(lambda now, refused: network.told.append((now.name.split("-")[0], refused)))
+    network.changes = []
+    network.watch(lambda now, refused: network.changes.append((now.name.split("-")[0], refused)))
     yield network
     network.close()
 
@@ -64,8 +64,8 @@ def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypat
     monkeypatch.setattr(swap, "PROBATION_WINDOWS", 3)
     first = running_network.now
     switch_model(device.parent / "models/second", device)
-    wait(lambda: running_network.told)
-    assert running_network.told == [("second", None)]
+    wait(lambda: running_network.changes)
+    assert running_network.changes == [("second", None)]
     assert running_network.now.sha256 != first.sha256
     read = running_network.begin(3)
     for segment in SEGMENTS[:4]:
@@ -76,11 +76,11 @@ def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypat
 
 def test_one_that_fails_when_it_sees_a_person_is_given_back(device, running_network, caplog):
     switch_model(another(device.parent / "models/bad", "bad", NEVER_LIVE), device)
-    wait(lambda: running_network.told)
-    assert running_network.told.pop() == ("bad", None)
-    _, said = running_network.begin(3)(SEGMENTS[0])
-    assert said.finite  # nothing of the bad one came out
-    ((name, why),) = running_network.told
+    wait(lambda: running_network.changes)
+    assert running_network.changes.pop() == ("bad", None)
+    _, outputs = running_network.begin(3)(SEGMENTS[0])
+    assert outputs.finite  # nothing of the bad one came out
+    ((name, why),) = running_network.changes
     assert (name, link(device)) == ("first", "first")
     assert "bad-" in why
     assert "not finite" in why
@@ -91,14 +91,14 @@ def test_one_that_is_too_slow_is_given_back(device, running_network, monkeypatch
     read = running_network.begin(3)
     read(SEGMENTS[0])
     switch_model(device.parent / "models/second", device)
-    wait(lambda: running_network.told)
+    wait(lambda: running_network.changes)
     for segment in SEGMENTS[1:4]:
         read(segment)
     monkeypatch.setattr(swap, "MAX_INFERENCE_S", 0.0)
     window, _ = read(SEGMENTS[4])
     # the first network's SST had not seen the windows in between
     np.testing.assert_allclose(window.values, Sst(3)(SEGMENTS[4]).values, atol=1e-5)
-    name, why = running_network.told[-1]
+    name, why = running_network.changes[-1]
     assert (name, link(device)) == ("first", "first")
     assert "it took" in why
 
@@ -123,7 +123,7 @@ def no_numbers(folder):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (corrupted, "sha256 differs from the one in bundle.json"),
         (incomplete, "cannot read this file of the bundle"),
@@ -131,16 +131,16 @@ def no_numbers(folder):
         (no_numbers, "not finite"),
     ],
 )
-def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_network, damage, said):
+def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_network, damage, message):
     bad = device.parent / "models/second"
     damage(bad)
-    with pytest.raises(Exception, match=said):
+    with pytest.raises(Exception, match=message):
         switch_model(bad, device)
     assert link(device) == "first"
     swap._point(device.parent / "models/current", bad)  # as with ln -sfn, past every check
-    wait(lambda: running_network.told)
-    ((name, why),) = running_network.told
-    assert said in why
+    wait(lambda: running_network.changes)
+    ((name, why),) = running_network.changes
+    assert message in why
     assert (name, link(device)) == ("first", "first")
     assert running_network.begin(3)(SEGMENTS[0])[1].finite
 
@@ -149,16 +149,16 @@ def test_a_bundle_replaced_in_its_own_folder_is_seen_too(device, running_network
     new = another(device.parent / "new", "third")
     for file in new.iterdir():
         shutil.copy(file, device.parent / "models/first" / file.name)
-    wait(lambda: ("third", None) in running_network.told)
+    wait(lambda: ("third", None) in running_network.changes)
 
 
 def test_after_a_refusal_a_good_one_is_taken(device, running_network):
     bad = another(device.parent / "models/bad", "bad", ALWAYS)
     swap._point(device.parent / "models/current", bad)
-    wait(lambda: running_network.told)
+    wait(lambda: running_network.changes)
     switch_model(device.parent / "models/second", device)
-    wait(lambda: len(running_network.told) == 2)
-    assert running_network.told[1] == ("second", None)
+    wait(lambda: len(running_network.changes) == 2)
+    assert running_network.changes[1] == ("second", None)
 
 
 def test_a_network_that_takes_long_is_warned_of(monkeypatch, caplog):
@@ -214,6 +214,6 @@ def test_a_damaged_network_at_the_start_is_named(device, capsys):
 def test_the_log_says_what_was_changed(device, running_network, caplog):
     with caplog.at_level(logging.INFO):
         switch_model(device.parent / "models/second", device)
-        wait(lambda: running_network.told)
+        wait(lambda: running_network.changes)
     assert "the network is second-" in caplog.text
     assert "previously first-" in caplog.text

@@ -66,9 +66,9 @@ def test_it_says_what_onnx_runtime_says(compact_bundle, built, device):
     loaded = bundle.load(compact_bundle)
     network, values = TensorRt(loaded, built), spectrograms(3, POINTS)
     taken = device.taken
-    said = network(values)
-    assert_alike(said, OnnxRuntime(loaded)(values))
-    assert_alike(network(values[::-1]), said[::-1])
+    outputs = network(values)
+    assert_alike(outputs, OnnxRuntime(loaded)(values))
+    assert_alike(network(values[::-1]), outputs[::-1])
     assert device.taken == taken
     with pytest.raises(BackendError, match="4 points for an engine of 3"):
         network(spectrograms(1, 4))
@@ -84,9 +84,9 @@ def test_segments_go_in_and_answers_come_out(compact_bundle, built, device):
     segment = np.random.default_rng(0).standard_normal((POINTS, SST_DEFAULT.segment)).astype(np.float32)
     cpu_inference = OnnxRuntime(loaded)
     for window in (segment, segment[:, ::-1]):
-        expected, (seen, said) = Sst(POINTS)(window), read(window)
+        expected, (seen, outputs) = Sst(POINTS)(window), read(window)
         assert_same_but_for_bins(seen, expected)
-        assert_alike([said], cpu_inference(seen.values[None]))
+        assert_alike([outputs], cpu_inference(seen.values[None]))
     assert device.taken == taken
     with pytest.raises(BackendError, match=r"2 channels for an engine of 3 points: .*onnxruntime"):
         read(segment[:2])
@@ -100,15 +100,15 @@ def assert_same_but_for_bins(ours: SstWindow, theirs: SstWindow) -> None:
 
 def ecg_of(network: Network) -> list[EcgBlock]:
     """Nine seconds of three chests that shake, as the runtime would reconstruct them."""
-    t, chain, told = np.arange(1800), EcgReconstructor(network.begin, 200.0), []
+    t, chain, blocks = np.arange(1800), EcgReconstructor(network.begin, 200.0), []
     shake = sum(np.exp(-0.5 * ((t - beat) / 4) ** 2) * np.cos((t - beat) * 0.6) for beat in range(90, 1800, 170))
     rcg = shake + 1e-3 * np.random.default_rng(1).standard_normal((POINTS, len(t)))
     for k in range(0, len(t), 20):
         part = rcg[:, k : k + 20]
-        told += chain.push(
+        blocks += chain.push(
             RcgBlock(k, part, part, np.ones(POINTS), np.ones(20, bool), 0.0, Chest(0.5, 30, True), k == 0)
         )
-    return told
+    return blocks
 
 
 def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, built, device):
@@ -140,7 +140,7 @@ def edited(path: Path, **changes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"machine": {"tensorrt": "10.13.3"}}, "TensorRT 10.13.3, found 10.3.0"),
         ({"machine": {"gpu": "Orin"}}, "GPU Orin, found CPU"),
@@ -150,9 +150,9 @@ def edited(path: Path, **changes) -> None:
         ({"precision": "fp4"}, "x.engine.json: .*fp4"),
     ],
 )
-def test_an_engine_of_something_else_is_refused_with_the_command_to_build_it(compact_bundle, built, changes, said):
+def test_an_engine_of_something_else_is_refused_with_the_command_to_build_it(compact_bundle, built, changes, message):
     edited(built, **changes)
-    with pytest.raises(BackendError, match=rf"{said}.*python -m export.build_engine {compact_bundle} --out {built}"):
+    with pytest.raises(BackendError, match=rf"{message}.*python -m export.build_engine {compact_bundle} --out {built}"):
         TensorRt(bundle.load(compact_bundle), built)
 
 
