@@ -99,7 +99,7 @@ def test_a_picture_has_a_kind(npz, tmp_path, capsys, name):
 @pytest.mark.parametrize(("seconds", "start_s"), [(5, 0.0), (10, 50.0)])
 def test_nothing_to_draw_is_said(seconds, start_s):
     short = np.zeros((1, seconds * RCG_RATE_HZ))
-    with pytest.raises(InputError, match=r"followed for .* s, and 6 s of samples give the first, from 4 s on"):
+    with pytest.raises(InputError, match=r"tracked for .* s; the SST needs 6 s of samples and begins at 4 s"):
         draw(ChestMotion("short", short, short), start_s)
 
 

@@ -113,7 +113,7 @@ def test_a_host_address_on_no_interface(checked, setup_of):
 
 def test_a_card_that_answers(checked, setup_of):
     with answering() as emulated:
-        assert checked("card", setup_of(control=emulated.control_port)) == ("ok", f"{CARD} answers, FPGA 2.8")
+        assert checked("card", setup_of(control=emulated.control_port)) == ("ok", f"{CARD} responds, FPGA 2.8")
         assert len(emulated.requests) == 2  # greeted and asked, no more
 
 
@@ -139,7 +139,7 @@ def test_the_data_port(checked, setup_of):
         settings = f'data_host = "{HOST}"\ndata_port = {taken.getsockname()[1]}'
         level, text = checked("data port", setup_of(more=settings))
         assert level == "FAIL"
-        assert "stop the other program that listens there" in text
+        assert "stop the program that uses this port" in text
     assert checked("data port", setup_of(more=settings))[0] == "ok"
     level, text = checked("data port", setup_of(more='data_host = "192.0.2.7"'))
     assert level == "FAIL"
