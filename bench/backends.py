@@ -1,11 +1,11 @@
-"""Time of one window of 50 points on the CPU: our network and the reference, in every way they can run here.
+"""Measures the time per window of 50 points on the CPU, for our network and the reference, on every CPU backend.
 
     pip install -e '.[export]' && python bench/backends.py
 
-Each from a spectrogram to probabilities, as the runtime calls it, on one core and on two. On one, the thread's own time
-on its processor counts, which is what the clock shows where nobody else wants it; on two, the clock's. The contenders
-take turns, so that a busy machine is unfair to all of them alike; the median of ROUNDS turns counts. Time does not
-depend on the weights, so these are fresh. int8 is computed in float32 on a CPU (`edge.inference.backends.onnxrt`).
+Each call converts a spectrogram to probabilities, as in the runtime, on one core and on two. On one core, the thread's
+CPU time is measured, which equals the wall time on an idle machine; on two, the wall time. The contenders take turns,
+so that other load affects all of them equally; the result is the median of ROUNDS turns. The time does not depend on
+the weights, so they are random. int8 is computed in float32 on a CPU (`edge.inference.backends.onnxrt`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ THREADS = (1, 2)
 
 
 def contenders(model: str, window: Float32) -> dict[tuple[str, int], Predictor]:
-    """By way and threads. Torch has one number of threads for all of its networks: it is set before each call."""
+    """Returns the calls by backend and threads. Torch has one global number of threads, set before each call."""
     network = NETWORKS[model]().eval()
     origin = {"data": "none", "train": (), "validation": (), "test": (), "radarecg": "", "torch": ""}
     state = {"network": network.state_dict(), "history": []}
@@ -70,7 +70,7 @@ def main() -> None:
     for turn in range(ROUNDS + 1):
         for way, predict in ways.items():
             torch.set_num_threads(way[1])
-            predict(window)  # the one before has emptied the processor's caches
+            predict(window)  # warms the caches that the previous contender used
             clock = time.thread_time if way[1] == 1 else time.perf_counter
             start = clock()
             predict(window)
@@ -80,7 +80,7 @@ def main() -> None:
     median = {way: float(np.median(each)) for way, each in times.items()}
     print(f"\r{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, ", end="")
     print(f"onnxruntime {onnxruntime.__version__}; {POINTS} points, one window, medians of {ROUNDS} turns; ", end="")
-    print(f"{os.getloadavg()[0]:.1f} processes wanted the {os.cpu_count()} processors\n")
+    print(f"{os.getloadavg()[0]:.1f} runnable processes on {os.cpu_count()} processors\n")
     eager = median["reference, torch eager", 1]
     print(f"{'':28s}" + "".join(f"{f'{threads} core, ms':>14s} {'reference / it':>15s}" for threads in THREADS))
     for name in dict.fromkeys(name for name, _ in ways):

@@ -1,10 +1,10 @@
-"""Capture and decode, side by side with xwr (its compiled path) and openradar, in one run.
+"""Compares capture and decoding with xwr (its compiled path) and openradar, in one run.
 
     pip install -e '.[bench]' && python bench/capture.py
 
-A sender in a process of its own paces packets over a real loopback socket; each receiver makes frames of them. A
-rate is lossless when every frame that was sent came whole; the ladder ends at the first loss or where the sender tops
-out. CPU share is this process's processor time, all threads, over the time the sender sends 200 frames/s.
+A sender in a separate process sends packets at a fixed rate over a loopback socket; each receiver assembles frames. A
+rate is lossless if every sent frame is received complete; the rate is raised until the first loss or the sender's
+limit. The CPU share is this process's CPU time, all threads, over the time in which the sender sends 200 frames/s.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Receive = Callable[[int, Callable[[], bool]], int]
 
 
 def send(port: int, rate: float, seconds: float) -> None:
-    """Frames at `rate` bytes a second, a frame's packets in a burst; prints the rate that was reached."""
+    """Sends frames at `rate` bytes per second, each as a burst of packets; prints the achieved rate."""
     count = int(rate * seconds / FRAME)
     packetizer, frame = Packetizer(), bytes(range(256)) * (FRAME // 256)
     packets = [packetizer.push(frame) for _ in range(count + 1)]
@@ -59,7 +59,7 @@ def send(port: int, rate: float, seconds: float) -> None:
 
 
 def ours(port: int, ended: Callable[[], bool]) -> int:
-    """Whole frames."""
+    """Counts complete frames."""
     data, whole = DataPort(HOST, port, FRAME), 0
     for frame in data.frames():
         if frame:
@@ -85,7 +85,7 @@ def xwr(port: int, ended: Callable[[], bool]) -> int:
 
 
 def measure(receive: Receive, rate: float, seconds: float) -> tuple[int, int, float, float]:
-    """Frames sent, whole frames received, the rate reached, and the share of one core that the receiver took."""
+    """Returns frames sent, complete frames received, the achieved rate, and the receiver's share of one core."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
@@ -113,17 +113,17 @@ def decoders() -> Iterator[tuple[str, Callable[[bytes], object]]]:
         words = (*shape[:-1], 2 * samples)
         yield "xwr", lambda data: iq_from_iiqq(np.frombuffer(data, np.int16).reshape(words))
     except ImportError as error:
-        print(f"xwr's decode is not here: {error}")
+        print(f"xwr's decoder is not installed: {error}")
     try:
         from mmwave.dataloader import DCA1000
 
         yield "openradar", lambda data: DCA1000.organize(np.frombuffer(data, np.int16), loops * tx, rx, samples)
     except ImportError as error:
-        print(f"openradar is not here: {error}")
+        print(f"openradar is not installed: {error}")
 
 
 def decode_rates() -> dict[str, float]:
-    """MB/s, the median of turns; the contenders alternate, so that a busy machine is unfair to all alike."""
+    """Returns the median rate in MB/s; the contenders take turns, so that other load affects all of them equally."""
     data = np.random.default_rng(0).integers(-3000, 3000, FRAME // 2, np.int16).tobytes()
     contenders = dict(decoders())
     times: dict[str, list[float]] = {name: [] for name in contenders}
@@ -143,19 +143,19 @@ def main() -> None:
     if find_spec("xwr") and find_spec("xwr.capture._fast"):
         receivers["xwr"] = xwr
     else:
-        print("xwr's compiled path is not here")
+        print("xwr's compiled path is not installed")
     shares, lossless = {}, {}
     for name, receive in receivers.items():
         sent, whole, _, shares[name] = measure(receive, NOMINAL, NOMINAL_S)
-        print(f"{name:>10}  {NOMINAL / 1e6:6.2f} MB/s: {whole} of {sent} frames whole, {shares[name]:.2%} of a core")
+        print(f"{name:>10}  {NOMINAL / 1e6:6.2f} MB/s: {whole} of {sent} frames complete, {shares[name]:.2%} of a core")
         for rate in LADDER:
             sent, whole, reached, share = measure(receive, rate, LADDER_S)
-            print(f"{name:>10}  {reached / 1e6:6.1f} MB/s: {whole} of {sent} frames whole, {share:.0%} of a core")
+            print(f"{name:>10}  {reached / 1e6:6.1f} MB/s: {whole} of {sent} frames complete, {share:.0%} of a core")
             if whole < sent:
                 break
             lossless[name] = reached / 1e6
             if reached < 0.9 * rate:
-                print(f"{name:>10}  the sender's limit")
+                print(f"{name:>10}  limit of the sender")
                 break
     rates = decode_rates()
     for name, rate in rates.items():

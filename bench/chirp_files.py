@@ -1,9 +1,9 @@
-"""What radarecg says of a folder of chirp files: which it takes, for what, and why not the others.
+"""Reports which chirp files of a folder radarecg accepts, for what purpose, and why it rejects the others.
 
     python bench/chirp_files.py FOLDER
 
-Every .cfg, .json and .xml below FOLDER gets a line: "accepted" (a radar can run it), "replay only" (recordings made
-with it can be read) or "refused"; then its device and the reason. A summary counts the reasons.
+Prints a line for every .cfg, .json and .xml file below FOLDER: "accepted" (a radar can run it), "replay only"
+(recordings made with it can be read) or "refused"; then its device and the reason. A summary counts the reasons.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLUMN_CHARS = 48
 
 
 class Verdict(NamedTuple):
-    """`use` is "accepted", "replay only" or "refused"; `kind` the reason without the numbers of this file."""
+    """One result: `use` is "accepted", "replay only" or "refused"; `kind` is the reason without numbers."""
 
     use: str
     device: str
@@ -36,7 +36,7 @@ class Verdict(NamedTuple):
 
 
 def judge(path: Path) -> Verdict:
-    """Asks what `run`, and failing that `replay`, would ask of a chirp file."""
+    """Makes the checks of `radarecg run` on a chirp file and, if they fail, those of `radarecg replay`."""
     try:
         chirp = load_chirp(path)
         require_heartbeat(chirp)
@@ -52,18 +52,18 @@ def judge(path: Path) -> Verdict:
 
 
 def device_of(chirp: ChirpConfig) -> str:
-    """Family and firmware."""
+    """Returns family and firmware."""
     return f"{FAMILIES[chirp.band].name} {chirp.firmware or 'other'}"
 
 
 def named_device(path: Path) -> str:
-    """The device that TI's visualizer names in a comment; "" if it does not."""
+    """Returns the device that TI's visualizer writes in a comment, or ""."""
     found = re.search(rb"Platform:\s*(\w+)", path.read_bytes())
     return found[1].decode() if found else ""
 
 
 def kind_of(error: InputError, path: Path) -> str:
-    """The reason as it is counted: the limits' names, or the sentence without place, quotations and numbers."""
+    """Returns the reason for the summary: the limits' names, or the message without path, quotations and numbers."""
     if isinstance(error, LimitError):
         return ", ".join(limit.name for limit in error.limits)
     words = re.sub(r"^:\d+|(?<!\w)'[^']*'|\([^)]*\)", "", str(error).removeprefix(f"{path}"))
@@ -71,7 +71,7 @@ def kind_of(error: InputError, path: Path) -> str:
 
 
 def main() -> int:
-    """Prints a line a file and the summary."""
+    """Prints one line per file and the summary."""
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
         print(__doc__, file=sys.stderr)
         return 2

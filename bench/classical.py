@@ -1,15 +1,14 @@
-"""The classical heart rate on real recordings with a reference, side by side with the plain method.
+"""Compares the classical heart rate with a simple method on real recordings that have a reference.
 
     pip install -e '.[bench]' && python bench/classical.py [FOLDER OF RECORDINGS]
 
-The plain method takes each 10 s window by itself: band 2-20 Hz, Hilbert envelope 0.5-4 Hz, autocorrelation summed
-over the channels, strongest peak. Ours is `edge.vitals.classical_heart_rate`, streaming. Both see the same
-displacement and are
-asked once a second, from 6 s on; "right" is within max(5 bpm, 10 %) of the mean rate of the reference in the last 10 s.
-"Published" passes the gates of confidence and doubt; the runtime asks for 10 s of history beside. Where a belt tells
-the rate of breathing, the last column is the median error of ours, from 9 s on.
-The constants of `edge.vitals.classical_heart_rate` were chosen on these very recordings, cw_iq apart, so its figures
-are optimistic.
+The simple method ("plain") processes each 10 s window independently: band 2-20 Hz, Hilbert envelope 0.5-4 Hz,
+autocorrelation summed over the channels, strongest peak. Ours is `edge.vitals.classical_heart_rate`, streaming. Both
+receive the same displacement and are evaluated once a second, from 6 s on; "right" means within max(5 bpm, 10 %) of the
+reference's mean rate in the last 10 s. "Published" rates pass the thresholds of confidence and uncertainty; the runtime
+also requires 10 s of history. If a belt measured the breathing rate, the last column is our median error, from 9 s on.
+The constants of `edge.vitals.classical_heart_rate` were chosen on these recordings, except cw_iq, so its figures are
+optimistic.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def bgt60(folder: Path) -> Iterator[Record]:
 def cw_iq(folder: Path) -> Iterator[Record]:
     mat = io.loadmat(folder / "data1.mat")
     iq = on_circle(np.ravel(mat["radar_I"]), np.ravel(mat["radar_Q"]))
-    # Down before the arctangent, so that noise cannot turn it; what a radian is in mm does not matter to a rate.
+    # Decimate before the arctangent, so that noise causes no phase jumps; the scale in mm does not affect a rate.
     phase = np.unwrap(np.angle(signal.resample_poly(iq, 1, 8)))
     displacement = resampled(phase[None], CW_RATE_HZ / 8)
     beats_s = np.arange(0, displacement.shape[1] / RCG_RATE_HZ, 60 / CW_HEART_BPM)
@@ -84,7 +83,7 @@ def cw_iq(folder: Path) -> Iterator[Record]:
 
 
 def on_circle(i: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """I/Q without offset and imbalance: the ellipse a i^2 + b i q + c q^2 + d i + e q = 1 through it, made a circle."""
+    """Corrects offset and imbalance of I/Q: maps the ellipse a i^2 + b i q + c q^2 + d i + e q = 1 to a circle."""
     i, q = i / np.abs(i).max(), q / np.abs(i).max()
     terms = np.stack([i * i, i * q, q * q, i, q], axis=1)
     a, b, c, d, e = np.linalg.lstsq(terms, np.ones(len(i)), rcond=None)[0]
@@ -109,7 +108,7 @@ def plain(window_mm: np.ndarray) -> float:
 
 
 def follow(record: Record) -> Iterator[tuple[float, float, float, bool, float]]:
-    """(truth, plain, ours, whether ours passes the gates, error of breathing or NaN) once a second."""
+    """Returns (truth, plain, ours, whether ours passes the thresholds, breathing error or NaN) once a second."""
     x = record.displacement_mm
     _, rcg, covered = SecondDerivative(RCG_RATE_HZ).push(x, np.ones(x.shape[1], bool))
     weights = np.full(len(x), 1 / len(x))
@@ -132,7 +131,9 @@ def follow(record: Record) -> Iterator[tuple[float, float, float, bool, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recordings", type=Path, metavar="FOLDER", help="a folder per set of real recordings")
+    parser.add_argument(
+        "recordings", type=Path, metavar="FOLDER", help="folder with one subfolder per set of real recordings"
+    )
     root = parser.parse_args().recordings
     print("set        seconds  plain right  ours right  ratio   published  of these right  breathing off by")
     for name, read in SETS.items():

@@ -1,12 +1,12 @@
-"""A long run on a bad link: 200 frames/s, 1 % of packets lost, two card restarts; nothing breaks, grows or is hidden.
+"""Endurance test on a bad link: 200 frames/s, 1 % packet loss, two card restarts; no failure, leak or hidden loss.
 
     python bench/endurance.py [--seconds 600]
 
-The frames are the twin's, of a person, computed once and sent round and round; they go through the data port, `decode`
-and the whole pipeline. Checks that each frame that says complete is byte for byte what was sent, that every other is
-flagged or a step in the numbers, that the pipeline counts as lost just those and marks samples for them, that both
-restarts are seen by both, and that memory stays flat in the second half. Last line: JSON; exit status 1 if anything
-was not so.
+The frames are the twin's, of a person, computed once and sent in a loop; they pass through the data port, `decode`
+and the whole pipeline. Checks that each frame marked complete equals the sent bytes, that every other frame is flagged
+or a gap in the sequence numbers, that the pipeline counts exactly those as lost and marks their samples, that port and
+pipeline detect both restarts, and that memory does not grow in the second half. Last line: JSON; exit status 1 if any
+check fails.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from edge.twin.scene import Scene
 
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config/awr1843_mmecg.cfg")
 PAGE_KIB = 4
-GROWTH_KIB = 4096  # from one quarter's median to the next; of 10 minutes, 140 bytes kept of each frame show
+GROWTH_KIB = 4096  # between the medians of two quarters; in 10 minutes, a leak of 140 bytes per frame is detected
 PAUSE_S = 0.3  # between two recordings; no card is faster
-# A breath and four beats, so that the end goes on at the beginning.
+# One breath and four beats, so that the loop has no discontinuity.
 PERSON = Scene(Heart(60.0), Body(breathing_rate_bpm=15.0))
 FRAMES = [
     encode(iq, "sdk")
@@ -47,24 +47,24 @@ FRAMES = [
 
 
 def content(seq: int) -> bytes:
-    """No two are alike, for their noise: a frame that is mixed or misplaced shows."""
+    """Returns frames that all differ in their noise, so that a mixed or misplaced frame is detected."""
     return FRAMES[seq % len(FRAMES)]
 
 
 class Chain:
-    """The frames' way through the pipeline, and what it says of them."""
+    """Runs frames through the pipeline and collects its results."""
 
     def __init__(self) -> None:
         self._pipeline = Pipeline(CHIRP, lambda: True)
         self._seen = 0
         self.begun = 0
         self.marked = 0.0
-        """Samples of the RCG that are not covered."""
+        """RCG samples that are not covered."""
         self.unsaid = 0
-        """Vitals that do not tell of lost frames."""
+        """Vitals that do not report lost frames."""
 
     def push(self, raw: RawFrame) -> None:
-        """Adds a frame; once a second asks for the vitals."""
+        """Adds a frame; once a second reads the vitals."""
         wave, _ = self._pipeline.push(decode_frame(raw, CHIRP, "sdk"))
         if wave:
             self.begun += not wave.continues
@@ -75,7 +75,7 @@ class Chain:
 
     @property
     def counted(self) -> tuple[int, int]:
-        """Frames that came whole, frames lost."""
+        """Complete frames and lost frames."""
         return self._pipeline.frames.received, self._pipeline.frames.lost
 
 
@@ -84,7 +84,7 @@ def resident_kib() -> int:
 
 
 def stream(port: int, parts: list[int], ended: threading.Event) -> None:
-    """Sends the parts, each a recording of so many frames; the card restarts between them."""
+    """Sends the parts, each a recording with its number of frames; the card restarts between them."""
     card = EmulatedCard(("127.0.0.1", port), faults=Faults(loss=0.01, reorder=0.005, duplicate=0.005, delay=0.001))
     for frames in parts:
         card.restart()
@@ -113,7 +113,7 @@ def main() -> int:
             if ended.is_set():
                 port.close()
             continue
-        if frame.seq < expected:  # the card began again; what the last recording's end lacks is counted below
+        if frame.seq < expected:  # the card restarted; frames missing at the last recording's end are counted below
             expected = frame.seq
         missing += frame.seq - expected
         expected = frame.seq + 1
@@ -123,7 +123,7 @@ def main() -> int:
         chain.push(frame)
         if (whole + flagged) % 200 == 0:
             memory.append(resident_kib())
-    quarter = len(memory) // 4  # single readings differ by what waits just then
+    quarter = len(memory) // 4  # single readings vary with the data in buffers
     growth = round(median(memory[-quarter:]) - median(memory[-2 * quarter : -quarter]))
     at_ends = total - whole - flagged - missing  # a recording's last frame waits for packets that never come
     result = {"frames": total, "whole": whole, "flagged": flagged, "missing": missing, "at_ends": at_ends}

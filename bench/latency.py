@@ -1,10 +1,10 @@
-"""How long to wait before a beat is decided: what 0.5, 1, 2 and 3 s of delay do to the long-term ECG.
+"""Measures how the delay before a beat is final (0.5, 1, 2 and 3 s) affects the long-term ECG.
 
     python bench/latency.py
 
-The shipped network on the simulated people of `train.evaluate --shipped`, none of whom it was trained on; the same
-outputs are stitched with every delay. A stretch becomes ripe once a second, so a beat is told up to a second after its
-delay. Rates are compared as in `train.evaluate`; the ECG's correlation is over the time for which there is one.
+Runs the shipped network on the simulated people of `train.evaluate --shipped`, none of whom it was trained on, and
+stitches the same outputs with every delay. The ECG is output once a second, so a beat is published up to a second after
+its delay. Rates are compared as in `train.evaluate`; the ECG's correlation covers the time for which there is an ECG.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def stitched(recording: Recording, windows: list, delay_s: float) -> tuple[BeatMatch, float]:
-    """The beats beside the true ones, and the ECG's correlation."""
+    """Compares the beats with the true ones, and computes the ECG's correlation."""
     stitcher = Stitcher(delay_s)
     parts = [stitcher.push(outputs, end) for end, outputs in windows]
     first, last = windows[0][0] - SST_WINDOW, parts[-1].sample0 + len(parts[-1].ecg)

@@ -1,11 +1,11 @@
-"""Nothing lost: a device publishes through two outages of its broker, and is itself killed twice.
+"""Checks that no message is lost while the broker has two outages and the device is killed twice.
 
     python bench/outage.py [--messages 6000] [--rate 50] [--outage 60]
 
-A real mosquitto, the device's spool and client in a process of its own, and a subscriber. The broker is stopped; in the
-middle of that outage the device is killed (SIGKILL) and started again, and again once it backfills; then the broker is
-killed. Every message that the device ever took must arrive, live or backfilled, each of the two in order. Prints a
-table; the last line is JSON; the exit status is 1 if a message is missing or out of order.
+Uses a real mosquitto, the device's spool and client in a separate process, and a subscriber. The broker is stopped;
+during that outage the device is killed (SIGKILL) and restarted, and once more during the backfill; then the broker is
+killed. Every message that the device accepted must arrive, live or backfilled, and both kinds in order. Prints a table;
+the last line is JSON; the exit status is 1 if a message is missing or out of order.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ LIVE, LATER = VITALS.name(DEVICE), backfill(VITALS.suffix).name(DEVICE)
 BACKFILL_PER_S = 400.0
 SECOND_OUTAGE_S = 1.0
 PATIENCE_S = 120.0
-Key = tuple[str, int]  # boot and seq: what a consumer knows a message by
+Key = tuple[str, int]  # boot and seq, which identify a message
 
 
 def device(port: int, spool: Path, messages: int, rate: float) -> None:
-    """Says on stdout each message that it took, and ends when the broker has them all."""
+    """Prints each accepted message on stdout, and ends when the broker has acknowledged all of them."""
     client = MqttClient(Broker(port=port), DEVICE, (STATUS, b"{}"), [])
     outbox = Outbox(client, Spool(spool, 64 << 20), BACKFILL_PER_S)
     boot, due = secrets.token_hex(4), time.monotonic()
@@ -58,7 +58,7 @@ def device(port: int, spool: Path, messages: int, rate: float) -> None:
 
 
 class Device:
-    """That process; its words go to `taken`."""
+    """The device's process; its output is collected in `taken`."""
 
     def __init__(self, port: int, spool: Path, messages: int, rate: float, taken: list[Key]) -> None:
         command = [sys.executable, __file__, "--messages", str(messages), "--rate", str(rate)]
@@ -86,7 +86,7 @@ class Device:
 
 
 class Subscriber:
-    """Its session outlives its connection, so that the broker keeps for it what comes meanwhile."""
+    """A subscriber with a persistent session: the broker queues messages while it is disconnected."""
 
     def __init__(self, port: int) -> None:
         self.arrived: dict[str, list[Key]] = {LIVE: [], LATER: []}
@@ -112,7 +112,7 @@ class Subscriber:
 
 
 class Mosquitto:
-    """A broker that comes back knowing its subscribers."""
+    """A broker that restores its subscribers' sessions after a restart."""
 
     def __init__(self, folder: Path, port: int) -> None:
         command = mosquitto_command(port, folder)
@@ -174,7 +174,7 @@ def run(folder: Path, messages: int, rate: float, outage_s: float) -> tuple[list
 
 
 def in_order(keys: list[Key]) -> bool:
-    """Apart from repetitions: one boot after the other, numbers rising in each."""
+    """Whether, apart from repetitions, boots follow each other and the numbers rise in each."""
     first = list(dict.fromkeys(keys))
     boots = {boot: k for k, boot in enumerate(dict.fromkeys(boot for boot, _ in first))}
     places = [(boots[boot], seq) for boot, seq in first]
@@ -184,7 +184,7 @@ def in_order(keys: list[Key]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=6000)
-    parser.add_argument("--rate", type=float, default=50.0, help="messages a second")
+    parser.add_argument("--rate", type=float, default=50.0, help="messages per second")
     parser.add_argument("--outage", type=float, default=60.0, help="seconds without a broker")
     parser.add_argument("--device", nargs=2, metavar=("PORT", "SPOOL"), help=argparse.SUPPRESS)
     args = parser.parse_args()

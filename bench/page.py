@@ -1,9 +1,9 @@
-"""The live page, as the runtime shows the twin: docs/page-light.png, docs/page-dark.png and docs/page-phone.png.
+"""Takes screenshots of the live page: docs/page-light.png, docs/page-dark.png and docs/page-phone.png.
 
     pip install -e '.[dev]' && apt-get install chromium && python bench/page.py
 
-Runtime and twin run as in the demo, half a minute of a person who sits still and then moves: the first two pictures
-are taken once there is a heart rate, the third while the body moves.
+Runtime and twin run as in the demo: for half a minute a person sits still, then moves. The first two pictures are taken
+after the first heart rate, the third during the movement.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from edge.demo.processes import free_port, start
 
 ROOT = Path(__file__).parents[1]
 CFG = ROOT / "firmware_config" / "awr1843_mmecg.cfg"
-STARTS_MS, MOVES_MS = 60_000, 120_000  # patience
-FULL_MS = 4_000  # after the first heart rate, until the trace has gone round
+STARTS_MS, MOVES_MS = 60_000, 120_000  # timeouts
+FULL_MS = 4_000  # after the first heart rate, until the trace fills the page
 WINDOWS = {
     "light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
@@ -33,7 +33,7 @@ WINDOWS = {
 
 
 def device(stack: ExitStack, folder: Path) -> str:
-    """Starts runtime and twin; the page's address."""
+    """Starts runtime and twin; yields the page's address."""
     data_port, web_port = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
     settings = folder / "radarecg.toml"
     settings.write_text(

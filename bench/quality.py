@@ -1,14 +1,13 @@
-"""Whether the verdicts are honest: movement found, wrong rates not published, right ones not withheld.
+"""Measures the quality indicators: detection of movement, wrong rates published, right rates withheld.
 
     python bench/quality.py [--people N] [FOLDER OF RECORDINGS]
 
-Simulated people (a seed that nothing was trained or fitted on) through raw frames and the whole chain, a minute in each
-scenario of `train.simulation.scenarios`; then real recordings from their displacement on, where the folder has them. A
-rate is
-wrong beyond max(5 bpm, 10 %) of the mean rate of the true beats in the last 10 s. Movement: of each second, the highest
-score of a block, against whether the person moved for 0.3 s of it. Time to flag: from a movement's begin to the first
-vitals that say so (they come once a second); to recover: from its end to the next valid rate, where there was one
-before. Last line: JSON.
+Simulates people (a seed not used for training or fitting) from raw frames through the whole chain, a minute in each
+scenario of `train.simulation.scenarios`; then runs real recordings, if the folder has them, from their displacement on.
+A rate is wrong if it differs by more than max(5 bpm, 10 %) from the mean rate of the true beats in the last 10 s.
+Movement: each second's highest score of a block is compared with whether the person moved for 0.3 s of it. Time to
+flag: from the start of a movement to the first vitals that flag it (vitals come once a second). Time to recover: from
+its end to the next valid rate, if there was one before. Last line: JSON.
 """
 
 from __future__ import annotations
@@ -40,12 +39,12 @@ from train.simulation.scenarios import KINDS, draw_scenario, frames, true_bpm, w
 
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
 SEED, PEOPLE = 9003, 12
-SETTLED_S = 15.0  # the chest is found after 4 s, the first rate has five seconds of beats behind it
+SETTLED_S = 15.0  # the chest is found after 4 s, and the first rate needs five seconds of beats
 MOVED_SHARE = 0.3
 
 
 class Second(NamedTuple):
-    """`score` is the movement's; wrong: published, and not the truth. A rate that is missing is not right."""
+    """One second. `score`: movement; wrong: the published rate is not true. A missing rate is not right."""
 
     t_s: float
     valid: bool
@@ -58,7 +57,7 @@ class Second(NamedTuple):
 
 
 class Minute(NamedTuple):
-    """A recording; `events`: begin and end of each movement."""
+    """One recording; `events`: start and end of each movement."""
 
     kind: str
     status: str
@@ -104,7 +103,7 @@ def simulated(number: int, kind: str) -> Minute:
 
 
 def events(movements) -> list[tuple[float, float]]:
-    """Begin and end of the movements, those that touch as one."""
+    """Returns start and end of the movements; adjacent ones are merged."""
     merged: list[tuple[float, float]] = []
     for begin_s, end_s in sorted((m.start_s, m.start_s + m.duration_s) for m in movements):
         if merged and begin_s < merged[-1][1] + 1:
@@ -129,7 +128,7 @@ def recorded(root: Path, name: str) -> Minute:
 
 
 def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
-    """The chance that a moment with a movement scores higher than one without."""
+    """Returns the probability that a second with movement scores higher than one without."""
     return float(stats.mannwhitneyu(positive, negative).statistic) / (len(positive) * len(negative))
 
 
@@ -147,7 +146,13 @@ def median_or_nan(values: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recordings", type=Path, nargs="?", metavar="FOLDER", help="real recordings, a folder per set")
+    parser.add_argument(
+        "recordings",
+        type=Path,
+        nargs="?",
+        metavar="FOLDER",
+        help="folder with one subfolder per set of real recordings",
+    )
     parser.add_argument("--people", type=int, default=PEOPLE)
     args = parser.parse_args()
     numbers = [number for kind in KINDS for number in range(1, args.people + 1)]
@@ -176,18 +181,18 @@ def main() -> None:
         for kind in ("mild", "extensive")
     }
     for kind, scores in moving.items():
-        print(f"AUROC of {kind} movement: {auroc(scores, still):.4f} ({len(scores)} seconds beside {len(still)} still)")
+        print(f"AUROC of {kind} movement: {auroc(scores, still):.4f} ({len(scores)} seconds and {len(still)} still)")
     flag_s, recover_s, missed = [], [], 0
     for minute in minutes:
         for begin_s, end_s in minute.events:
-            told = [s.t_s for s in minute.seconds if s.flagged and begin_s <= s.t_s <= end_s + 2]
-            flag_s += [told[0] - begin_s] if told else []
-            missed += not told
+            flagged_s = [s.t_s for s in minute.seconds if s.flagged and begin_s <= s.t_s <= end_s + 2]
+            flag_s += [flagged_s[0] - begin_s] if flagged_s else []
+            missed += not flagged_s
             before = any(s.valid for s in minute.seconds if begin_s - 3 < s.t_s <= begin_s)
             after = [s.t_s for s in minute.seconds if s.valid and s.t_s > end_s]
             recover_s += [after[0] - end_s] if before and after else []
     for what, values in (("to flag", flag_s), ("to recover", recover_s)):
-        print(f"time {what}, s: median {np.median(values):.2f}, nine in ten {np.quantile(values, 0.9):.2f}")
+        print(f"time {what}, s: median {np.median(values):.2f}, 90th percentile {np.quantile(values, 0.9):.2f}")
     print(f"movements not flagged: {missed} of {missed + len(flag_s)}")
     valid = [s for seconds in settled.values() for s in seconds if s.valid]
     result = {

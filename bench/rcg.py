@@ -1,13 +1,13 @@
-"""The 50 chest points on the twin: how well they hear the heart, where they lie, and what they cost.
+"""Evaluates the 50 chest points on the twin: correlation with the heart's motion, position and computing time.
 
     python bench/rcg.py
 
 Every scene runs through `RcgExtractor` from raw frames. A channel's correlation is that of its RCG, 2 to 25 Hz, with
-the true acceleration of the heart's motion at the place where it listens, at the best delay; the median over the
-channels and chests counts. Beside it the simple choices: of one antenna pair, the range bin whose echo is strongest,
-and that which moves most, against the truth at the spot where the heart beats strongest. The share is that of points
-within 3 cm of the chest's surface. The last rows are those of a board whose twelve phases are off at random, without
-and with the calibration that `edge.dsp.frontend.reflector_calibration` measures on the twin's reflector.
+the true acceleration of the heart's motion at the channel's position, at the best delay; the result is the median over
+channels and chests. Two simple choices serve as baselines: the range bin of one antenna pair with the strongest echo,
+and the one that moves most, compared with the truth where the heartbeat is strongest. The share is that of points
+within 3 cm of the chest's surface. The last rows simulate a board with random errors of its twelve phases, without and
+with the calibration that `edge.dsp.frontend.reflector_calibration` measures on the twin's reflector.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from edge.twin.scene import SCENES, Scene
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
 BAND = signal.butter(2, (2, 25), "bandpass", fs=RCG_RATE_HZ, output="sos")
 CHESTS = (1, 2, 3)
-# Scene, its end, and from when it is looked at: the first points come after four seconds, the movement ends at 22.5.
+# Scene, end and start of the evaluation: the first points are found after four seconds, the movement ends at 22.5 s.
 LOOKED_AT = {
     "still": (14, 6),
     "breathing": (14, 6),
@@ -61,7 +61,7 @@ def stamped(stacks: Iterable[np.ndarray]) -> Iterator[RadarFrame]:
 
 
 def correlation(x: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Of rows, at the best delay from -10 to 60 ms, after the band."""
+    """Returns the correlation of rows, after the band-pass filter, at the best delay from -10 to 60 ms."""
     x, truth = (signal.sosfiltfilt(BAND, y, axis=1)[:, 100:-100] for y in (x, truth))
     best = np.full(len(x), -1.0)
     for late in range(-2, 13):
@@ -72,7 +72,7 @@ def correlation(x: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def ours(scene: Scene, blocks: list[RcgBlock], from_s: float) -> tuple[float, float]:
-    """Median correlation of the channels followed last, and the share of them on the chest."""
+    """Returns the median correlation of the channels tracked last, and the share of them on the chest."""
     start = max(k for k, block in enumerate(blocks) if block.restarted)
     rcg = np.concatenate([block.rcg_mm_s2 for block in blocks[start:]], axis=1)
     last_s = blocks[-1].t_ns / 1e9
@@ -87,7 +87,7 @@ def ours(scene: Scene, blocks: list[RcgBlock], from_s: float) -> tuple[float, fl
 
 
 def simple(scene: Scene, echo: np.ndarray, from_s: float) -> float:
-    """One range bin [n] of one antenna pair."""
+    """Returns one range bin [n] of one antenna pair."""
     displacement, covered = PhaseTracker(CHIRP.wavelength_m).push(list(range(len(echo))), echo[:, None])
     rcg = SecondDerivative(RCG_RATE_HZ).push(displacement, covered)[1]
     t_s = np.arange(rcg.shape[1]) / RCG_RATE_HZ
@@ -108,15 +108,15 @@ def measure(name: str, board: Board | None = None, calibration: Calibration = UN
         extractor = RcgExtractor(CHIRP, calibration)
         blocks = [block for frame in stamped(stacks) if (block := extractor.push(frame))]
         profiles = [range_profile(iq)[:, :1, :30] for iq in stacks]
-        heard, share = ours(scene, blocks, from_s)
+        correlation, share = ours(scene, blocks, from_s)
         pair = np.concatenate(profiles)[:, 0, 4:]  # beyond the leakage
         choices = np.square(np.abs(pair)).mean(axis=0), pair.var(axis=0)
-        rows.append((heard, share, *(simple(scene, pair[:, choice.argmax()], from_s) for choice in choices)))
+        rows.append((correlation, share, *(simple(scene, pair[:, choice.argmax()], from_s) for choice in choices)))
     return dict(zip(("corr", "share", "strongest", "moving"), np.median(rows, axis=0).tolist(), strict=True))
 
 
 def cost() -> tuple[float, float, float]:
-    """Microseconds a frame of the whole front end, and milliseconds a selection at once and of the longest pause.
+    """Measures the front end: microseconds per frame, milliseconds per selection at once and of the longest pause.
 
     A pause is the processor's time between a frame and its block, once points are followed.
     """
@@ -125,18 +125,18 @@ def cost() -> tuple[float, float, float]:
     focus = Beamformer(CHIRP, zone)
     for iq in stacks:
         focus.push(range_profile(iq)[:, :, zone])
-    looks = []
+    selection_s = []
     for _ in range(5):
         start = time.perf_counter()
         any(focus.look(10, 0.46))
-        looks.append(time.perf_counter() - start)
+        selection_s.append(time.perf_counter() - start)
     extractor, spent = RcgExtractor(CHIRP), []
     for frame in stamped(stacks):
         start = time.process_time()
         extractor.push(frame)
         spent.append(time.process_time() - start)
     blocks = np.array(spent[1600:]).reshape(-1, STEP).sum(axis=1)
-    return float(np.median(blocks)) / STEP * 1e6, float(np.median(looks)) * 1e3, float(np.sort(blocks)[-1]) * 1e3
+    return float(np.median(blocks)) / STEP * 1e6, float(np.median(selection_s)) * 1e3, float(np.sort(blocks)[-1]) * 1e3
 
 
 def show(name: str, row: dict[str, float]) -> None:

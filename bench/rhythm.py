@@ -1,9 +1,9 @@
-"""How often the hint of an irregular rhythm is right, and how far RMSSD and SDNN are off.
+"""Measures how often the irregular rhythm indicator is right, and the errors of RMSSD and SDNN.
 
     python bench/rhythm.py [--people N]
 
-Simulated people (the seed of `bench/quality.py`) of known rhythm, two minutes each, by the short way of
-`train.simulate`; every second of the second minute in which a rhythm is published, beside that of the true beats.
+Simulates people of known rhythm (with the seed of `bench/quality.py`), two minutes each, with the quick method of
+`train.simulate`. Every second of the second minute with a published rhythm is compared with that of the true beats.
 Last line: JSON.
 """
 
@@ -38,7 +38,7 @@ PEOPLE, SECONDS = 80, 2 * RHYTHM_S
 
 
 class Person(NamedTuple):
-    """Of each second with a rhythm: whether it was called irregular; RMSSD and SDNN in ms, ours and the true one."""
+    """Returns for each second with a rhythm: whether it is irregular; RMSSD and SDNN in ms, ours and the true ones."""
 
     rhythm: str
     irregular: list[bool]
@@ -64,7 +64,7 @@ def watched(number: int) -> Person:
 
 
 def beside(pairs: list[tuple[float, float]]) -> str:
-    """The median of ours, and in brackets that of the truth."""
+    """Formats our median, and the true one in brackets."""
     return "{:.0f} ({:.0f})".format(*np.median(pairs, axis=0)) if pairs else "--"
 
 
@@ -80,12 +80,12 @@ def main() -> None:
     for rhythm in ("sinus", "ectopic", "af"):
         group = [person for person in people if person.rhythm == rhythm]
         calls = [call for person in group for call in person.irregular]
-        told = len(calls) / max(1, len(group) * round(SECONDS - RHYTHM_S))
+        published = len(calls) / max(1, len(group) * round(SECONDS - RHYTHM_S))
         shares[rhythm] = round(float(np.mean(calls)), 3) if calls else None
         rmssd_ms = [pair for person in group for pair in person.rmssd_ms]
         sdnn_ms = [pair for person in group for pair in person.sdnn_ms]
         called = f"{np.mean(calls):.1%}" if calls else "--"
-        print(f"| {rhythm} | {len(group)} | {told:.1%} | {called} | {beside(rmssd_ms)} | {beside(sdnn_ms)} |")
+        print(f"| {rhythm} | {len(group)} | {published:.1%} | {called} | {beside(rmssd_ms)} | {beside(sdnn_ms)} |")
     print(json.dumps({"called_irregular": shares}))
 
 

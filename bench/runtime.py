@@ -1,12 +1,11 @@
-"""What the runtime costs, and how late it is: `radarecg run` on both emulated boards at 200 frames/s.
+"""Measures CPU, memory and latency of `radarecg run` on both emulated boards at 200 frames/s.
 
     pip install -e '.[dev]' && apt-get install mosquitto && python bench/runtime.py [--seconds 600]
 
-The processes are those a user runs: mosquitto, `radarecg twin --card`, `radarecg run` which starts the boards, makes
-the ECG and serves the page, one open page, and a subscriber. Measured from the first piece of the heart waveform on:
-the runtime's share of one core, its largest memory, and the latency from a frame's last packet (the kernel's time
-stamp) to the arrival of what was made of it at the subscriber. The load says how busy the machine was otherwise. Last
-line: JSON.
+Runs the processes that a user runs: mosquitto, `radarecg twin --card`, `radarecg run` (which starts the boards,
+reconstructs the ECG and serves the page), one open page, and a subscriber. Measures from the first block of the heart
+waveform on: the runtime's share of one core, its peak memory, and the latency from a frame's last packet (the kernel's
+time stamp) to the arrival of its results at the subscriber. The load shows how busy the machine was. Last line: JSON.
 """
 
 from __future__ import annotations
@@ -37,20 +36,20 @@ AIMS = {"cpu_share": 0.25, "latency_ms_p99": 100.0}
 
 
 def start_twin(stack: ExitStack, folder: Path, card: Path, data_port: int, truth_port: int) -> str:
-    """Both boards; the radar's serial port."""
+    """Starts both boards; yields the radar's serial port."""
     options = ["--card", str(card), "--port", str(data_port), "--truth-port", str(truth_port)]
     twin = start(stack, "twin", [*RADARECG, "twin", "--cfg", str(CFG), *options], folder)
     end_s = time.monotonic() + PATIENCE_S
-    while not (said := [line for line in (folder / "twin.log").read_text().splitlines() if line.startswith("/dev/")]):
+    while not (ports := [line for line in (folder / "twin.log").read_text().splitlines() if line.startswith("/dev/")]):
         twin.require_alive()
         if time.monotonic() > end_s:
             sys.exit("the twin does not start")
         time.sleep(0.1)
-    return said[0]
+    return ports[0]
 
 
 def start_runtime(stack: ExitStack, folder: Path, mqtt_port: int, web_port: int, truth_port: int) -> Child:
-    """The boards, and what listens to them."""
+    """Starts the boards and the runtime."""
     card, settings = folder / "card.toml", folder / "radarecg.toml"
     card.write_text(
         f'card_address = "{CARD}"\nhost_address = "{HOST}"\ncontrol_port = {free_port(socket.SOCK_DGRAM)}\n'
@@ -65,7 +64,7 @@ def start_runtime(stack: ExitStack, folder: Path, mqtt_port: int, web_port: int,
 
 
 def look_at_page(port: int) -> None:
-    """As a browser does, as long as there is a page."""
+    """Reads the page like a browser, as long as it is served."""
     connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE_S)
     connection.request("GET", "/events")
     for _ in connection.getresponse():
@@ -73,13 +72,13 @@ def look_at_page(port: int) -> None:
 
 
 def received(subscriber: Subscriber) -> int:
-    """Whole frames, as the latest vitals tell."""
+    """Complete frames, from the latest vitals."""
     vitals = subscriber.watch.vitals
     return vitals.frames.received if vitals else 0
 
 
 def cpu_s(child: Child) -> float:
-    """What the process has taken so far (proc(5): user and system time are fields 14 and 15)."""
+    """Returns the CPU time of the process so far (proc(5): user and system time are fields 14 and 15)."""
     fields = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,12 +1,12 @@
-"""The quick simulation beside the long one through raw radar frames: do they tell the same of the same people?
+"""Compares the quick simulation with the full one through raw radar frames, for the same people.
 
     python bench/simulation.py
 
-Every person sits still for the time measured (movements and slips are left out); both ways start from the same
-session. In rows, the median over the persons: how much of the RCG repeats with every beat (power of the mean beat
-over the power of the rest, 2 to 25 Hz, of the median point), the rms in the heart's band and above it, the slope of
-the spectrum, how alike the points are, which share of them hears the heart upside down, and how unlike they are in
-strength. Then the seconds that a trial of 177.5 s takes on one core.
+Every person sits still (movements and slips are left out); both simulations start from the same session. Each row is a
+median over the persons: how much of the RCG repeats with every beat (power of the mean beat over the power of the rest,
+2 to 25 Hz, of the median point), the rms in the heart's band and above it, the slope of the spectrum, the similarity of
+the points, the share of points with inverted polarity, and the spread of their amplitudes. The last row is the
+computing time in seconds of a trial of 177.5 s on one core.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def still(number: int) -> Session:
 
 
 def measures(rcg: np.ndarray, t_s: np.ndarray, r_s: np.ndarray) -> dict[str, float]:
-    """Of RCG [P, n] at times t_s with R peaks at r_s."""
+    """Computes the figures of RCG [P, n] at times t_s with R peaks at r_s."""
     heart = signal.sosfiltfilt(BAND, rcg, axis=1)
     first = np.searchsorted(t_s, r_s + BEAT[0])
     length = round((BEAT[1] - BEAT[0]) * RCG_RATE_HZ)
@@ -73,14 +73,14 @@ def main() -> None:
     spent = {"quick": 0.0, "frames": 0.0}
     for number in range(1, PERSONS + 1):
         start = time.process_time()
-        heard = through_frames(still(number), CHIRP, SECONDS)
+        full = through_frames(still(number), CHIRP, SECONDS)
         spent["frames"] += (time.process_time() - start) * SAMPLES / (SECONDS * RCG_RATE_HZ)
         trial = simulate(still(number), SECONDS * RCG_RATE_HZ)
         r_s = trial.r_peaks_s
         assert r_s is not None
-        from_s, to_s = heard.t_s[0] + 1, heard.t_s[-1] - 0.5
+        from_s, to_s = full.t_s[0] + 1, full.t_s[-1] - 0.5
         t_s = np.arange(trial.rcg.shape[1]) / RCG_RATE_HZ
-        for name, rcg, at_s in (("quick", trial.rcg.astype(float), t_s), ("frames", heard.rcg_mm_s2, heard.t_s)):
+        for name, rcg, at_s in (("quick", trial.rcg.astype(float), t_s), ("frames", full.rcg_mm_s2, full.t_s)):
             seen = (at_s > from_s) & (at_s < to_s)
             rows[name].append(measures(rcg[:, seen], at_s[seen], r_s))
         start = time.process_time()

@@ -1,10 +1,10 @@
-"""How fast whole recordings become windows on disk for training, and how much room these take.
+"""Measures how fast recordings are converted to training windows on disk, and how much space these need.
 
     pip install -e '.[train]' && python bench/spectrograms.py [RECORDINGS [SECONDS]]
 
-Recordings of 50 channels (noise: the transform's time does not depend on what it sees) go through
-`write_spectrograms` with one process and with one a core; the start of the processes counts, as in use. The last row
-is the way back: windows in random order from the mapped files.
+Recordings of 50 channels (noise, because the transform's time does not depend on its input) go through
+`write_spectrograms` with one process and with one per core; the start of the processes is included, as in use. The last
+row is the time to read windows in random order from the mapped files.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def main() -> None:
     mmecg_gb = mb_per_minute * MMECG_S / 60 / 1e3
     print(f"{args.recordings} recordings of {args.seconds} s, {CHANNELS} channels, {windows} windows")
     for name, rate in rates.items():
-        print(f"{name:<24} {rate:>9.1f} windows a second (a window is a second of recording)")
-    print(f"{mb_per_minute:.1f} MB a minute; all of MMECG (91 trials of 177.5 s): {mmecg_gb:.1f} GB")
+        print(f"{name:<24} {rate:>9.1f} windows per second (one window is one second of recording)")
+    print(f"{mb_per_minute:.1f} MB per minute; all of MMECG (91 trials of 177.5 s): {mmecg_gb:.1f} GB")
     figures = {name: round(rate, 1) for name, rate in rates.items()}
     print(json.dumps({"windows_per_s": figures, "mb_per_minute": round(mb_per_minute, 1), "compiled": COMPILED}))
 

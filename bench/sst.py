@@ -1,11 +1,11 @@
-"""Time of the SST, side by side: ssqueezepy, textbook numpy, and ours, on the same 50 channels in one run.
+"""Compares the time of the SST in ssqueezepy, textbook numpy and ours, on the same 50 channels in one run.
 
     pip install -e '.[bench]' && python bench/sst.py
 
-Everybody is given the same samples: the 4 s window and the 2 s before it that its first columns need; one row shows
-ssqueezepy with the 4 s alone. The contenders take turns, so that a busy machine is unfair to all of them alike; the
-median of ROUNDS turns counts. Ours starts from high-passed samples and ends with scaled columns 30 times a second;
-ssqueezepy ends with the complex SST at 200 Hz. Ratios are over its fastest setting with the same 90 scales.
+All receive the same samples: the 4 s window and the 2 s before it that its first columns need; one row shows ssqueezepy
+with the 4 s alone. The contenders take turns, so that other load affects all of them equally; the result is the median
+of ROUNDS turns. Ours starts from high-passed samples and ends with scaled columns 30 times a second; ssqueezepy ends
+with the complex SST at 200 Hz. Ratios refer to its fastest setting with the same 90 scales.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ MORLET = Wavelet(("morlet", {"mu": 6, "dtype": "float32"}))
 
 
 def chest() -> np.ndarray:
-    """RCG [50, n], high-passed: one chest, noise of each channel's own."""
+    """Returns RCG [50, n], high-passed: one chest, with independent noise in each channel."""
     t_s = np.arange(20 * RCG_RATE_HZ) / RCG_RATE_HZ
     moved = Heart().displacement_mm(t_s) + Body().displacement_mm(t_s)
     rows = moved + np.random.default_rng(0).normal(0, 3e-4, (CHANNELS, len(t_s)))
@@ -65,7 +65,7 @@ def theirs(x: np.ndarray, **settings: object) -> np.ndarray:
 
 
 def textbook(x: np.ndarray) -> np.ndarray:
-    """Every scale at every sample, in whole-array numpy."""
+    """Computes every scale at every sample with whole-array numpy."""
     n = 2048
     spectrum = np.fft.fft(np.pad(x, ((0, 0), (0, n - x.shape[1])))).astype(np.complex64)
     omega = 2 * np.pi * np.fft.fftfreq(n)
@@ -84,7 +84,7 @@ def textbook(x: np.ndarray) -> np.ndarray:
 
 
 def contenders(x: np.ndarray) -> dict[str, Callable[[], object]]:
-    """Name to a call; what ssqueezepy reads from the environment is set around it."""
+    """Returns the calls by name; each sets the environment variables that ssqueezepy reads."""
     now = np.ascontiguousarray(x[:, -SstSpec().segment :])
     window = np.ascontiguousarray(x[:, -SST_WINDOW:])
     with patch.object(edge.dsp.sst.transform, "COMPILED", False):
@@ -144,7 +144,7 @@ def main() -> None:
         for name, call in calls.items():
             if "defaults" in name and turn > ROUNDS // 8:
                 continue
-            call()  # the one before has emptied the processor's caches
+            call()  # warms the caches that the previous contender used
             start = time.perf_counter()
             call()
             if turn:  # the first turn compiles and allocates

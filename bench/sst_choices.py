@@ -1,9 +1,9 @@
-"""Why the SST is defined as it is: each choice beside its alternatives, on the twin and on real phase recordings.
+"""Compares each choice in the SST's definition with its alternatives, on the twin and on real phase recordings.
 
     pip install -e '.[bench]' && python bench/sst_choices.py [FOLDER OF RECORDINGS]
 
-The yardstick is the transform of the whole recording, future included, as the paper makes it. An error is the root of
-the summed squared difference of magnitudes over that of the yardstick; windows are four seconds, several a recording.
+The reference is the transform of the whole recording, including the future, as in the paper. An error is the root of
+the summed squared difference of magnitudes over that of the reference; windows are four seconds, several per recording.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MARGIN = 2000
 
 
 def recordings(folder: Path) -> dict[str, np.ndarray]:
-    """RCG [n], not high-passed."""
+    """Returns RCG [n], not high-passed."""
     t_s = np.arange(60 * RCG_RATE_HZ) / RCG_RATE_HZ
     noise = np.random.default_rng(0).standard_normal(len(t_s))
     moved = {
@@ -54,7 +54,7 @@ def recordings(folder: Path) -> dict[str, np.ndarray]:
 
 
 def sst(circle: np.ndarray, frame_rate_hz: int = FRAME_RATE_HZ) -> np.ndarray:
-    """|SST| [71, frames] of a circle of any length on a frame grid."""
+    """Returns |SST| [71, frames] of a circular signal of any length on a frame grid."""
     n = len(circle)
     frames = n * frame_rate_hz // RCG_RATE_HZ
     k = np.arange(1, n // 2)
@@ -75,7 +75,7 @@ def sst(circle: np.ndarray, frame_rate_hz: int = FRAME_RATE_HZ) -> np.ndarray:
 
 
 def whole(x: np.ndarray, frame_rate_hz: int = FRAME_RATE_HZ) -> np.ndarray:
-    """|SST| of a whole recording, mirrored at its ends."""
+    """Returns |SST| of a whole recording, mirrored at its ends."""
     circle = np.zeros(-(-(len(x) + 2 * MARGIN) // RCG_RATE_HZ) * RCG_RATE_HZ)
     circle[: len(x) + 2 * MARGIN] = np.pad(x, MARGIN, mode="symmetric")
     first = MARGIN * frame_rate_hz // RCG_RATE_HZ
@@ -83,7 +83,7 @@ def whole(x: np.ndarray, frame_rate_hz: int = FRAME_RATE_HZ) -> np.ndarray:
 
 
 def windows(x: np.ndarray) -> range:
-    """Ends of the windows that are looked at."""
+    """Returns the ends of the windows to evaluate."""
     return range(1400, len(x) - 900, 900)
 
 
@@ -114,7 +114,7 @@ def nothing(segment: np.ndarray, past: int) -> np.ndarray:
 
 
 def edges(signals: dict[str, np.ndarray]) -> None:
-    print("Error of a causal window, by what is done at its ends")
+    print("Error of a causal window, by the treatment of its ends")
     rows: dict[str, tuple[bool, int, int, Callable]] = {
         "ours: high-pass, 2 s of past, prediction": (True, 400, 0, predicted),
         "  without the high-pass": (False, 400, 0, predicted),
@@ -134,7 +134,7 @@ def edges(signals: dict[str, np.ndarray]) -> None:
 
 
 def averaging(signals: dict[str, np.ndarray]) -> None:
-    print("\nCorrelation of 30 columns a second with |SST| at 200 Hz, low-passed at 13.5 Hz, by how they are made")
+    print("\nCorrelation of 30 columns a second with |SST| at 200 Hz, low-passed at 13.5 Hz, by method")
     low_pass = signal.firwin(101, 13.5, fs=RCG_RATE_HZ)
     ways = {
         "30 frames a second": [1],
@@ -153,7 +153,7 @@ def averaging(signals: dict[str, np.ndarray]) -> None:
 
 
 def scaling(signals: dict[str, np.ndarray]) -> None:
-    print("\nSpread in dB of a beat's scaled height over a recording's windows, by what is set to 1")
+    print("\nSpread in dB of a beat's scaled height over a recording's windows, by the value scaled to 1")
     spreads: dict[str, list[float]] = {}
     for x in (HighPass().push(x[None])[0] for x in signals.values()):
         magnitude = whole(x)

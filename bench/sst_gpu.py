@@ -1,10 +1,11 @@
-"""The SST on a GPU: against the float64 definition, against the device's limits, against ssqueezepy's GPU mode.
+"""Compares the SST on a GPU with the float64 definition, the device's limits and ssqueezepy's GPU mode.
 
     pip install -e '.[jetson]' && python bench/sst_gpu.py [--channels 50] [--bandwidth-gb-s 68 --tflop-s 1.3]
 
 All times are from samples in GPU memory to spectrograms in GPU memory, means over many windows between CUDA events.
-The limits are the arguments; without them, a measured copy and the clock times the lanes. ssqueezepy (0.6.6, with
-CuPy and torch) gets the same scales, in float32; it gives each sample a column and does not continue the segment.
+The limits are the arguments; without them, a measured memory copy, and the clock rate times the number of lanes.
+ssqueezepy (0.6.6, with CuPy and torch) uses the same scales, in float32; it computes one column per sample and does not
+continue the segment.
 The last line is JSON.
 """
 
@@ -61,7 +62,7 @@ def seconds(cuda: Any, stream: Any, work: Callable[[], object], repeats: int) ->
 
 
 def flop_a_channel(spec: SstSpec) -> float:
-    """Transforms counted as 5 n log2 n."""
+    """Counts each transform as 5 n log2 n."""
     tables = sst_tables(spec)
     band = tables.whole()
     predictor = 2 * (SST_AR_ORDER + 1) * spec.segment + 2 * SST_AR_ORDER * (SST_PERIOD - spec.segment)
@@ -76,7 +77,7 @@ def bytes_a_channel(spec: SstSpec) -> int:
 
 
 def limits(cuda: Any, stream: Any, bandwidth_gb_s: float | None, tflop_s: float | None) -> tuple[float, float]:
-    """Bytes and FLOP a second."""
+    """Returns bytes and FLOP per second."""
     size = 256 << 20
     if bandwidth_gb_s is None:
         a, b = cuda.mem_alloc(size), cuda.mem_alloc(size)
@@ -89,14 +90,14 @@ def limits(cuda: Any, stream: Any, bandwidth_gb_s: float | None, tflop_s: float 
 
 
 def ssqueezepy_s(samples: np.ndarray) -> float | None:
-    """Seconds a call of its GPU mode; None when that is not installed."""
+    """Returns seconds per call of ssqueezepy's GPU mode, or None if it is not installed."""
     os.environ["SSQ_GPU"] = "1"
     try:
         import cupy  # noqa: F401
         import torch
         from ssqueezepy import Wavelet, ssq_cwt
     except ImportError as error:
-        print(f"ssqueezepy's GPU mode is left out: {error}")
+        print(f"ssqueezepy's GPU mode is not available: {error}")
         return None
     x, scales = torch.as_tensor(samples, device="cuda"), np.array(SST_SCALES, np.float32)
     wavelet = Wavelet(("morlet", {"mu": SST_OMEGA0}))
@@ -107,7 +108,7 @@ def ssqueezepy_s(samples: np.ndarray) -> float | None:
                 start.record()
             ssq_cwt(x, wavelet, scales=scales, fs=RCG_RATE_HZ)
     except torch.cuda.OutOfMemoryError:
-        print(f"ssqueezepy does not fit the GPU's memory with {len(samples)} channels")
+        print(f"ssqueezepy needs more than the GPU's memory for {len(samples)} channels")
         return None
     end.record()
     end.synchronize()
@@ -141,8 +142,8 @@ def main() -> None:
     bandwidth, arithmetic = limits(cuda, stream, arguments.bandwidth_gb_s, arguments.tflop_s)
     memory_s = arguments.channels * bytes_a_channel(spec) / bandwidth
     arithmetic_s = arguments.channels * flop_a_channel(spec) / arithmetic
-    print(f"limits a window: memory {memory_s * 1e6:.1f} us, arithmetic {arithmetic_s * 1e6:.1f} us")
-    print("windows at once   us a window   share of the limit   ssqueezepy us   ratio")
+    print(f"limits per window: memory {memory_s * 1e6:.1f} us, arithmetic {arithmetic_s * 1e6:.1f} us")
+    print("windows at once us per window   share of the limit   ssqueezepy us   ratio")
     for batch in BATCHES:
         samples = np.tile(window, (batch, 1))
         transform = CudaSst(len(samples), spec)

@@ -1,9 +1,9 @@
-"""Ours beside what ssqueezepy draws: docs/sst_twin.png, docs/sst_ustc_af.png and docs/sst_iwr6843.png.
+"""Plots our SST beside ssqueezepy's: docs/sst_twin.png, docs/sst_ustc_af.png and docs/sst_iwr6843.png.
 
     pip install -e '.[bench]' && python bench/sst_pictures.py [FOLDER OF RECORDINGS]
 
-ssqueezepy (its own defaults, RCG of the strongest channel, the whole stretch at once) sees the future; ours are the
-causal windows that a device would compute. Both colours are the root of the magnitude over its 0.1 % quantile.
+ssqueezepy (its own defaults, RCG of the strongest channel, the whole period at once) uses future samples; ours are the
+causal windows that a device computes. Both colours are the root of the magnitude over its 0.1 % quantile.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def ustc_af(path: Path) -> ChestMotion:
 
 
 def twin() -> ChestMotion:
-    """The twin's chest, and where the ECG would be, its R peaks."""
+    """Returns the motion of the twin's chest, with its R peaks in place of an ECG."""
     t_s = np.arange(12 * RCG_RATE_HZ) / RCG_RATE_HZ
     heart = Heart(seed=2)
     noise = np.random.default_rng(0).normal(0, 3e-4, (4, len(t_s)))

@@ -1,11 +1,12 @@
-"""Time of a training step under each strategy, over that of equal weights, on one network and batch.
+"""Measures the time of a training step with each strategy, relative to equal weights, on one network and batch.
 
     pip install -e '.[train]' && python bench/strategies.py
 
-A trunk of convolutions with about a million parameters, three small decoders, one thread. A step is the pass forward
-and the pass back; no optimizer, no data. Strategies take turns, and a turn's ratio is to the equal weights of the same
-turn, so that a busy machine is unfair to all alike; the median of ROUNDS turns counts. The bound is what the passes
-cost in passes forward, 1 + 2 n against 3: no exact gradient of each task for less where the trunk is all of the work.
+The network is a trunk of convolutions with about a million parameters and three small decoders, on one thread. A step
+is the forward and the backward pass, without optimizer or data loading. Strategies take turns, and each ratio is to the
+equal weights of the same turn, so that other load affects all equally; the result is the median of ROUNDS turns. The
+bound is the cost in forward passes, 1 + 2 n against 3: exact gradients of each task cannot be cheaper if the trunk is
+all of the work.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ OPTIONS: dict[str, dict[str, object]] = {"fixed": {"values": (1, 0.5, 2)}, "stl"
 
 
 def network() -> tuple[nn.Module, nn.ModuleDict]:
-    """Trunk and decoders."""
+    """Builds trunk and decoders."""
     torch.manual_seed(0)
     stages = [
         nn.Sequential(nn.Conv2d(i, o, 3, 2 - k % 2, 1, bias=False), nn.BatchNorm2d(o), nn.ReLU())
@@ -45,7 +46,7 @@ def network() -> tuple[nn.Module, nn.ModuleDict]:
 
 
 def steps(trunk: nn.Module, heads: nn.ModuleDict, x: Tensor) -> dict[str, Callable[[], object]]:
-    """Name to one training step."""
+    """Returns one training step by name."""
 
     def forward() -> tuple[dict[str, Tensor], Tensor]:
         z = trunk(x)

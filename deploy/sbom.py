@@ -1,8 +1,8 @@
-"""What is in the Jetson's image, and under which licences: python deploy/sbom.py FOLDER.
+"""Lists the packages in the Jetson's image and their licences: python deploy/sbom.py FOLDER.
 
-Lays out what deploy/lock/tensorrt.txt has for arm64 and JetPack 6's Python, runs none of it, and writes sbom.cdx.json
-(CycloneDX) and licences.md. PyCUDA, which can only be built beside CUDA, is represented by its metadata. What the base
-image has (Ubuntu, CUDA, TensorRT) is NVIDIA's to list.
+Installs the packages of deploy/lock/tensorrt.txt for arm64 and JetPack 6's Python without running them, and writes
+sbom.cdx.json (CycloneDX) and licences.md. PyCUDA, which can be built only where CUDA is installed, is represented by
+its metadata. The base image (Ubuntu, CUDA, TensorRT) is not included; NVIDIA publishes its contents.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PLACE = ["--python-platform", "aarch64-manylinux_2_28", "--python-version", "3.1
 
 
 def lay_out(folder: Path) -> Path:
-    """An environment with the locked packages, of another machine's kind: to be read, not run."""
+    """Creates an environment with the locked packages for the Jetson's platform; it is only read, never run."""
     environment = folder / "environment"
     shutil.rmtree(environment, ignore_errors=True)
     _run("uv", "venv", "--quiet", str(environment))
@@ -35,8 +35,8 @@ def lay_out(folder: Path) -> Path:
         *("uv", "pip", "install", "--quiet", "--python", str(environment), *PLACE, "--no-deps", "--require-hashes"),
         *("--only-binary", ":all:", "--requirement", str(wheels)),
     )
-    words = ["--quiet", "--no-deps", "--require-hashes", "--dest", str(folder), "--requirement", str(built)]
-    _run("pip", "download", *words)
+    options = ["--quiet", "--no-deps", "--require-hashes", "--dest", str(folder), "--requirement", str(built)]
+    _run("pip", "download", *options)
     source = next(folder.glob(f"{BUILT}-*.tar.gz"))
     name = source.name.removesuffix(".tar.gz")
     packages = next(environment.glob("lib/python*/site-packages"))
@@ -49,7 +49,7 @@ def lay_out(folder: Path) -> Path:
 
 
 def licences(component: dict[str, Any]) -> str:
-    """A component's, as its authors declare them."""
+    """Returns the licences of a component, as its authors declare them."""
     names, texts = [], []
     for each in component.get("licenses", []):
         declared = each.get("license", {})
@@ -61,7 +61,7 @@ def licences(component: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Writes both files into the folder that is named."""
+    """Writes both files into the given folder."""
     folder = Path(sys.argv[1])
     folder.mkdir(exist_ok=True)
     environment, bill = lay_out(folder), folder / "sbom.cdx.json"
@@ -76,8 +76,8 @@ def main() -> None:
     print(f"{bill}, {folder / 'licences.md'}: {len(rows)} packages")
 
 
-def _run(program: str, *words: str) -> None:
-    subprocess.run([Path(sys.executable).with_name(program), *words], check=True)
+def _run(program: str, *arguments: str) -> None:
+    subprocess.run([Path(sys.executable).with_name(program), *arguments], check=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""radarecg on the device: raw 77 GHz radar frames in, heart rate and honest quality out over MQTT.
+"""The device side of radarecg: turns raw 77 GHz radar frames into heart rate and signal quality, published over MQTT.
 
 Research use only, not a medical device.
 """

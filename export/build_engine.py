@@ -1,12 +1,12 @@
-"""A checkpoint or a bundle to a TensorRT engine, on the device that will run it.
+"""Builds a TensorRT engine from a checkpoint or a bundle, on the device that will run it.
 
 python -m export.build_engine edge/models/compact
 python -m export.build_engine runs/compact/best.pt --precision fp32
 python -m export.build_engine edge/models/compact --dry-run
 
-A checkpoint becomes a bundle beside it first (that needs torch). The graph says the precision, and TensorRT keeps to it
-(strongly typed). --dry-run parses and builds with TensorRT-RTX, TensorRT's sibling that needs no GPU to build, and
-writes nothing: an engine for a Jetson is built on the Jetson.
+A checkpoint is first exported to a bundle beside it (this needs torch). The graph defines the precision of each layer,
+and TensorRT must keep it (strongly typed). --dry-run parses and builds with TensorRT-RTX, a variant of TensorRT that
+needs no GPU to build, and writes nothing: an engine for a Jetson must be built on the Jetson.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from export.precision import in_precision
 
 WORKSPACE_MB = 1024
 CLOSEST_TO_ORIN = "SM86"
-"""TensorRT-RTX knows no Jetson; this has Orin's generation of cores (Ampere)."""
+"""TensorRT-RTX does not support Jetson; this target has cores of Orin's generation (Ampere)."""
 
 
 def network_of(path: Path, data: Path | None, dry: bool) -> tuple[Bundle, Sequence[Float32]]:
-    """The bundle of a folder, or one written beside a checkpoint (not if `dry`); windows of `data`, if that is named.
+    """Loads a bundle, or exports one beside a checkpoint (in memory if `dry`); also returns windows of `data`, if any.
 
     Raises InputError, OSError.
     """
@@ -68,16 +68,22 @@ def network_of(path: Path, data: Path | None, dry: bool) -> tuple[Bundle, Sequen
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.build_engine", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("network", type=_place, help="a checkpoint, or a bundle's folder")
+    parser.add_argument("network", type=_path, help="checkpoint, or folder of a bundle")
     parser.add_argument(
-        "--precision", choices=get_args(Precision), help="default: fp16, or what the bundle left fp32 for"
+        "--precision", choices=get_args(Precision), help="without it, fp16 for an fp32 bundle, else the bundle's own"
     )
-    parser.add_argument("--data", type=Path, metavar="TOML", help="what it was trained on: int8 finds its scales there")
-    parser.add_argument("--out", type=_place, metavar="ENGINE", help="default: beside the bundle, with the precision")
+    parser.add_argument("--data", type=Path, metavar="TOML", help="the training's data set, to calibrate int8")
     parser.add_argument(
-        "--workspace-mb", type=count, default=WORKSPACE_MB, metavar="MB", help="GPU memory it may try with"
+        "--out", type=_path, metavar="ENGINE", help="engine to write; without it, BUNDLE-PRECISION.engine"
     )
-    parser.add_argument("--dry-run", action="store_true", help="build with TensorRT-RTX, without a GPU; write nothing")
+    parser.add_argument(
+        "--workspace-mb",
+        type=count,
+        default=WORKSPACE_MB,
+        metavar="MB",
+        help="GPU memory that TensorRT may use during the build (default: %(default)s)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="build with TensorRT-RTX without a GPU; write nothing")
     args = parser.parse_args(arguments)
     try:
         print(dry_run(args) if args.dry_run else real_run(args))
@@ -86,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except ImportError as error:
         print(
-            f"export.build_engine: error: {error}: {install_hint('export')}, or begin from a bundle",
+            f"export.build_engine: error: {error}: {install_hint('export')}, or start from a bundle",
             file=sys.stderr,
         )
         return 2
@@ -97,28 +103,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def dry_run(args: argparse.Namespace) -> str:
-    """Builds where there is no TensorRT and no GPU, and says what that shows. Raises InputError, OSError."""
-    trt = _rtx()
-    made, points = _wanted(args)
+    """Builds without TensorRT and without a GPU; returns a report. Raises InputError, OSError."""
+    trt = _import_rtx()
+    made, points = _load_network(args)
     plan = build(trt, _graph(made, points), args.workspace_mb, None, CLOSEST_TO_ORIN)
     return (
         f"{args.network}: {made.about.precision}, {points} points: TensorRT-RTX {trt.__version__} parses it and builds "
-        f"{len(plan) / 1e6:.1f} MB for {CLOSEST_TO_ORIN}, without a GPU. A dry run: nothing was written, nothing has "
-        "run, and TensorRT itself has not seen it"
+        f"{len(plan) / 1e6:.1f} MB for {CLOSEST_TO_ORIN}, without a GPU. This was a dry run: nothing was written or "
+        "run, and TensorRT itself was not used"
     )
 
 
 def real_run(args: argparse.Namespace) -> str:
-    """Builds the engine for this machine. Raises InputError, OSError."""
+    """Builds the engine for this machine; returns a report. Raises InputError, OSError."""
     try:
         trt, cuda = tensorrt(), cuda_driver()
     except InputError as error:
-        raise BuildError(f"{error}; elsewhere, --dry-run tells whether it would build") from error
+        raise BuildError(f"{error}; without it, --dry-run tests whether the network can be built") from error
     machine = this_machine(trt, cuda)
-    made, points = _wanted(args)
+    made, points = _load_network(args)
     precision = made.about.precision
     out = args.out or made.folder.with_name(f"{made.folder.name}-{precision}.engine")
-    _check_place(out)
+    _check_writable(out)
     plan = build(trt, _graph(made, points), args.workspace_mb, out.with_suffix(".timing"))
     sha256 = hashlib.sha256(plan).hexdigest()
     about = About(
@@ -127,32 +133,32 @@ def real_run(args: argparse.Namespace) -> str:
     write(out, plan, about)
     return (
         f"{out}: {precision}, {points} points, TensorRT {machine.tensorrt} on {machine.gpu}, {len(plan) / 1e6:.1f} MB\n"
-        f'to run it, under [network]: backend = "tensorrt", bundle = "{made.folder.resolve()}", '
+        f'to run it, set under [network]: backend = "tensorrt", bundle = "{made.folder.resolve()}", '
         f'engine = "{out.resolve()}"'
     )
 
 
-def _wanted(args: argparse.Namespace) -> tuple[Bundle, int]:
-    """The bundle in the precision that is asked for, and for how many points an engine is built."""
+def _load_network(args: argparse.Namespace) -> tuple[Bundle, int]:
+    """Returns the bundle in the requested precision, and the engine's number of points."""
     made, windows = network_of(args.network, args.data, args.dry_run)
     precision = args.precision or ("fp16" if made.about.precision == "fp32" else made.about.precision)
     made = in_precision(made, precision, windows)
     return made, POINTS if made.about.points == "any" else made.about.points
 
 
-def _place(text: str) -> Path:
+def _path(text: str) -> Path:
     path = Path(text)
     return path if path.name.strip(".") else path.resolve()  # "." has no name
 
 
-def _check_place(out: Path) -> None:
-    """A build takes minutes: a place that cannot be written to is told before."""
+def _check_writable(out: Path) -> None:
+    """Checks before the build, which takes minutes, that `out` is writable. Raises BuildError."""
     try:
         if out.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         TemporaryFile(dir=out.parent).close()
     except OSError as error:
-        raise BuildError(f"{out}: nothing can be written there ({error.strerror}); name a place with --out") from error
+        raise BuildError(f"{out}: cannot be written ({error.strerror}); name another file with --out") from error
 
 
 def _graph(made: Bundle, points: int) -> onnx.ModelProto:
@@ -161,11 +167,11 @@ def _graph(made: Bundle, points: int) -> onnx.ModelProto:
     return model
 
 
-def _rtx() -> Any:
+def _import_rtx() -> Any:
     try:
         return import_module("tensorrt_rtx")
     except ImportError as error:
-        raise BuildError(f"no TensorRT-RTX for a dry run ({error}): pip install tensorrt-rtx") from error
+        raise BuildError(f"a dry run needs TensorRT-RTX ({error}): pip install tensorrt-rtx") from error
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A graph to an engine, by TensorRT or a module like it: strongly typed, with progress, and Ctrl-C ends it.
+"""Builds an engine from a graph with TensorRT or a compatible module: strongly typed, with progress, interruptible.
 
-Uses only what TensorRT has had from 10.3 (JetPack 6.2) to 11.4 on.
+Uses only functions that exist in TensorRT 10.3 (JetPack 6.2) to 11.4.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from edge.core.files import write_atomic
 
 
 class BuildError(InputError):
-    """TensorRT does not take the network; the message is its own."""
+    """TensorRT rejects the network; the message is TensorRT's."""
 
 
 def build(trt: Any, model: onnx.ModelProto, workspace_mb: int, cache: Path | None, target: str | None = None) -> bytes:
-    """The engine of a graph of one shape, by the module `trt`; shows its progress, and Ctrl-C ends it.
+    """Builds the engine of a graph with a fixed shape, with the module `trt`; shows progress and stops on Ctrl-C.
 
-    `cache`: the file that keeps what was timed. `target`: a compute capability, for a module that builds without a GPU.
-    Raises BuildError, KeyboardInterrupt, OSError.
+    `cache`: the file for TensorRT's timing cache. `target`: a compute capability, for a module that builds without a
+    GPU. Raises BuildError, KeyboardInterrupt, OSError.
     """
     log = _log(trt)
     try:
         builder = trt.Builder(log)
-    except (TypeError, RuntimeError) as error:  # TypeError: what it becomes in Python that there was none
-        raise BuildError(f"TensorRT cannot begin: {_line(log.errors)}; look at what nvidia-smi says") from error
+    except (TypeError, RuntimeError) as error:  # TypeError: TensorRT returned no builder
+        raise BuildError(f"TensorRT cannot start: {_line(log.errors)}; check the GPU with nvidia-smi") from error
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)
     if not parser.parse(model.SerializeToString()):
@@ -47,7 +47,7 @@ def build(trt: Any, model: onnx.ModelProto, workspace_mb: int, cache: Path | Non
         config.set_compute_capability(getattr(trt.ComputeCapability, target), 0)
     if cache:
         known = config.create_timing_cache(cache.read_bytes() if cache.exists() else b"")
-        if not known or not config.set_timing_cache(known, False):  # of another TensorRT or GPU, or damaged
+        if not known or not config.set_timing_cache(known, False):  # from another TensorRT or GPU, or damaged
             config.set_timing_cache(config.create_timing_cache(b""), False)
     with _progress(trt) as (monitor, stopped):
         config.progress_monitor = monitor
@@ -62,11 +62,11 @@ def build(trt: Any, model: onnx.ModelProto, workspace_mb: int, cache: Path | Non
 
 
 def _line(errors: Sequence[str]) -> str:
-    return " ".join("; ".join(errors).split()) or "it does not say why"
+    return " ".join("; ".join(errors).split()) or "no reason given"
 
 
 def _log(trt: Any) -> Any:
-    """TensorRT's log: its errors are kept, for the message."""
+    """Creates a logger for TensorRT that collects its errors."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -82,7 +82,10 @@ def _log(trt: Any) -> Any:
 
 @contextmanager
 def _progress(trt: Any) -> Iterator[tuple[Any, threading.Event]]:
-    """TensorRT's phases as bars, in a log as lines, and whether Ctrl-C was pressed: no exception may cross TensorRT."""
+    """Shows TensorRT's phases as bars, or as lines in a log; yields the monitor and an event that Ctrl-C sets.
+
+    An event is used because no exception may pass through TensorRT.
+    """
     stopped = threading.Event()
     bars = Progress(transient=True)
     tasks: dict[str, Any] = {}

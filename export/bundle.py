@@ -1,4 +1,4 @@
-"""A checkpoint to a bundle, the folder that a device runs.
+"""Exports a checkpoint to a bundle, the folder from which a device runs the network.
 
 python -m export.bundle runs/compact/best.pt --out edge/models/compact --metrics figures/figures.json
 python -m export.bundle runs/compact/best.pt --out compact-int8 --precision int8 --data simulated/dataset.toml
@@ -40,7 +40,7 @@ from train.training.checkpoint import Checkpoint
 from train.training.predictor import TorchPredictor
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
-"""What torch and ONNX Runtime may differ by, in any output; pieces are about 1 high."""
+"""Maximum difference between torch and ONNX Runtime in any output; the ECG pieces have an amplitude of about 1."""
 
 
 def write(
@@ -50,15 +50,15 @@ def write(
     precision: Precision = "fp32",
     windows: Sequence[Float32] = (),
 ) -> Bundle:
-    """Writes a bundle and returns it, checked: loaded anew, it says what the network in torch says.
+    """Writes a bundle, loads it again, checks that its outputs equal those in torch, and returns it.
 
-    `windows` [1, P, 71, 120] are what int8 is calibrated and checked on, and are not needed otherwise.
-    Whole or not at all: a bundle that was in `folder` stays until the new one is finished and checked.
+    `windows` [1, P, 71, 120] calibrate and check int8, and are needed only for int8.
+    An existing bundle in `folder` is replaced only after the new one is complete and checked.
     Raises ExportError, OSError.
     """
-    folder = folder.resolve()  # a link stays one, and "." has a name
+    folder = folder.resolve()  # keeps a link a link, and gives "." a name
     if folder.exists() and not (folder / DESCRIPTION).exists():
-        raise ExportError(f"{folder} exists and is not a bundle; it would be replaced: choose another folder")
+        raise ExportError(f"{folder} exists and is not a bundle, so it is not replaced; choose another folder")
     made = in_precision(in_memory(source, folder, metrics), precision, windows)
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -67,21 +67,21 @@ def write(
         write_atomic(part / MODEL, made.model)
         write_atomic(part / DESCRIPTION, _encoded(made.about))
         write_atomic(part / "README.md", model_card(made.about).encode())
-        shown = windows if precision == "int8" else random_spectrograms(made.about.points)
-        apart = differences(OnnxRuntime(bundle.load(part)), TorchPredictor(source.network()), shown)
-        for head, difference in apart.items():
+        tested = windows if precision == "int8" else random_spectrograms(made.about.points)
+        found = differences(OnnxRuntime(bundle.load(part)), TorchPredictor(source.network()), tested)
+        for head, difference in found.items():
             if not difference <= TOLERANCE[precision]:
                 raise ExportError(
                     f"{head}: ONNX Runtime and torch differ by {difference:.2g}, more than {TOLERANCE[precision]:g}"
                 )
-        _put(part, folder)
+        _replace_folder(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return bundle.load(folder)
 
 
 def in_memory(source: Checkpoint, folder: Path, metrics: Metrics | None = None) -> Bundle:
-    """The bundle in float32 that would be in `folder`; nothing is written. Raises ExportError."""
+    """Creates the float32 bundle for `folder` without writing it. Raises ExportError."""
     provenance, points = _provenance(source), _points(source)
     model = to_onnx(source.network(), points).SerializeToString()
     about = Description(
@@ -100,24 +100,22 @@ def in_memory(source: Checkpoint, folder: Path, metrics: Metrics | None = None) 
 
 
 def read_metrics(path: Path) -> Metrics:
-    """The figures of all trials in `figures.json` of `train.evaluate`. Raises InputError, FileNotFoundError."""
+    """Reads the figures of all trials from `figures.json` of `train.evaluate`. Raises InputError, FileNotFoundError."""
     try:
         content = json.loads(path.read_text())
         return Metrics(content["data"], msgspec.convert(content["rows"]["all"], dict[str, float | None]))
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not the figures.json that train.evaluate --out writes ({error!r})") from error
+        raise InputError(f"{path}: not a figures.json of train.evaluate --out ({error!r})") from error
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.bundle", description="Writes a bundle from a checkpoint.")
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("checkpoint", type=Path, help="trained checkpoint")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle")
     parser.add_argument("--metrics", type=Path, metavar="JSON", help="figures.json of train.evaluate --out")
-    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
-    parser.add_argument(
-        "--data", type=Path, metavar="TOML", help="the training's data set, for int8 to find its scales"
-    )
+    parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="default: %(default)s")
+    parser.add_argument("--data", type=Path, metavar="TOML", help="the training's data set, to calibrate int8")
     args = parser.parse_args(arguments)
     try:
         metrics = read_metrics(args.metrics) if args.metrics else None
@@ -154,15 +152,15 @@ def _provenance(source: Checkpoint) -> Provenance:
             before={data: tuple(subjects) for data, subjects in known.get("before", {}).items()},
         )
     except KeyError as error:
-        raise ExportError(f"the checkpoint does not say its {error.args[0]}: train it with this version") from error
+        raise ExportError(f"the checkpoint lacks {error.args[0]}; train it again with this version") from error
 
 
 def _encoded(about: Description) -> bytes:
     return msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n"
 
 
-def _put(part: Path, folder: Path) -> None:
-    """The finished folder in its place; killed between the renames, the one before still lies beside it."""
+def _replace_folder(part: Path, folder: Path) -> None:
+    """Moves the finished folder to its place; after a crash between the renames, the old one is kept beside it."""
     before = folder.with_name(folder.name + ".before")
     shutil.rmtree(before, ignore_errors=True)
     if folder.exists():

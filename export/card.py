@@ -1,4 +1,4 @@
-"""The model card: what a bundle's README.md says to people, all of it from the bundle's description."""
+"""Writes the model card, the README.md of a bundle, from the bundle's description."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from string import Template
 from edge.core.spec import NOT_A_DEVICE
 from edge.inference.bundle import Description, Metrics
 
-NAMED = 40
-"""More people than these are only counted."""
+MAX_NAMED_SUBJECTS = 40
+"""A longer list of subjects is replaced by its length."""
 
 _CARD = Template("""\
 # $name
 
 > **$not_a_device** It must not be used to diagnose, treat or monitor a patient.
 
-A network for radarecg: spectrograms of $points points of a chest, seen by radar for four seconds, to the middle
-heartbeat's ECG, the places of all R peaks and the middle cycle's length. `model.onnx` is $precision; `bundle.json` says
-all of this to programs, and has the files' digests.
+A network for radarecg. Its input is spectrograms of $points points of a chest, four seconds of radar data. Its
+outputs are the middle heartbeat's ECG, the positions of all R peaks and the length of the middle cycle. `model.onnx` is
+$precision; `bundle.json` contains all of this in machine-readable form, and the model's digest.
 
-## What it has learnt from
+## Training
 
 | | |
 |---|---|
 | data | $data |$before
-| subjects to learn from | $train |
-| to choose the epoch by | $validation |
-| never seen | $test |
+| training subjects | $train |
+| validation subjects (to choose the epoch) | $validation |
+| test subjects (not used in training) | $test |
 | seed | $seed |
 | epoch | $epoch |
 | command | `$command` |
 | versions | $versions |
 | spec | $spec |
 
-Nobody is in two of these rows. A data set called `simulated-...` holds nobody's heart: what the network knows is then
-what the simulation knows.
+No subject is in two of these groups. A data set named `simulated-...` contains no real person: the network was then
+trained on the simulation alone.
 
-## How good it is
+## Performance
 
 $metrics
 
-## What it is not
+## Limitations
 
-A reconstruction of one heart's electrical activity from its mechanical one. It draws what hearts with such a motion
-looked like in its data: an illness that does not show in the motion does not show in the ECG, and a beat can look
-healthy that is not. Radars, postures, ages and illnesses that are not in its data are untested.
+The network does not measure the heart's electrical activity. It outputs the ECG that belonged to a similar motion in
+its training data: an illness that does not change the motion does not appear in the ECG, and an abnormal beat can look
+normal. Radars, postures, ages and illnesses that are not in its data are untested.
 
-## The training's settings
+## Training settings
 
 ```json
 $settings
@@ -56,7 +56,7 @@ $settings
 
 
 def model_card(about: Description) -> str:
-    """The card in Markdown."""
+    """Returns the card in Markdown."""
     provenance = about.provenance
     return _CARD.substitute(
         name=about.name,
@@ -64,7 +64,7 @@ def model_card(about: Description) -> str:
         points="any number of" if about.points == "any" else about.points,
         precision=about.precision,
         data=provenance.data,
-        before="".join(f"\n| before that | {data}: {_names(who)} |" for data, who in provenance.before.items()),
+        before="".join(f"\n| earlier training | {data}: {_names(who)} |" for data, who in provenance.before.items()),
         train=_names(provenance.train),
         validation=_names(provenance.validation),
         test=_names(provenance.test),
@@ -79,7 +79,7 @@ def model_card(about: Description) -> str:
 
 
 def _names(subjects: tuple[str, ...]) -> str:
-    names = ", ".join(subjects) if len(subjects) <= NAMED else "named in `bundle.json`"
+    names = ", ".join(subjects) if len(subjects) <= MAX_NAMED_SUBJECTS else "named in `bundle.json`"
     return f"{len(subjects)}: {names}"
 
 

@@ -1,4 +1,4 @@
-"""How far two ways to run a network lie apart: what leaves torch must say the same as in torch."""
+"""Measures the differences between two backends: an exported network must give the same outputs as in torch."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from edge.inference.backends.base import Predictor
 from edge.inference.bundle import Points
 
 ANY_POINTS = (1, 9, 50)
-"""What is tried of a network that takes any number."""
+"""Numbers of points to test a network with that accepts any number."""
 HEADS = ("ecg", "anchor", "cycle")
 
 
 def random_spectrograms(points: Points, windows: int = 4) -> list[Float32]:
-    """Spectrograms [windows, P, 71, 120] of nothing, for each P the network is tried with."""
+    """Returns random spectrograms [windows, P, 71, 120], for each P to test the network with."""
     random = np.random.default_rng(0)
     counts = ANY_POINTS if points == "any" else (points,)
     return [random.random((windows, count, SST_BINS, SST_COLUMNS), np.float32) ** 4 for count in counts]
 
 
 def differences(one: Predictor, other: Predictor, batches: Iterable[Float32]) -> dict[str, float]:
-    """The largest difference of what each head says of the batches [B, P, 71, 120], probabilities and pieces alike.
+    """Returns the largest difference in each head's outputs (pieces, probabilities) for the batches [B, P, 71, 120].
 
-    NaN where one of them says no number.
+    The difference is NaN if an output is NaN.
     """
-    apart = [
+    largest = [
         [np.abs(getattr(a, head) - getattr(b, head)).max() for head in HEADS]
         for values in batches
         for a, b in zip(one(values), other(values), strict=True)
     ]
-    return dict(zip(HEADS, np.max(apart, axis=0).tolist(), strict=True))
+    return dict(zip(HEADS, np.max(largest, axis=0).tolist(), strict=True))

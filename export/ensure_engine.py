@@ -1,9 +1,9 @@
-"""The engine that a device's settings name: built where there is none that fits.
+"""Builds the engine that a device's settings name, unless a valid one exists.
 
 python -m export.ensure_engine /etc/radarecg/radarecg.toml
 
-A container or a service does this before each `radarecg run`: the first start builds the engine, later ones find it,
-and after an update of JetPack or of the network it is built anew. Settings without TensorRT need nothing.
+A container or a service runs this before each `radarecg run`: the first start builds the engine, later starts reuse it,
+and after an update of JetPack or of the network it is rebuilt. It does nothing for settings without TensorRT.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ from edge.runtime.config import ConfigError, load_config
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.ensure_engine", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("config", type=Path, metavar="TOML", help="the settings of radarecg run")
+    parser.add_argument("config", type=Path, metavar="TOML", help="settings file of radarecg run")
     path = parser.parse_args(arguments).config
     try:
-        wanted = _wanted(path)
+        wanted = _engine_of(path)
         if wanted is None:
             return 0
         folder, out = wanted
-        found = _missing(folder, out)
+        problem = _check_engine(folder, out)
     except (InputError, OSError) as error:
         print(f"export.ensure_engine: error: {error}", file=sys.stderr)
         return 2
-    if found is None:
+    if problem is None:
         return 0
     from export import build_engine  # needs onnx, which a device without TensorRT does not have
 
-    print(f"{found}\nbuilding it now; this takes some minutes", file=sys.stderr, flush=True)
+    print(f"{problem}\nbuilding it now; this takes some minutes", file=sys.stderr, flush=True)
     return build_engine.main([str(folder), "--out", str(out)])
 
 
-def _wanted(path: Path) -> tuple[Path, Path] | None:
-    """The bundle's folder and the engine's file; None where the settings want no engine. Raises InputError, OSError."""
+def _engine_of(path: Path) -> tuple[Path, Path] | None:
+    """Returns the bundle's folder and the engine's file, or None if no engine is needed. Raises InputError, OSError."""
     network = load_config(path).network
     if network.backend != "tensorrt":
         return None
     if network.engine is None:
-        raise ConfigError(f"{path}: the backend tensorrt needs a file for its engine: name one as engine in [network]")
+        raise ConfigError(f"{path}: the backend tensorrt needs a file for its engine: set engine under [network]")
     return path.parent / network.bundle if network.bundle else bundle.SHIPPED, path.parent / network.engine
 
 
-def _missing(folder: Path, out: Path) -> str | None:
-    """Why the engine must be built; None when the one there fits. Raises InputError, OSError."""
+def _check_engine(folder: Path, out: Path) -> str | None:
+    """Returns why the engine must be built, or None if the existing one is valid. Raises InputError, OSError."""
     made, here = bundle.load(folder), this_machine(tensorrt(), cuda_driver())
     try:
         read(out, made, here)

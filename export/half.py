@@ -1,7 +1,7 @@
-"""A float32 graph in half precision, every cast written in the graph: what a strongly typed engine then does.
+"""Converts a float32 graph to half precision, with explicit casts as a strongly typed engine needs them.
 
-Inputs and outputs stay float32, and so does what half precision would spoil: sums of many, exponentials, coordinates,
-with all that leads to them alone, back to the layer whose weights are the work.
+Inputs and outputs stay float32, and so do operators that lose too much accuracy in half precision: long sums,
+exponentials, coordinates, and the nodes that feed only those, back to the last layer with many products.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from collections import defaultdict
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape_inference
 
-SPOOLED = frozenset({"Softmax", "GridSample", "Exp", "Floor", "Pow", "ReduceMean", "ReduceSum"})
+FLOAT_OPERATORS = frozenset({"Softmax", "GridSample", "Exp", "Floor", "Pow", "ReduceMean", "ReduceSum"})
 """Computed in float32."""
-WORK = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
-"""Computed in half precision, whatever takes the result."""
+HALF_OPERATORS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+"""Computed in half precision, whatever uses the result."""
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 
 
 def in_half(model: ModelProto) -> ModelProto:
-    """The network in half precision; it is named, asked and answers as before."""
+    """Returns the network in half precision, with the same name, inputs and outputs."""
     known = shape_inference.infer_shapes(model, strict_mode=True).graph
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     types = {value.name: value.type.tensor_type.elem_type for value in (*known.input, *known.value_info, *known.output)}
     types |= {name: tensor.data_type for name, tensor in weights.items()}
     outputs = {value.name for value in graph.output}
-    kept = _kept(list(graph.node), outputs)
+    float_nodes = _find_float_nodes(list(graph.node), outputs)
 
-    home = dict.fromkeys((*weights, *(value.name for value in graph.input)), FLOAT)  # type a value is computed in
-    cast: dict[str, str] = {}  # value to its name in the other type
+    computed = dict.fromkeys((*weights, *(value.name for value in graph.input)), FLOAT)  # name to computed type
+    cast: dict[str, str] = {}  # name to the name of the value in the other type
     nodes: list[NodeProto] = []
     halves: list[TensorProto] = []
 
     def as_type(name: str, wanted: int) -> str:
-        if types.get(name) != FLOAT or home[name] == wanted:
+        if types.get(name) != FLOAT or computed[name] == wanted:
             return name
         if name not in cast:
             cast[name] = new = f"{name}_{'half' if wanted == HALF else 'float'}"
@@ -48,9 +48,9 @@ def in_half(model: ModelProto) -> ModelProto:
     for number, old in enumerate(graph.node):
         node = NodeProto()
         node.CopyFrom(old)
-        wanted = FLOAT if number in kept else HALF
+        wanted = FLOAT if number in float_nodes else HALF
         node.input[:] = [as_type(name, wanted) for name in old.input]
-        home |= dict.fromkeys(old.output, wanted)
+        computed |= dict.fromkeys(old.output, wanted)
         nodes.append(node)
 
     used = {name for node in nodes for name in node.input}
@@ -62,17 +62,17 @@ def in_half(model: ModelProto) -> ModelProto:
     return result
 
 
-def _kept(nodes: list[NodeProto], outputs: set[str]) -> set[int]:
-    """Places of the nodes that stay float32: KEPT ones, those that give an output, those that only feed such."""
+def _find_float_nodes(nodes: list[NodeProto], outputs: set[str]) -> set[int]:
+    """Returns the indices of nodes that stay float32: FLOAT_OPERATORS, output nodes, and nodes that feed only those."""
     users: dict[str, list[int]] = defaultdict(list)
     for number, node in enumerate(nodes):
         for name in node.input:
             users[name].append(number)
-    kept: set[int] = set()
+    found: set[int] = set()
     for number in reversed(range(len(nodes))):
         node = nodes[number]
-        feeds = [user in kept for name in node.output for user in users[name]]
-        needed = node.op_type in SPOOLED or (node.op_type not in WORK and all(feeds))
+        feeds = [user in found for name in node.output for user in users[name]]
+        needed = node.op_type in FLOAT_OPERATORS or (node.op_type not in HALF_OPERATORS and all(feeds))
         if needed or outputs & set(node.output):
-            kept.add(number)
-    return kept
+            found.add(number)
+    return found

@@ -1,6 +1,6 @@
-"""What may be in a graph that a Jetson is to build: few plain operators, an old enough opset, a fixed shape.
+"""Checks that a Jetson can build a graph: few common operators, a supported opset, a fixed shape.
 
-Needs `onnx` alone, as a Jetson has no torch.
+Needs only `onnx`, as a Jetson has no torch.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import onnx
 
 from edge.core.errors import InputError
 
-LAST_OPSET = 20
-"""What TensorRT 10.3 (JetPack 6.2) parses at most."""
+MAX_OPSET = 20
+"""The newest opset that TensorRT 10.3 (JetPack 6.2) parses."""
 
 OPERATORS = frozenset(
     {
@@ -20,31 +20,33 @@ OPERATORS = frozenset(
         *{"Unsqueeze", "Where"},
     }
 )
-"""What the networks need, all of it in TensorRT's and TensorRT-RTX's parsers; none is control flow, and none is
-BatchNormalization: it must have gone into its convolution."""
+"""The operators of the networks; the parsers of TensorRT and TensorRT-RTX support all of them. There is no control flow
+and no BatchNormalization, which must be folded into its convolution."""
 
 
 class ExportError(InputError):
-    """The network cannot leave torch; the message names what does not fit."""
+    """The network cannot be exported; the message names the problem."""
 
 
 def check_operators(model: onnx.ModelProto) -> None:
-    """Raises ExportError for a newer opset than LAST_OPSET, and for the first node that is not in OPERATORS."""
+    """Checks opset and operators. Raises ExportError for an opset above MAX_OPSET, or for a node not in OPERATORS."""
     for opset in model.opset_import:
-        if not opset.domain and opset.version > LAST_OPSET:
-            raise ExportError(f"opset {opset.version}: TensorRT 10.3 parses {LAST_OPSET} at most; export with an older")
+        if not opset.domain and opset.version > MAX_OPSET:
+            raise ExportError(
+                f"opset {opset.version}: must be {MAX_OPSET} or less, the newest that TensorRT 10.3 parses"
+            )
     for node in model.graph.node:
         if node.op_type not in OPERATORS or node.domain:
             raise ExportError(
                 f"node {node.name} is a {node.op_type}, which is not in export.operators.OPERATORS: write the layer "
-                "with those, or add the operator once TensorRT's parser is known to take it"
+                "with those, or add the operator if TensorRT's parser supports it"
             )
 
 
 def fixed(model: onnx.ModelProto, points: int, windows: int = 1) -> onnx.ModelProto:
-    """A copy that takes [windows, points, 71, 120] and nothing else: an engine is built for one shape.
+    """Returns a copy with the fixed input shape [windows, points, 71, 120]: an engine is built for one shape.
 
-    Raises ExportError for a network of another number of points.
+    Raises ExportError for a network with another number of points.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -54,5 +56,5 @@ def fixed(model: onnx.ModelProto, points: int, windows: int = 1) -> onnx.ModelPr
     batch.dim_value, channels.dim_value = windows, points
     for tensor in copy.graph.output:
         tensor.type.tensor_type.shape.dim[0].dim_value = windows
-    del copy.graph.value_info[:]  # the shapes between were those of any number
+    del copy.graph.value_info[:]  # intermediate shapes still have the free axes
     return copy

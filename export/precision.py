@@ -1,4 +1,4 @@
-"""A bundle in another precision: the graph says what is computed in what, and an engine does just that."""
+"""Converts a bundle to another precision: the graph defines the type of every operation, and an engine follows it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from export.operators import ExportError, check_operators
 
 
 def in_precision(made: Bundle, precision: Precision, windows: Sequence[Float32] = ()) -> Bundle:
-    """A float32 bundle in `precision`; int8 finds its scales on `windows` [1, P, 71, 120]. Nothing is written.
+    """Converts a float32 bundle to `precision` in memory; int8 is calibrated on `windows` [1, P, 71, 120].
 
-    Its `description` stays that of the bundle it was made from.
+    Its `description` remains that of the source bundle.
 
-    Raises ExportError for int8 without windows, and for a bundle that has left float32 already.
+    Raises ExportError for int8 without windows, and for a bundle that is not float32.
     """
     if precision == made.about.precision:
         return made
     if made.about.precision != "fp32":
         raise ExportError(
-            f"{made.folder} is {made.about.precision}, and only fp32 becomes {precision}: export it from the checkpoint"
+            f"{made.folder} is {made.about.precision}; only fp32 can be converted to {precision}: export the checkpoint"
         )
     if precision == "int8":
         if not windows:
-            raise ExportError("int8 finds its scales on training windows: name their data set with --data TOML")
+            raise ExportError("int8 is calibrated on training windows: name their data set with --data TOML")
         from export.quantise import in_int8  # a Jetson that builds an engine has no ONNX Runtime
 
         model = in_int8(onnx.load_from_string(made.model), windows)

@@ -1,8 +1,8 @@
-"""A float32 graph in int8: scales in the graph (Q/DQ pairs), found on windows like those the network has learnt from.
+"""Quantises a float32 graph to int8: scales are in the graph (Q/DQ pairs), calibrated on windows of the training data.
 
-As TensorRT wants it: symmetric, weights by channel, biases in float32, Q/DQ pairs at a layer's inputs and not at its
-output. Convolutions alone, which are the work: what weighs points and lags against each other, and the last layers,
-lost more than they saved, and stay float32 as the rest.
+In the form that TensorRT requires: symmetric, weights per channel, biases in float32, Q/DQ pairs at a layer's inputs
+and not at its output. Only convolutions are quantised, which take most of the time: in the layers that weight points
+and lags, and in the last layers, int8 lost more accuracy than the time it saved was worth. All others stay float32.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata  # typ
 
 from edge.core.types import Float32
 
-WORK = ["Conv", "ConvTranspose"]
+INT8_OPERATORS = ["Conv", "ConvTranspose"]
 """Computed in int8."""
 
 
 def in_int8(model: ModelProto, windows: Iterable[Float32]) -> ModelProto:
-    """The network with int8 layers; it is named, asked and answers as before."""
+    """Returns the network with int8 layers, and the same name, inputs and outputs."""
     source = ModelProto()
     source.CopyFrom(model)
-    add_pre_process_metadata(source)  # normalisations are folded: without this mark it would advise to
+    add_pre_process_metadata(source)  # suppresses the advice to fold normalisations, which is already done
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         quantize_static(
@@ -33,7 +33,7 @@ def in_int8(model: ModelProto, windows: Iterable[Float32]) -> ModelProto:
             path,
             _Windows(windows),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=WORK,
+            op_types_to_quantize=INT8_OPERATORS,
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
@@ -41,7 +41,7 @@ def in_int8(model: ModelProto, windows: Iterable[Float32]) -> ModelProto:
                 "ActivationSymmetric": True,
                 "WeightSymmetric": True,
                 "QuantizeBias": False,
-                "OpTypesToExcludeOutputQuantization": WORK,
+                "OpTypesToExcludeOutputQuantization": INT8_OPERATORS,
             },
         )
         made = load(path)
@@ -51,9 +51,9 @@ def in_int8(model: ModelProto, windows: Iterable[Float32]) -> ModelProto:
 
 class _Windows(CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, windows: Iterable[Float32]) -> None:
-        self._left = iter(windows)
+        self._remaining = iter(windows)
 
     def get_next(self) -> dict[str, Float32] | None:
-        """The next window, None after the last."""
-        window = next(self._left, None)
+        """Returns the next window, or None after the last."""
+        window = next(self._remaining, None)
         return None if window is None else {"spectrograms": window}

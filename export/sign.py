@@ -1,6 +1,6 @@
-"""Signs a bundle, so that a device can tell whose it is.
+"""Signs a bundle, so that a device can verify who made it.
 
-openssl genpkey -algorithm ed25519 -out maker.key     # once; keep it to yourself
+openssl genpkey -algorithm ed25519 -out maker.key     # once; keep it secret
 openssl pkey -in maker.key -pubout -out maker.pem     # for the devices: public_key = "maker.pem" under [network]
 python -m export.sign compact --key maker.key
 """
@@ -21,8 +21,8 @@ from edge.inference.signature import SIGNATURE, load_key
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.sign", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("bundle", type=Path, help="its folder")
-    parser.add_argument("--key", type=Path, required=True, metavar="PEM", help="a private ed25519 key")
+    parser.add_argument("bundle", type=Path, help="folder of the bundle")
+    parser.add_argument("--key", type=Path, required=True, metavar="PEM", help="private ed25519 key")
     args = parser.parse_args(arguments)
     try:
         signed = load_key(args.key, "private").sign(bundle.load(args.bundle).description)
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, OSError) as error:
         print(f"export.sign: error: {error}", file=sys.stderr)
         return 2
-    print(f"{args.bundle / SIGNATURE}: signed, as it is now; export it again and it must be signed again")
+    print(f"{args.bundle / SIGNATURE}: signed; sign the bundle again after each export")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A trained network as ONNX: float32, batch normalisation folded, and no operator that a Jetson's parser refuses."""
+"""Exports a trained network to ONNX: float32, batch normalisation folded, only operators that a Jetson can parse."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from train.model.network import Network
 
 OPSET = 18
 
-_EXAMPLE_BATCH, _EXAMPLE_POINTS = 2, 3  # of a free axis; a length of 1 would be taken for a fixed one
+_EXAMPLE_BATCH, _EXAMPLE_POINTS = 2, 3  # for free axes; torch would treat a length of 1 as fixed
 
 
 def to_onnx(network: Network, points: Points) -> onnx.ModelProto:
-    """The network for any number of windows, its inputs and outputs named as a bundle names them.
+    """Exports the network for any number of windows, with a bundle's names of inputs and outputs.
 
-    Raises ExportError, naming the node, for an operator that a Jetson's parser may not know.
+    Raises ExportError, naming the node, for an operator that a Jetson's parser may not support.
     """
     batch: dict[int, object] = {0: torch.export.Dim("batch")}
     free = {**batch, 1: torch.export.Dim("points")} if points == "any" else batch
     shape = (_EXAMPLE_BATCH, _EXAMPLE_POINTS if points == "any" else points, SST_BINS, SST_COLUMNS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's, about itself
+        warnings.simplefilter("ignore")  # the exporter's own deprecation warnings
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
             network.eval(),
@@ -47,7 +47,7 @@ def to_onnx(network: Network, points: Points) -> onnx.ModelProto:
 
 
 def _strip_build_metadata(model: onnx.ModelProto) -> None:
-    """Takes out source lines and paths of the machine that exported: the same weights give the same file anywhere."""
+    """Removes source lines and paths of the exporting machine: the same weights give the same file on any machine."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]

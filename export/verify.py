@@ -1,10 +1,10 @@
-"""What leaving torch costs: a network in every precision beside itself in float32, on a data set's test part.
+"""Compares an exported network in every precision with the network in float32, on a data set's test part.
 
 python -m export.verify runs/compact/best.pt --data recordings/simulated/dataset.toml --replay recordings/trial
 
-Two tables in one: how far each head's answers lie apart at most, on windows of the set and on those of a recording that
-is replayed, and the figures of the task, which are what matters. The first row is torch (of a bundle: ONNX Runtime in
-float32); what follows runs in ONNX Runtime on the CPU, and an engine, if one is named, where it was built.
+The table shows each head's largest difference, on windows of the data set and of a replayed recording, and the figures
+of the three tasks, which are what matters. The first row is torch (for a bundle: ONNX Runtime in float32); the other
+rows run in ONNX Runtime on the CPU, and an engine, if one is named, on the machine it was built on.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from train.training import checkpoint
 from train.training.predictor import TorchPredictor
 
 FIGURES = {"r_timing_ms_median": -1, "ppi_error_ms": -1, "pcc": 1}
-"""Of the three tasks, and whether more is better."""
-LOSS_PERCENT = 1.0
-"""More of any of FIGURES no precision should cost."""
-COMPARED = 32
-"""Windows on which the heads are compared."""
+"""One figure for each of the three tasks: 1 if higher is better, -1 if lower is better."""
+MAX_LOSS_PERCENT = 1.0
+"""No precision should make any of FIGURES worse by more than this."""
+COMPARED_WINDOWS = 32
+"""Number of windows on which the heads are compared."""
 
 
 def network(path: Path) -> tuple[Bundle, dict[str, Predictor]]:
-    """A checkpoint, or a float32 bundle's folder, as a float32 bundle; and torch, where it has the weights.
+    """Loads a checkpoint or a float32 bundle as a float32 bundle; for a checkpoint, also its predictor in torch.
 
     Raises InputError, FileNotFoundError.
     """
@@ -54,12 +54,12 @@ def network(path: Path) -> tuple[Bundle, dict[str, Predictor]]:
 
 
 def in_onnx_runtime(made: Bundle, windows: Sequence[Float32]) -> dict[str, Predictor]:
-    """A float32 bundle in every precision, int8 calibrated on `windows`. Raises InputError."""
+    """Converts a float32 bundle to every precision, with int8 calibrated on `windows`. Raises InputError."""
     return {f"ONNX Runtime {each}": OnnxRuntime(in_precision(made, each, windows)) for each in get_args(Precision)}
 
 
 def loss_percent(row: Row, before: Row) -> float:
-    """By how much the worst of FIGURES is worse than before, in % of it; 100 for one that is no longer known."""
+    """Returns the largest relative loss of any of FIGURES against `before`, in %; 100 for a figure that became None."""
     losses = [0.0]
     for name, sign in FIGURES.items():
         now, was = row[name], before[name]
@@ -69,33 +69,36 @@ def loss_percent(row: Row, before: Row) -> float:
 
 
 def table(
-    ways: dict[str, Predictor], recordings: Sequence[Recording], shown: Mapping[str, Sequence[Float32]]
+    predictors: dict[str, Predictor], recordings: Sequence[Recording], compared: Mapping[str, Sequence[Float32]]
 ) -> dict[str, Row]:
-    """A row a way: HEAD_apart_WHERE, the largest difference to the first way on the windows `shown`; figures; loss."""
+    """Returns one row per predictor: HEAD_apart_WHERE, the largest difference to the first one; figures; loss.
+
+    WHERE is a key of `compared`, the windows on which the heads are compared.
+    """
     rows: dict[str, Row] = {}
-    first = next(iter(ways.values()))
-    for name, predict in ways.items():
+    first = next(iter(predictors.values()))
+    for name, predict in predictors.items():
         figures = summarise(evaluate(predict, recordings)[0])
         rows[name] = {figure: figures[figure] for figure in ("windows", *FIGURES, "mdr")}
-        for where, windows in shown.items():
-            apart = differences(first, predict, windows)
-            rows[name] |= {f"{head}_apart_{where}": apart[head] for head in HEADS}
+        for where, windows in compared.items():
+            largest = differences(first, predict, windows)
+            rows[name] |= {f"{head}_apart_{where}": largest[head] for head in HEADS}
         rows[name]["loss_percent"] = loss_percent(rows[name], next(iter(rows.values())))
     return rows
 
 
 def too_far(rows: dict[str, Row]) -> list[str]:
-    """The precisions of which a head lies further from the first row than `export.bundle` would let pass."""
-    far = []
+    """Returns the precisions whose heads differ more from the first row than `export.bundle` allows."""
+    found = []
     for precision, limit in TOLERANCE.items():
         row = rows[f"ONNX Runtime {precision}"]
         if not all((value or 0) <= limit for key, value in row.items() if "_apart_" in key):
-            far.append(f"ONNX Runtime {precision}")
-    return far
+            found.append(f"ONNX Runtime {precision}")
+    return found
 
 
 def markdown(rows: dict[str, Row]) -> str:
-    """The rows as a table."""
+    """Formats the rows as a Markdown table."""
     first = next(iter(rows.values()))
     forms = {
         **{key: (key.replace("_", " "), ".1e") for key in first if "_apart_" in key},
@@ -115,26 +118,26 @@ def markdown(rows: dict[str, Row]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.verify", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("network", type=Path, help="a checkpoint, or a float32 bundle's folder")
-    parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="tested on its test part")
-    parser.add_argument("--fold", type=int, default=0)
-    parser.add_argument("--replay", type=Path, metavar="FOLDER", help="a recording of radarecg record")
-    parser.add_argument("--engine", type=Path, help="one built from this bundle on this machine")
+    parser.add_argument("network", type=Path, help="checkpoint, or folder of a float32 bundle")
+    parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="data set; its test part is used")
+    parser.add_argument("--fold", type=int, default=0, help="fold of the data set (default: %(default)s)")
+    parser.add_argument("--replay", type=Path, metavar="FOLDER", help="recording made by radarecg record")
+    parser.add_argument("--engine", type=Path, help="engine built from this bundle on this machine")
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
         data = load(args.data)
         test = part_of(data, "test", args.fold)
-        made, ways = network(args.network)
-        ways |= in_onnx_runtime(made, windows_of(part_of(data, "train", args.fold), made.about.points))
+        made, predictors = network(args.network)
+        predictors |= in_onnx_runtime(made, windows_of(part_of(data, "train", args.fold), made.about.points))
         if args.engine:
             from edge.inference.backends.tensorrt import TensorRt
 
-            ways["TensorRT engine"] = TensorRt(made, args.engine)
-        shown = {"data": windows_of(test, made.about.points, COMPARED)}
+            predictors["TensorRT engine"] = TensorRt(made, args.engine)
+        compared = {"data": windows_of(test, made.about.points, COMPARED_WINDOWS)}
         if args.replay:
-            shown["replay"] = replayed(args.replay, next(iter(ways.values())))
-        rows = table(ways, test, shown)
+            compared["replay"] = replayed(args.replay, next(iter(predictors.values())))
+        rows = table(predictors, test, compared)
     except (InputError, OSError) as error:
         print(f"export.verify: error: {error}", file=sys.stderr)
         return 2
@@ -142,11 +145,11 @@ def main(arguments: list[str] | None = None) -> int:
         print("export.verify: interrupted", file=sys.stderr)
         return 130
     print(f"{data.name}, test part, fold {args.fold}: {len(test)} recordings; largest differences on ", end="")
-    print(", ".join(f"{len(windows)} windows of the {where}" for where, windows in shown.items()), end="\n\n")
+    print(", ".join(f"{len(windows)} windows of the {where}" for where, windows in compared.items()), end="\n\n")
     print(markdown(rows))
-    dear = [name for name, row in rows.items() if (row["loss_percent"] or 0) > LOSS_PERCENT]
-    print(f"\n{'; '.join(dear) or 'nothing'} loses more than {LOSS_PERCENT:g} % of a figure")
-    print(f"{'; '.join(too_far(rows)) or 'nothing'} lies further apart than its precision may")
+    lossy = [name for name, row in rows.items() if (row["loss_percent"] or 0) > MAX_LOSS_PERCENT]
+    print(f"\nmore than {MAX_LOSS_PERCENT:g} % of a figure lost: {'; '.join(lossy) or 'none'}")
+    print(f"differences above the tolerance of the precision: {'; '.join(too_far(rows)) or 'none'}")
     print(json.dumps(rows))
     return 0
 

@@ -1,4 +1,4 @@
-"""Windows of a data set or of a recording, as a network is shown them: to calibrate on, to compare on."""
+"""Provides windows of a data set or of a recording as network inputs, for calibration and comparison."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from edge.sources.replay import ReplaySource
 from train.data.dataset import Recording
 from train.training.batches import Batches
 
-CALIBRATION = 128
-"""As many windows find int8's scales."""
+CALIBRATION_WINDOWS = 128
+"""Number of windows that calibrate int8."""
 
 
-def windows_of(recordings: Sequence[Recording], points: Points, count: int = CALIBRATION) -> list[Float32]:
-    """At most `count` windows [1, P, 71, 120], spread over the recordings. Raises InputError where there is none."""
+def windows_of(recordings: Sequence[Recording], points: Points, count: int = CALIBRATION_WINDOWS) -> list[Float32]:
+    """Returns at most `count` windows [1, P, 71, 120], spread over the recordings. Raises InputError if none exists."""
     batches = Batches(recordings, 1, POINTS if points == "any" else points, augment=False, seed=0, spec=SST_DEFAULT)
     return [batch.x for batch in batches.spread(count)]
 
 
 def replayed(folder: Path, predict: Predictor) -> list[Float32]:
-    """The windows [1, P, 71, 120] of a recording of `radarecg record`, as the device made them. Raises InputError."""
+    """Returns the windows [1, P, 71, 120] that the device computes from a recording. Raises InputError."""
     recording = open_recording(folder)
     chain = Pipeline(recording.chirp, lambda: True, recording.calibration, partial(cpu_inference, predict))
-    told = [ecg for frame in ReplaySource(recording).frames() for ecg in chain.push(frame)[1]]
-    windows = [ecg.window.values[None] for ecg in told if ecg.window]
+    blocks = [ecg for frame in ReplaySource(recording).frames() for ecg in chain.push(frame)[1]]
+    windows = [ecg.window.values[None] for ecg in blocks if ecg.window]
     if not windows:
         problem = first_problem(ReplaySource(recording)) or "no chest in view for the six seconds of a window"
         raise InputError(f"{folder}: {problem}")

@@ -37,14 +37,14 @@ def device(tmp_path_factory) -> Path:
     for name in ("deploy", "firmware_config"):
         shutil.copytree(ROOT / name, copy / name)
     folder = copy / "etc"
-    for words in (["--device", "radar-0001"], ["--hub", "ward-7"]):
-        done = set_up(folder, copy, *words)
+    for options in (["--device", "radar-0001"], ["--hub", "ward-7"]):
+        done = set_up(folder, copy, *options)
         assert (done.returncode, done.stderr) == (0, "")
     return folder
 
 
-def set_up(folder: Path, place: Path, *words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, place / "deploy/setup.py", "--folder", folder, *words]
+def set_up(folder: Path, place: Path, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, place / "deploy/setup.py", "--folder", folder, *options]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -148,7 +148,7 @@ def test_it_is_done_once(device):
     done = set_up(device, ROOT, "--device", "radar-0001")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "this is done once" in done.stderr
+    assert "set-up runs only once" in done.stderr
     assert "ward-7.crt exists" in set_up(device, ROOT, "--hub", "ward-7").stderr
     assert (device / "password").read_text() == before
 
@@ -157,5 +157,5 @@ def test_it_is_done_once(device):
 def test_a_name_that_no_topic_can_hold_is_refused(tmp_path, name):
     done = set_up(tmp_path / "etc", ROOT, "--device", name)
     assert done.returncode == 2
-    assert "is no name" in done.stderr
+    assert "use only lower-case letters" in done.stderr
     assert not (tmp_path / "etc").exists()

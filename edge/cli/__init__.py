@@ -1,1 +1,1 @@
-"""The command line: `parser` has the table of commands; each command is a module of `commands`."""
+"""The command line: `parser` holds the table of commands; each command is a module in `commands`."""

@@ -1,4 +1,4 @@
-"""The table of commands, and the way from the words on the command line to the command's module."""
+"""The table of commands, and the parser that selects a command's module from the command line."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from edge.core.errors import InputError
 from edge.core.spec import NOT_A_DEVICE
 
 COMMANDS = {
-    "demo": "Broker, twin, runtime and a live view, on this machine.",
-    "run": "The runtime: radar frames in, ECG and vitals out over MQTT, until stopped.",
-    "record": "Writes frames from the card into a new folder until stopped, or for a while.",
-    "replay": "The same chain on a recording: a line a second, or one JSON line for the whole.",
-    "calibrate": "Phase calibration, from a recording of a strong reflector straight ahead.",
-    "plot": "Draws a recording: displacement, SST, and ECG where there is one.",
-    "twin": "A simulated person in front of a simulated radar and card, until stopped.",
-    "fhir-bridge": "On a hub: what devices publish as FHIR Observations, in a folder or at a server.",
-    "swap-model": "Another network: tried here, then put in its place; a runtime at work takes it and says so on info.",
-    "doctor": "Whether this machine, the boards and the broker are ready, and what to do where not.",
-    "diagnostics": "What somebody needs who is to help: versions, settings without secrets, the doctor's findings, the "
-    "last log.",
-    "check-config": "What a chirp file means, or which limits it breaks.",
+    "demo": "Run the whole chain on this machine: simulated radar, runtime, MQTT broker and a live view.",
+    "run": "Run the device until stopped: receive radar frames, publish ECG and vital signs over MQTT.",
+    "record": "Record frames from the capture card into a new folder, until stopped or for a given time.",
+    "replay": "Process a recording like live data; print one line per second, or one JSON line for all of it.",
+    "calibrate": "Compute the board's phase calibration from a recording of a strong reflector straight ahead.",
+    "plot": "Plot a recording: chest displacement, its spectrogram (SST), and the ECG if there is one.",
+    "twin": "Simulate a person in front of a radar and a capture card, until stopped.",
+    "fhir-bridge": "Run on a hub: convert the messages of devices to FHIR Observations in a folder or on a server.",
+    "swap-model": "Test another network and switch to it; a running radarecg loads it and publishes its name on info.",
+    "doctor": "Check whether this machine, the boards and the broker are ready, and how to solve each problem.",
+    "diagnostics": "Collect a support archive without secrets: versions, settings, doctor findings, the last log.",
+    "check-config": "Print what a chirp file configures, or which limits it violates.",
 }
 """Each name is a module of `edge.cli.commands`, with _ for -; the text is its help."""
 
 
 def run_command(words: Sequence[str]) -> int:
-    """Runs the command that `words` name; returns the exit status. Bad input is one line on stderr and status 2."""
+    """Runs the command in `words` and returns its exit status; invalid input gives one line on stderr and status 2."""
     args = parse(words)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     try:
@@ -45,8 +44,8 @@ def run_command(words: Sequence[str]) -> int:
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """The options of the command named, and its `run`. Of the other commands nothing is imported."""
-    parser = argparse.ArgumentParser(prog="radarecg", description=f"Heart rate from a radar. {NOT_A_DEVICE}")
+    """Returns the options of the chosen command and its `run` function; imports no other command's module."""
+    parser = argparse.ArgumentParser(prog="radarecg", description=f"ECG and heart rate from a radar. {NOT_A_DEVICE}")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     chosen = next((word for word in words if not word.startswith("-")), None)

@@ -1,4 +1,4 @@
-"""Pictures of a recording: the chest's displacement, its SST, and the ECG beside it where there is one."""
+"""Plots a recording: the chest's displacement, its SST, and the ECG if there is one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ _RATES_HZ = (10, 10_000)
 
 @dataclass(frozen=True, slots=True)
 class ChestMotion:
-    """displacement_mm and rcg_mm_s2 [P, n] at RCG_RATE_HZ; ecg [m] at ecg_rate_hz from the same moment, or None."""
+    """Chest motion to plot: displacement_mm and rcg_mm_s2 [P, n] at RCG_RATE_HZ.
+
+    `ecg` [m] at `ecg_rate_hz` starts at the same time, or is None.
+    """
 
     name: str
     displacement_mm: Float64
@@ -49,7 +52,7 @@ class ChestMotion:
 
 
 def motion_of_recording(name: str, recording: Recording) -> ChestMotion:
-    """The longest stretch that one chest was followed without a restart. Raises InputError when there is none."""
+    """Returns the longest period in which one chest was tracked without a restart. Raises InputError if none."""
     rcg = RcgExtractor(recording.chirp, recording.calibration)
     stretches: list[list[RcgBlock]] = [[]]
     for frame in ReplaySource(recording).frames():
@@ -59,15 +62,15 @@ def motion_of_recording(name: str, recording: Recording) -> ChestMotion:
             stretches[-1].append(block)
     longest = max(stretches, key=lambda blocks: sum(len(block.covered) for block in blocks))
     if not longest:
-        raise InputError(f"{name}: no chest found to draw{f': {rcg.problem}' if rcg.problem else ''}")
+        raise InputError(f"{name}: no chest found to plot{f': {rcg.problem}' if rcg.problem else ''}")
     displacement = np.concatenate([block.displacement_mm for block in longest], axis=1)
     return ChestMotion(name, displacement, np.concatenate([b.rcg_mm_s2 for b in longest], axis=1))
 
 
 def motion_of_arrays(path: Path) -> ChestMotion:
-    """An .npz with displacement_mm [P, n] or [n] and rate_hz; ecg [m] and ecg_rate_hz if there is one.
+    """Reads an .npz file with displacement_mm [P, n] or [n] and rate_hz; ecg [m] and ecg_rate_hz are optional.
 
-    Raises InputError saying what is missing or cannot be.
+    Raises InputError that names the missing or invalid array.
     """
     try:
         with path.open("rb") as file, np.load(file) as arrays:
@@ -75,12 +78,14 @@ def motion_of_arrays(path: Path) -> ChestMotion:
     except (TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not an .npz of plain numbers ({error})") from error
     if missing := {"displacement_mm", "rate_hz"} - found.keys():
-        raise InputError(f"{path}: holds no {' and no '.join(sorted(missing))}")
+        raise InputError(f"{path}: missing array {' and '.join(sorted(missing))}")
     if ("ecg" in found) != ("ecg_rate_hz" in found):
         raise InputError(f"{path}: an ECG needs both ecg and ecg_rate_hz")
     for name in {"rate_hz", "ecg_rate_hz"} & found.keys():
         if found[name].size != 1 or not _RATES_HZ[0] <= found[name].item() <= _RATES_HZ[1]:
-            raise InputError(f"{path}: {name} is {found[name]}; one number from {_RATES_HZ[0]} to {_RATES_HZ[1]}")
+            raise InputError(
+                f"{path}: {name} is {found[name]}; it must be one number from {_RATES_HZ[0]} to {_RATES_HZ[1]}"
+            )
     for name in {"displacement_mm", "ecg"} & found.keys():
         if found[name].size == 0 or found[name].ndim > 2 or not np.isfinite(found[name]).all():
             raise InputError(f"{path}: {name} {found[name].shape} is empty, has more than two axes, or is not finite")
@@ -96,17 +101,17 @@ def motion_of_arrays(path: Path) -> ChestMotion:
 def motion_of_displacement(
     name: str, displacement_mm: Float64, rate_hz: float, ecg: Float64 | None = None, ecg_rate_hz: float = 1.0
 ) -> ChestMotion:
-    """The chest's motion from its displacement [P, n], finite, at any rate."""
+    """Computes the chest's motion from its displacement [P, n], which must be finite, at any sampling rate."""
     x, covered = Resampler(rate_hz, RCG_RATE_HZ).push(displacement_mm, np.ones(displacement_mm.shape[1], bool))
     x, rcg, _ = SecondDerivative(RCG_RATE_HZ).push(x, covered)
-    late = SecondDerivative.DELAY  # which the ECG does not have
-    return ChestMotion(name, x[:, late:], rcg[:, late:], ecg, ecg_rate_hz)
+    delay = SecondDerivative.DELAY  # the ECG is not delayed
+    return ChestMotion(name, x[:, delay:], rcg[:, delay:], ecg, ecg_rate_hz)
 
 
 def sst_of_whole(rcg_mm_s2: Float64) -> Float64:
-    """RCG [P, n] to the channels' mean SST [71, columns], largest about 1; its first column is at 4 s.
+    """Computes the channels' mean SST [71, columns] of RCG [P, n], scaled to a maximum of about 1, from 4 s on.
 
-    Of every window its third second is shown, which is followed by one more, as most of what a network sees is.
+    The third second of every window is used: one more second follows it, as for most of what a network receives.
     """
     columns = [window.values[:, :, _SHOWN] * window.scale[:, None, None] for _, window in spectrograms(rcg_mm_s2)]
     if not columns:
@@ -117,9 +122,9 @@ def sst_of_whole(rcg_mm_s2: Float64) -> Float64:
 
 
 def draw(motion: ChestMotion, start_s: float = 0.0, seconds: float = 8.0) -> Figure:
-    """The panels one above the other, from `start_s` or from where the SST begins.
+    """Draws the panels above each other, from `start_s` or from where the SST begins.
 
-    Raises InputError when nothing is left to draw.
+    Raises InputError when there is nothing to plot.
     """
     from matplotlib.figure import Figure
 
@@ -128,8 +133,8 @@ def draw(motion: ChestMotion, start_s: float = 0.0, seconds: float = 8.0) -> Fig
     if start_s >= last_s:
         length_s = motion.rcg_mm_s2.shape[1] / RCG_RATE_HZ
         raise InputError(
-            f"{motion.name}: no SST from {start_s:g} s on: the chest was followed for {length_s:.1f} s, and "
-            f"{SST_DEFAULT.segment / RCG_RATE_HZ:g} s of samples give the first, from {_FIRST_S:g} s on"
+            f"{motion.name}: no SST from {start_s:g} s on: the chest was tracked for {length_s:.1f} s; the SST needs "
+            f"{SST_DEFAULT.segment / RCG_RATE_HZ:g} s of samples and begins at {_FIRST_S:g} s"
         )
     end_s = min(start_s + seconds, last_s)
     figure = Figure(figsize=(11, 6.5), layout="constrained")

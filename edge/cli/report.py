@@ -1,4 +1,4 @@
-"""Results for a person at a terminal: a line a second, and a summary of the whole."""
+"""Results on a terminal: one line per second, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from edge.core.types import EcgBlock, Quality, Vitals, Waveform
 
 @dataclass
 class Report:
-    """A `Sink` that prints each second's vitals to `out` (if any) and remembers them for `summary`."""
+    """A `Sink` that prints each second's vitals to `out` (if any) and stores them for `summary`."""
 
     out: TextIO | None
     seconds: list[Vitals] = field(default_factory=list)
     _start_ns: int | None = None
 
     def waveform(self, wave: Waveform) -> None:
-        """The waveform is not printed."""
+        """Ignores the waveform."""
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """The ECG is not printed."""
+        """Ignores the ECG."""
 
     def vitals(self, vitals: Vitals) -> None:
-        """Prints one line."""
+        """Prints one line per second."""
         self.seconds.append(vitals)
         if self._start_ns is None:
             self._start_ns = vitals.t_ns
@@ -33,7 +33,7 @@ class Report:
             print(f"{elapsed_s:6.0f} s  {describe(vitals)}", file=self.out)
 
     def summary(self) -> dict[str, object]:
-        """Medians over the valid seconds; null where there was none."""
+        """Returns medians over the valid seconds, or None where no second was valid."""
         heart = [v.heart_rate_bpm for v in self.seconds if v.heart_rate_bpm is not None]
         breathing = [v.breathing_rate_bpm for v in self.seconds if v.breathing_rate_bpm is not None]
         chest = [v.chest_range_m for v in self.seconds if v.chest_range_m is not None]
@@ -47,7 +47,7 @@ class Report:
 
 
 def describe(vitals: Vitals) -> str:
-    """One second in words and numbers."""
+    """Formats one second of vitals as text."""
     heart = f"{vitals.heart_rate_bpm:5.1f}" if vitals.heart_rate_bpm is not None else "   --"
     breathing = f"{vitals.breathing_rate_bpm:4.1f}" if vitals.breathing_rate_bpm is not None else "  --"
     where = f"{vitals.chest_range_m:.2f} m" if vitals.chest_range_m is not None else "-- m"

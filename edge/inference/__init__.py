@@ -1,1 +1,1 @@
-"""The network: bundle, signature, backends."""
+"""Neural network inference: bundles, their signatures, and the backends that run them."""

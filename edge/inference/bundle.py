@@ -1,7 +1,7 @@
-"""A network as a folder: `model.onnx`, `bundle.json` that says all about it, and a README.md for people.
+"""A network as a folder, called a bundle: `model.onnx`, its description `bundle.json`, and a README.md.
 
-A bundle is used as it was written or not at all: every file is checked against its digest, and what the network was
-trained on against this version's spectrograms and labels. `export.bundle` writes them.
+A bundle is loaded only if it is unchanged and compatible: the model is checked against its digest, and the training's
+spectrograms and labels against those of this version. `export.bundle` writes bundles.
 """
 
 from __future__ import annotations
@@ -30,29 +30,30 @@ FORMAT = "radarecg.bundle/1"
 MODEL = "model.onnx"
 DESCRIPTION = "bundle.json"
 SHIPPED = Path(__file__).parents[1] / "models" / "compact"
-"""The bundle that comes with radarecg."""
+"""The bundle shipped with radarecg."""
 
 Precision = Literal["fp32", "fp16", "int8"]
-"""What the graph computes in, where that is the work; inputs and outputs are float32 in all of them."""
+"""Number format of the graph's expensive layers; inputs and outputs are always float32."""
 Points = Annotated[int, msgspec.Meta(ge=1)] | Literal["any"]
 
 
 class BundleError(InputError):
-    """A folder that is no bundle, a damaged one, or one of another spec; the message says what does not fit."""
+    """The folder is not a bundle, or the bundle is damaged or incompatible; the message names the mismatch."""
 
 
 class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of the network's inputs or outputs, float32; an axis with a name may have any length."""
+    """One of the network's float32 inputs or outputs; an axis with a name may have any length."""
 
     name: str
     shape: tuple[int | str, ...]
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the weights came from: the data set, whom of it the network learnt from, was chosen by and never saw.
+    """Origin of the weights: the data set and its subjects used for training, validation and test.
 
-    `seed` and `settings` are the training's; `versions` of the programs that trained and exported; `epoch` the one
-    whose weights these are. `before`: by data set, whom the weights it began with had been learnt from or chosen by.
+    `seed` and `settings` are the training's; `versions` are those of the programs that trained and exported; `epoch` is
+    the one whose weights were exported. `before`: for each data set of an earlier training that provided the initial
+    weights, its training and validation subjects.
     """
 
     data: str
@@ -68,14 +69,17 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `train.evaluate` measured, and on which recordings."""
+    """The figures that `train.evaluate` measured, and the data set they were measured on."""
 
     data: str
     figures: dict[str, float | None]
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`bundle.json`. `spec` is the fingerprint of `sst` and of all shared numbers; `points` a fixed number or any."""
+    """The content of `bundle.json`.
+
+    `spec` is the fingerprint of `sst` and of all shared constants; `points` is a fixed number or "any".
+    """
 
     format: str = FORMAT
     name: str
@@ -92,7 +96,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle: its folder, what bundle.json says, and `model.onnx` and bundle.json as they were checked."""
+    """A checked bundle: its folder, its description, and the checked bytes of `model.onnx` and `bundle.json`."""
 
     folder: Path
     about: Description
@@ -105,7 +109,7 @@ class _Format(msgspec.Struct):
 
 
 def load(folder: Path, public_key: Path | None = None) -> Bundle:
-    """Reads and checks a bundle, and where a public key is named, that its owner has signed it.
+    """Reads and checks a bundle; with a public key, also its signature.
 
     Raises BundleError, SignatureError, FileNotFoundError.
     """
@@ -114,56 +118,58 @@ def load(folder: Path, public_key: Path | None = None) -> Bundle:
     description = _read(folder / DESCRIPTION)
     if public_key:
         signature.check(description, folder / signature.SIGNATURE, public_key)
-    about = _described(folder / DESCRIPTION, description)
-    _check_meaning(folder / DESCRIPTION, about)
+    about = _decode_description(folder / DESCRIPTION, description)
+    _check_compatibility(folder / DESCRIPTION, about)
     if set(about.sha256) != {MODEL}:
-        raise BundleError(f"{folder / DESCRIPTION}: no sha256 of {MODEL} alone; export the bundle again")
-    return Bundle(folder, about, _checked(folder / MODEL, about.sha256[MODEL]), description)
+        raise BundleError(f"{folder / DESCRIPTION}: sha256 must list {MODEL} only; export the bundle again")
+    return Bundle(folder, about, _read_verified(folder / MODEL, about.sha256[MODEL]), description)
 
 
 def inputs(points: Points) -> tuple[Tensor, ...]:
-    """What every network takes: spectrograms in 0..1, row 0 the lowest frequency."""
+    """Returns the inputs of every network: spectrograms in 0..1, row 0 is the lowest frequency."""
     return (Tensor("spectrograms", ("batch", "points" if points == "any" else points, SST_BINS, SST_COLUMNS)),)
 
 
 def outputs() -> tuple[Tensor, ...]:
-    """What every network gives: the middle beat, then logits of the R peaks' places and of its cycle's length."""
+    """Returns the outputs of every network: the middle beat, and logits of R peak positions and of its cycle length."""
     lengths = {"ecg": PIECE, "anchor": ANCHOR_CLASSES, "cycle": CYCLE_CLASSES}
     return tuple(Tensor(name, ("batch", length)) for name, length in lengths.items())
 
 
-def _described(path: Path, content: bytes) -> Description:
+def _decode_description(path: Path, content: bytes) -> Description:
     try:
-        # The format first: another one may have any other keys.
+        # Check the format first: another format may have different keys.
         if (found := msgspec.json.decode(content, type=_Format).format) != FORMAT:
             raise BundleError(
-                f"{path}: format {found!r} is not {FORMAT}; use the radarecg it was made for, or export it again"
+                f"{path}: format {found!r} must be {FORMAT}; use the radarecg it was made for, or export it again"
             )
         return msgspec.json.decode(content, type=Description)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: {error}; copy or export the bundle again") from error
 
 
-def _check_meaning(path: Path, about: Description) -> None:
+def _check_compatibility(path: Path, about: Description) -> None:
     if about.spec != (ours := fingerprint(about.sst)):
         raise BundleError(
-            f"{path}: trained for the spec {about.spec}, this is {ours}: its spectrograms or labels meant something "
-            "else; use the radarecg it was made with, or train and export again"
+            f"{path}: trained for the spec {about.spec}, but this version has {ours}: spectrograms or labels have "
+            "changed; use the radarecg it was made with, or train and export again"
         )
     if about.sst != SST_DEFAULT:
-        raise BundleError(f"{path}: trained on another SST ({about.sst}) than this one makes ({SST_DEFAULT})")
+        raise BundleError(f"{path}: trained on another SST ({about.sst}) than this version computes ({SST_DEFAULT})")
     for what, found, expected in (
         ("inputs", about.inputs, inputs(about.points)),
         ("outputs", about.outputs, outputs()),
     ):
         if found != expected:
-            raise BundleError(f"{path}: {what} are {_shown(found)}, not {_shown(expected)}; export the bundle again")
+            raise BundleError(
+                f"{path}: {what} are {_format(found)}, must be {_format(expected)}; export the bundle again"
+            )
 
 
-def _checked(path: Path, digest: str) -> bytes:
+def _read_verified(path: Path, digest: str) -> bytes:
     content = _read(path)
     if hashlib.sha256(content).hexdigest() != digest:
-        raise BundleError(f"{path}: not the file its {DESCRIPTION} describes (sha256); copy or export the bundle again")
+        raise BundleError(f"{path}: sha256 differs from the one in {DESCRIPTION}; copy or export the bundle again")
     return content
 
 
@@ -172,10 +178,9 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BundleError(
-            f"{path}: a bundle needs this file, and it cannot be read ({error.strerror}); "
-            "copy or export the bundle again"
+            f"{path}: cannot read this file of the bundle ({error.strerror}); copy or export the bundle again"
         ) from error
 
 
-def _shown(tensors: tuple[Tensor, ...]) -> str:
+def _format(tensors: tuple[Tensor, ...]) -> str:
     return ", ".join(f"{tensor.name} [{', '.join(map(str, tensor.shape))}]" for tensor in tensors)

@@ -1,4 +1,4 @@
-"""The network that a runtime uses: a bundle on the backend that runs it, behind the SST, tried before it is used."""
+"""Loads the network that a runtime uses: a bundle on a backend, with its SST, self-tested before use."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from edge.inference.bundle import MODEL, SHIPPED, Bundle, load
 log = logging.getLogger(__name__)
 
 MAX_INFERENCE_S = 0.5
-"""A window comes every second; a network that takes longer than this leaves too little of it to the others."""
+"""A window arrives every second; slower inference leaves too little time for the other tasks."""
 _LENGTHS = (PIECE, ANCHOR_CLASSES, CYCLE_CLASSES)
 
 Backend = Callable[[Bundle, Path | None, int], tuple[Predictor, InferWindow | None]]
-"""A bundle, its engine where there is one, and the cores it may use, to `predict` and `read` of a Network."""
+"""Returns `predict` and `infer_window` of a Network for a bundle, its engine (if any) and the number of cores."""
 
 
 class NetworkError(InputError):
-    """The network runs, but what it says cannot be used; the message says what is wrong with it."""
+    """The network runs, but its outputs are unusable; the message says why."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """What makes the ECG: `predict` says it, `name` and `sha256` (of model.onnx) say who said it.
+    """A network that reconstructs the ECG: `predict` runs it, `name` and `sha256` (of model.onnx) identify it.
 
-    `folder` is where its bundle lies, all links followed. `read`: where the SST runs beside it on the GPU, both in one
-    step.
+    `folder` is the bundle's folder with all links resolved. `infer_window` runs SST and network in one step, if the SST
+    also runs on the GPU.
     """
 
     name: str
     sha256: str
     folder: Path
     predict: Predictor
-    read: InferWindow | None = None
+    infer_window: InferWindow | None = None
 
     def begin(self, channels: int) -> InferWindow:
-        """SST and network for a new stretch of RCG of so many channels."""
-        return self.read or cpu_inference(self.predict, channels)
+        """Starts SST and network for a new, continuous RCG stream of `channels` channels."""
+        return self.infer_window or cpu_inference(self.predict, channels)
 
 
 def load_network(
@@ -62,9 +62,9 @@ def load_network(
     threads: int = 1,
     public_key: Path | None = None,
 ) -> Network:
-    """The bundle in `folder`, or the one that comes with radarecg, on a row of BACKENDS; it has been tried.
+    """Loads the bundle in `folder`, or the shipped one, on one of BACKENDS and self-tests it.
 
-    With a public key the bundle must be signed by its owner. `threads`: cores, for a backend on the CPU.
+    With a public key, the bundle must be signed with that key. `threads`: cores, for a backend on the CPU.
     Raises InputError, FileNotFoundError.
     """
     folder = (folder or SHIPPED).resolve()
@@ -74,22 +74,22 @@ def load_network(
 
 
 def _self_test(predict: LoadedPredictor, bundle: Bundle) -> Predictor:
-    """The same, if it answers silence, noise and the largest there is as it should. Raises NetworkError.
+    """Returns `predict` if its outputs for zeros, noise and ones are valid. Raises NetworkError.
 
-    One that is slow here and now is only warned of: the machine may have been busy.
+    A slow network only causes a warning: the machine may have been busy.
     """
     times_s = []
     for window in _self_test_inputs(POINTS if predict.points == "any" else predict.points):
         start_s = time.perf_counter()
-        said = predict(window[None])
+        found = predict(window[None])
         times_s.append(time.perf_counter() - start_s)
-        if [(len(one.ecg), len(one.anchor), len(one.cycle)) for one in said] != [_LENGTHS]:
-            raise NetworkError(f"{bundle.folder / MODEL}: it answers in another shape than it says; export it again")
-        if not said[0].finite:
-            raise NetworkError(f"{bundle.folder / MODEL}: its answer is not finite; train or export it again")
+        if [(len(one.ecg), len(one.anchor), len(one.cycle)) for one in found] != [_LENGTHS]:
+            raise NetworkError(f"{bundle.folder / MODEL}: its outputs have the wrong shapes; export it again")
+        if not found[0].finite:
+            raise NetworkError(f"{bundle.folder / MODEL}: its outputs are not finite; train or export it again")
     if min(times_s) > MAX_INFERENCE_S:
         log.warning(
-            "%s: it takes %.2f s a window, more than %g; use a smaller one, or an engine of it",
+            "%s: inference takes %.2f s per window, more than %g; use a smaller network, or a TensorRT engine",
             *(bundle.folder / MODEL, min(times_s), MAX_INFERENCE_S),
         )
     return predict
@@ -108,8 +108,8 @@ def _onnxruntime(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Pre
 def _tensorrt(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predictor, InferWindow]:
     if engine is None:
         raise BackendError(
-            f"the backend tensorrt needs an engine: python -m export.build_engine {bundle.folder} makes one; "
-            "name it as engine under [network]"
+            f"the backend tensorrt needs an engine: build it with python -m export.build_engine {bundle.folder} and "
+            "set engine under [network]"
         )
     with cuda_context():
         network, sst = TensorRt(bundle, engine), bundle.about.sst

@@ -1,1 +1,1 @@
-"""The service: settings, start and stop, health."""
+"""The services `radarecg run` and `fhir-bridge`: settings, start and stop, checks and diagnostics."""

@@ -1,6 +1,6 @@
-"""The runtime's settings: one small TOML file, checked on reading; an unknown or misspelt key is an error.
+"""The runtime's settings: one small TOML file, validated when it is read; an unknown key is an error.
 
-Variables of the environment come before the file (`edge.runtime.environment`).
+Environment variables override the file (`edge.runtime.environment`).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from edge.web.access import read_token
 
 DeviceId = Annotated[str, msgspec.Meta(pattern=DEVICE_PATTERN)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-_LABEL = r"[^\s\0.]{1,63}"  # of a name; Python takes no longer one, and no empty one, and says so late
+_LABEL = r"[^\s\0.]{1,63}"  # of a host name; Python rejects empty or longer labels only when it resolves the name
 Host = Annotated[str, msgspec.Meta(pattern=rf"^{_LABEL}(\.{_LABEL})*\.?$" + TO_ITS_END)]
-_LEVEL = r"[^+#/\x00-\x1f\x7f]+"  # of a topic that may be published to
+_LEVEL = r"[^+#/\x00-\x1f\x7f]+"  # one level of a topic for publishing, so without wildcards
 TopicPrefix = Annotated[str, msgspec.Meta(pattern=rf"^(?!\$){_LEVEL}(/{_LEVEL})*$" + TO_ITS_END)]
 File = Annotated[str, msgspec.Meta(pattern=r"^[^\0]+$")]
 
@@ -43,15 +43,16 @@ _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 class ConfigError(InputError):
-    """The settings file cannot be used; the message names file and key."""
+    """The settings file is invalid; the message names the file and the key."""
 
 
 class RadarConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`cfg`, `calibration` and `card` are relative to the settings file.
+    """Settings of the radar and the capture card. `cfg`, `calibration` and `card` are relative to the settings file.
 
-    `serial` is the radar's command port, or "auto"; without it others start and stop the boards. `calibration` is what
-    `radarecg calibrate` wrote; `card` the card's own settings (firmware_config/dca1000.toml), without it its defaults;
-    `data_host` this machine's address towards the card.
+    `serial` is the radar's command port, or "auto"; without it, radarecg does not start or stop the boards.
+    `calibration` is a file written by `radarecg calibrate`. `card` is the card's settings file
+    (firmware_config/dca1000.toml); without it, the defaults apply. `data_host` is this machine's address on the card's
+    network.
     """
 
     cfg: File
@@ -64,11 +65,11 @@ class RadarConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Files are relative to the settings file; the first line of `password_file` is the password.
+    """Settings of the broker. Files are relative to the settings file; `password_file` has the password in line 1.
 
-    `tls`: encrypted, to a broker whose certificate `ca` vouches for (without it, the system's authorities); with `cert`
-    and `key` the device shows one too. `home_assistant`: have Home Assistant find the device; `discovery_prefix`: the
-    one that is set in its MQTT integration.
+    `tls`: encrypt, and verify the broker's certificate against `ca` (without it, against the system's certificate
+    authorities); `cert` and `key` are the device's own certificate. `home_assistant`: publish discovery messages for
+    Home Assistant; `discovery_prefix` must be the prefix set in its MQTT integration.
     """
 
     host: Host = "127.0.0.1"
@@ -84,7 +85,7 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SpoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where messages wait for the broker: `file` is relative to the settings file; when it is full, the oldest go."""
+    """Settings of the message spool. `file` is relative to the settings file; when full, the oldest are deleted."""
 
     file: File = "radarecg-spool.db"
     max_mb: Annotated[int, msgspec.Meta(ge=1)] = 256
@@ -92,12 +93,12 @@ class SpoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What makes the ECG: a bundle on a backend; "none": there is no ECG.
+    """Settings of the network that reconstructs the ECG: a bundle on a backend; with the backend "none", no ECG.
 
-    `bundle` is a folder, without it the one that comes with radarecg; `engine`, for the backend "tensorrt", is what
-    `export.build_engine` made of it; with `public_key` (ed25519, PEM) its owner must have signed the bundle. All three
-    are relative to the settings file. `threads`: cores for the backend "onnxruntime". `decide_after_s`: how long a beat
-    waits to be seen by more windows before it is told.
+    `bundle` is a folder; without it, the bundle shipped with radarecg is used. `engine`, for the backend "tensorrt", is
+    the engine that `export.build_engine` built from it. With `public_key` (ed25519, PEM) the bundle must be signed with
+    that key. All three are relative to the settings file. `threads`: cores for the backend "onnxruntime".
+    `decide_after_s`: delay in which further windows can confirm a beat before it is published.
     """
 
     bundle: File | None = None
@@ -109,9 +110,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The live page, /healthz and /metrics. `token_file` is relative to the settings file; its first line is the token.
+    """Settings of the web server: live page, /healthz and /metrics.
 
-    On loopback no token is needed; elsewhere the page is not served without one.
+    `token_file` is relative to the settings file; its first line is the token. The token is optional on a loopback
+    address and required on any other.
     """
 
     host: Host = "127.0.0.1"
@@ -120,9 +122,10 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`device` is the name in every topic: a serial number, never a person's. Without `web` there is no page.
+    """The settings file of `radarecg run`.
 
-    `log` "json": a JSON object a line.
+    `device` is the name in every topic: a serial number, never a person's name. Without `web`, no page is served.
+    `log` "json": one JSON object per line.
     """
 
     device: DeviceId
@@ -135,17 +138,17 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HubSpoolConfig(SpoolConfig, frozen=True, forbid_unknown_fields=True):
-    """A bridge's own: `radarecg run` may use the same folder."""
+    """Settings of the bridge's own spool, a separate file because `radarecg run` may use the same folder."""
 
     file: File = "fhir-spool.db"
 
 
 class FhirConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to be let in by the FHIR server. Files are relative to the settings file.
+    """Settings for access to the FHIR server. Files are relative to the settings file.
 
-    The first line of `token_file` is a bearer token; it is read again for every request, so it may be renewed. `token`
-    is for the environment (RADARECG_FHIR__TOKEN). `ca`, `cert` and `key` as for the broker. Messages that the server
-    refuses are kept in the folder `dead_letters`.
+    The first line of `token_file` is a bearer token; the file is read again for every request, so the token can be
+    renewed. Set `token` through the environment (RADARECG_FHIR__TOKEN). `ca`, `cert` and `key`: as for the broker.
+    Messages that the server rejects are stored in the folder `dead_letters`.
     """
 
     token_file: File | None = None
@@ -157,7 +160,7 @@ class FhirConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of `radarecg fhir-bridge`: the broker, where messages wait for the FHIR server, and that server."""
+    """The settings file of `radarecg fhir-bridge`: the broker, the spool and the FHIR server."""
 
     mqtt: MqttConfig
     spool: HubSpoolConfig = HubSpoolConfig()
@@ -165,12 +168,12 @@ class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """Reads a settings file and what overrides it. Raises InputError, FileNotFoundError."""
+    """Reads a settings file and applies overrides from the environment. Raises InputError, FileNotFoundError."""
     return _load(path, Config, environ)
 
 
 def load_hub_config(path: Path, environ: Mapping[str, str] = os.environ) -> HubConfig:
-    """Reads a hub's settings file and what overrides it. Raises InputError, FileNotFoundError."""
+    """Reads a hub's settings file and applies overrides from the environment. Raises InputError, FileNotFoundError."""
     return _load(path, HubConfig, environ)
 
 
@@ -184,12 +187,15 @@ def _load(path: Path, kind: type[_Settings], environ: Mapping[str, str]) -> _Set
 
 
 def card_of(config: Config, path: Path) -> CardConfig:
-    """The card's settings, from the file beside the settings at `path`. Raises InputError, FileNotFoundError."""
+    """Loads the card's settings, relative to the settings at `path`. Raises InputError, FileNotFoundError."""
     return load_card(path.parent / config.radar.card) if config.radar.card else CardConfig()
 
 
 def broker_of(config: Config | HubConfig, path: Path) -> Broker:
-    """The broker with password, certificates and key from files beside the settings at `path`. Raises ConfigError."""
+    """Returns the broker with password, certificates and key from the files that the settings name.
+
+    Raises ConfigError.
+    """
     m = config.mqtt
     password = tls = None
     if m.password_file is not None:
@@ -199,9 +205,9 @@ def broker_of(config: Config | HubConfig, path: Path) -> Broker:
             raise ConfigError(f"{path}: mqtt.password_file: cannot read {m.password_file} ({error})") from error
     ca, cert, key = (path.parent / name if name is not None else None for name in (m.ca, m.cert, m.key))
     if (ca or cert or key) and not m.tls:
-        raise ConfigError(f"{path}: mqtt: ca, cert and key are for tls = true")
+        raise ConfigError(f"{path}: mqtt: ca, cert and key need tls = true")
     if (cert is None) != (key is None):
-        raise ConfigError(f"{path}: mqtt: cert and key belong together")
+        raise ConfigError(f"{path}: mqtt: cert and key must be set together")
     if m.tls:
         try:
             tls = tls_context(ca, cert, key)
@@ -211,18 +217,18 @@ def broker_of(config: Config | HubConfig, path: Path) -> Broker:
 
 
 def spool_of(config: Config | HubConfig, path: Path) -> Spool:
-    """The spool, opened, where the settings at `path` want it. Raises SpoolError."""
+    """Opens the spool that the settings at `path` name. Raises SpoolError."""
     return Spool(path.parent / config.spool.file, config.spool.max_mb << 20)
 
 
 def calibration_of(config: Config, path: Path, chirp: ChirpConfig) -> Calibration:
-    """The board's, from the file beside the settings at `path`; none named: none. Raises InputError, OSError."""
+    """Loads the board's calibration, or returns `UNCALIBRATED` if none is set. Raises InputError, OSError."""
     name = config.radar.calibration
     return load_calibration(path.parent / name, chirp) if name is not None else UNCALIBRATED
 
 
 def network_of(config: Config, path: Path) -> Network | None:
-    """The network of the settings at `path`, ready; None: none is wanted. Raises InputError, OSError."""
+    """Loads the network of the settings at `path`; None for the backend "none". Raises InputError, OSError."""
     wanted = config.network
     if wanted.backend == "none":
         return None
@@ -232,5 +238,5 @@ def network_of(config: Config, path: Path) -> Network | None:
 
 
 def token_of(web: WebConfig, path: Path) -> str | None:
-    """The page's token, from the file beside the settings at `path`; none named: none. Raises AccessError."""
+    """Reads the page's token; None if the settings name no token file. Raises AccessError."""
     return read_token(path.parent / web.token_file) if web.token_file is not None else None

@@ -1,6 +1,7 @@
-"""What stands between this machine and its first frame: one check a line, each with what to do about it.
+"""Checks that this machine, the boards and the broker are ready: one line per check, with advice for each problem.
 
-A check changes nothing: card and broker are greeted, the radar is sent an empty line, which it answers with its prompt.
+A check changes nothing: it only connects to the card and the broker, and sends the radar an empty line, to which the
+radar replies with its prompt.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 
 
 class Finding(NamedTuple):
-    """`text` says what was found and, unless all is well, what to do. Only FAIL keeps frames or vitals from coming."""
+    """The result of one check: `text` describes the state and, for "warn" and "FAIL", what to do.
+
+    Only "FAIL" prevents frames or vitals.
+    """
 
     level: Literal["ok", "warn", "FAIL"]
     text: str
@@ -40,19 +44,19 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Setup:
-    """What is to be checked: the settings as `radarecg run` would use them, without a file the defaults."""
+    """What to check: the settings as `radarecg run` uses them, or the defaults without a file."""
 
     config: Config | None = None
     path: Path = Path()
 
     @property
     def cfg(self) -> Path | None:
-        """The chirp file, if one is named."""
+        """The chirp file, or None without settings."""
         return self.path.parent / self.config.radar.cfg if self.config else None
 
     @property
     def drives_boards(self) -> bool:
-        """Whether `run` starts radar and card itself."""
+        """Whether `radarecg run` starts the radar and the card."""
         return self.config is None or self.config.radar.serial is not None
 
     @property
@@ -61,28 +65,28 @@ class Setup:
         return card_of(self.config, self.path) if self.config else CardConfig()
 
 
-OTHERS = Finding("warn", "others start them (no serial in the settings)")
+BOARDS_NOT_DRIVEN = Finding("warn", "not checked: radarecg does not start the boards (no serial in the settings)")
 
 
 def _in_service(files: set[str]) -> Finding | None:
-    """What to say of a port that the running service has: checking it would only disturb."""
+    """Returns the finding for a port that the running service uses: a check would disturb the service."""
     if (process := service_with(files)) is None:
         return None
-    return Finding("ok", f"in use by the running radarecg (process {process}), as it should be")
+    return Finding("ok", f"in use by the running radarecg (process {process}), as expected")
 
 
 def load_setup(path: Path | None) -> Setup:
-    """From a settings file, if there is one. Raises ConfigError, FileNotFoundError."""
+    """Loads the settings file, if one is given. Raises ConfigError, FileNotFoundError."""
     return Setup(load_config(path), path) if path else Setup()
 
 
 def examine(setup: Setup) -> int:
-    """Prints a line a check; returns 1 if any FAILs, else 0."""
+    """Runs all checks and prints one line for each; returns 1 if any fails, else 0."""
     failed = False
     for name, check in CHECKS:
         try:
             finding = check(setup)
-        except (InputError, OSError) as error:  # what a check cannot even read
+        except (InputError, OSError) as error:  # the check could not run
             finding = Finding("FAIL", str(error))
         print(f"{finding.level:>4}  {name:<14}  {finding.text}", flush=True)
         failed |= finding.level == "FAIL"
@@ -91,38 +95,38 @@ def examine(setup: Setup) -> int:
 
 def _chirp_file(setup: Setup) -> Finding:
     if setup.cfg is None:
-        return Finding("warn", "none to check: give the settings with --config")
+        return Finding("warn", "not checked: name a settings file with --config")
     chirp = load_chirp(setup.cfg)
     require_heartbeat(chirp)
     require_endless(chirp)
     if setup.config and (setup.config.radar.serial or setup.config.radar.card):
         require_rate(chirp, setup.card)
     image = chirp.image if setup.drives_boards else chirp.firmware or "mmWave Studio"
-    return Finding("ok", f"{setup.cfg}: {chirp.frame_rate_hz:g} frames/s for {image}, all {len(LIMITS)} limits kept")
+    return Finding("ok", f"{setup.cfg}: {chirp.frame_rate_hz:g} frames/s for {image}, within all {len(LIMITS)} limits")
 
 
 def _calibration(setup: Setup) -> Finding:
     if setup.config is None or setup.config.radar.calibration is None:
-        return Finding("warn", "none is named (radar.calibration): points of the chest are found less surely")
+        return Finding("warn", "not set (radar.calibration): the chest's points are detected less reliably")
     calibration_of(setup.config, setup.path, load_chirp(setup.path.parent / setup.config.radar.cfg))
     return Finding("ok", f"{setup.config.radar.calibration} fits the chirp file")
 
 
 def _radar(setup: Setup) -> Finding:
     if not setup.drives_boards:
-        return OTHERS
+        return BOARDS_NOT_DRIVEN
     firmware = load_chirp(setup.cfg).image if setup.cfg else "studio_cli"
     serial = (setup.config and setup.config.radar.serial) or AUTO
     port = find_port() if serial == AUTO else serial
     if used := _in_service({str(Path(port).resolve())}):
         return used
     with Awr1843(port, firmware) as radar:
-        return Finding("ok", f"{radar.port} is answering")
+        return Finding("ok", f"{radar.port} responds")
 
 
 def _host_address(setup: Setup) -> Finding:
     if not setup.drives_boards:
-        return OTHERS
+        return BOARDS_NOT_DRIVEN
     address = setup.card.host_address
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -131,20 +135,20 @@ def _host_address(setup: Setup) -> Finding:
             if error.errno != errno.EADDRNOTAVAIL:
                 raise
             return Finding(
-                "FAIL", f"{address} is on no interface: sudo ip address add {address}/24 dev (the card's port)"
+                "FAIL", f"no interface has {address}: sudo ip address add {address}/24 dev (the card's port)"
             )
-    return Finding("ok", f"{address} is this machine's")
+    return Finding("ok", f"this machine has {address}")
 
 
 def _card(setup: Setup) -> Finding:
     if not setup.drives_boards:
-        return OTHERS
+        return BOARDS_NOT_DRIVEN
     if used := _in_service(udp_sockets(setup.card.control_port)):
         return used
     with Card(setup.card) as card:
         card.connect(attempts=FEW_ATTEMPTS)
         version = card.version()
-    return Finding("ok", f"{setup.card.card_address} answers, FPGA {version.major}.{version.minor}")
+    return Finding("ok", f"{setup.card.card_address} responds, FPGA {version.major}.{version.minor}")
 
 
 def _data_port(setup: Setup) -> Finding:
@@ -158,19 +162,19 @@ def _data_port(setup: Setup) -> Finding:
             probe.bind((host, port))
         except OSError as error:
             advice = {
-                errno.EADDRNOTAVAIL: "correct data_host under [radar], or give an interface that address",
-                errno.EADDRINUSE: "if that is not radarecg in a container, stop the other program that listens there, "
-                "or choose another data_port",
+                errno.EADDRNOTAVAIL: "correct data_host under [radar], or assign that address to an interface",
+                errno.EADDRINUSE: "stop the program that uses this port (unless it is radarecg in a container), or "
+                "choose another data_port",
             }.get(error.errno or 0, "correct data_host and data_port under [radar]")
             return Finding("FAIL", f"cannot listen on {host}:{port} ({error.strerror or error}): {advice}")
-    return Finding("ok", f"{host}:{port} can be listened on")
+    return Finding("ok", f"{host}:{port} is free")
 
 
 def _receive_buffer(setup: Setup) -> Finding:
     try:
         largest = int(RMEM_MAX.read_text())
     except FileNotFoundError:
-        return Finding("warn", "this system does not tell how large it may be; a warning at the start will")
+        return Finding("warn", "its maximum size is unknown on this system; radarecg run warns if it is too small")
     if largest < WANTED_BUFFER_BYTES:
         return Finding("warn", f"at most {largest >> 10} KiB, frames may be lost under load: {enlarge_command()}")
     return Finding("ok", f"up to {largest >> 10} KiB")
@@ -178,29 +182,35 @@ def _receive_buffer(setup: Setup) -> Finding:
 
 def _broker(setup: Setup) -> Finding:
     broker = broker_of(setup.config, setup.path) if setup.config else Broker()
-    place = f"{broker.host}:{broker.port}"
+    address = f"{broker.host}:{broker.port}"
     try:
-        answer = greet(broker)
+        response = greet(broker)
     except OSError as error:
-        return Finding("FAIL", f"{place}: {error.strerror or error}; start it, or name another under [mqtt]")
-    if answer is None:
-        return Finding("FAIL", f"{place} accepts connections but does not speak MQTT; name another under [mqtt]")
-    if answer.is_failure:
-        return Finding("FAIL", f"{place} refuses us ({answer}): correct username and password_file under [mqtt]")
-    return Finding("ok", f"{place} lets us in")
+        return Finding(
+            "FAIL", f"{address}: {error.strerror or error}; start the broker, or correct host and port under [mqtt]"
+        )
+    if response is None:
+        return Finding(
+            "FAIL", f"{address} accepts connections but is not an MQTT broker; correct host and port under [mqtt]"
+        )
+    if response.is_failure:
+        return Finding(
+            "FAIL", f"{address} refuses the login ({response}): correct username and password_file under [mqtt]"
+        )
+    return Finding("ok", f"{address} accepts the connection")
 
 
 def _sst(setup: Setup) -> Finding:
     if COMPILED:
         return Finding("ok", "compiled")
-    return Finding("warn", "computed by numpy, which is slower: install a C compiler, then pip install -e . again")
+    return Finding("warn", "not compiled, so slower: install a C compiler, then run pip install -e . again")
 
 
 def _network(setup: Setup) -> Finding:
     network = network_of(setup.config, setup.path) if setup.config else load_network()
     if network is None:
-        return Finding("warn", 'none is wanted ([network] backend = "none"): there will be no ECG')
-    return Finding("ok", f"{network.name} is whole and runs")
+        return Finding("warn", 'disabled ([network] backend = "none"): no ECG is reconstructed')
+    return Finding("ok", f"{network.name} is intact and runs")
 
 
 CHECKS: tuple[tuple[str, Callable[[Setup], Finding]], ...] = (

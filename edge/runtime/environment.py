@@ -1,7 +1,7 @@
-"""Settings from the environment: RADARECG_DEVICE, RADARECG_MQTT__HOST; two underscores lead into a table.
+"""Settings from the environment: RADARECG_DEVICE, RADARECG_MQTT__HOST; two underscores separate table and key.
 
-What a container or a service manager sets comes before the settings file. A variable that is no setting is an error,
-like a misspelt key in the file.
+Environment variables, as set by a container or a service manager, override the settings file. A variable that matches
+no setting is an error, like an unknown key in the file.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import msgspec
 from edge.core.errors import InputError
 
 PREFIX = "RADARECG_"
-NOT_SETTINGS = {"RADARECG_REAL_DATA"}  # where the tests find recordings
+NOT_SETTINGS = {"RADARECG_REAL_DATA"}  # the tests' folder of recordings
 
 
 class OverrideError(InputError):
-    """A variable that is no setting, or whose value cannot be one; the message names it."""
+    """A variable that matches no setting, or has an invalid value; the message names it."""
 
 
 def override(settings: dict[str, Any], kind: type[msgspec.Struct], environ: Mapping[str, str]) -> None:
-    """Writes what `environ` says into the settings, which are to become a `kind`. Raises OverrideError."""
+    """Overrides `settings`, the data of a `kind`, with the variables of `environ`. Raises OverrideError."""
     for name in sorted(environ.keys() - NOT_SETTINGS):
         if name.startswith(PREFIX):
             *tables, key = name.removeprefix(PREFIX).lower().split("__")
@@ -36,12 +36,12 @@ def override(settings: dict[str, Any], kind: type[msgspec.Struct], environ: Mapp
 def _types(name: str, struct: type[msgspec.Struct], key: str) -> Any:
     types = get_type_hints(struct, include_extras=True)
     if key not in types:
-        raise OverrideError(f"{name}: there is no such setting; there are {', '.join(types)}")
+        raise OverrideError(f"{name}: unknown setting; known settings are {', '.join(types)}")
     return types[key]
 
 
 def _struct(name: str, struct: type[msgspec.Struct], step: str) -> type[msgspec.Struct]:
-    """The table's type, from `Table` or `Table | None`."""
+    """Returns the table's type, from `Table` or `Table | None`."""
     kind = _types(name, struct, step)
     for option in (kind, *get_args(kind)):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
@@ -52,7 +52,7 @@ def _struct(name: str, struct: type[msgspec.Struct], step: str) -> type[msgspec.
 def _table(name: str, table: dict[str, Any], step: str) -> dict[str, Any]:
     inner = table.setdefault(step, {})
     if not isinstance(inner, dict):
-        raise OverrideError(f"{name}: in the settings file {step} is no table")
+        raise OverrideError(f"{name}: {step} must be a table in the settings file")
     return inner
 
 

@@ -1,4 +1,4 @@
-"""`radarecg fhir-bridge`: settings to broker, spool and FHIR server, joined."""
+"""The service `radarecg fhir-bridge`: connects broker, spool and FHIR server according to the settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from edge.runtime.config import ConfigError, FhirConfig, HubConfig, broker_of, l
 
 
 def serve_hub(path: Path, target: str, version: Version, on_stop: Callable[[Callable[[], object]], None]) -> None:
-    """Bridges as the settings at `path` say until what `on_stop` was given is called. Raises InputError, OSError."""
+    """Runs the bridge with the settings at `path` until the callback passed to `on_stop` is called.
+
+    Raises InputError, OSError.
+    """
     config, stopping = load_hub_config(path), threading.Event()
     store, broker = open_store(target, config, path), broker_of(config, path)
     letters = DeadLetters(path.parent / config.fhir.dead_letters)
@@ -25,17 +28,17 @@ def serve_hub(path: Path, target: str, version: Version, on_stop: Callable[[Call
 
 
 def open_store(target: str, config: HubConfig, path: Path) -> Store:
-    """Where to put Observations: a URL to POST them to, or a folder. Raises InputError."""
+    """Opens the store for Observations: a URL to POST them to, or a folder. Raises InputError."""
     scheme = target.lower().partition("://")[0] if "://" in target else ""
     if scheme not in ("", "http", "https"):
-        raise InputError(f"{target}: observations go to a folder, or to a URL that begins with http:// or https://")
+        raise InputError(f"{target}: the target must be a folder, or a URL that begins with http:// or https://")
     if not scheme:
         return store_in(target)
     f = config.fhir
     if f.token is not None and f.token_file is not None:
-        raise ConfigError(f"{path}: fhir: give token or token_file, not both")
+        raise ConfigError(f"{path}: fhir: set token or token_file, not both")
     if (f.cert is None) != (f.key is None):
-        raise ConfigError(f"{path}: fhir: cert and key belong together")
+        raise ConfigError(f"{path}: fhir: cert and key must be set together")
     tls = None
     if scheme == "https":
         ca, cert, key = (path.parent / name if name is not None else None for name in (f.ca, f.cert, f.key))
@@ -44,13 +47,13 @@ def open_store(target: str, config: HubConfig, path: Path) -> Store:
         except OSError as error:
             raise ConfigError(f"{path}: fhir: cannot use ca, cert and key ({error})") from error
     elif f.ca or f.cert:
-        raise ConfigError(f"{path}: fhir: ca, cert and key are for a URL that begins with https://")
+        raise ConfigError(f"{path}: fhir: ca, cert and key need a URL that begins with https://")
     read_token(f, path)
     return FhirServer(target, lambda: read_token(f, path), tls).create
 
 
 def read_token(fhir: FhirConfig, path: Path) -> str | None:
-    """The bearer token of the settings at `path`, as it is now; None without one. Raises ConfigError."""
+    """Reads the current bearer token of the settings at `path`; None without one. Raises ConfigError."""
     token = fhir.token
     if fhir.token_file is not None:
         try:
@@ -58,5 +61,5 @@ def read_token(fhir: FhirConfig, path: Path) -> str | None:
         except (OSError, IndexError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: fhir.token_file: cannot read {fhir.token_file} ({error})") from error
     if token is not None and not (token.isascii() and token.isprintable() and token and " " not in token):
-        raise ConfigError(f"{path}: fhir: the token must be of letters, digits and signs, without a space")
+        raise ConfigError(f"{path}: fhir: the token must be printable ASCII without spaces")
     return token

@@ -1,4 +1,4 @@
-"""Logs for machines: a JSON object a line. What is logged anywhere is of devices and connections, never of a person."""
+"""JSON logs: one object per line. Logs contain data of devices and connections, never of a person."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 
 
 class JsonFormatter(logging.Formatter):
-    """`t` (RFC 3339), `level`, `logger`, `message`, and `exception` where there is one."""
+    """Formats a record as `t` (RFC 3339), `level`, `logger`, `message`, and `exception` if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Returns the record as one line of JSON."""
         moment = datetime.fromtimestamp(record.created, timezone.utc)
         line = {
             "t": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -25,6 +25,6 @@ class JsonFormatter(logging.Formatter):
 
 
 def use_json_logs() -> None:
-    """For every handler of the root logger."""
+    """Sets the JSON formatter on every handler of the root logger."""
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonFormatter())

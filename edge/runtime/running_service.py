@@ -1,4 +1,4 @@
-"""The `radarecg run` that works on this machine, as the other commands find it: by what Linux says of its processes."""
+"""Finds a running `radarecg run` on this machine through /proc, for the other commands."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ PROC = Path("/proc")
 
 
 def service_with(files: set[str]) -> int | None:
-    """The process id of a `radarecg run` that has one of these files open; None where there is none.
+    """Returns the process id of a `radarecg run` that has one of these files open, or None.
 
-    A file is a device's path or what `udp_sockets` returns. Of another user's process only the command line can be
-    read: that one is taken to have them.
+    A file is the path of a device or a name that `udp_sockets` returns. For another user's process only the command
+    line is readable: it is assumed to have the files open.
     """
     for command_line in PROC.glob("[0-9]*/cmdline"):
         process = command_line.parent
         try:
             if _runs_radarecg(command_line.read_text(errors="replace")) and _may_have(process, files):
                 return int(process.name)
-        except OSError:  # it has ended meanwhile
+        except OSError:  # the process has ended in the meantime
             continue
     return None
 
 
 def udp_sockets(port: int) -> set[str]:
-    """The sockets bound to a UDP port, as Linux names them among a process's open files."""
+    """Returns the sockets bound to a UDP port, by the names that Linux lists in a process's open files."""
     found = set()
     for table in (PROC / "net/udp", PROC / "net/udp6"):
         for row in table.read_text().splitlines()[1:] if table.exists() else ():

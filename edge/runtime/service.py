@@ -1,4 +1,4 @@
-"""`radarecg run`: settings to boards, chain and sinks, joined and taken apart in the right order."""
+"""The service `radarecg run`: starts boards, chain and sinks in the right order, and stops them in reverse."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ log = logging.getLogger("edge.run")
 
 
 def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
-    """Runs as the settings file at `path` says until what `on_stop` was given is called. Raises InputError, OSError."""
+    """Runs the device with the settings at `path` until the callback passed to `on_stop` is called.
+
+    Raises InputError, OSError.
+    """
     config = load_config(path)
     if config.log == "json":
         use_json_logs()
@@ -75,7 +78,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         run(source, pipeline, FanOut(*sinks))
         sent = publisher.health(pipeline.frames)
     log.info(
-        "stopped: %d frames, %d lost; %d messages dropped, %d evicted, %d wait for the next start",
+        "stopped: %d frames, %d lost; %d messages dropped, %d evicted, %d spooled for the next start",
         *(pipeline.frames.received, pipeline.frames.lost, sent.dropped, sent.spool.evicted, sent.spool.messages),
     )
 

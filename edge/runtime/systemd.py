@@ -1,6 +1,6 @@
-"""What systemd is told (sd_notify(3)): ready, still alive, stopping. Without systemd, nothing.
+"""Reports the runtime's state to systemd (sd_notify(3)): ready, alive, stopping. Does nothing without systemd.
 
-In the unit: Type=notify, WatchdogSec=10. The runtime is alive when it says something of the last second, valid or not.
+In the unit: Type=notify, WatchdogSec=10. The runtime is alive as long as it produces vitals each second, valid or not.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ log = logging.getLogger(__name__)
 
 
 class Systemd:
-    """A `Sink` that reports each second's vitals as a sign of life, not what they say."""
+    """A `Sink` that notifies systemd's watchdog with each second's vitals, whatever their values."""
 
     def __init__(self) -> None:
         address = os.environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address  # abstract, or a path
 
     def waveform(self, wave: Waveform) -> None:
-        """Not reported."""
+        """Ignores the waveform."""
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """Not reported."""
+        """Ignores the ECG."""
 
     def vitals(self, vitals: Vitals) -> None:
-        """The first means ready, every one alive."""
+        """Reports ready and alive."""
         frames = vitals.frames
         self._notify(f"READY=1\nWATCHDOG=1\nSTATUS={frames.received} frames, {frames.lost} lost")
 
     def stopping(self) -> None:
-        """The end was asked for."""
+        """Reports that the service is stopping."""
         self._notify("STOPPING=1")
 
     def _notify(self, state: str) -> None:
@@ -44,4 +44,4 @@ class Systemd:
             try:
                 sender.sendto(state.encode(), self._address)
             except OSError as error:
-                log.warning("systemd does not listen at NOTIFY_SOCKET: %s", error)
+                log.warning("cannot notify systemd at NOTIFY_SOCKET: %s", error)

@@ -48,7 +48,7 @@ def test_an_operator_that_is_not_allowed_is_named():
 
 
 def test_a_newer_opset_than_the_oldest_jetson_reads_is_refused():
-    with pytest.raises(ExportError, match=r"opset 21: .* parses 20 at most"):
+    with pytest.raises(ExportError, match="opset 21: must be 20 or less"):
         check_operators(graph_of(onnx.helper.make_node("Relu", ["x"], ["y"]), opset=21))
 
 
@@ -59,8 +59,8 @@ def test_the_bundle_says_all_about_itself_and_nothing_about_the_machine(compact_
     assert (about.provenance.data, about.provenance.train, about.provenance.seed) == ("simulated-1", ("a", "b"), 1)
     assert about.metrics == Metrics("made up", {"pcc": 0.5, "mdr": None})
     card = (compact_bundle / "README.md").read_text()
-    for said in ("Not a medical device", "simulated-1", "2: a, b", "| pcc | 0.5 |", about.spec, '"model": "compact"'):
-        assert said in card
+    for text in ("Not a medical device", "simulated-1", "2: a, b", "| pcc | 0.5 |", about.spec, '"model": "compact"'):
+        assert text in card
     assert b"stack_trace" not in (compact_bundle / MODEL).read_bytes()
     assert str(Path(exporter.__file__).parents[1]).encode() not in (compact_bundle / MODEL).read_bytes()
     assert sum(path.stat().st_size for path in compact_bundle.iterdir()) < 10e6
@@ -108,7 +108,7 @@ def test_a_network_that_says_no_numbers_is_never_written(trained_checkpoint, com
 def test_a_checkpoint_that_does_not_say_where_it_came_from_is_refused(trained_checkpoint, tmp_path):
     known = checkpoint.load(trained_checkpoint)
     known.provenance.pop("data")
-    with pytest.raises(ExportError, match="does not say its data"):
+    with pytest.raises(ExportError, match="the checkpoint lacks data"):
         exporter.write(known, tmp_path / "new")
 
 
@@ -125,5 +125,5 @@ def test_metrics_are_those_that_evaluate_wrote(tmp_path):
     assert exporter.read_metrics(path) == Metrics("people", {"pcc": 0.7, "mdr": None})
     for wrong in ("{}", "[]", "no", '{"data": "x", "rows": {"all": {"pcc": "good"}}}'):
         path.write_text(wrong)
-        with pytest.raises(InputError, match=r"figures.json: not the figures.json"):
+        with pytest.raises(InputError, match=r"figures.json: not a figures.json"):
             exporter.read_metrics(path)

@@ -41,16 +41,16 @@ def test_a_tensorrt_that_cannot_begin_is_told():
 
     broken = ModuleType("tensorrt")
     broken.__dict__.update(vars(rtx), Builder=no_builder)
-    with pytest.raises(builder.BuildError, match="TensorRT cannot begin: it does not say why; look at"):
+    with pytest.raises(builder.BuildError, match="TensorRT cannot start: no reason given; check"):
         builder.build(broken, onnx.ModelProto(), 256, None)
 
 
 def test_a_dry_run_says_that_it_is_one_and_writes_nothing(compact_bundle, capsys):
     before = sorted(compact_bundle.parent.iterdir())
     assert build_engine.main([os.fspath(compact_bundle), "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert "fp16, 50 points: TensorRT-RTX" in said
-    assert "nothing was written, nothing has run" in said
+    output = capsys.readouterr().out
+    assert "fp16, 50 points: TensorRT-RTX" in output
+    assert "nothing was written or run" in output
     assert sorted(compact_bundle.parent.iterdir()) == before
 
 
@@ -94,9 +94,7 @@ def test_an_engine_is_written_with_what_it_was_built_for(compact_bundle, tmp_pat
     content, about = engine.read(out, loaded, here)
     assert (about.points, about.precision, about.machine, about.name) == (50, "fp32", here, "compact")
     assert {path.name for path in tmp_path.iterdir()} == {"x.engine", "x.engine.json", "x.timing"}
-    with pytest.raises(
-        InputError, match=r"built for TensorRT 10.3.0, this is 10.16.2; build it here: python -m export"
-    ):
+    with pytest.raises(InputError, match=r"built for TensorRT 10.3.0, found 10.16.2; build it here: python -m export"):
         engine.read(out, loaded, msgspec.structs.replace(here, tensorrt="10.16.2"))
     assert hashlib.sha256(content).hexdigest() == about.sha256
     (tmp_path / "x.timing").write_bytes(b"damaged")
@@ -143,11 +141,11 @@ def test_every_name_used_is_in_every_jetpacks_tensorrt(used, request, version):
 @pytest.mark.parametrize("module", ["tensorrt", "tensorrt_rtx"])
 def test_a_missing_tensorrt_is_told_in_one_line(compact_bundle, tmp_path, monkeypatch, capsys, module):
     monkeypatch.setitem(sys.modules, module, None)
-    words = ["--dry-run"] if module == "tensorrt_rtx" else []
-    assert build_engine.main([os.fspath(compact_bundle), *words]) == 2
+    options = ["--dry-run"] if module == "tensorrt_rtx" else []
+    assert build_engine.main([os.fspath(compact_bundle), *options]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "no TensorRT" in error
+    assert "TensorRT is not installed" in error
 
 
 def test_a_checkpoint_without_torch_is_told_in_one_line(trained_checkpoint, monkeypatch, capsys):
@@ -155,7 +153,7 @@ def test_a_checkpoint_without_torch_is_told_in_one_line(trained_checkpoint, monk
     monkeypatch.setitem(sys.modules, "export.bundle", None)  # as where one of its imports fails
     assert build_engine.main([os.fspath(trained_checkpoint), "--dry-run"]) == 2
     error = capsys.readouterr().err
-    assert "pip install '.[export]' in radarecg's folder, or begin from a bundle" in error
+    assert "pip install '.[export]' in radarecg's folder, or start from a bundle" in error
     assert error.count("\n") == 1
 
 
@@ -167,7 +165,7 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_build(
     monkeypatch.setattr(build_engine, "build", None)
     assert build_engine.main([os.fspath(compact_bundle), "--out", os.fspath(tmp_path / out)]) == 2
     error = capsys.readouterr().err
-    assert "nothing can be written there" in error
+    assert "cannot be written" in error
     assert error.count("\n") == 1
 
 
@@ -186,7 +184,7 @@ WRONG = {
     "another program's weights": ("other.pt", [], "not a checkpoint that python -m train wrote"),
     "wrong keys": ("keys.pt", [], "do not fit this version's network 'compact'"),
     "settings of another version": ("settings.pt", [], "settings of another version"),
-    "another folder": (".", [], "bundle.json: a bundle needs this file"),
+    "another folder": (".", [], "bundle.json: cannot read this file of the bundle"),
     "the model alone": ("compact/model.onnx", [], "not a checkpoint"),
     "int8 without data": ("compact", ["--precision", "int8"], "--data TOML"),
     "no such data": ("compact", ["--precision", "int8", "--data", "none.toml"], "none.toml"),
@@ -207,10 +205,10 @@ def wrong(trained_checkpoint, bundle_copy, tmp_path) -> Path:
 
 @pytest.mark.parametrize("case", WRONG)
 def test_bad_input_is_one_line_and_status_2(wrong, capsys, case):
-    name, words, said = WRONG[case]
-    assert build_engine.main([os.fspath(wrong / name), "--dry-run", *words]) == 2
+    name, options, message = WRONG[case]
+    assert build_engine.main([os.fspath(wrong / name), "--dry-run", *options]) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
 
 

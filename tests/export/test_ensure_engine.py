@@ -32,10 +32,10 @@ def wanted(tmp_path, monkeypatch) -> str:
 @pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
 def test_the_first_start_builds_with_progress_and_the_second_finds_it(wanted, tmp_path, capsys):
     assert ensure_engine.main([wanted]) == 0
-    said = capsys.readouterr()
-    assert "x.engine: cannot be read" in said.err
-    assert "TensorRT: Building engine: 3 of 6\n" in said.err
-    assert "x.engine: fp16, 50 points" in said.out
+    printed = capsys.readouterr()
+    assert "x.engine: cannot be read" in printed.err
+    assert "TensorRT: Building engine: 3 of 6\n" in printed.err
+    assert "x.engine: fp16, 50 points" in printed.out
     assert ensure_engine.main([wanted]) == 0
     assert capsys.readouterr() == ("", "")
     with (tmp_path / "compact" / "bundle.json").open("a") as description:
@@ -52,17 +52,17 @@ def test_without_tensorrt_in_the_settings_nothing_is_needed(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("network", "said"),
+    ("network", "message"),
     [
         ('backend = "tensorrt"', "needs a file for its engine"),
-        ('backend = "tensorrt"\nengine = "x.engine"', "no TensorRT"),
+        ('backend = "tensorrt"\nengine = "x.engine"', "TensorRT is not installed"),
         ('backend = "tensorrt"\nengine = "x.engine"\nbundle = "nowhere"', "no such bundle"),
         ('backend = "cuda"', "Invalid enum value"),
     ],
 )
-def test_what_keeps_it_from_being_built_is_one_line_and_status_2(tmp_path, monkeypatch, capsys, network, said):
+def test_what_keeps_it_from_being_built_is_one_line_and_status_2(tmp_path, monkeypatch, capsys, network, message):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     assert ensure_engine.main([settings(tmp_path, network)]) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1

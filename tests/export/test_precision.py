@@ -83,5 +83,5 @@ def test_int8_is_written_as_tensorrt_takes_it(by_precision):
 def test_what_has_left_float32_goes_nowhere_else(by_precision):
     half = by_precision["fp16"]
     assert in_precision(half, "fp16") is half
-    with pytest.raises(ExportError, match="is fp16, and only fp32 becomes int8"):
+    with pytest.raises(ExportError, match="is fp16; only fp32 can be converted to int8"):
         in_precision(half, "int8")

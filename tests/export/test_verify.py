@@ -72,7 +72,7 @@ def test_a_recording_without_a_window_is_told(
 
 def test_a_bundle_that_has_left_float32_is_not_verified(half_bundle, people, capsys):
     assert verify.main([os.fspath(half_bundle), "--data", people]) == 2
-    assert "only fp32 becomes" in capsys.readouterr().err
+    assert "only fp32 can be converted" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", ["nothing", "text"])

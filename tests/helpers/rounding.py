@@ -13,7 +13,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 from edge.inference.bundle import Precision
-from export.half import WORK
+from export.half import HALF_OPERATORS
 
 MARGIN = 2.0
 FLOAT_UNIT, HALF_UNIT = 2.0**-24, 2.0**-11
@@ -37,7 +37,13 @@ def relative_error(said: np.ndarray, expected: np.ndarray) -> float:
 def _layers(model: onnx.ModelProto) -> tuple[int, int]:
     """Layers with weights, and the products that one output of each adds up, of all layers together."""
     sizes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
-    weights = [sizes[name] for node in model.graph.node if node.op_type in WORK for name in node.input if name in sizes]
+    weights = [
+        sizes[name]
+        for node in model.graph.node
+        if node.op_type in HALF_OPERATORS
+        for name in node.input
+        if name in sizes
+    ]
     return len(weights), sum(int(np.prod(size)) // max(size) for size in weights if len(size) > 1)
 
 

@@ -1,1 +1,1 @@
-"""One module a command: `add_options` says what it takes, `run` does it. It is imported when its command is chosen."""
+"""One module per command: `add_options` adds its options, `run` executes it. Only the chosen command is imported."""

@@ -1,4 +1,4 @@
-"""`radarecg calibrate`: the board's phase calibration, from a recording of a reflector."""
+"""`radarecg calibrate`: computes the board's phase calibration from a recording of a reflector."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from edge.cli.calibrate import calibrate
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """The recording, where the reflector stood, and the file to write."""
-    options.add_argument("recording", type=Path, help="a recording's folder")
+    """Adds the recording, the reflector's distance and the file to write."""
+    options.add_argument("recording", type=Path, help="folder of the recording")
     options.add_argument(
-        "--range-m", type=positive, required=True, metavar="M", help="from the antennas to the reflector"
+        "--range-m", type=positive, required=True, metavar="M", help="distance from antennas to reflector, in metres"
     )
-    options.add_argument("--out", type=Path, required=True, metavar="TOML", help="a new file")
+    options.add_argument(
+        "--out", type=Path, required=True, metavar="TOML", help="calibration file to write; must not exist"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

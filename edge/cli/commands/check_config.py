@@ -1,4 +1,4 @@
-"""`radarecg check-config`: what a chirp file means, or what is wrong with it."""
+"""`radarecg check-config`: prints what a chirp file configures, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from edge.radar.chirp_file.parser import explain, load_chirp
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """The file."""
-    options.add_argument("cfg", type=Path)
+    """Adds the chirp file."""
+    options.add_argument("cfg", type=Path, help="chirp file to check")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints what it means."""
+    """Prints one line per property of the chirp configuration."""
     for name, value in explain(load_chirp(args.cfg)).items():
         print(f"{name:>15}  {value}")
     return 0

@@ -1,4 +1,4 @@
-"""`radarecg demo`: the whole chain on this machine."""
+"""`radarecg demo`: runs the whole chain on this machine."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from edge.core.errors import InputError, install_hint
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """How long, and whether a picture is kept."""
-    options.add_argument("--duration", type=positive, metavar="S", help="end by itself after this many seconds")
-    options.add_argument("--picture", type=Path, metavar="SVG", help="save the last view as a picture")
+    """Adds the duration and the picture to save."""
+    options.add_argument("--duration", type=positive, metavar="S", help="stop after this many seconds")
+    options.add_argument("--picture", type=Path, metavar="SVG", help="save the final view as an image")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Returns 1 if the chain did not work."""
+    """Runs the demo; returns 1 if the chain failed."""
     try:
         from edge.demo.run import demo
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""`radarecg diagnostics`: a zip for whoever is to help."""
+"""`radarecg diagnostics`: collects a support archive without secrets."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from edge.runtime.diagnostics import diagnose
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """The settings, and the file to write."""
-    options.add_argument("--config", type=Path, required=True, metavar="TOML")
-    options.add_argument("--out", type=Path, required=True, metavar="ZIP", help="a new file")
+    """Adds the settings file and the archive to write."""
+    options.add_argument("--config", type=Path, required=True, metavar="TOML", help="settings file of radarecg run")
+    options.add_argument("--out", type=Path, required=True, metavar="ZIP", help="archive to write; must not exist")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the zip."""
+    """Writes the archive."""
     diagnose(args.config, args.out)
     print(args.out)
     return 0

@@ -1,4 +1,4 @@
-"""`radarecg doctor`: a check a line."""
+"""`radarecg doctor`: runs the checks and prints one line for each."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from edge.runtime.doctor import examine, load_setup
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """The settings, if there are any yet."""
+    """Adds the settings file, which is optional."""
     options.add_argument(
-        "--config", type=Path, metavar="TOML", help="the settings of run; default: the boards' defaults"
+        "--config",
+        type=Path,
+        metavar="TOML",
+        help="settings file of radarecg run; without it, the defaults of the boards are checked",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Returns 1 if any check failed."""
+    """Runs all checks; returns 1 if any failed."""
     return examine(load_setup(args.config))

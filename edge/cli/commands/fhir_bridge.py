@@ -1,4 +1,4 @@
-"""`radarecg fhir-bridge`: messages to FHIR Observations."""
+"""`radarecg fhir-bridge`: converts MQTT messages to FHIR Observations."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from edge.runtime.hub_service import serve_hub
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Where the Observations go, from which broker, in which form."""
-    options.add_argument("target", metavar="FOLDER|URL", help="where the Observations go; a server's .../Observation")
+    """Adds the target, the settings file and the FHIR version."""
     options.add_argument(
-        "--config", type=Path, required=True, metavar="TOML", help="[mqtt] and [spool] as for run, [fhir]"
+        "target", metavar="FOLDER|URL", help="folder to write Observations to, or a server's URL ending in /Observation"
     )
-    options.add_argument("--fhir", choices=VERSIONS, default="R4B", help="the version of FHIR")
+    options.add_argument(
+        "--config",
+        type=Path,
+        required=True,
+        metavar="TOML",
+        help="settings file with [mqtt] and [spool] as for radarecg run, and [fhir]",
+    )
+    options.add_argument("--fhir", choices=VERSIONS, default="R4B", help="FHIR version (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Translates until stopped."""
+    """Converts messages until stopped."""
     serve_hub(args.config, args.target, args.fhir, on_stop)
     return 0

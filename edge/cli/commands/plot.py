@@ -1,4 +1,4 @@
-"""`radarecg plot`: a picture of a recording."""
+"""`radarecg plot`: plots a recording."""
 
 from __future__ import annotations
 
@@ -12,28 +12,39 @@ from edge.sources.recording import open_recording
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """What is drawn, which part of it, and the picture's name."""
+    """Adds the recording, the period to plot and the image file."""
     options.add_argument(
-        "file", type=Path, help="a recording's folder, a bare .bin file, or an .npz with displacement_mm"
+        "file", type=Path, help="folder of a recording, a single .bin file, or an .npz file with displacement_mm"
     )
-    options.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
-    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's or chirp file's own")
-    options.add_argument("--start", type=positive, default=0.0, metavar="S", help="where the picture begins")
-    options.add_argument("--seconds", type=positive, default=8.0, metavar="S", help="how much it shows")
-    options.add_argument("--picture", type=Path, metavar="PNG", help="default: the file's name with .png, here")
+    options.add_argument("--cfg", type=Path, help="chirp file, for a single .bin file")
+    options.add_argument(
+        "--iq-order", choices=IQ_ORDERS, help="order of I and Q; without it, as the recording or chirp file states"
+    )
+    options.add_argument(
+        "--start", type=positive, default=0.0, metavar="S", help="start time in seconds (default: %(default)g)"
+    )
+    options.add_argument(
+        "--seconds", type=positive, default=8.0, metavar="S", help="duration in seconds (default: %(default)g)"
+    )
+    options.add_argument(
+        "--picture",
+        type=Path,
+        metavar="PNG",
+        help="image to write; without it, the recording's name with .png, in the current folder",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the picture."""
+    """Writes the image."""
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
-        raise InputError(f"pictures need matplotlib: {install_hint('plot')}") from error
+        raise InputError(f"plots need matplotlib: {install_hint('plot')}") from error
     from edge.cli.plot import draw, motion_of_arrays, motion_of_recording
 
     picture = args.picture or Path(f"{args.file.stem or 'recording'}.png")
     if picture.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(f"{picture}: a picture's name ends with .png, .svg or .pdf")
+        raise InputError(f"{picture}: the name of the image must end with .png, .svg or .pdf")
     if args.file.suffix.lower() == ".npz":
         motion = motion_of_arrays(args.file)
     else:

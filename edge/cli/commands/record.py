@@ -1,4 +1,4 @@
-"""`radarecg record`: frames from the card into a folder."""
+"""`radarecg record`: records frames from the capture card into a folder."""
 
 from __future__ import annotations
 
@@ -21,27 +21,39 @@ from edge.radar.iq import IQ_ORDERS
 from edge.sources.capture import Wanted, data_port, record
 from edge.sources.recording import check_new
 
-DEVICE = "RADARECG_DEVICE"  # the setting of `run`, which here comes from the environment alone
+DEVICE = "RADARECG_DEVICE"  # the `device` setting of `run`; `record` has no settings file, so only the environment
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Where to, with which chirp file, and what is known of the boards."""
-    options.add_argument("folder", type=Path)
-    options.add_argument("--cfg", type=Path, required=True, help="the chirp file for the radar, or that it runs")
-    options.add_argument("--seconds", type=positive, help="stop after this long; default: until interrupted")
+    """Adds the folder, the chirp file and the description of the boards."""
+    options.add_argument("folder", type=Path, help="folder to create for the recording")
     options.add_argument(
-        "--serial", metavar="PORT", help=f"the radar's command port, or {AUTO}; default: others start it"
+        "--cfg", type=Path, required=True, help="chirp file to send to the radar, or the one it already runs"
     )
-    options.add_argument("--card", type=Path, metavar="TOML", help="the card's settings; default: those it comes with")
-    options.add_argument("--host", default="0.0.0.0", help="this machine's address towards the card")
-    options.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
-    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the chirp file's own")
-    options.add_argument("--calibration", type=Path, metavar="TOML", help="of the board: kept with the recording")
-    options.add_argument("--note", metavar="TEXT", help="anything to know about it: kept with the recording")
+    options.add_argument("--seconds", type=positive, help="stop after this many seconds; without it, when interrupted")
+    options.add_argument(
+        "--serial",
+        metavar="PORT",
+        help=f"the radar's command port, or {AUTO}; without it, radarecg does not start the boards",
+    )
+    options.add_argument(
+        "--card", type=Path, metavar="TOML", help="settings of the capture card; without it, its defaults"
+    )
+    options.add_argument(
+        "--host", default="0.0.0.0", help="this machine's address on the card's network (default: %(default)s)"
+    )
+    options.add_argument(
+        "--port", type=port, default=DEFAULT_DATA_PORT, help="UDP port for the card's data (default: %(default)s)"
+    )
+    options.add_argument("--iq-order", choices=IQ_ORDERS, help="order of I and Q; without it, as the chirp file states")
+    options.add_argument(
+        "--calibration", type=Path, metavar="TOML", help="the board's calibration, stored with the recording"
+    )
+    options.add_argument("--note", metavar="TEXT", help="free text, stored with the recording")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Records until stopped, or for a while; returns 1 if no frame came."""
+    """Records until stopped, or for the given time; returns 1 if no frame was received."""
     check_new(args.folder)
     chirp = load_chirp(args.cfg)
     card = load_card(args.card) if args.card else CardConfig()
@@ -62,7 +74,10 @@ def run(args: argparse.Namespace) -> int:
         on_stop(lambda: stopping.append(True))
         frames = record(wanted, driven, data, lambda: bool(stopping))
     if not frames:
-        print(f"radarecg: error: no frame came to port {data.port}: is the radar streaming to it?", file=sys.stderr)
+        print(
+            f"radarecg: error: no frame received on port {data.port}; check that the radar is streaming to it",
+            file=sys.stderr,
+        )
         return 1
     print(f"{args.folder}: {frames} frames")
     return 0

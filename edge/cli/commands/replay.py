@@ -1,4 +1,4 @@
-"""`radarecg replay`: the chain on a recording."""
+"""`radarecg replay`: processes a recording like live data."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from edge.sources.replay import ReplaySource
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """What is replayed, and how its bytes are to be read."""
-    options.add_argument("recording", type=Path, help="a recording's folder, or a bare .bin file")
-    options.add_argument("--cfg", type=Path, help="chirp file of a bare .bin file")
-    options.add_argument("--iq-order", choices=IQ_ORDERS, help="default: the recording's or chirp file's own")
-    options.add_argument("--summary", action="store_true", help="one JSON line instead of a line a second")
+    """Adds the recording and how to decode its bytes."""
+    options.add_argument("recording", type=Path, help="folder of a recording, or a single .bin file")
+    options.add_argument("--cfg", type=Path, help="chirp file, for a single .bin file")
+    options.add_argument(
+        "--iq-order", choices=IQ_ORDERS, help="order of I and Q; without it, as the recording or chirp file states"
+    )
+    options.add_argument("--summary", action="store_true", help="print one JSON line instead of one line per second")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints a line a second, or one JSON line for the whole."""
+    """Prints one line per second, or one JSON line for the whole recording."""
     recording = open_recording(args.recording, args.cfg, args.iq_order)
     if problem := first_problem(ReplaySource(recording)):
         if "IQ order" in problem:

@@ -1,4 +1,4 @@
-"""`radarecg run`: the runtime."""
+"""`radarecg run`: runs the device."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from edge.runtime.service import serve
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Everything else is in the settings."""
-    options.add_argument("--config", type=Path, required=True, metavar="TOML")
+    """Adds the settings file, which holds everything else."""
+    options.add_argument("--config", type=Path, required=True, metavar="TOML", help="settings file")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`radarecg swap-model`: another network in the place of the one that runs."""
+"""`radarecg swap-model`: replaces the network, also while radarecg runs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from edge.runtime.model_swap import switch_model
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """The bundle, and the settings that name its place."""
-    options.add_argument("folder", type=Path, help="the bundle")
-    options.add_argument("--config", type=Path, required=True, metavar="TOML", help="the settings of run")
+    """Adds the bundle, and the settings file whose network is replaced."""
+    options.add_argument("folder", type=Path, help="folder of the new bundle")
+    options.add_argument("--config", type=Path, required=True, metavar="TOML", help="settings file of radarecg run")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints what was done."""
+    """Switches to the bundle and prints the change."""
     print(switch_model(args.folder, args.config))
     return 0

@@ -1,4 +1,4 @@
-"""`radarecg twin`: a person, a radar and a card that are simulated."""
+"""`radarecg twin`: simulates a person, a radar and a capture card."""
 
 from __future__ import annotations
 
@@ -20,24 +20,37 @@ from edge.twin.scene import SCENES
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """What it behaves as, where it sends to, and who sits in front of it."""
-    options.add_argument("--cfg", type=Path, required=True, help="the chirp file to behave as")
-    options.add_argument("--host", default="127.0.0.1", help="where to send the card's packets")
-    options.add_argument("--port", type=port, default=DEFAULT_DATA_PORT)
+    """Adds the chirp file, the addresses and the simulated person."""
+    options.add_argument("--cfg", type=Path, required=True, help="chirp file of the simulated radar")
+    options.add_argument(
+        "--host", default="127.0.0.1", help="address to send the card's packets to (default: %(default)s)"
+    )
+    options.add_argument(
+        "--port", type=port, default=DEFAULT_DATA_PORT, help="UDP port to send them to (default: %(default)s)"
+    )
     options.add_argument(
         "--card",
         type=Path,
         metavar="TOML",
-        help="be both boards: the card at this file's address and the radar's console, at a serial port that is "
-        "printed; frames flow once both are started",
+        help="also simulate the commands of both boards: the card's at the address in this file, the radar's on a "
+        "serial port whose name is printed; frames are sent once both are started",
     )
-    options.add_argument("--truth-port", type=port, default=DEFAULT_TRUTH_PORT)
-    options.add_argument("--scene", choices=SCENES, default="still", help="who sits where, and what happens")
-    options.add_argument("--heart-rate-bpm", type=heart_rate, default=68.0)
+    options.add_argument(
+        "--truth-port",
+        type=port,
+        default=DEFAULT_TRUTH_PORT,
+        help="port that serves the ground truth (default: %(default)s)",
+    )
+    options.add_argument(
+        "--scene", choices=SCENES, default="still", help="position and movement of the person (default: %(default)s)"
+    )
+    options.add_argument(
+        "--heart-rate-bpm", type=heart_rate, default=68.0, help="beats per minute (default: %(default)g)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Sends until stopped."""
+    """Sends frames until stopped."""
     chirp, target = load_chirp(args.cfg), (args.host, args.port)
     scene = replace(SCENES[args.scene], heart=Heart(args.heart_rate_bpm))
     stopping: list[bool] = []
@@ -49,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
             control = (card.card_address, card.control_port)
             radar = stack.enter_context(Awr1843Emulator(chirp.image))
         twin = Dca1000Emulator(chirp, scene, target, args.truth_port, radar, control)
-        logging.getLogger("edge.twin").info("sending to %s:%d, telling the truth on port %d", *target, twin.truth_port)
+        logging.getLogger("edge.twin").info(
+            "sending to %s:%d, serving the ground truth on port %d", *target, twin.truth_port
+        )
         if radar:
             print(radar.port, flush=True)
         twin.run(lambda: bool(stopping))

@@ -1,1 +1,1 @@
-"""Where a network runs: `base` is the contract, the other files one runtime each."""
+"""Backends that run a network: `base` defines the interface, the other modules implement it for one runtime each."""

@@ -1,4 +1,4 @@
-"""The contract of everything that runs a network, and what its raw outputs mean."""
+"""The interface of all backends, and the conversion of a network's raw outputs."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from edge.inference.bundle import Points
 
 
 class BackendError(InputError):
-    """The network cannot run here, or not on this input; the message says what to install or to change."""
+    """The network cannot run on this machine or input; the message says what to install or change."""
 
 
 class Predictor(Protocol):
-    """A network, wherever it runs: spectrograms [B, P, 71, 120] to what it says of each window."""
+    """Runs a network on spectrograms [B, P, 71, 120], on any backend."""
 
     def __call__(self, values: Float32) -> list[TaskOutputs]:
-        """One TaskOutputs a window, in order."""
+        """Returns one TaskOutputs per window, in order."""
 
 
 class LoadedPredictor(Predictor, Protocol):
-    """A bundle's network, ready."""
+    """A bundle's network, loaded on a backend."""
 
     @property
     def points(self) -> Points:
-        """How many it takes."""
+        """The number of points that it accepts."""
 
 
 def task_outputs(ecg: Float32, anchor: Float32, cycle: Float32) -> list[TaskOutputs]:
-    """A network's outputs for B windows: pieces [B, 200] as they are, logits [B, 800] and [B, 260] to probabilities."""
-    with np.errstate(invalid="ignore"):  # logits that are not finite stay so, and are found by `TaskOutputs.finite`
+    """Converts outputs for B windows: keeps pieces [B, 200], turns logits [B, 800] and [B, 260] into probabilities."""
+    with np.errstate(invalid="ignore"):  # logits that are not finite remain so; `TaskOutputs.finite` detects them
         return [TaskOutputs(*row) for row in zip(ecg, softmax(anchor, axis=-1), softmax(cycle, axis=-1), strict=True)]

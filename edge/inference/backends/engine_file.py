@@ -1,7 +1,7 @@
-"""An engine's file and the one beside it, which says where it was built: an engine runs there or not at all.
+"""Reads and writes a TensorRT engine and the file beside it that describes the machine it was built for.
 
-A TensorRT engine fits one version of TensorRT and one kind of GPU; another may run it wrongly or not at all. So it is
-built on the device (`export.build_engine`), and checked before it is loaded.
+A TensorRT engine fits one version of TensorRT and one type of GPU; on others it may fail or give wrong results. It is
+therefore built on the device (`export.build_engine`) and checked before it is loaded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FORMAT = "radarecg.engine/1"
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """What an engine is built for: TensorRT's version, CUDA's, the GPU's name and its compute capability."""
+    """The machine that an engine is built for: versions of TensorRT and CUDA, the GPU's name and compute capability."""
 
     tensorrt: str
     cuda: str
@@ -30,7 +30,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The file beside the engine. `bundle` is the sha256 of the bundle.json that it was built from."""
+    """The content of the file beside the engine. `bundle` is the sha256 of the bundle.json it was built from."""
 
     format: str = FORMAT
     bundle: str
@@ -42,30 +42,33 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 def this_machine(tensorrt: Any, cuda: Any) -> Machine:
-    """By the modules `tensorrt` and `pycuda.driver`, with a current context."""
+    """Describes this machine with the modules `tensorrt` and `pycuda.driver`; needs a current CUDA context."""
     device, version = cuda.Context.get_device(), int(cuda.get_driver_version())
     capability = ".".join(map(str, device.compute_capability()))
     return Machine(tensorrt.__version__, f"{version // 1000}.{version % 1000 // 10}", device.name(), capability)
 
 
 def digest_of(bundle: Bundle) -> str:
-    """Of its bundle.json, which has the digests of the rest."""
+    """Returns the sha256 of the bundle's bundle.json, which contains the model's digest."""
     return hashlib.sha256(bundle.description).hexdigest()
 
 
 def about_path(path: Path) -> Path:
-    """The file beside the engine."""
+    """Returns the path of the file beside the engine."""
     return path.with_name(path.name + ".json")
 
 
 def write(path: Path, content: bytes, about: About) -> None:
-    """Writes an engine and what is said of it; one without the other is refused by `read`. Raises OSError."""
+    """Writes an engine and its description; `read` rejects one without the other. Raises OSError."""
     write_atomic(path, content)
     write_atomic(about_path(path), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
 
 
 def read(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:
-    """An engine for this bundle on this machine. Raises BackendError with the command that builds one."""
+    """Reads and checks an engine for this bundle on this machine.
+
+    Raises BackendError with the command that builds one.
+    """
     command = ["python", "-m", "export.build_engine", str(bundle.folder), "--out", str(path)]
     rebuild = f"build it here: {shlex.join(command)}"
     try:
@@ -84,6 +87,6 @@ def read(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:
     ):
         if built != found:
             raise BackendError(
-                f"{path}: built for {what} {built}, this is {found}; {rebuild} --precision {about.precision}"
+                f"{path}: built for {what} {built}, found {found}; {rebuild} --precision {about.precision}"
             )
     return content, about

@@ -1,7 +1,7 @@
-"""ONNX Runtime on the CPU: runs a bundle wherever there is no GPU.
+"""The ONNX Runtime backend: runs a bundle on the CPU.
 
-A bundle in int8 is computed in float32, with every rounding that its graph contains, so that it gives the same answers
-on every processor; it takes no less time here than float32.
+An int8 bundle is computed in float32 with all the rounding that its graph contains. Its outputs are therefore the same
+on every processor, but it is not faster than float32.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from edge.inference.bundle import MODEL, Bundle, Points, Tensor
 
 
 class OnnxRuntime:
-    """A bundle as a `Predictor`. `threads`: cores that one call may use.
+    """Runs a bundle as a `Predictor`. `threads`: cores that one call may use.
 
-    Raises BackendError without onnxruntime, for a model it cannot load, and for a number of points the network
-    does not take.
+    Raises BackendError without onnxruntime, for a model that it cannot load, and for a number of points that the
+    network does not accept.
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
@@ -27,14 +27,14 @@ class OnnxRuntime:
         self.points: Points = bundle.about.points
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
-        # A window a second: threads that spin until the next one would take their core from everything else.
+        # Spinning threads would occupy their cores for the whole second until the next window.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # ONNX Runtime's int8 kernels add products in 16 bits on x86 processors without VNNI, where large sums saturate
         # (its quantization guide, data type selection). With this entry Q/DQ pairs are computed as they are written.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         try:
             self._session = runtime.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # of many classes, without a common one but this
+        except Exception as error:  # its many exception classes have no other common base
             raise BackendError(
                 f"{bundle.folder / MODEL}: ONNX Runtime {runtime.__version__} cannot load it "
                 f"({str(error).splitlines()[0]}); "
@@ -47,24 +47,24 @@ class OnnxRuntime:
             )
 
     def __call__(self, values: Float32) -> list[TaskOutputs]:
-        """Spectrograms [B, P, 71, 120] to what the network says of each. Raises BackendError."""
+        """Runs the network on spectrograms [B, P, 71, 120]. Raises BackendError."""
         if self.points not in ("any", values.shape[1]):
             raise BackendError(
-                f"{values.shape[1]} points for a network of {self.points}; give it so many, or take one for any number"
+                f"{values.shape[1]} points for a network of {self.points}; use that many, or a network for any number"
             )
         try:
-            said = self._session.run(None, {"spectrograms": values})
-        except Exception as error:  # of many classes here too
+            outputs = self._session.run(None, {"spectrograms": values})
+        except Exception as error:  # as above
             raise BackendError(f"ONNX Runtime cannot run the network: {str(error).splitlines()[0]}") from error
-        return task_outputs(*said)
+        return task_outputs(*outputs)
 
 
 def _onnxruntime() -> Any:
-    """Loaded here and not above: a device that runs engines does not have it."""
+    """Imports onnxruntime on demand, because a device that runs engines may not have it. Raises BackendError."""
     try:
         return import_module("onnxruntime")
     except ImportError as error:
-        raise BackendError(f"no onnxruntime ({error}): {install_hint('cpu')}") from error
+        raise BackendError(f"onnxruntime is not installed ({error}): {install_hint('cpu')}") from error
 
 
 def _tensors(found: Any) -> tuple[Tensor, ...]:

@@ -1,8 +1,8 @@
-"""TensorRT: runs a bundle's engine on the device it was built on.
+"""The TensorRT backend: runs a bundle's engine on the device it was built on.
 
-One stream, one window at a time; all memory is taken and all kernels are loaded when the network is made. With the SST
-on the GPU (`edge.gpu.sst`) the spectrograms are written where the engine reads them.
-Uses only what TensorRT has had from 10.3 (JetPack 6.2) to 11.4 on.
+It uses one stream and runs one window at a time; all memory is allocated and all kernels are loaded at construction.
+With the SST on the GPU (`edge.gpu.sst`), the SST writes the spectrograms into the engine's input.
+Uses only functions that exist in TensorRT 10.3 (JetPack 6.2) to 11.4.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from edge.inference.backends.base import BackendError, task_outputs
 from edge.inference.backends.engine_file import read, this_machine
 from edge.inference.bundle import Bundle, Tensor, inputs, outputs
 
-WARM_UP = 3
-"""Windows before the first one: the first takes long."""
+WARM_UP_WINDOWS = 3
+"""Runs before the first real window, because the first runs are slow."""
 
 
 class EnqueuedSst(Protocol):
-    """An SST on the GPU; `edge.gpu.sst.CudaSst` is one."""
+    """An SST on the GPU, such as `edge.gpu.sst.CudaSst`."""
 
     def enqueue(self, segment: SupportsInt, values: SupportsInt, scale: SupportsInt, stream: Any) -> None:
-        """Puts one window on a stream: device pointers to samples, to spectrograms and to their scales."""
+        """Enqueues one window on a stream, given device pointers to samples, spectrograms and their scales."""
 
 
 class TensorRt:
-    """An engine as a `Predictor`, for the number of points it was built for.
+    """Runs an engine as a `Predictor`, for the number of points it was built for.
 
     Raises BackendError without TensorRT and for an engine of another TensorRT, GPU or bundle; InputError without
-    PyCUDA or a GPU, and for what CUDA reports.
+    PyCUDA or a GPU, and for CUDA errors.
     """
 
     def __init__(self, bundle: Bundle, engine: Path) -> None:
@@ -48,40 +48,40 @@ class TensorRt:
             raise BackendError(f"{engine}: TensorRT {trt.__version__} cannot load it; see its message above")
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            raise BackendError(f"{engine}: no memory on the GPU to run it; stop what else uses it")
+            raise BackendError(f"{engine}: not enough GPU memory to run it; stop other programs that use the GPU")
         expected = {tensor.name: _shape(tensor, self.points) for tensor in (*inputs(self.points), *outputs())}
         names = [self._engine.get_tensor_name(k) for k in range(self._engine.num_io_tensors)]
         found = {name: tuple(self._engine.get_tensor_shape(name)) for name in names}
         if found != expected:
-            raise BackendError(f"{engine}: it has {found}, not {expected}; build it again from its bundle")
+            raise BackendError(f"{engine}: it has {found}, must have {expected}; build it again from its bundle")
         with translate_cuda_errors(self.cuda):
             self.stream = self.cuda.Stream()
             self._host = {name: self.cuda.pagelocked_empty(shape, np.float32) for name, shape in expected.items()}
             self._device = {name: self.cuda.mem_alloc(array.nbytes) for name, array in self._host.items()}
         for name, memory in self._device.items():
             if not self._context.set_tensor_address(name, int(memory)):
-                raise BackendError(f"{engine}: TensorRT takes no memory for {name}; see its message above")
+                raise BackendError(f"{engine}: TensorRT rejects the memory for {name}; see its message above")
         self._host["spectrograms"][:] = 0
-        for _ in range(WARM_UP):
+        for _ in range(WARM_UP_WINDOWS):
             self._window()
 
     @property
     def spectrograms(self) -> Any:
-        """The GPU's memory in which the engine reads its window [P, 71, 120]."""
+        """The GPU memory from which the engine reads its window [P, 71, 120]."""
         return self._device["spectrograms"]
 
     def __call__(self, values: Float32) -> list[TaskOutputs]:
-        """Spectrograms [B, P, 71, 120] to what the network says of each."""
+        """Runs the network on spectrograms [B, P, 71, 120]. Raises InputError."""
         if values.shape[1] != self.points:
             raise BackendError(f"{values.shape[1]} points for an engine of {self.points}; use ONNX Runtime for these")
-        said = []
+        results = []
         for window in values:
             self._host["spectrograms"][0] = window
-            said.append(self._window())
-        return said
+            results.append(self._window())
+        return results
 
     def run(self) -> TaskOutputs:
-        """What the network says of the window that is, or will be by what is on the stream, at `spectrograms`."""
+        """Runs the network on the window at `spectrograms`, after all work already enqueued on the stream."""
         if not self._context.execute_async_v3(self.stream.handle):
             raise BackendError("TensorRT could not start the network; see its message above")
         with translate_cuda_errors(self.cuda):
@@ -98,10 +98,10 @@ class TensorRt:
 
 
 class TensorRtFromSegments:
-    """SST and engine in a row: samples go to the GPU, and the SST writes where the engine reads.
+    """Runs SST and engine in one step: samples are copied to the GPU, and the SST writes into the engine's input.
 
-    The spectrograms come back with the answers, to be shown. `sst` is made for as many channels as the engine has
-    points, and as the bundle's `sst` says.
+    The spectrograms are returned with the outputs, for display. `sst` must have as many channels as the engine has
+    points, and the bundle's SST specification.
     """
 
     def __init__(self, network: TensorRt, sst: EnqueuedSst, samples: int) -> None:
@@ -117,31 +117,31 @@ class TensorRtFromSegments:
         self(np.zeros(self._host.shape, np.float32))
 
     def __call__(self, segment: Float32) -> tuple[SstWindow, TaskOutputs]:
-        """High-passed samples [P, spec.segment] to their window and what the network says of it. Raises InputError."""
+        """Runs SST and network on high-passed samples [P, spec.segment]. Raises InputError."""
         if segment.shape != self._host.shape:
             raise BackendError(
-                f"{len(segment)} channels for an engine of {self._network.points} points: this radar's channels are "
-                'not points of a chest; set backend = "onnxruntime" under [network]'
+                f"{len(segment)} channels for an engine of {self._network.points} points: this radar does not measure "
+                'points of a chest; set backend = "onnxruntime" under [network]'
             )
-        network, cuda, seen = self._network, self._network.cuda, self._window
+        network, cuda, window = self._network, self._network.cuda, self._window
         self._host[:] = segment
         with translate_cuda_errors(cuda):
             cuda.memcpy_htod_async(self._segment, self._host, network.stream)
             self._sst.enqueue(self._segment, network.spectrograms, self._scale, network.stream)
-            cuda.memcpy_dtoh_async(seen.values, network.spectrograms, network.stream)
-            cuda.memcpy_dtoh_async(seen.scale, self._scale, network.stream)
-        said = network.run()
-        return SstWindow(seen.values.copy(), seen.scale.copy()), said
+            cuda.memcpy_dtoh_async(window.values, network.spectrograms, network.stream)
+            cuda.memcpy_dtoh_async(window.scale, self._scale, network.stream)
+        result = network.run()
+        return SstWindow(window.values.copy(), window.scale.copy()), result
 
 
 def tensorrt() -> Any:
-    """The module, loaded here and not above. Raises BackendError where it is missing."""
+    """Imports the module `tensorrt` on demand. Raises BackendError if it is not installed."""
     try:
         return import_module("tensorrt")
     except ImportError as error:
         raise BackendError(
-            f"no TensorRT ({error}): it comes with JetPack (apt install python3-libnvinfer); a virtual environment "
-            "sees it when made with --system-site-packages"
+            f"TensorRT is not installed ({error}): JetPack provides it (apt install python3-libnvinfer); create the "
+            "virtual environment with --system-site-packages"
         ) from error
 
 

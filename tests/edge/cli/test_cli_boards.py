@@ -76,8 +76,8 @@ def test_record_twice_without_restarting_the_boards(twin, card_file, tmp_path):
         )
         done = radarecg("record", folder, "--cfg", MMECG, *options)
         assert done.returncode == 0, done.stderr
-        said = [line.split("edge.radar.boards: ")[1] for line in done.stderr.splitlines() if "radar.boards" in line]
-        assert said[2:] == ["the card records", "the radar streams", "the radar is stopped", "the card is stopped"]
+        messages = [line.split("edge.radar.boards: ")[1] for line in done.stderr.splitlines() if "radar.boards" in line]
+        assert messages[2:] == ["the card records", "the radar streams", "the radar is stopped", "the card is stopped"]
         assert json.loads((folder / "meta.json").read_text())["note"] == f"the {name}"
         index = open_recording(folder).index
         assert index["seq"][0] == 0
@@ -123,8 +123,8 @@ def test_record_and_run_ask_whether_the_card_carries_the_frames(tmp_path, capsys
         capsys.readouterr()
         main(list(command))
         printed = capsys.readouterr()
-        for said in ("393 Mbit/s", "packet_delay_us = 25", "18 or less"):
-            assert said in printed.out + printed.err
+        for text in ("393 Mbit/s", "packet_delay_us = 25", "18 or less"):
+            assert text in printed.out + printed.err
     card.write_text("packet_delay_us = 18\n")
     main(["doctor", "--config", str(settings)])
     assert "18 or less" not in capsys.readouterr().out
@@ -140,7 +140,7 @@ def test_run_starts_the_boards_and_a_signal_stops_them(twin, card_file, tmp_path
     with running("run", "--config", settings, NOTIFY_SOCKET=systemd.getsockname()) as process:
         while not re.search(r"STATUS=[1-9]\d* frames", systemd.recv(200).decode()):
             pass
-        used = f"in use by the running radarecg (process {process.pid}), as it should be"
+        used = f"in use by the running radarecg (process {process.pid}), as expected"
         assert findings(settings) == dict.fromkeys(("radar", "card", "data port"), ("ok", used))
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
@@ -174,7 +174,7 @@ def test_a_recording_that_cannot_start_leaves_no_folder(tmp_path):
         done = radarecg("record", tmp_path / "r", "--cfg", MMECG, "--host", HOST, "--port", port)
         assert_one_clear_line(done, f"{HOST}:{port}")
     done = radarecg("record", tmp_path / "r", "--cfg", MMECG, "--host", HOST, "--port", port, "--seconds", "0.2")
-    assert (done.returncode, done.stderr.count("no frame came")) == (1, 1)
+    assert (done.returncode, done.stderr.count("no frame received")) == (1, 1)
     assert not (tmp_path / "r").exists()
 
 

@@ -1,4 +1,4 @@
-"""Pictures of recordings, and what is said when there is nothing to draw."""
+"""Tests plots of recordings, and the error when there is nothing to plot."""
 
 import numpy as np
 import pytest
@@ -59,10 +59,10 @@ GOOD = {"displacement_mm": np.zeros((2, 3000)), "rate_hz": 100.0}
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
-        ({"displacement_mm": None}, "holds no displacement_mm"),
-        ({"rate_hz": None}, "holds no rate_hz"),
+        ({"displacement_mm": None}, "missing array displacement_mm"),
+        ({"rate_hz": None}, "missing array rate_hz"),
         ({"rate_hz": 0}, "rate_hz is 0"),
         ({"rate_hz": np.nan}, "rate_hz is nan"),
         ({"rate_hz": [100, 100]}, "one number"),
@@ -75,12 +75,12 @@ GOOD = {"displacement_mm": np.zeros((2, 3000)), "rate_hz": 100.0}
         ({"displacement_mm": np.zeros((2, 500))}, "no SST"),
     ],
 )
-def test_says_what_is_wrong_with_an_npz(tmp_path, capsys, change, says):
+def test_says_what_is_wrong_with_an_npz(tmp_path, capsys, change, message):
     np.savez(tmp_path / "a.npz", **{name: value for name, value in (GOOD | change).items() if value is not None})
     assert main(["plot", str(tmp_path / "a.npz"), "--picture", str(tmp_path / "a.png")]) == 2
-    said = capsys.readouterr().err
-    assert "a.npz" in said
-    assert says in said
+    error = capsys.readouterr().err
+    assert "a.npz" in error
+    assert message in error
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"\x93NUMPY"])
@@ -99,7 +99,7 @@ def test_a_picture_has_a_kind(npz, tmp_path, capsys, name):
 @pytest.mark.parametrize(("seconds", "start_s"), [(5, 0.0), (10, 50.0)])
 def test_nothing_to_draw_is_said(seconds, start_s):
     short = np.zeros((1, seconds * RCG_RATE_HZ))
-    with pytest.raises(InputError, match=r"followed for .* s, and 6 s of samples give the first, from 4 s on"):
+    with pytest.raises(InputError, match=r"tracked for .* s; the SST needs 6 s of samples and begins at 4 s"):
         draw(ChestMotion("short", short, short), start_s)
 
 

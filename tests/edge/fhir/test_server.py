@@ -158,7 +158,7 @@ def test_an_own_authority_and_a_client_certificate(tmp_path):
     ("url", "fhir", "message"),
     [
         ("https://x/Observation", 'ca = "nowhere.crt"', "cannot use ca, cert and key"),
-        ("https://x/Observation", 'cert = "hub.crt"', "cert and key belong together"),
+        ("https://x/Observation", 'cert = "hub.crt"', "cert and key must be set together"),
         ("http://x/Observation", 'ca = "ca.crt"', "begins with https"),
         ("http://x/Observation", 'token_file = "nowhere"', "cannot read nowhere"),
         ("http://x/Observation", 'token = "two words"', "without a space"),

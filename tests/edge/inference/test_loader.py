@@ -22,9 +22,9 @@ def config(**network):
 def said_by(network, channels):
     """Of a window of noise."""
     segment = np.random.default_rng(0).standard_normal((channels, SST_DEFAULT.segment)).astype("f")
-    window, said = network.begin(channels)(segment)
+    window, outputs = network.begin(channels)(segment)
     assert window.values.shape == (channels, 71, 120)
-    return said
+    return outputs
 
 
 def test_a_bundle_of_ones_own_answers_and_has_a_name(compact_bundle):

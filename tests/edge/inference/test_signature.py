@@ -48,7 +48,9 @@ def test_what_the_maker_signed_is_used(signed, maker):
 @pytest.mark.parametrize("name", [SIGNATURE, DESCRIPTION])
 def test_one_changed_byte_is_found(signed, maker, name):
     change_a_byte(signed / name)
-    with pytest.raises(SignatureError, match=r"bundle.json.sig: the owner of .*maker.pem did not sign"):
+    with pytest.raises(
+        SignatureError, match=r"bundle.json.sig: not a signature of this bundle.json by the owner of .*maker.pem"
+    ):
         bundle.load(signed, maker[1])
 
 
@@ -60,7 +62,7 @@ def test_one_changed_byte_of_the_model_is_found_by_its_digest(signed, maker):
 
 def test_another_makers_bundle_and_one_that_nobody_signed_are_refused(signed, maker, tmp_path):
     stranger = write_keys(tmp_path, "stranger", Ed25519PrivateKey.generate())
-    with pytest.raises(SignatureError, match="did not sign"):
+    with pytest.raises(SignatureError, match="not a signature of"):
         bundle.load(signed, stranger[1])
     (signed / SIGNATURE).unlink()
     with pytest.raises(SignatureError, match=r"bundle.json.sig: cannot be read .*must be signed"):
@@ -79,15 +81,15 @@ def test_the_runtimes_settings_ask_for_the_signature(signed, maker, tmp_path):
 def test_a_key_that_is_none_is_told_in_one_line(bundle_copy, maker, tmp_path, capsys):
     (tmp_path / "text.key").write_text("no key")
     write_keys(tmp_path, "other", another_kind(SECP256R1()))
-    for name, said in {
+    for name, message in {
         "none.key": "cannot be read",
-        "text.key": "not a private key in PEM",
-        "maker.pem": "not a private key in PEM",
-        "other.key": "not an ed25519 key",
+        "text.key": "must be a private key in PEM",
+        "maker.pem": "must be a private key in PEM",
+        "other.key": "must be an ed25519 key",
     }.items():
         assert sign.main([os.fspath(bundle_copy), "--key", os.fspath(tmp_path / name)]) == 2
         error = capsys.readouterr().err
-        assert f"{name}: {said}" in error
+        assert f"{name}: {message}" in error
         assert error.count("\n") == 1
     assert not (bundle_copy / SIGNATURE).exists()
 

@@ -187,8 +187,8 @@ def test_a_password_comes_from_a_file(tmp_path, mmecg):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ('ca = "ca.crt"', "are for tls = true"),
-        ('tls = true\ncert = "radar.crt"', "cert and key belong together"),
+        ('ca = "ca.crt"', "need tls = true"),
+        ('tls = true\ncert = "radar.crt"', "cert and key must be set together"),
         ('tls = true\nca = "nowhere.crt"', "cannot use ca, cert and key"),
         ('tls = true\nca = "radar.key"', "cannot use ca, cert and key"),
         ('tls = true\ncert = "radar.crt"\nkey = "other.key"', "cannot use ca, cert and key"),

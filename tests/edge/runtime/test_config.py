@@ -9,7 +9,7 @@ RADAR = '[radar]\ncfg = "x.cfg"\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "device"),
         ('device = "a\\n"\n' + RADAR, r"\$.device"),  # would be a topic of two lines
@@ -32,10 +32,10 @@ RADAR = '[radar]\ncfg = "x.cfg"\n'
         ("device = \n", "line 1"),
     ],
 )
-def test_what_cannot_be_is_named(tmp_path, text, said):
+def test_what_cannot_be_is_named(tmp_path, text, message):
     path = tmp_path / "radarecg.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=f"radarecg.toml: .*{said}"):
+    with pytest.raises(ConfigError, match=f"radarecg.toml: .*{message}"):
         load_config(path, {})
 
 

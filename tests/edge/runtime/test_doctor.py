@@ -75,14 +75,14 @@ def test_no_settings_is_no_failure(checked):
 
 def test_the_radar_answers_and_is_not_told_anything(checked, setup_of):
     with Awr1843Emulator("studio_cli") as radar:
-        assert checked("radar", setup_of(serial=radar.port)) == ("ok", f"{radar.port} is answering")
+        assert checked("radar", setup_of(serial=radar.port)) == ("ok", f"{radar.port} responds")
         assert radar.received == [""]
 
 
 def test_without_settings_the_radar_is_looked_for(checked, monkeypatch):
     with Awr1843Emulator("studio_cli") as radar:
         monkeypatch.setattr(doctor, "find_port", lambda: radar.port)
-        assert checked("radar", doctor.Setup()) == ("ok", f"{radar.port} is answering")
+        assert checked("radar", doctor.Setup()) == ("ok", f"{radar.port} responds")
 
 
 def test_a_radar_that_does_not_answer(checked, setup_of, monkeypatch):
@@ -113,7 +113,7 @@ def test_a_host_address_on_no_interface(checked, setup_of):
 
 def test_a_card_that_answers(checked, setup_of):
     with answering() as emulated:
-        assert checked("card", setup_of(control=emulated.control_port)) == ("ok", f"{CARD} answers, FPGA 2.8")
+        assert checked("card", setup_of(control=emulated.control_port)) == ("ok", f"{CARD} responds, FPGA 2.8")
         assert len(emulated.requests) == 2  # greeted and asked, no more
 
 
@@ -127,7 +127,10 @@ def test_no_card(checked, setup_of, monkeypatch):
 @pytest.mark.parametrize("name", ["radar", "host address", "card"])
 def test_boards_that_others_start_are_not_looked_for(checked, setup_of, name):
     setup = setup_of(serial=None, host="192.0.2.1")
-    assert checked(name, setup) == ("warn", "others start them (no serial in the settings)")
+    assert checked(name, setup) == (
+        "warn",
+        "not checked: radarecg does not start the boards (no serial in the settings)",
+    )
 
 
 def test_the_data_port(checked, setup_of):
@@ -136,7 +139,7 @@ def test_the_data_port(checked, setup_of):
         settings = f'data_host = "{HOST}"\ndata_port = {taken.getsockname()[1]}'
         level, text = checked("data port", setup_of(more=settings))
         assert level == "FAIL"
-        assert "stop the other program that listens there" in text
+        assert "stop the program that uses this port" in text
     assert checked("data port", setup_of(more=settings))[0] == "ok"
     level, text = checked("data port", setup_of(more='data_host = "192.0.2.7"'))
     assert level == "FAIL"
@@ -169,7 +172,10 @@ def test_the_receive_buffer(checked, monkeypatch, tmp_path, content, level):
 
 
 def test_a_broker_and_none(checked, setup_of, mosquitto_port):
-    assert checked("broker", setup_of(broker=mosquitto_port)) == ("ok", f"127.0.0.1:{mosquitto_port} lets us in")
+    assert checked("broker", setup_of(broker=mosquitto_port)) == (
+        "ok",
+        f"127.0.0.1:{mosquitto_port} accepts the connection",
+    )
     level, text = checked("broker", setup_of(broker=free_port()))
     assert level == "FAIL"
     assert "[mqtt]" in text
@@ -178,7 +184,7 @@ def test_a_broker_and_none(checked, setup_of, mosquitto_port):
 def test_a_broker_that_refuses_the_password(checked, setup_of, strict_mosquitto_port):
     level, text = checked("broker", setup_of(broker=strict_mosquitto_port))
     assert level == "FAIL"
-    assert "refuses us (Not authorized): correct username and password_file" in text
+    assert "refuses the login (Not authorized): correct username and password_file" in text
 
 
 def test_a_port_that_accepts_and_is_no_broker(checked, setup_of, monkeypatch):
@@ -186,7 +192,7 @@ def test_a_port_that_accepts_and_is_no_broker(checked, setup_of, monkeypatch):
     with socket.create_server((HOST, 0)) as mute:
         level, text = checked("broker", setup_of(broker=mute.getsockname()[1]))
     assert level == "FAIL"
-    assert "does not speak MQTT" in text
+    assert "is not an MQTT broker" in text
 
 
 def test_a_broker_of_mqtt_3_only(checked, setup_of):

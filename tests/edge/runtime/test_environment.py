@@ -44,9 +44,9 @@ def test_a_table_that_the_file_lacks_can_be_made(loaded):
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("RADARECG_DEVCE", "x", "no such setting; there are device, radar, mqtt"),
-        ("RADARECG_MQTT__HOTS", "x", "no such setting; there are host, port"),
-        ("RADARECG_MQQT__HOST", "x", "no such setting"),
+        ("RADARECG_DEVCE", "x", "unknown setting; known settings are device, radar, mqtt"),
+        ("RADARECG_MQTT__HOTS", "x", "unknown setting; known settings are host, port"),
+        ("RADARECG_MQQT__HOST", "x", "unknown setting"),
         ("RADARECG_DEVICE__NAME", "x", "device is a setting, not a table"),
         ("RADARECG_MQTT__PORT", "0", ">= 1"),
         ("RADARECG_MQTT__PORT", "mqtt", "Expected `int`"),
@@ -64,5 +64,5 @@ def test_a_variable_that_is_no_setting_is_refused(loaded, name, value, reason):
 def test_the_file_is_still_checked(loaded):
     with pytest.raises(ConfigError, match="hots"):
         loaded(FILE.replace("host", "hots"), RADARECG_MQTT__PORT="1883")
-    with pytest.raises(OverrideError, match="mqtt is no table"):
+    with pytest.raises(OverrideError, match="mqtt must be a table"):
         loaded('device = "a"\nmqtt = 3\n[radar]\ncfg = "x"', RADARECG_MQTT__PORT="1883")

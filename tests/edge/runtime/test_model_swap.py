@@ -14,7 +14,7 @@ from edge.inference.bundle import MODEL
 from edge.inference.loader import load_network
 from edge.runtime import model_swap as swap
 from edge.runtime.config import load_config
-from edge.runtime.model_swap import ChangingNetwork, use
+from edge.runtime.model_swap import ChangingNetwork, switch_model
 from tests.conftest import ROOT
 from tests.edge.cli.test_cli import MMECG
 from tests.edge.runtime.test_operations import running
@@ -31,18 +31,18 @@ def device(tmp_path):
     """Settings whose network is a link; two bundles lie beside it."""
     path = tmp_path / "radarecg.toml"
     path.write_text(f'device = "r"\n[radar]\ncfg = "{ROOT / MMECG}"\n[network]\nbundle = "models/current"\n')
-    use(another(tmp_path / "models/first", "first"), path)
+    switch_model(another(tmp_path / "models/first", "first"), path)
     another(tmp_path / "models/second", "second")
     return path
 
 
 @pytest.fixture
 def running_network(device, monkeypatch):
-    """What runs on those settings and looks often; its `told` is what it said."""
+    """What runs on those settings and looks often; its `changes` is what it message."""
     monkeypatch.setattr(swap, "POLL_INTERVAL_S", 0.02)
     network = ChangingNetwork(load_config(device), device)
-    network.told = []
-    network.watch(lambda now, refused: network.told.append((now.name.split("-")[0], refused)))
+    network.changes = []
+    network.watch(lambda now, refused: network.changes.append((now.name.split("-")[0], refused)))
     yield network
     network.close()
 
@@ -61,44 +61,44 @@ def link(device):
 
 
 def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypatch):
-    monkeypatch.setattr(swap, "PROBATION", 3)
+    monkeypatch.setattr(swap, "PROBATION_WINDOWS", 3)
     first = running_network.now
-    use(device.parent / "models/second", device)
-    wait(lambda: running_network.told)
-    assert running_network.told == [("second", None)]
+    switch_model(device.parent / "models/second", device)
+    wait(lambda: running_network.changes)
+    assert running_network.changes == [("second", None)]
     assert running_network.now.sha256 != first.sha256
     read = running_network.begin(3)
     for segment in SEGMENTS[:4]:
         assert read(segment)[1].finite
-    assert running_network._before is None  # what is no longer needed takes no memory
+    assert running_network._previous is None  # what is no longer needed takes no memory
     assert link(device) == "second"
 
 
 def test_one_that_fails_when_it_sees_a_person_is_given_back(device, running_network, caplog):
-    use(another(device.parent / "models/bad", "bad", NEVER_LIVE), device)
-    wait(lambda: running_network.told)
-    assert running_network.told.pop() == ("bad", None)
-    _, said = running_network.begin(3)(SEGMENTS[0])
-    assert said.finite  # nothing of the bad one came out
-    ((name, why),) = running_network.told
+    switch_model(another(device.parent / "models/bad", "bad", NEVER_LIVE), device)
+    wait(lambda: running_network.changes)
+    assert running_network.changes.pop() == ("bad", None)
+    _, outputs = running_network.begin(3)(SEGMENTS[0])
+    assert outputs.finite  # nothing of the bad one came out
+    ((name, why),) = running_network.changes
     assert (name, link(device)) == ("first", "first")
     assert "bad-" in why
     assert "not finite" in why
-    assert caplog.text.count("the new network is not used") == 1
+    assert caplog.text.count("new network rejected") == 1
 
 
 def test_one_that_is_too_slow_is_given_back(device, running_network, monkeypatch):
     read = running_network.begin(3)
     read(SEGMENTS[0])
-    use(device.parent / "models/second", device)
-    wait(lambda: running_network.told)
+    switch_model(device.parent / "models/second", device)
+    wait(lambda: running_network.changes)
     for segment in SEGMENTS[1:4]:
         read(segment)
     monkeypatch.setattr(swap, "MAX_INFERENCE_S", 0.0)
     window, _ = read(SEGMENTS[4])
     # the first network's SST had not seen the windows in between
     np.testing.assert_allclose(window.values, Sst(3)(SEGMENTS[4]).values, atol=1e-5)
-    name, why = running_network.told[-1]
+    name, why = running_network.changes[-1]
     assert (name, link(device)) == ("first", "first")
     assert "it took" in why
 
@@ -123,24 +123,24 @@ def no_numbers(folder):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
-        (corrupted, "not the file its bundle.json describes"),
-        (incomplete, "a bundle needs this file"),
+        (corrupted, "sha256 differs from the one in bundle.json"),
+        (incomplete, "cannot read this file of the bundle"),
         (no_graph, "cannot load it"),
         (no_numbers, "not finite"),
     ],
 )
-def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_network, damage, said):
+def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_network, damage, message):
     bad = device.parent / "models/second"
     damage(bad)
-    with pytest.raises(Exception, match=said):
-        use(bad, device)
+    with pytest.raises(Exception, match=message):
+        switch_model(bad, device)
     assert link(device) == "first"
     swap._point(device.parent / "models/current", bad)  # as with ln -sfn, past every check
-    wait(lambda: running_network.told)
-    ((name, why),) = running_network.told
-    assert said in why
+    wait(lambda: running_network.changes)
+    ((name, why),) = running_network.changes
+    assert message in why
     assert (name, link(device)) == ("first", "first")
     assert running_network.begin(3)(SEGMENTS[0])[1].finite
 
@@ -149,31 +149,31 @@ def test_a_bundle_replaced_in_its_own_folder_is_seen_too(device, running_network
     new = another(device.parent / "new", "third")
     for file in new.iterdir():
         shutil.copy(file, device.parent / "models/first" / file.name)
-    wait(lambda: ("third", None) in running_network.told)
+    wait(lambda: ("third", None) in running_network.changes)
 
 
 def test_after_a_refusal_a_good_one_is_taken(device, running_network):
     bad = another(device.parent / "models/bad", "bad", ALWAYS)
     swap._point(device.parent / "models/current", bad)
-    wait(lambda: running_network.told)
-    use(device.parent / "models/second", device)
-    wait(lambda: len(running_network.told) == 2)
-    assert running_network.told[1] == ("second", None)
+    wait(lambda: running_network.changes)
+    switch_model(device.parent / "models/second", device)
+    wait(lambda: len(running_network.changes) == 2)
+    assert running_network.changes[1] == ("second", None)
 
 
 def test_a_network_that_takes_long_is_warned_of(monkeypatch, caplog):
     monkeypatch.setattr("edge.inference.loader.MAX_INFERENCE_S", 0.0)
     load_network()
-    assert "s a window, more than" in caplog.text
+    assert "s per window, more than" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("network", "word"),
     [
-        ("", "names no link"),
-        ('backend = "none"', "names no link"),
-        ('bundle = "models/first"', "is no link"),
-        ('bundle = "models/current"\nbackend = "tensorrt"\nengine = "x.engine"', "must lie in models/current"),
+        ("", "must name a link"),
+        ('backend = "none"', "must name a link"),
+        ('bundle = "models/first"', "is not a link"),
+        ('bundle = "models/current"\nbackend = "tensorrt"\nengine = "x.engine"', "must be in models/current"),
     ],
 )
 def test_settings_with_which_it_cannot_be(device, network, word, capsys):
@@ -197,7 +197,7 @@ def test_a_device_that_runs_takes_it_and_says_so(device, mosquitto_port, capsys)
         swap._point(device.parent / "models/current", device.parent / "models/first")
         info = json.loads(hub.wait_for("/info").payload)
         assert info["network"]["id"].startswith("second-")
-        assert "model.onnx: not the file" in info["network_refused"]
+        assert "model.onnx: sha256 differs" in info["network_refused"]
         assert process.poll() is None
     hub.close()
     late = Listener(mosquitto_port, "radarecg/v1/r/info")  # retained
@@ -208,12 +208,12 @@ def test_a_device_that_runs_takes_it_and_says_so(device, mosquitto_port, capsys)
 def test_a_damaged_network_at_the_start_is_named(device, capsys):
     corrupted(device.parent / "models/first")
     assert main(["run", "--config", str(device)]) == 2
-    assert "models/first/model.onnx: not the file its bundle.json describes" in capsys.readouterr().err
+    assert "models/first/model.onnx: sha256 differs from the one in bundle.json" in capsys.readouterr().err
 
 
 def test_the_log_says_what_was_changed(device, running_network, caplog):
     with caplog.at_level(logging.INFO):
-        use(device.parent / "models/second", device)
-        wait(lambda: running_network.told)
-    assert "the network is second-" in caplog.text
-    assert "before it was first-" in caplog.text
+        switch_model(device.parent / "models/second", device)
+        wait(lambda: running_network.changes)
+    assert "switched to network second-" in caplog.text
+    assert "previously first-" in caplog.text

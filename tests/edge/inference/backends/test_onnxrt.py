@@ -49,8 +49,8 @@ def test_int8_means_what_its_graph_says_on_every_processor(compact_bundle, tmp_p
 
     monkeypatch.setattr(onnxruntime, "SessionOptions", Options)
     run = OnnxRuntime(replace(bundle.load(compact_bundle), model=largest_sums().SerializeToString()))
-    (said,) = run(np.ones((1, 50, 71, 120), np.float32))
-    assert set(said.ecg) == {118.0}
+    (outputs,) = run(np.ones((1, 50, 71, 120), np.float32))
+    assert set(outputs.ecg) == {118.0}
     kinds = {node.op_type for node in onnx.load(optimised).graph.node}
     assert {"Conv", "QuantizeLinear"} <= kinds
     assert not {kind for kind in kinds if "QLinear" in kind or "Integer" in kind}

@@ -66,9 +66,9 @@ def test_it_says_what_onnx_runtime_says(compact_bundle, built, device):
     loaded = bundle.load(compact_bundle)
     network, values = TensorRt(loaded, built), spectrograms(3, POINTS)
     taken = device.taken
-    said = network(values)
-    assert_alike(said, OnnxRuntime(loaded)(values))
-    assert_alike(network(values[::-1]), said[::-1])
+    outputs = network(values)
+    assert_alike(outputs, OnnxRuntime(loaded)(values))
+    assert_alike(network(values[::-1]), outputs[::-1])
     assert device.taken == taken
     with pytest.raises(BackendError, match="4 points for an engine of 3"):
         network(spectrograms(1, 4))
@@ -84,9 +84,9 @@ def test_segments_go_in_and_answers_come_out(compact_bundle, built, device):
     segment = np.random.default_rng(0).standard_normal((POINTS, SST_DEFAULT.segment)).astype(np.float32)
     cpu_inference = OnnxRuntime(loaded)
     for window in (segment, segment[:, ::-1]):
-        expected, (seen, said) = Sst(POINTS)(window), read(window)
+        expected, (seen, outputs) = Sst(POINTS)(window), read(window)
         assert_same_but_for_bins(seen, expected)
-        assert_alike([said], cpu_inference(seen.values[None]))
+        assert_alike([outputs], cpu_inference(seen.values[None]))
     assert device.taken == taken
     with pytest.raises(BackendError, match=r"2 channels for an engine of 3 points: .*onnxruntime"):
         read(segment[:2])
@@ -100,15 +100,15 @@ def assert_same_but_for_bins(ours: SstWindow, theirs: SstWindow) -> None:
 
 def ecg_of(network: Network) -> list[EcgBlock]:
     """Nine seconds of three chests that shake, as the runtime would reconstruct them."""
-    t, chain, told = np.arange(1800), EcgReconstructor(network.begin, 200.0), []
+    t, chain, blocks = np.arange(1800), EcgReconstructor(network.begin, 200.0), []
     shake = sum(np.exp(-0.5 * ((t - beat) / 4) ** 2) * np.cos((t - beat) * 0.6) for beat in range(90, 1800, 170))
     rcg = shake + 1e-3 * np.random.default_rng(1).standard_normal((POINTS, len(t)))
     for k in range(0, len(t), 20):
         part = rcg[:, k : k + 20]
-        told += chain.push(
+        blocks += chain.push(
             RcgBlock(k, part, part, np.ones(POINTS), np.ones(20, bool), 0.0, Chest(0.5, 30, True), k == 0)
         )
-    return told
+    return blocks
 
 
 def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, built, device):
@@ -119,7 +119,7 @@ def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, 
     assert (on_gpu.name, on_gpu.sha256) == (cpu_inference.name, cpu_inference.sha256)
     blocks = list(zip(ecg_of(on_gpu), ecg_of(cpu_inference), strict=True))
     assert len(blocks) == 4
-    assert on_gpu.read
+    assert on_gpu.infer_window
     predict, stitcher = OnnxRuntime(bundle.load(compact_bundle)), Stitcher()
     for ours, theirs in blocks:
         assert (ours.t_ns, ours.sample0, ours.window_end) == (theirs.t_ns, theirs.sample0, theirs.window_end)
@@ -140,19 +140,19 @@ def edited(path: Path, **changes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
-        ({"machine": {"tensorrt": "10.13.3"}}, "TensorRT 10.13.3, this is 10.3.0"),
-        ({"machine": {"gpu": "Orin"}}, "GPU Orin, this is CPU"),
-        ({"machine": {"compute_capability": "11.0"}}, "compute capability 11.0, this is 8.7"),
+        ({"machine": {"tensorrt": "10.13.3"}}, "TensorRT 10.13.3, found 10.3.0"),
+        ({"machine": {"gpu": "Orin"}}, "GPU Orin, found CPU"),
+        ({"machine": {"compute_capability": "11.0"}}, "compute capability 11.0, found 8.7"),
         ({"bundle": "0" * 64}, "bundle 0000"),
         ({"format": "radarecg.engine/9"}, "format radarecg.engine/9"),
         ({"precision": "fp4"}, "x.engine.json: .*fp4"),
     ],
 )
-def test_an_engine_of_something_else_is_refused_with_the_command_to_build_it(compact_bundle, built, changes, said):
+def test_an_engine_of_something_else_is_refused_with_the_command_to_build_it(compact_bundle, built, changes, message):
     edited(built, **changes)
-    with pytest.raises(BackendError, match=rf"{said}.*python -m export.build_engine {compact_bundle} --out {built}"):
+    with pytest.raises(BackendError, match=rf"{message}.*python -m export.build_engine {compact_bundle} --out {built}"):
         TensorRt(bundle.load(compact_bundle), built)
 
 
@@ -183,10 +183,10 @@ def test_what_tensorrt_refuses_is_told(compact_bundle, built, monkeypatch):
     with pytest.raises(BackendError, match="could not start the network"):
         network(spectrograms(1, POINTS))
     monkeypatch.setattr(tensorrt_on_cpu.IExecutionContext, "set_tensor_address", lambda *_: False)
-    with pytest.raises(BackendError, match="takes no memory for spectrograms"):
+    with pytest.raises(BackendError, match="rejects the memory for spectrograms"):
         TensorRt(loaded, built)
     monkeypatch.setattr(tensorrt_on_cpu.ICudaEngine, "create_execution_context", lambda _: None)
-    with pytest.raises(BackendError, match="no memory on the GPU"):
+    with pytest.raises(BackendError, match="not enough GPU memory"):
         TensorRt(loaded, built)
     monkeypatch.setattr(tensorrt_on_cpu.Runtime, "deserialize_cuda_engine", lambda *_: None)
     with pytest.raises(BackendError, match=r"TensorRT 10.3.0 cannot load it"):
@@ -228,5 +228,5 @@ def test_without_tensorrt_or_pycuda_it_says_what_to_install(compact_bundle, buil
     with pytest.raises(InputError, match=r"pip install '\.\[jetson\]'"):
         TensorRt(loaded, built)
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(BackendError, match=r"no TensorRT .*JetPack"):
+    with pytest.raises(BackendError, match=r"TensorRT is not installed .*JetPack"):
         TensorRt(loaded, built)
