@@ -27,15 +27,15 @@ from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
 from edge.core.types import Float32, TaskOutputs
 from edge.inference.backends.base import Predictor
-from train.__main__ import data_of, run_of
-from train.data.dataset import DataSet
-from train.evaluate import evaluate, part_of
+from train.data.dataset import DataSet, part_of
 from train.evaluation.metrics import delta_m
+from train.evaluation.report import evaluate
 from train.evaluation.summary import Row, summarise, table_one
 from train.training.cached_work import cached_json, file_lock, keep_to
 from train.training.config import Strategy, TrainConfig, load_train_config
 from train.training.loop import TASKS
 from train.training.predictor import TorchPredictor
+from train.training.setup import make_trainer, prepare_data
 
 PRESETS = Path(__file__).parent / "presets"
 BASELINE = "stl"
@@ -80,9 +80,9 @@ def figures_of(row: str, config: TrainConfig, data: DataSet, folder: Path) -> Ro
     """Trains the networks of a row, in `folder`, and measures them on the test subjects."""
     predictors = []
     for number, strategy in enumerate(ROWS[row]):
-        run = run_of(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
-        run.train()
-        predictors.append(TorchPredictor(run.network))
+        trainer = make_trainer(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
+        trainer.train()
+        predictors.append(TorchPredictor(trainer.network))
     predict = PerTaskEnsemble(predictors) if len(predictors) > 1 else predictors[0]
     return summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
 
@@ -165,7 +165,7 @@ def _prepared(preset: str, rows: Collection[str], seeds: int, out: Path) -> tupl
         raise InputError(f"{seeds} seeds; one at least is needed")
     config = load_train_config(path)
     config = msgspec.structs.replace(config, strategy=Strategy())
-    data = data_of(config, path.parent)
+    data = prepare_data(config, path.parent)
     part_of(data, "test", config.data.fold)
     keep_to({"preset": msgspec.to_builtins(config), "data": data.name}, out)
     return config, data

@@ -33,10 +33,9 @@ from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
 from edge.core.spec import SST_BINS, SST_COLUMNS
 from edge.inference import bundle
-from train.__main__ import run_of
-from train.data.dataset import DataSet, load
+from train.data.dataset import DataSet, load, part_of
 from train.data.splits import Fold, Split, split_subjects
-from train.evaluate import evaluate, part_of
+from train.evaluation.report import evaluate
 from train.evaluation.summary import Row, markdown, summarise
 from train.model.network import Network
 from train.training import checkpoint
@@ -46,6 +45,7 @@ from train.training.checkpoint import Checkpoint
 from train.training.clock_alignment import aligned
 from train.training.config import Data, TrainConfig, Training
 from train.training.predictor import TorchPredictor
+from train.training.setup import make_trainer
 
 EPOCHS, STEPS, RATE = 10, 20, 2e-4
 VIEWS = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned"}
@@ -84,10 +84,10 @@ def settings_for(base: Checkpoint, data: DataSet, training: Training) -> TrainCo
 
 def adapt(base: Checkpoint, config: TrainConfig, data: DataSet, folder: Path) -> tuple[Network, int]:
     """The network adapted in the fold of `config`, and its epoch; 0: none was better than the network itself."""
-    run = run_of(config, data, folder, base)
-    run.train()
-    best = min(run.history, key=lambda epoch: epoch["score"])
-    if best["score"] >= run.validate(base.network().to(run.place.device))["score"]:
+    trainer = make_trainer(config, data, folder, base)
+    trainer.train()
+    best = min(trainer.history, key=lambda epoch: epoch["score"])
+    if best["score"] >= trainer.validate(base.network().to(trainer.context.device))["score"]:
         return base.network(), 0
     return checkpoint.load(folder / "best.pt").network(), int(best["epoch"])
 
@@ -112,10 +112,10 @@ def adapt_to_all(base: Checkpoint, config: TrainConfig, data: DataSet, epochs: i
     subjects = tuple(sorted({recording.trial.subject for recording in data.recordings}))
     config = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, epochs=epochs))
     if not path.exists() or checkpoint.load(path).config != config:
-        run = run_of(config, replace(data, folds=(Fold(subjects, subjects, ()),)), folder, base)
-        run.train()
-        state = {"network": run.network.state_dict(), "history": run.history}
-        checkpoint.save(path, config, state, {**run.provenance, "validation": []})
+        trainer = make_trainer(config, replace(data, folds=(Fold(subjects, subjects, ()),)), folder, base)
+        trainer.train()
+        state = {"network": trainer.network.state_dict(), "history": trainer.history}
+        checkpoint.save(path, config, state, {**trainer.provenance, "validation": []})
     shutil.rmtree(folder.parent, ignore_errors=True)
 
 

@@ -73,14 +73,14 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
         return ["--preset", preset, "--seeds", "1", "--strategies", "ew", "--out", os.fspath(tmp_path / out)]
 
     learnt, measured = [], []
-    real_evaluate, real_train, real_remember = compare.evaluate, Trainer.train, Trainer._remember
+    real_evaluate, real_train, real_save_epoch = compare.evaluate, Trainer.train, Trainer._save_epoch
 
     def evaluate(predict, recordings, *more):
         measured.append({recording.trial.subject for recording in recordings})
         return real_evaluate(predict, recordings, *more)
 
     def train(self):
-        learnt.append({recording.trial.subject for recording in self._learn._recordings})
+        learnt.append({recording.trial.subject for recording in self._train_batches._recordings})
         real_train(self)
 
     monkeypatch.setattr(compare, "evaluate", evaluate)
@@ -94,12 +94,12 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
 
     def remember(self, writer):
         nonlocal epochs
-        real_remember(self, writer)
+        real_save_epoch(self, writer)
         epochs += 1
         if epochs in (3, 7):  # in the baseline's second network; in the other row
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "_remember", remember)
+    monkeypatch.setattr(Trainer, "_save_epoch", remember)
     assert compare.main(command("stopped")) == 130
     assert compare.main(command("stopped")) == 130
     baseline = tmp_path / "stopped" / "stl-seed1.json"

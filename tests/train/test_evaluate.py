@@ -14,8 +14,8 @@ from train.training.bundle_weights import checkpoint_of
 @pytest.mark.usefixtures("in_process")
 def test_evaluate_takes_a_checkpoint_or_its_bundle_and_finds_the_same(tmp_path, monkeypatch, capsys):
     """Of a network that knows its beats: figures of clear peaks do not hang on a rounding."""
-    people = evaluate.unseen
-    monkeypatch.setattr(evaluate, "unseen", lambda: people(tmp_path / "people", 3, 2600))
+    people = evaluate.unseen_set
+    monkeypatch.setattr(evaluate, "unseen_set", lambda: people(tmp_path / "people", 3, 2600))
     assert evaluate.main(["--shipped", "--json"]) == 0
     out = capsys.readouterr().out
     shipped = json.loads(out)

@@ -49,7 +49,7 @@ def whole(people, tmp_path_factory):
 
 
 def stopped_after(epochs, monkeypatch):
-    real = Trainer._remember
+    real = Trainer._save_epoch
 
     def remember(self, writer):
         nonlocal epochs
@@ -58,7 +58,7 @@ def stopped_after(epochs, monkeypatch):
         if not epochs:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "_remember", remember)
+    monkeypatch.setattr(Trainer, "_save_epoch", remember)
 
 
 @pytest.mark.parametrize("points", [1, 9])

@@ -109,6 +109,20 @@ def with_windows(data: DataSet, cache: Path, spec: SstSpec = SST_DEFAULT, proces
     return replace(data, recordings=tuple(replace(r, windows=mapped[r.trial.name]) for r in data.recordings))
 
 
+def part_of(data: DataSet, part: str, fold: int = 0) -> tuple[Recording, ...]:
+    """Return the recordings of `train`, `validation` or `test` of a fold, or of `all` subjects.
+
+    Raises InputError if the data set has no such fold.
+    """
+    if part == "all":
+        return data.recordings
+    if fold >= len(data.folds):
+        raise InputError(
+            f"{data.name} has {len(data.folds)} folds, no fold {fold}: give it a [split], or take --part all"
+        )
+    return data.of(getattr(data.folds[fold], part))
+
+
 def describe(path: Path) -> Description:
     """Reads the TOML file. Raises InputError, FileNotFoundError."""
     try:

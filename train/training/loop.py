@@ -50,16 +50,16 @@ class Trainer:
         self,
         config: TrainConfig,
         folder: Path,
-        learn: Batches,
-        check: Batches,
+        train: Batches,
+        validation: Batches,
         provenance: Mapping[str, object],
         start: Mapping[str, Tensor] | None = None,
     ):
         self.config, self.folder, self.provenance = config, folder, provenance
-        self.place = DistributedContext.find()
-        self._learn, self._check = learn, check
+        self.context = DistributedContext.find()
+        self._train_batches, self._validation_batches = train, validation
         torch.manual_seed(config.seed)
-        self.network = NETWORKS[config.model]().to(self.place.device)
+        self.network = NETWORKS[config.model]().to(self.context.device)
         if start is not None:
             self.network.load_state_dict(start)
         self.strategy = make_strategy(config)
@@ -73,8 +73,8 @@ class Trainer:
     def train(self) -> None:
         """Epoch after epoch; `last.pt` after each, `best.pt` after the best. Raises TrainingError, OSError."""
         training = self.config.training
-        writer = SummaryWriter(str(self.folder)) if self.place.rank == 0 else None
-        with _progress(self.place.rank) as progress:
+        writer = SummaryWriter(str(self.folder)) if self.context.rank == 0 else None
+        with _progress(self.context.rank) as progress:
             bar = progress.add_task("epoch", total=training.epochs * training.steps, said="")
             progress.update(bar, completed=len(self.history) * training.steps)
             if writer:
@@ -83,41 +83,41 @@ class Trainer:
                 for losses in self._epoch():
                     progress.update(bar, advance=1, said=" ".join(f"{loss:.3f}" for loss in losses))
                 if writer:
-                    self._remember(writer)
+                    self._save_epoch(writer)
                     progress.console.print(_told(self.history[-1]), highlight=False)
 
     def _epoch(self) -> Iterator[list[float]]:
         epoch, training = len(self.history), self.config.training
-        torch.manual_seed(hash((self.config.seed, epoch, self.place.rank)) & 0x7FFFFFFF)
+        torch.manual_seed(hash((self.config.seed, epoch, self.context.rank)) & 0x7FFFFFFF)
         self.network.train()
         if training.keep_statistics:
             for layer in self.network.modules():
                 if isinstance(layer, _BatchNorm):
                     layer.eval()
-        total = torch.zeros(len(TASKS), dtype=torch.float64, device=self.place.device)
-        numbers = range(self.place.rank, training.steps * self.place.ranks, self.place.ranks)
-        for step, batch in enumerate(self._learn.drawn(epoch, numbers)):
+        total = torch.zeros(len(TASKS), dtype=torch.float64, device=self.context.device)
+        numbers = range(self.context.rank, training.steps * self.context.ranks, self.context.ranks)
+        for step, batch in enumerate(self._train_batches.drawn(epoch, numbers)):
             self._set_rate(epoch * training.steps + step)
             losses = self._step(batch, f"epoch {epoch + 1}, step {step + 1}")
             total += losses.to(total)
             yield losses.tolist()
         mean = total / training.steps
-        if self.place.ranks > 1:
+        if self.context.ranks > 1:
             for shared in [mean, *(b for b in self.network.buffers() if b.is_floating_point())]:
                 dist.all_reduce(shared)
-                shared /= self.place.ranks
+                shared /= self.context.ranks
         self.strategy.end_epoch(mean.cpu())
         named = {f"train_{task}": value for task, value in zip(TASKS, mean.tolist(), strict=True)}
         self.history.append({"epoch": epoch + 1, **named, **self.validate(self.network)})
 
     def _step(self, batch: Batch, when: str) -> Tensor:
         """One step; the losses [3]."""
-        x = torch.from_numpy(batch.x).to(self.place.device)
+        x = torch.from_numpy(batch.x).to(self.context.device)
         if not x.isfinite().all():
             bad = ~x.flatten(1).isfinite().all(1).cpu()
             names = [name for name, is_bad in zip(batch.source, bad.tolist(), strict=True) if is_bad]
             raise TrainingError(f"{when}: the spectrogram of {names[0]} is not finite; look at this recording")
-        with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.place.device.type == "cuda"):
+        with torch.autocast(self.context.device.type, torch.bfloat16, enabled=self.context.device.type == "cuda"):
             z = self.network.encode(x)
             outputs = self.network.decode(z)
         losses = task_losses(outputs, batch)
@@ -134,15 +134,15 @@ class Trainer:
         """Losses on windows that never change, and `score`, their product's logarithm: every task counts alike."""
         network.eval()
         total, count = torch.zeros(len(TASKS), dtype=torch.float64), 0
-        for batch in self._check.spread(VALIDATION_WINDOWS):
-            outputs = network(torch.from_numpy(batch.x).to(self.place.device))
+        for batch in self._validation_batches.spread(VALIDATION_WINDOWS):
+            outputs = network(torch.from_numpy(batch.x).to(self.context.device))
             losses = torch.stack([loss.double().cpu() for loss in task_losses(outputs, batch).values()])
             total, count = total + losses * len(batch.source), count + len(batch.source)
         mean = (total / count).tolist()
         score = sum(math.log(max(loss, 1e-9)) for loss in mean)
         return {**{f"validation_{task}": loss for task, loss in zip(TASKS, mean, strict=True)}, "score": score}
 
-    def _remember(self, writer: SummaryWriter) -> None:
+    def _save_epoch(self, writer: SummaryWriter) -> None:
         epoch = self.history[-1]
         for name, value in epoch.items():
             writer.add_scalar(name, value, int(epoch["epoch"]))

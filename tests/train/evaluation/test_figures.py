@@ -8,7 +8,7 @@ import pytest
 from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE
 from edge.core.types import TaskOutputs
 from tests.helpers.oracle import oracle, shaking_chest
-from train import evaluate
+from train.evaluation import report
 from train.data.dataset import Recording
 from train.data.labels import label
 from train.data.trial import Trial
@@ -110,6 +110,6 @@ def test_the_table_of_noise_survives_a_network_that_never_errs(short, monkeypatc
     few = {name: TESTS[name] for name in ("constant +0 dB", "mild 1 s")}
     monkeypatch.setattr(evaluate, "TESTS", few)
     clean = summarise([examine(oracle(labels), trial, labels)[0]]) | {"window_mdr": 0.0}
-    rows = evaluate.noise_table(mute, [Recording(trial, labels)], clean)
+    rows = report.noise_table(mute, [Recording(trial, labels)], clean)
     assert set(rows) == set(few)
     assert all(row["delta_m"] is None for row in rows.values())

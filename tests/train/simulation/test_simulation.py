@@ -13,8 +13,9 @@ from edge.twin.body import Body, Movement
 from train.data import dataset
 from train.data.readers import mmecg as mmecg_format
 from train.data.trial import Trial
-from train.simulate import main, simulate_set
+from train.simulate import main
 from train.simulation.session import Session, draw_session
+from train.simulation.simulated_set import simulate_set
 from train.simulation.slow_motion import through_frames
 from train.simulation.subject import draw_subject
 from train.simulation.trial import WAVELENGTH_MM, simulate
@@ -163,7 +164,7 @@ def test_a_folder_with_another_set_is_left_alone(tmp_path, monkeypatch):
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match="another set"):
         simulate_set(tmp_path, 1, 2, 1, SAMPLES, processes=1)
-    monkeypatch.setattr("train.simulate.SIMULATION_VERSION", "others")
+    monkeypatch.setattr("train.simulation.simulated_set.SIMULATION_VERSION", "others")
     with pytest.raises(InputError, match="another set"):
         simulate_set(tmp_path, 1, 1, 1, SAMPLES, processes=1)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

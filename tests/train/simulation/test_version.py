@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from train.simulate import SIMULATION_VERSION
 from train.simulation.session import draw_session
+from train.simulation.simulated_set import SIMULATION_VERSION
 from train.simulation.subject import draw_subject
 from train.simulation.trial import simulate
 

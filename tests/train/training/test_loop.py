@@ -57,13 +57,13 @@ def finished(recordings, tmp_path_factory):
 
 
 def stop_after_an_epoch(monkeypatch):
-    real = Trainer._remember
+    real = Trainer._save_epoch
 
     def remember(self, writer):
         real(self, writer)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "_remember", remember)
+    monkeypatch.setattr(Trainer, "_save_epoch", remember)
 
 
 @pytest.mark.parametrize("strategy", ["ega", "uw", "dwa"])
