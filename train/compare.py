@@ -31,7 +31,7 @@ from train.data.dataset import DataSet, part_of
 from train.evaluation.metrics import delta_m
 from train.evaluation.report import evaluate
 from train.evaluation.summary import Row, summarise, table_one
-from train.training.cached_work import cached_json, file_lock, keep_to
+from train.training.cached_work import cached_json, check_settings, file_lock
 from train.training.config import Strategy, TrainConfig, load_train_config
 from train.training.loop import TASKS
 from train.training.predictor import TorchPredictor
@@ -167,7 +167,7 @@ def _prepared(preset: str, rows: Collection[str], seeds: int, out: Path) -> tupl
     config = msgspec.structs.replace(config, strategy=Strategy())
     data = prepare_data(config, path.parent)
     part_of(data, "test", config.data.fold)
-    keep_to({"preset": msgspec.to_builtins(config), "data": data.name}, out)
+    check_settings({"preset": msgspec.to_builtins(config), "data": data.name}, out)
     return config, data
 
 

@@ -40,7 +40,7 @@ from train.evaluation.summary import Row, markdown, summarise
 from train.model.network import Network
 from train.training import checkpoint
 from train.training.bundle_weights import checkpoint_of
-from train.training.cached_work import cached_json, keep_to
+from train.training.cached_work import cached_json, check_settings
 from train.training.checkpoint import Checkpoint
 from train.training.clock_alignment import aligned
 from train.training.config import Data, TrainConfig, Training
@@ -135,7 +135,7 @@ def finetune(
         "training": msgspec.to_builtins(training),
         "align": align,
     }
-    keep_to(what, out)
+    check_settings(what, out)
     learn = aligned(TorchPredictor(base.network()), data) if align else data
     figures = []
     for number, fold in enumerate(data.folds[:first]):

@@ -10,7 +10,7 @@ from edge.core.errors import InputError
 from edge.core.types import TaskOutputs
 from tests.helpers.people import write_people
 from train import compare
-from train.training.cached_work import OtherWorkError, cached_json, keep_to
+from train.training.cached_work import OtherWorkError, cached_json, check_settings
 from train.training.loop import Trainer
 
 PRESET = """
@@ -168,8 +168,8 @@ def test_several_processes_share_a_grid(preset, tmp_path, monkeypatch):
 
 
 def test_a_folder_of_other_work_is_left_alone(tmp_path):
-    keep_to({"data": "a", "split": (1, 2)}, tmp_path / "out")
-    keep_to({"data": "a", "split": (1, 2)}, tmp_path / "out")
+    check_settings({"data": "a", "split": (1, 2)}, tmp_path / "out")
+    check_settings({"data": "a", "split": (1, 2)}, tmp_path / "out")
     with pytest.raises(OtherWorkError, match="another data, more; name another folder"):
-        keep_to({"data": "b", "split": (1, 2), "more": 1}, tmp_path / "out")
+        check_settings({"data": "b", "split": (1, 2), "more": 1}, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "settings.json").read_text())["data"] == "a"

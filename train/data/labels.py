@@ -65,8 +65,8 @@ def label(trial: Trial, spec: SstSpec = SST_DEFAULT) -> Labels:
     """The labels of a trial's windows, those that `spec` makes of it."""
     samples = trial.rcg.shape[1]
     beats = find_beats(trial)
-    verdicts = [_verdict(beats, window_samples(w)) for w in range(count_windows(samples, spec))]
-    window = np.array([w for w, verdict in enumerate(verdicts) if not verdict], np.int64)
+    exclusions = [_window_exclusion(beats, window_samples(w)) for w in range(count_windows(samples, spec))]
+    window = np.array([w for w, exclusion in enumerate(exclusions) if not exclusion], np.int64)
     start = np.array([window_samples(int(w)).start for w in window], np.int64)
     r = beats.r_peaks
     middle = np.array([_middle(r, s) for s in start], np.int64)
@@ -81,7 +81,7 @@ def label(trial: Trial, spec: SstSpec = SST_DEFAULT) -> Labels:
         piece=_pieces(trial.ecg, beats, middle),
         moving=_moving(trial.moving, start),
         beats=beats,
-        excluded=dict(Counter(verdict for verdict in verdicts if verdict)),
+        excluded=dict(Counter(exclusion for exclusion in exclusions if exclusion)),
     )
 
 
@@ -90,19 +90,19 @@ def clean_ecg(ecg: Float32, beats: Beats) -> Float32:
     band = signal.butter(2, ECG_BAND_HZ, "bandpass", fs=RCG_RATE_HZ, output="sos")
     clean = signal.sosfiltfilt(band, ecg.astype(np.float64))
     clean -= np.median(clean)
-    believed = np.concatenate([beats.good, [False]]) | np.concatenate([[False], beats.good])
-    height = np.ptp(np.median(around(beats.r_peaks[believed], clean, QRS_S), axis=0))
+    plausible = np.concatenate([beats.good, [False]]) | np.concatenate([[False], beats.good])
+    height = np.ptp(np.median(around(beats.r_peaks[plausible], clean, QRS_S), axis=0))
     return np.asarray(clean / height, np.float32)
 
 
-def _verdict(beats: Beats, shown: slice) -> str:
+def _window_exclusion(beats: Beats, shown: slice) -> str:
     """Why a window cannot be used; empty when it can.
 
     beats: fewer than two R peaks. edge: it reaches to where, before the first R peak or after the last, one more is
-    due. implausible: a cycle in it cannot be believed. length: its middle cycle has no class.
+    due. implausible: a cycle in it cannot be plausible. length: its middle cycle has no class.
     """
     r = beats.r_peaks
-    if found := doubt(beats, shown):
+    if found := exclusion_reason(beats, shown):
         return found
     middle = _middle(r, shown.start)
     if middle == len(r) - 1:
@@ -112,8 +112,8 @@ def _verdict(beats: Beats, shown: slice) -> str:
     return "" if 0 <= _cycle(r[middle + 1] - r[middle]) < CYCLE_CLASSES else "length"
 
 
-def doubt(beats: Beats, shown: slice) -> str:
-    """Why the R peaks of these samples, any number of them, are not all known: see `_verdict`. Empty when they are."""
+def exclusion_reason(beats: Beats, shown: slice) -> str:
+    """Why the R peaks of these samples, any number of them, are not all known: see `_window_exclusion`. Empty when they are."""
     r = beats.r_peaks
     if len(r) < 2:
         return "beats"

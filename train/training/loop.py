@@ -1,7 +1,7 @@
-"""The training itself: epochs of steps, validation, early stopping, checkpoints; one process or several (torchrun).
+"""The training loop: epochs, validation, early stopping and checkpoints, in one process or several (torchrun).
 
-All that is random follows from the seed, the epoch and the step, so a run that was killed goes on from its last epoch
-to the same result.
+All random numbers depend only on the seed, the epoch and the step, so that an interrupted run resumes from its last
+epoch with the same result.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ NO_DECAY_BELOW = 2  # biases and normalisations have one dimension
 
 
 class TrainingError(InputError):
-    """The run cannot go on; the message says at which step and with which windows."""
+    """The training cannot continue; the message names the step and the windows."""
 
 
 class Trainer:
-    """One training in `folder`; goes on where it was when the folder holds a checkpoint of the same settings and data.
+    """Runs a training in `folder`; resumes it if the folder holds a checkpoint of the same settings and data.
 
-    Of several processes each normalises its own batches; what the normalisations remember is averaged every epoch.
+    With several processes, each normalises its own batches; the normalisation statistics are averaged every epoch.
 
-    `start`: the weights that a network begins with which is not new.
+    `start`: initial weights; random if None.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Trainer:
         start: Mapping[str, Tensor] | None = None,
     ):
         self.config, self.folder, self.provenance = config, folder, provenance
-        self.context = DistributedContext.find()
+        self.context = DistributedContext.from_environment()
         self._train_batches, self._validation_batches = train, validation
         torch.manual_seed(config.seed)
         self.network = NETWORKS[config.model]().to(self.context.device)
@@ -71,20 +71,20 @@ class Trainer:
         self._resume()
 
     def train(self) -> None:
-        """Epoch after epoch; `last.pt` after each, `best.pt` after the best. Raises TrainingError, OSError."""
+        """Train; save `last.pt` after every epoch and `best.pt` after the best. Raises TrainingError, OSError."""
         training = self.config.training
         writer = SummaryWriter(str(self.folder)) if self.context.rank == 0 else None
         with _progress(self.context.rank) as progress:
-            bar = progress.add_task("epoch", total=training.epochs * training.steps, said="")
+            bar = progress.add_task("epoch", total=training.epochs * training.steps, losses="")
             progress.update(bar, completed=len(self.history) * training.steps)
             if writer:
                 progress.console.print("losses, in training / in validation:")
             while len(self.history) < training.epochs and not self._stalled():
                 for losses in self._epoch():
-                    progress.update(bar, advance=1, said=" ".join(f"{loss:.3f}" for loss in losses))
+                    progress.update(bar, advance=1, losses=" ".join(f"{loss:.3f}" for loss in losses))
                 if writer:
                     self._save_epoch(writer)
-                    progress.console.print(_told(self.history[-1]), highlight=False)
+                    progress.console.print(_format_epoch(self.history[-1]), highlight=False)
 
     def _epoch(self) -> Iterator[list[float]]:
         epoch, training = len(self.history), self.config.training
@@ -111,12 +111,12 @@ class Trainer:
         self.history.append({"epoch": epoch + 1, **named, **self.validate(self.network)})
 
     def _step(self, batch: Batch, when: str) -> Tensor:
-        """One step; the losses [3]."""
+        """Train on one batch; return its losses [3]."""
         x = torch.from_numpy(batch.x).to(self.context.device)
         if not x.isfinite().all():
             bad = ~x.flatten(1).isfinite().all(1).cpu()
             names = [name for name, is_bad in zip(batch.source, bad.tolist(), strict=True) if is_bad]
-            raise TrainingError(f"{when}: the spectrogram of {names[0]} is not finite; look at this recording")
+            raise TrainingError(f"{when}: the spectrogram of {names[0]} is not finite; check this recording")
         with torch.autocast(self.context.device.type, torch.bfloat16, enabled=self.context.device.type == "cuda"):
             z = self.network.encode(x)
             outputs = self.network.decode(z)
@@ -131,7 +131,7 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, network: Network) -> dict[str, float]:
-        """Losses on windows that never change, and `score`, their product's logarithm: every task counts alike."""
+        """Return the losses on fixed windows, and `score`, the logarithm of their product: all tasks have equal weight."""
         network.eval()
         total, count = torch.zeros(len(TASKS), dtype=torch.float64), 0
         for batch in self._validation_batches.spread(VALIDATION_WINDOWS):
@@ -154,7 +154,9 @@ class Trainer:
             "history": self.history,
         }
         is_best = epoch["score"] == min(past["score"] for past in self.history)
-        for name in ("best.pt", "last.pt") if is_best else ("last.pt",):  # killed between them, it makes both again
+        for name in (
+            ("best.pt", "last.pt") if is_best else ("last.pt",)
+        ):  # if interrupted in between, the epoch is repeated
             checkpoint.save(self.folder / name, self.config, state, self.provenance)
 
     def _resume(self) -> None:
@@ -163,11 +165,11 @@ class Trainer:
             return
         past = checkpoint.load(path)
         if past.config != self.config:
-            raise TrainingError(f"{path} belongs to other settings; name another folder with --out, or delete it")
+            raise TrainingError(f"{path} has other settings; choose another folder with --out, or delete it")
         if changed := [key for key, value in self.provenance.items() if past.provenance.get(key) != value]:
             raise TrainingError(
-                f"{path} was trained on other data or subjects ({', '.join(changed)}): who was learnt from would be "
-                "tested on; name another folder with --out"
+                f"{path} was trained on other data or subjects ({', '.join(changed)}): training subjects "
+                "could be in the test part; choose another folder with --out"
             )
         self.network.load_state_dict(past.state["network"])
         self.optimizer.load_state_dict(past.state["optimizer"])
@@ -187,7 +189,7 @@ class Trainer:
 
 
 def task_losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
-    """The three losses of a batch, in the order of TASKS."""
+    """Return the three losses of a batch, in the order of TASKS."""
     device = outputs.ecg.device
     piece, anchors, cycle = (torch.from_numpy(x).to(device) for x in (batch.piece, batch.anchors, batch.cycle))
     return {
@@ -198,7 +200,7 @@ def task_losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
 
 
 def make_strategy(config: TrainConfig) -> LossStrategy | GradientStrategy:
-    """The strategy of the settings. Raises InputError for an unknown name or parameter."""
+    """Create the strategy of the settings. Raises InputError for an unknown name or parameter."""
     wanted = config.strategy
     if wanted.name not in STRATEGIES:
         raise InputError(f"strategy {wanted.name!r}; there are {', '.join(STRATEGIES)}")
@@ -211,7 +213,7 @@ def make_strategy(config: TrainConfig) -> LossStrategy | GradientStrategy:
 def make_optimizer(
     training: Training, parameters: list[torch.nn.Parameter], strategy: Strategy
 ) -> torch.optim.Optimizer:
-    """AdamW, or the paper's SGD; weights decay, biases and the strategy's own numbers do not."""
+    """Create AdamW, or the paper's SGD; no weight decay for biases, normalisations and the strategy's parameters."""
     groups = [
         {"params": [p for p in parameters if p.dim() >= NO_DECAY_BELOW], "weight_decay": training.weight_decay},
         {"params": [p for p in parameters if p.dim() < NO_DECAY_BELOW] + strategy.parameters(), "weight_decay": 0.0},
@@ -221,7 +223,7 @@ def make_optimizer(
     return torch.optim.AdamW(groups, training.learning_rate)
 
 
-def _told(epoch: dict[str, float]) -> str:
+def _format_epoch(epoch: dict[str, float]) -> str:
     losses = (f"{task} {epoch[f'train_{task}']:.3f} / {epoch[f'validation_{task}']:.3f}" for task in TASKS)
     return f"epoch {epoch['epoch']:.0f}: {', '.join(losses)}"
 
@@ -232,6 +234,6 @@ def _progress(rank: int) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[losses]}"),
     )
     return Progress(*columns, disable=rank > 0)

@@ -24,7 +24,7 @@ def prepare_data(config: TrainConfig, folder: Path) -> DataSet:
     `folder` is that of the settings file; the data set's path is relative to it. Without augmentation, the windows'
     spectrograms are computed and cached beside the data set. Of several processes only rank 0 writes; the others wait.
     """
-    path, context = folder / config.data.set, DistributedContext.find()
+    path, context = folder / config.data.set, DistributedContext.from_environment()
     if context.rank:
         dist.barrier()  # wait until rank 0 has written the missing files
     elif simulated := config.data.simulate:

@@ -8,10 +8,10 @@ import pytest
 from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE
 from edge.core.types import TaskOutputs
 from tests.helpers.oracle import oracle, shaking_chest
-from train.evaluation import report
 from train.data.dataset import Recording
 from train.data.labels import label
 from train.data.trial import Trial
+from train.evaluation import report
 from train.evaluation.figures import constant_lag_ms, examine, metronome
 from train.evaluation.metrics import delta_m
 from train.evaluation.noise_tests import ABRUPT_SHARE, TESTS, disturbed
@@ -108,7 +108,7 @@ def test_noise_is_as_strong_as_it_says(trial, test):
 def test_the_table_of_noise_survives_a_network_that_never_errs(short, monkeypatch):
     trial, labels = short
     few = {name: TESTS[name] for name in ("constant +0 dB", "mild 1 s")}
-    monkeypatch.setattr(evaluate, "TESTS", few)
+    monkeypatch.setattr(report, "TESTS", few)
     clean = summarise([examine(oracle(labels), trial, labels)[0]]) | {"window_mdr": 0.0}
     rows = report.noise_table(mute, [Recording(trial, labels)], clean)
     assert set(rows) == set(few)
