@@ -95,10 +95,10 @@ def clean_ecg(ecg: Float32, beats: Beats) -> Float32:
 
 
 def _window_exclusion(beats: Beats, shown: slice) -> str:
-    """Why a window cannot be used; empty when it can.
+    """Return why a window is excluded; empty if it is usable.
 
-    beats: fewer than two R peaks. edge: it reaches to where, before the first R peak or after the last, one more is
-    due. implausible: a cycle in it cannot be plausible. length: its middle cycle has no class.
+    beats: fewer than two R peaks. edge: a further R peak is expected in it, before the first or after the last known
+    one. implausible: a cycle in it is implausible. length: its middle cycle is outside the classes.
     """
     r = beats.r_peaks
     if found := exclusion_reason(beats, shown):
@@ -112,7 +112,7 @@ def _window_exclusion(beats: Beats, shown: slice) -> str:
 
 
 def exclusion_reason(beats: Beats, shown: slice) -> str:
-    """Return why the R peaks in a range of samples are not all known (see `_window_exclusion`); empty if they are."""
+    """Return why R peaks in these samples are unknown (see `_window_exclusion`); empty if all are known."""
     r = beats.r_peaks
     if len(r) < 2:
         return "beats"

@@ -4,9 +4,9 @@
         paths = write_spectrograms({"subject-01": rcg}, Path("spectrograms"))
         windows = np.load(paths["subject-01"], mmap_mode="r")
 
-The transform is `edge.dsp.sst.transform.spectrograms`, as on the device. The file's name consists of the recording's
-name and a digest of its samples and of the SST's definition. Files written before an interrupt are therefore reused, and
-changed recordings are computed again.
+The transform is `edge.dsp.sst.transform.spectrograms`, as on the device. A file's name consists of the recording's
+name and a digest of its samples and of the SST's definition. Therefore files written before an interrupt are reused,
+and changed recordings are computed again.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def split_subjects(subjects: Iterable[str], split: Split) -> list[Fold]:
     needed = split.folds if isinstance(split, KFold) else 3
     if len(order) < needed:
         raise SplitError(
-            f"{len(order)} subjects ({', '.join(order)}) for a split that needs {needed}: no subject may be in two parts"
+            f"{len(order)} subjects ({', '.join(order)}) for a split that needs {needed}, one for each part"
         )
     if isinstance(split, Holdout):
         test = max(1, round(split.test * len(order)))

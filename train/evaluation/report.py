@@ -14,7 +14,7 @@ from edge.inference.backends.base import Predictor
 from train.data.dataset import Recording
 from train.evaluation.figures import TrialFigures, examine
 from train.evaluation.metrics import delta_m
-from train.evaluation.noise_tests import TESTS, disturbed
+from train.evaluation.noise_tests import TESTS, add_noise
 from train.evaluation.pictures import draw_distributions, draw_reconstructions
 from train.evaluation.reconstruct import Reconstruction
 from train.evaluation.summary import Row, grouped, markdown, summarise, table_one
@@ -28,7 +28,7 @@ def evaluate(
     """Evaluate every recording, with the noise of the row `test` of TESTS if given; displays its progress."""
     figures, reconstructions = [], []
     for recording in track(list(recordings), test or "evaluating"):
-        trial = disturbed(recording.trial, test) if test else recording.trial
+        trial = add_noise(recording.trial, test) if test else recording.trial
         of_trial, reconstruction = examine(predict, trial, recording.labels)
         figures.append(of_trial)
         reconstructions.append(reconstruction)

@@ -9,7 +9,7 @@ from train.strategies.base import TINY, GradientStrategy
 
 
 class MoCo(GradientStrategy):
-    """y_i ← y_i − β (y_i − g_i), λ ← Π(λ − γ Y Yᵀ λ), d = Yᵀ λ: both averaged over steps to reduce the batches' noise (MoCo).
+    """y_i ← y_i − β (y_i − g_i), λ ← Π(λ − γ Y Yᵀ λ), d = Yᵀ λ: averaged against the batches' noise (MoCo).
 
     Π projects on the simplex, β = 0.5 / √step and γ = 0.1 / √step. Fernando et al., "Mitigating Gradient Bias in
     Multi-objective Learning: A Provably Convergent Approach", ICLR 2023, algorithm 1, with g_i scaled to norm L_i as

@@ -88,7 +88,7 @@ class MultiTaskBackward:
         return weights
 
     def _through_decoders(self, losses: Mapping[str, Tensor], z: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
-        """Return dL_i/dz of each task, the decoders' gradients in one row, and sums [n] to check that all are finite."""
+        """Return dL_i/dz of each task, the decoders' gradients in one row, and sums [n] for the finite check."""
         slopes, own, sums = [], [], []
         for task, parameters in self.decoders.items():
             found = torch.autograd.grad(losses[task], [z, *parameters], materialize_grads=True)
@@ -134,7 +134,7 @@ class MultiTaskBackward:
 
 
 def gramian(rows: Tensor) -> Tensor:
-    """Return G Gᵀ [n, n] of rows [n, m], in float64: in float32 a task 6e-4 times smaller than another would be lost."""
+    """Return G Gᵀ [n, n] of rows [n, m] in float64: in float32 a task 6e-4 times smaller than another is lost."""
     products = rows.new_zeros(len(rows), len(rows), dtype=torch.float64)
     for part in torch.split(rows, CHUNK, dim=1):
         wide = part.double()

@@ -42,7 +42,7 @@ class Checkpoint:
     provenance: dict[str, Any]
 
     def network(self) -> Network:
-        """Return the network with its weights, in evaluation mode. Raises CheckpointError for weights of another network."""
+        """Return the network in evaluation mode. Raises CheckpointError for weights of another network."""
         network = NETWORKS[self.config.model]()
         try:
             network.load_state_dict(self.state["network"])

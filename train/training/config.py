@@ -29,7 +29,7 @@ class Simulated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`set` is a data set's TOML file, relative to the settings file. `points` random points of each window are used."""
+    """`set`: the data set's TOML file, relative to the settings file. `points`: random points used of each window."""
 
     set: str
     simulate: Simulated | None = None
@@ -40,7 +40,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Strategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`name`: a row of train.strategies.STRATEGIES, with its `parameters`. `alignment`: where gradients are compared."""
+    """`name`: row of train.strategies.STRATEGIES; `parameters`: its options; `alignment`: where gradients compare."""
 
     name: str = "ega"
     parameters: dict[str, int | float | str | list[float]] = {}

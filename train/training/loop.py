@@ -131,7 +131,7 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, network: Network) -> dict[str, float]:
-        """Return the losses on fixed windows, and `score`, the logarithm of their product: all tasks have equal weight."""
+        """Return the losses on fixed windows and `score`, the logarithm of their product (all tasks weigh the same)."""
         network.eval()
         total, count = torch.zeros(len(TASKS), dtype=torch.float64), 0
         for batch in self._validation_batches.spread(VALIDATION_WINDOWS):

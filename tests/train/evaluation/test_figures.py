@@ -14,7 +14,7 @@ from train.data.trial import Trial
 from train.evaluation import report
 from train.evaluation.figures import constant_lag_ms, examine, metronome
 from train.evaluation.metrics import delta_m
-from train.evaluation.noise_tests import ABRUPT_SHARE, TESTS, disturbed
+from train.evaluation.noise_tests import ABRUPT_SHARE, TESTS, add_noise
 from train.evaluation.summary import summarise, table_one
 
 
@@ -97,7 +97,7 @@ def test_noise_is_as_strong_as_it_says(trial, test):
     loud[:, 800:1600] *= 30
     for rcg in (trial.rcg, loud):
         of = Trial(trial.name, "nobody", rcg, trial.ecg, trial.r_peaks_s)
-        added = disturbed(of, test).rcg - rcg
+        added = add_noise(of, test).rcg - rcg
         snr_db, seconds = TESTS[test]
         hit = np.abs(added).max(axis=0) > 0
         assert hit.mean() == pytest.approx(ABRUPT_SHARE * seconds / 4 if seconds else 1, abs=0.02)

@@ -116,14 +116,14 @@ def test_a_slip_is_half_a_wavelength_of_one_point():
 
 def test_the_quick_way_and_the_radar_frames_tell_the_same_at_the_same_time(mmecg):
     drawn = still(2, noise_counts=4.0)
-    heard = through_frames(drawn, mmecg, 9)
+    sensed = through_frames(drawn, mmecg, 9)
     quick = simulate(drawn, SAMPLES)
-    assert heard.t_s[0] == pytest.approx(0, abs=0.1)
-    first = round(heard.t_s[400] * RCG_RATE_HZ)
+    assert sensed.t_s[0] == pytest.approx(0, abs=0.1)
+    first = round(sensed.t_s[400] * RCG_RATE_HZ)
     ours = signal.sosfiltfilt(BAND, quick.rcg, axis=1)[:, first : first + 1200]
     main_ours, main_theirs = (
         np.linalg.svd(x, full_matrices=False)[2][0]
-        for x in (ours, signal.sosfiltfilt(BAND, heard.rcg_mm_s2, axis=1)[:, 400:1600])
+        for x in (ours, signal.sosfiltfilt(BAND, sensed.rcg_mm_s2, axis=1)[:, 400:1600])
     )
     alike = [abs(np.corrcoef(main_ours[10:-10], np.roll(main_theirs, lag)[10:-10])[0, 1]) for lag in range(-8, 9)]
     assert max(alike) > 0.8

@@ -1,4 +1,6 @@
-"""Reads recordings of one minute of a BGT60TR13C at the chest's range bin (<n>.npz: z_tau, 36 Hz) with R peaks (<n>.r_peaks.csv: t_s).
+"""Reads one-minute recordings of a BGT60TR13C: the chest's range bin and R peaks.
+
+<n>.npz has z_tau at 36 Hz, <n>.r_peaks.csv has t_s.
 
 One channel, mm/s^2. Many have a poor signal; they test whether poor signals are detected as such. The files do not name
 the subjects, so all recordings count as one subject and are never split.
