@@ -19,8 +19,10 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The long-term ECG of a recording of n samples: ecg [n], 0 where not `known` [n]; R peaks [k] in samples, each
-    with its confidence; `windows`: (sample after the window, what the network outputs_of_windows of it).
+    """Long-term ECG of a recording of n samples.
+
+    ecg [n], 0 where not `known` [n]; R peaks [k] in samples, each with its confidence; `windows`: (sample after the
+    window, outputs of the network).
     """
 
     ecg: Float64

@@ -79,7 +79,7 @@ def _points(rng: np.random.Generator, scene: Scene) -> tuple[Float64, Float64, F
     strength = np.abs(total)
     sensed = np.abs(weights @ scene.spread.reached(scene.spread.apex_m, x, z)[0])
     strong = strength > strength.max() * 10 ** (-POWER_GATE_DB / 20)
-    # Strength is sensed as clearness: noise is the weaker the stronger the echo.
+    # The stronger the echo, the lower the noise.
     best = np.argsort(np.where(strong, sensed * np.sqrt(strength), 0))[::-1][: 3 * POINTS]
     chosen = np.sort(rng.choice(best, POINTS, replace=False))
     return weights[chosen], scene.surface_m(at_x[chosen], at_z[chosen]), strength[chosen]
@@ -114,7 +114,7 @@ def _trunk(scene: Scene, weights: Float64, t_s: Float64) -> Float64:
 
 
 def _noise(rng: np.random.Generator, scene: Scene, echo_counts: Float64, t_s: Float64) -> Float64:
-    """The radar's own noise [POINTS, n] in mm, white; a chest that leans out of its range bin is sensed less."""
+    """Return the radar's white noise [POINTS, n] in mm; it rises if the chest leaves its range bin."""
     common = COMMON_MM_PER_RAD * scene.phase_noise_rad * rng.standard_normal(len(t_s))
     away = np.minimum(np.abs(scene.body.lean_mm(t_s)[:, 1]) / BIN_MM, 1)
     own = OWN_MM * scene.noise_counts / echo_counts[:, None] * 10 ** (LEFT_DB / 20 * away)

@@ -37,7 +37,7 @@ class Strategy:
         return []
 
     def end_epoch(self, mean_losses: Tensor) -> None:
-        """Update the strategy with the mean losses [n] of the epoch, over all ranks. Raises InputError if not finite."""
+        """Update the strategy by the mean losses [n] of the epoch over all ranks. Raises InputError if not finite."""
         mean_losses = mean_losses.detach().to("cpu", torch.float64, copy=True)
         if mean_losses.shape != (self.tasks,) or not mean_losses.isfinite().all():
             raise InputError(f"mean losses of the epoch {mean_losses.tolist()}; {self.tasks} finite ones are needed")

@@ -10,7 +10,7 @@ from train.strategies.base import TINY, GradientStrategy
 
 
 def alignment(gramian: Tensor) -> Tensor:
-    """Return B = σ U Λ^(−1/2) Uᵀ of a Gramian U Λ Uᵀ within its numerical rank; σ = √(min λ). [n, n].
+    """Return B = σ U Λ^(−1/2) Uᵀ [n, n] of a Gramian U Λ Uᵀ within its numerical rank; σ = √(min λ).
 
     The rows of B G are orthogonal and have norm σ (equations 11 to 13). An eigenvalue below n ε max λ is rounding error:
     the gradients do not span its direction.
