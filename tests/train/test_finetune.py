@@ -165,10 +165,10 @@ def test_what_cannot_be_done_is_said(whole, trained_checkpoint, people, tmp_path
 def test_folds_of_another_kind(people):
     data = finetune.load(people)
     assert len(data.folds) == 4
-    assert len(finetune.folded(data, "holdout").folds) == 1
+    assert len(finetune.with_split(data, "holdout").folds) == 1
 
 
 def test_every_fold_counts_alike_in_what_is_known_of_it():
     rows = [{"pcc": 0.5, "mdr": None}, {"pcc": 0.9, "mdr": 0.2}, {"pcc": 1.0, "mdr": None}]
-    assert finetune.mean_of(rows) == {"pcc": 0.8, "mdr": 0.2}
-    assert finetune.mean_of(rows[::2]) == {"pcc": 0.75, "mdr": None}
+    assert finetune.mean_row(rows) == {"pcc": 0.8, "mdr": 0.2}
+    assert finetune.mean_row(rows[::2]) == {"pcc": 0.75, "mdr": None}

@@ -1,7 +1,7 @@
 """McSharry's model of a heartbeat as five waves, solved in one matrix product.
 
-A point moves once round a circle per cycle; each wave P, Q, R, S, T has an angle, a size and a width, and changes z when
-the point passes its angle (McSharry et al., IEEE TBME 2003, eq. 1; the paper's morphological decoder):
+A point moves once round a circle per cycle; each wave P, Q, R, S, T has an angle, a size and a width, and changes z
+when the point passes its angle (McSharry et al., IEEE TBME 2003, eq. 1; the paper's morphological decoder):
 
     z' = -sum_i a_i d_i exp(-d_i^2 / (2 b_i^2)) - (z - z0(t)),  d_i = theta(t) - theta_i in -pi..pi
 

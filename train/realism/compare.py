@@ -2,10 +2,11 @@
 
     python -m train.realism.compare --simulated DIR [--real FOLDER] [--figure FILE.png]
 
-A statistic's median over the simulated recordings should lie between the real quartiles, a share within MAX_SHARE_DIFFERENCE of
-the real one. All sets are processed under the same conditions: ten-second segments, R peaks detected in the ECG, at rest,
-without labelled movements, and at most nine neighbouring points. The output contains summaries only, no recordings.
-`train.realism.statistics` defines the statistics; docs/twin-calibration.md has the results.
+A statistic's median over the simulated recordings should lie between the real quartiles, a share within
+MAX_SHARE_DIFFERENCE of the real one. All sets are processed under the same conditions: ten-second segments, R peaks
+detected in the ECG, at rest, without labelled movements, and at most nine neighbouring points. The output contains
+summaries only, no recordings. `train.realism.statistics` defines the statistics; docs/twin-calibration.md has the
+results.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ def compare(real: list[Measured], other: list[Measured], simulated: list[Measure
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m train.realism.compare", description="Real match_to_mean simulated."
+        prog="python -m train.realism.compare", description="Compare real and simulated recordings."
     )
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="real recordings, a folder per set")
     parser.add_argument("--simulated", type=Path, required=True, metavar="DIR", help="written by train.simulate")

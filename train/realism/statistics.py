@@ -1,7 +1,7 @@
 """Computes statistics of recordings, to compare real and simulated ones.
 
-All except the heart rates are computed in BAND_HZ: the set with the narrowest band (100 Hz, low-pass at 25 to 30 Hz) has
-no signal above it, and breathing and sway are below it. The filters are non-causal.
+All except the heart rates are computed in BAND_HZ: the set with the narrowest band (100 Hz, low-pass at 25 to 30 Hz)
+has no signal above it, and breathing and sway are below it. The filters are non-causal.
 
 A beat is BEAT samples of the signal. Its start relative to R depends on the set, because the radar's lag behind the ECG
 may be unknown; the start with the most energy of the mean beat is used.
@@ -27,7 +27,7 @@ START = np.arange(
     round(-0.25 * RCG_RATE_HZ), round(0.15 * RCG_RATE_HZ)
 )  # possible starts of a beat relative to R, in samples
 MIN_BEATS = 5
-SHIFT = round(0.05 * RCG_RATE_HZ)  # how far a beat, or a point, is looked for match_to_mean its mean
+SHIFT = round(0.05 * RCG_RATE_HZ)  # maximum shift of a beat, or a point, against the mean
 FIRST = round(0.2 * RCG_RATE_HZ)
 SECOND_S = (0.18, 0.40)  # after the first vibration: the duration of ejection
 MIN_SECOND_PROMINENCE = 0.1  # minimum prominence of the second vibration, relative to the first one's height
@@ -41,7 +41,7 @@ class BeatFigures:
     jitter_ms: robust standard deviation of the vibration's time after R, by cross-correlation with the other beats'
     mean. shape: 1 - the mean correlation of a beat, so aligned, with that mean. strength: robust standard deviation of
     the beats' size along that mean, over their median. first_share: fraction of the mean beat's energy in the 0.2 s with
-    the most energy. rest_hz: middle frequency of what a beat has match_to_mean the mean.
+    the most energy. rest_hz: mean frequency of the residuals.
     """
 
     snr_db: float
@@ -152,8 +152,9 @@ def neighbours(rcg: Float64, points_m: Float64, count: int) -> npt.NDArray[np.in
 
 
 def match_to_mean(wide: Float64, mean: Float64) -> tuple[float, float, float]:
-    """Of a wide beat [BEAT + 2 SHIFT] match_to_mean a mean one [BEAT]: how much later it is (samples, to a fraction), how it
-    correlates with it there, and its size along it.
+    """Match a wide beat [BEAT + 2 SHIFT] to a mean one [BEAT].
+
+    Returns its delay (fractional samples), the correlation at that delay, and its size along the mean.
     """
     views = np.lib.stride_tricks.sliding_window_view(wide, len(mean))
     views = views - views.mean(axis=1, keepdims=True)

@@ -4,8 +4,8 @@ Edit this file to calibrate the simulation.
 
 [A]: engineering assumption. [W]: Weissler et al., Circulation 37 (1968) 149, systolic time intervals. [T]: Task Force,
 Circulation 93 (1996) 1043, heart rate variability. [U]: observed in public radar recordings with ECG (spectrum of the
-acceleration peaks at 4 to 14 Hz, hardly anything above 25 Hz). [C]: calibrated so that the simulation's statistics match
-real recordings (docs/twin-calibration.md).
+acceleration peaks at 4 to 14 Hz, hardly anything above 25 Hz). [C]: calibrated so that the simulation's statistics
+match real recordings (docs/twin-calibration.md).
 """
 
 from __future__ import annotations

@@ -85,7 +85,8 @@ def _read_recording(folder: Path) -> Iterator[Trial]:
             )
     if not count:
         raise TrialError(
-            f"{folder}: not {MIN_DURATION_S:g} s without a gap in radar and ECG; {seen}, ecg.csv {t_s[0]:.1f} to {t_s[-1]:.1f}"
+            f"{folder}: not {MIN_DURATION_S:g} s without a gap in radar and ECG; {seen}, "
+            f"ecg.csv {t_s[0]:.1f} to {t_s[-1]:.1f}"
         )
 
 
