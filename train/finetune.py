@@ -103,8 +103,8 @@ def fold_figures(base: Checkpoint, config: TrainConfig, learn: DataSet, data: Da
 
 def mean_row(rows: Sequence[Row]) -> Row:
     """Return the mean over folds of each figure, without unknown values."""
-    overlap = {name: [value for row in rows if (value := row[name]) is not None] for name in rows[0]}
-    return {name: round(statistics.fmean(values), 4) if values else None for name, values in overlap.items()}
+    known = {name: [value for row in rows if (value := row[name]) is not None] for name in rows[0]}
+    return {name: round(statistics.fmean(values), 4) if values else None for name, values in known.items()}
 
 
 def adapt_to_all(base: Checkpoint, config: TrainConfig, data: DataSet, epochs: int, out: Path) -> None:
@@ -142,8 +142,8 @@ def finetune(
     for number, fold in enumerate(data.folds[:first]):
         folder = out / f"fold-{number + 1}"
         path = folder / "figures.json"
-        overlap = " (finished before)" if path.exists() else ""
-        print(f"fold {number + 1} of {len(data.folds[:first])}: tested on {', '.join(fold.test)}{overlap}")
+        note = " (finished before)" if path.exists() else ""
+        print(f"fold {number + 1} of {len(data.folds[:first])}: tested on {', '.join(fold.test)}{note}")
         config = msgspec.structs.replace(base_config, data=msgspec.structs.replace(base_config.data, fold=number))
         figures.append(cached_json(path, partial(fold_figures, base, config, learn, data, folder)))
         (folder / "last.pt").unlink(missing_ok=True)

@@ -1,11 +1,11 @@
-"""Fits what the verdicts rest on to simulated people: what is movement, and which heart rate is to be trusted.
+"""Fits the quality model to simulated people: what is a movement, and which heart rates are reliable.
 
     python -m train.fit_quality [--out edge/vitals/fitted.json]
 
 Two logistic regressions. Movement: blocks of raw frames in which people move, against blocks in which they do not.
-Trust: a second's features, of RCG with all that `train.simulate` puts into it, against whether the network's rate was
-right. Limits are set on people whom the numbers were not fitted to (FOLDS), as strict as the constants below say.
-Stop it when you like: what is finished is kept in `runs/`.
+Trust: features of each second, of RCG with all disturbances of `train.simulate`, against whether the network's rate was
+right. Limits are set by cross-validation over people (FOLDS), with the error rates of the constants below. It can be
+interrupted at any time: finished people are cached in `runs/`.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from train.simulation.subject import draw_subject
 from train.simulation.trial import simulate
 
 SEED = 502
-"""Nobody of this seed is trained on or measured on."""
+"""No person of this seed is used in training or evaluation."""
 MOVING_PEOPLE, TRUSTED_PEOPLE = 24, 200
 FOLDS = 5
-STILL_FLAGGED = 0.003  # of the blocks of people who sit still
-WRONG_TRUSTED = 0.004  # of the rates above `needed`
+STILL_FLAGGED = 0.003  # fraction of the blocks of people who sit still
+WRONG_TRUSTED = 0.004  # fraction of the rates above `needed` that may be wrong
 WRONG_GOOD = 0.0005
 SETTLED_S = 6.0
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
@@ -53,7 +53,7 @@ CACHE = Path("runs") / "fit-quality"
 
 
 class Rows(NamedTuple):
-    """Signs [n, names], what they are to tell [n], and of whom each is [n]."""
+    """Features [n, names], targets [n] and numbers of the people [n], by row."""
 
     names: list[str]
     features: Float64
@@ -62,7 +62,7 @@ class Rows(NamedTuple):
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m train.fit_quality", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=FILE)
     out: Path = parser.parse_args().out
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def movement_rows(person: int) -> Rows:
-    """Of each block; targets: 0 still, 1 in the middle of a mild movement, 2 of an extensive one, NaN at its edges."""
+    """Return one row per block; targets: 0 still, 1 within a mild movement, 2 within an extensive one, NaN at edges."""
     names, features, targets = [], [], []
     for level, kind in enumerate(("undisturbed", "mild", "extensive")):
         scenario = draw_scenario(kind, SEED, person, CHIRP)
@@ -93,7 +93,7 @@ def movement_rows(person: int) -> Rows:
 
 
 def trust_rows(person: int) -> Rows:
-    """Of each second with a rate; targets: 1 if it is right."""
+    """Return one row per second with a rate; targets: 1 if the rate is right."""
     session = draw_session(draw_subject(SEED, person), 1, SECONDS)
     trial = simulate(session, round(SECONDS * RCG_RATE_HZ))
     assert trial.r_peaks_s is not None
@@ -113,9 +113,9 @@ def trust_rows(person: int) -> Rows:
 
 
 def fit_movement(rows: Rows) -> MovementFit:
-    """Still or moving. `extensive` parts the two kinds by a movement's highest score, with mistakes alike in both."""
-    known = np.isfinite(rows.targets)
-    rows = Rows(rows.names, rows.features[known], rows.targets[known], rows.person[known])
+    """Fit still against moving; `extensive` is the highest-score limit with equal error rates for both kinds."""
+    valid = np.isfinite(rows.targets)
+    rows = Rows(rows.names, rows.features[valid], rows.targets[valid], rows.person[valid])
     moving = rows.targets > 0
     fit, scores = _cross_fitted(rows, moving)
     begins = np.flatnonzero(np.diff(rows.targets, prepend=0) > 0)
@@ -133,7 +133,7 @@ def fit_movement(rows: Rows) -> MovementFit:
 
 
 def fit_trust(rows: Rows) -> TrustFit:
-    """The lowest probabilities above which no more are wrong than WRONG_TRUSTED and WRONG_GOOD."""
+    """Fit right rates; `needed` and `good`: lowest limits with at most WRONG_TRUSTED and WRONG_GOOD wrong above."""
     right = rows.targets > 0
     fit, scores = _cross_fitted(rows, right)
     order = np.argsort(-scores)
@@ -145,7 +145,7 @@ def fit_trust(rows: Rows) -> TrustFit:
 
 
 def _cross_fitted(rows: Rows, targets: Bool) -> tuple[Logistic, Float64]:
-    """The fit to everybody, and each row's score by a fit to other people."""
+    """Return the fit to all people, and each row's score by a fit to other people."""
     scores = np.zeros(len(targets))
     for fold in range(FOLDS):
         mine = rows.person % FOLDS == fold
@@ -155,7 +155,7 @@ def _cross_fitted(rows: Rows, targets: Bool) -> tuple[Logistic, Float64]:
 
 
 def _fit(names: list[str], features: Float64, targets: Bool) -> Logistic:
-    """Logistic regression with a little ridge; both answers weigh the same."""
+    """Fit a logistic regression with a small ridge penalty; both classes have the same weight per row."""
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     x = np.column_stack([(features - mean) / deviation, np.ones(len(features))])
     sign = np.where(targets, 1.0, -1.0)
@@ -185,10 +185,10 @@ def _cached_rows(name: str, make: Callable[[int], Rows], person: int) -> Rows:
     if not path.exists():
         rows = make(person)
         buffer = BytesIO()
-        np.savez(buffer, **rows._asdict())
+        np.savez(buffer, names=rows.names, signs=rows.features, wanted=rows.targets, person=rows.person)
         write_atomic(path, buffer.getvalue())
     with np.load(path) as file:
-        return Rows(file["names"].tolist(), file["features"], file["targets"], file["person"])
+        return Rows(file["names"].tolist(), file["signs"], file["wanted"], file["person"])
 
 
 def _rounded(value: float) -> float:

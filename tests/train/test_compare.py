@@ -1,4 +1,4 @@
-"""Table I: every network of the grid once, whatever stops it, and figures that can be checked by hand."""
+"""Tests the comparison: every network is trained once despite interrupts, and the table's figures are correct."""
 
 import json
 import os
@@ -60,12 +60,12 @@ def test_one_seed_has_no_spread_and_a_baseline_without_a_figure_compares_nothing
     assert lines[3] == "| ew | 0.100 | 80.0 | 10.0 | 8.0 | 5.0 | -- |"
 
 
-def test_the_baseline_takes_of_each_network_what_it_was_trained_for():
-    def speaking(number):
+def test_the_baseline_uses_each_network_for_its_own_task():
+    def constant(number):
         return lambda x: [TaskOutputs(*(np.full(n, number) for n in (200, 800, 260))) for _ in x]
 
-    (said, _) = compare.PerTaskEnsemble([speaking(k) for k in (1, 2, 3)])(np.zeros((2, 1, 71, 120), np.float32))
-    assert (said.ecg[0], said.anchor[0], said.cycle[0]) == (1, 2, 3)
+    (outputs, _) = compare.PerTaskEnsemble([constant(k) for k in (1, 2, 3)])(np.zeros((2, 1, 71, 120), np.float32))
+    assert (outputs.ecg[0], outputs.anchor[0], outputs.cycle[0]) == (1, 2, 3)
 
 
 def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(preset, tmp_path, monkeypatch, capsys):
@@ -117,7 +117,7 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
     }  # fmt: skip
 
 
-def test_what_cannot_be_compared_is_said(preset, tmp_path):
+def test_invalid_comparisons_are_reported(preset, tmp_path):
     with pytest.raises(InputError, match=r"no preset 'huge'; there are compact, .*tiny, or name a settings file"):
         compare.compare("huge", [], 1, tmp_path)
     with pytest.raises(InputError, match="no strategy 'best' in the table; there are stl, ew"):

@@ -2,8 +2,8 @@
 
 Every point's spectrogram passes through the same small stem, its 71 frequencies as channels over 120 columns. Attention
 heads then weight the points in each column, and a 1-D U-Net processes the columns. Each decoder fits its task: the
-anchors are sub-columns of the columns; the cycle's length is computed from correlations of columns at each lag; the beat
-is computed from an attention-weighted mean of the columns.
+anchors are sub-columns of the columns; the cycle's length is computed from correlations of columns at each lag; the
+beat is computed from an attention-weighted mean of the columns.
 
 Most of the computation is in plain convolutions, batch normalisation and ReLU, which can be folded and quantised.
 """

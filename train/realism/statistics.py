@@ -40,8 +40,8 @@ class BeatFigures:
     snr_db: energy of the mean beat over that of a beat's residual, both without bias.
     jitter_ms: robust standard deviation of the vibration's time after R, by cross-correlation with the other beats'
     mean. shape: 1 - the mean correlation of a beat, so aligned, with that mean. strength: robust standard deviation of
-    the beats' size along that mean, over their median. first_share: fraction of the mean beat's energy in the 0.2 s with
-    the most energy. rest_hz: mean frequency of the residuals.
+    the beats' size along that mean, over their median. first_share: fraction of the mean beat's energy in the 0.2 s
+    with the most energy. rest_hz: mean frequency of the residuals.
     """
 
     snr_db: float
@@ -85,7 +85,7 @@ def beat_start(x: Float64, r_peaks: Float64) -> int:
 
 
 def beat_figures(x: Float64, r_peaks: Float64, start: int) -> BeatFigures | None:
-    """Return the figures of one band-limited channel [n] with R peaks in samples; None with fewer than MIN_BEATS whole beats."""
+    """Return the figures of one band-limited channel [n] with R peaks in samples; None with under MIN_BEATS beats."""
     wide = _beats(x[None], r_peaks, _wide(start))[0]
     k = len(wide)
     if k < MIN_BEATS:

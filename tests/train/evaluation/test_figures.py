@@ -1,4 +1,4 @@
-"""Evaluation on networks whose worth is known: one that knows the truth, one that is late, one that says nothing."""
+"""Evaluation on networks whose worth is known: one that knows the truth, one that is late, one that message nothing."""
 
 import math
 
@@ -30,7 +30,7 @@ def labels(trial):
 
 @pytest.fixture(scope="module")
 def short():
-    """12 s for a network that says nothing: a flat density of beats takes long to stitch."""
+    """12 s for a network that message nothing: a flat density of beats takes long to stitch."""
     trial = shaking_chest(2400)
     return trial, label(trial)
 

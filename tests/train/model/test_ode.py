@@ -1,4 +1,4 @@
-"""The ODE: one matrix product is Euler's loop, R lies where the labels have it, no parameter makes it fail."""
+"""Tests the ODE: the matrix product equals Euler's loop, R is at the labels' position, all parameters are finite."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Simulated trials: the same for the same seed, true to their labels, hard enough, and in MMECG's form."""
+"""Tests simulated trials: reproducible, consistent with their labels, varied, and in MMECG's format."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -83,7 +83,7 @@ def test_after_effort_the_heart_slows_down_and_asleep_it_is_slower():
     assert np.median(first_bpm["SP"]) < np.median(first_bpm["NB"])
 
 
-def test_points_hear_the_heart_unlike_each_other_some_upside_down():
+def test_points_differ_in_heart_motion_and_some_are_inverted():
     shares = []
     for subject in range(1, 9):
         x = signal.sosfiltfilt(BAND, simulate(still(subject), SAMPLES).rcg, axis=1)
@@ -114,7 +114,7 @@ def test_a_slip_is_half_a_wavelength_of_one_point():
     assert abs(moved[11 * RCG_RATE_HZ]) == pytest.approx(WAVELENGTH_MM / 2, rel=0.01)
 
 
-def test_the_quick_way_and_the_radar_frames_tell_the_same_at_the_same_time(mmecg):
+def test_fast_simulation_and_radar_frames_agree(mmecg):
     drawn = still(2, noise_counts=4.0)
     sensed = through_frames(drawn, mmecg, 9)
     quick = simulate(drawn, SAMPLES)

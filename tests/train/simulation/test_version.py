@@ -1,4 +1,4 @@
-"""One simulated trial as numbers: a change of what people are needs another SIMULATION_VERSION."""
+"""Tests one simulated trial against stored values: any change of the simulation requires a new SIMULATION_VERSION."""
 
 import numpy as np
 

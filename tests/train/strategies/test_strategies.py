@@ -1,4 +1,4 @@
-"""Strategies: each one's golden weights, and what holds for all of them."""
+"""Tests the strategies: reference weights of each, and the common properties."""
 
 import math
 
@@ -194,7 +194,7 @@ def test_gradient_strategies_do_what_defines_them():
 
 
 @pytest.mark.parametrize(
-    ("build", "says"),
+    ("build", "message"),
     [
         (lambda: STRATEGIES["ew"](0), "at least one"),
         (lambda: STRATEGIES["stl"](3, task=3), "0 to 2"),
@@ -205,6 +205,6 @@ def test_gradient_strategies_do_what_defines_them():
         (lambda: make("ega").load_state_dict({}), "difficulties"),
     ],
 )
-def test_what_cannot_be_is_said(build, says):
-    with pytest.raises(InputError, match=says):
+def test_invalid_arguments_are_reported(build, message):
+    with pytest.raises(InputError, match=message):
         build()
