@@ -43,7 +43,7 @@ class TrialFigures:
 
     Per window [w]: rmse and pcc of the piece, ppi_error_ms; without ECG no pieces. Of the long-term R peaks: `beats`;
     `aligned`, after subtraction of the file's constant lag `lag_ms`; `metronome`, the same for beats at constant
-    intervals at the classical rate, as the F1 baseline that only knows the rate. Of the long-term ECG: `known`, the
+    intervals at the classical rate, as the F1 baseline that uses only the rate. Of the long-term ECG: `known`, the
     fraction of time for which it exists; within that time long_rmse, long_pcc, lag_pcc (of the whole time if `known`
     is less than 2 s); waves_ms of Q, S, T. Per ten seconds [s]: the true rate (NaN with an implausible cycle), the
     network's, the classical one (NaN: none), and the network's mean confidence. The network's beats have the delay of
@@ -76,10 +76,10 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
     """Process one trial as on the device and compare it with its labels."""
     ours = reconstruct(predict, trial.rcg)
     by_start = {end - SST_WINDOW: outputs for end, outputs in ours.windows}
-    outputs_of_windows = [by_start[int(start)] for start in labels.start]
+    window_outputs = [by_start[int(start)] for start in labels.start]
     with_piece = np.flatnonzero(labels.has_piece)
-    pieces = [(outputs_of_windows[w].ecg.astype(np.float64), labels.piece[w].astype(np.float64)) for w in with_piece]
-    lengths = np.array([cycle_length(outputs) for outputs in outputs_of_windows])
+    pieces = [(window_outputs[w].ecg.astype(np.float64), labels.piece[w].astype(np.float64)) for w in with_piece]
+    lengths = np.array([cycle_length(outputs) for outputs in window_outputs])
     first, last = ours.windows[0][0] - SST_WINDOW, ours.windows[-1][0]
     true = labels.beats.r_peaks
     true = true[(true >= first) & (true < last)]
@@ -103,7 +103,7 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
         np.array([rmse(*pair) for pair in pieces]),
         np.array([pcc(*pair) for pair in pieces]),
         np.abs(lengths - labels.length) * MS,
-        window_beats(outputs_of_windows, labels),
+        window_beats(window_outputs, labels),
         match_beats(ours.r_peaks, true),
         match_beats(ours.r_peaks - lag_ms / MS, true),
         match_beats(ticks - constant_lag_ms(ticks, true) / MS, true),
@@ -128,10 +128,10 @@ def cycle_length(outputs: TaskOutputs) -> float:
     return CYCLE_MIN + float(np.average(np.arange(near.start, near.stop), weights=weights))
 
 
-def window_beats(outputs_of_windows: Iterable[TaskOutputs], labels: Labels) -> BeatMatch:
+def window_beats(window_outputs: Iterable[TaskOutputs], labels: Labels) -> BeatMatch:
     """Match the anchors of every window, stitched separately, with the true ones."""
     matches = []
-    for outputs, anchors in zip(outputs_of_windows, labels.anchors, strict=True):
+    for outputs, anchors in zip(window_outputs, labels.anchors, strict=True):
         alone = Stitcher()
         parts = [alone.push(outputs, _STREAM_OFFSET), alone.finish()]
         found = np.concatenate([part.r_peaks for part in parts]) - _STREAM_OFFSET + SST_WINDOW

@@ -1,4 +1,4 @@
-"""Evaluation on networks whose worth is known: one that knows the truth, one that is late, one that message nothing."""
+"""Tests the evaluation with artificial networks: correct, delayed, and with uniform outputs."""
 
 import math
 
@@ -30,7 +30,7 @@ def labels(trial):
 
 @pytest.fixture(scope="module")
 def short():
-    """12 s for a network that message nothing: a flat density of beats takes long to stitch."""
+    """12 s for a network with uniform outputs, which take long to stitch."""
     trial = shaking_chest(2400)
     return trial, label(trial)
 
