@@ -13,9 +13,10 @@ GRAMIAN = torch.tensor([[2.0, -1, 0.5], [-1, 3, 1], [0.5, 1, 9]], dtype=torch.fl
 LOSSES = torch.tensor([0.5, 2, 8], dtype=torch.float64)
 EPOCHS = torch.tensor([[1.0, 4, 9], [0.8, 3, 9], [0.5, 3, 7], [0.5, 2, 8], [0.4, 2, 6], [0.3, 1.8, 4]]).double()
 
-# Options; weights of GRAMIAN or LOSSES at the start, by TorchJD if it implements the strategy (its own solvers for CAGrad
-# and UPGrad; IMTL, Aligned-MTL and FairGrad are its own code, so theirs say "unchanged"), by hand otherwise; the power
-# of s with which the weights go when losses and gradients are s times as large (None: MoCo's step has a size).
+# Options; weights of GRAMIAN or LOSSES at the start, by TorchJD where it implements the strategy (its own solvers for
+# CAGrad and UPGrad; IMTL, Aligned-MTL and FairGrad use its code, so theirs only detect changes), otherwise by hand; the
+# exponent of s by which the weights scale when losses and gradients are s times as large (None: MoCo's step has a
+# size).
 ROWS = {
     "stl": ({"task": 1}, (0, 1, 0), 0),
     "ew": ({}, (1, 1, 1), 0),
