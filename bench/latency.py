@@ -22,19 +22,18 @@ from edge.ecg.stitcher import Stitcher
 from edge.inference.loader import load_network
 from train.data.dataset import Recording, load
 from train.data.labels import clean_ecg
-from train.evaluate import UNSEEN, UNSEEN_SEED, UNSEEN_SUBJECTS
 from train.evaluation.metrics import BeatMatch, match_beats, pcc
 from train.evaluation.reconstruct import reconstruct
-from train.simulate import simulate_set
+from train.simulation.simulated_set import UNSEEN_FOLDER, UNSEEN_SEED, UNSEEN_SUBJECTS, simulate_set
 
 DELAYS_S = (0.5, 1.0, 2.0, 3.0)
 
 
 def main() -> None:
-    simulate_set(UNSEEN, UNSEEN_SUBJECTS, UNSEEN_SEED, trials_per_subject=1)
+    simulate_set(UNSEEN_FOLDER, UNSEEN_SUBJECTS, UNSEEN_SEED, trials_per_subject=1)
     predict = load_network().predict
     found: dict[float, list[tuple[BeatMatch, float]]] = {delay_s: [] for delay_s in DELAYS_S}
-    for recording in track(load(UNSEEN / "dataset.toml").recordings, "stitching"):
+    for recording in track(load(UNSEEN_FOLDER / "dataset.toml").recordings, "stitching"):
         windows = reconstruct(predict, recording.trial.rcg).windows
         for delay_s in DELAYS_S:
             found[delay_s].append(stitched(recording, windows, delay_s))

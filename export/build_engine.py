@@ -59,8 +59,7 @@ def network_of(path: Path, data: Path | None, dry: bool) -> tuple[Bundle, Sequen
     if data is None:
         return made, ()
     from export.windows import windows_of
-    from train.data.dataset import load
-    from train.evaluate import part_of
+    from train.data.dataset import load, part_of
 
     return made, windows_of(part_of(load(data), "train"), made.about.points)
 

@@ -32,8 +32,7 @@ from export.operators import ExportError
 from export.precision import in_precision
 from export.to_onnx import to_onnx
 from export.windows import windows_of
-from train.data.dataset import load
-from train.evaluate import part_of
+from train.data.dataset import load, part_of
 from train.model import POINTS
 from train.training import checkpoint
 from train.training.checkpoint import Checkpoint

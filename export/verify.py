@@ -28,8 +28,8 @@ from export.bundle import TOLERANCE, in_memory
 from export.difference import HEADS, differences
 from export.precision import in_precision
 from export.windows import replayed, windows_of
-from train.data.dataset import Recording, load
-from train.evaluate import evaluate, part_of
+from train.data.dataset import Recording, load, part_of
+from train.evaluation.report import evaluate
 from train.evaluation.summary import Row, summarise
 from train.training import checkpoint
 from train.training.predictor import TorchPredictor

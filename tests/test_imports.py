@@ -30,14 +30,14 @@ ROOMS: dict[str, set[str]] = {
     "cli": {"radar", "sources", "twin", "dsp", "pipeline", "fhir", "runtime", "demo"},
     "__main__": {"cli"},
 }
-# The same for train: the commands, which are single modules, import nothing from one another.
+# The same for train. Its commands are the single modules beside the rooms: they import rooms, never one another.
 TRAIN_ROOMS: dict[str, set[str]] = {
     "data": set(),
     "model": set(),
     "strategies": set(),
     "simulation": {"data"},
     "evaluation": {"data"},
-    "training": {"data", "model", "strategies", "evaluation"},
+    "training": {"data", "model", "strategies", "simulation", "evaluation"},
     "realism": {"data", "evaluation"},
 }
 
@@ -83,6 +83,20 @@ def test_rooms_of_train_import_only_along_the_arrows():
     for room, used in rooms_used("train").items():
         if room in TRAIN_ROOMS:
             assert used <= TRAIN_ROOMS[room], room
+
+
+def test_commands_of_train_import_only_rooms():
+    commands = {path.stem for path in (ROOT / "train").glob("*.py")} - {"__init__"}
+    assert {"__main__", "evaluate", "finetune", "compare", "simulate", "fit_quality"} <= commands
+    used = rooms_used("train")
+    for command in commands:
+        assert used[command] <= set(TRAIN_ROOMS), command
+
+
+def test_no_package_imports_a_command_of_train():
+    for path in modules():
+        used = {name.split(".")[1] for name in imported(path) if name.startswith("train.")}
+        assert used <= set(TRAIN_ROOMS), path
 
 
 def test_no_rooms_import_one_another_in_a_circle():

@@ -1,8 +1,8 @@
-"""Training on a workstation: data, networks, strategies. May use `edge`; `edge` never imports it."""
+"""Training on a workstation: data, networks, strategies. It imports `edge`; `edge` never imports it."""
 
 import sys
 
 from edge.core.interrupts import end_quietly
 
-if sys.argv[0] == "-m":  # python -m train..., and Python is still looking for the module: Ctrl-C is quiet from here on
+if sys.argv[0] == "-m":  # python -m train... before the module is imported: from here on Ctrl-C prints no traceback
     end_quietly("train")

@@ -1,12 +1,12 @@
-"""All strategies on the same network and data: the paper's Table I, with its spread over seeds.
+"""Compares all strategies on the same network and data: the paper's Table I, with the spread over seeds.
 
     python -m train.compare --preset tiny --seeds 3 --out runs/tiny
 
-Every run's last epoch is measured, on the test subjects: the rate has then fallen to zero, and nothing was chosen. Run
-it again to go on: finished runs are kept, and the table is written anew after each. Run it twice at once, on a GPU or
-(with OMP_NUM_THREADS=1) on a core each, and they share the work. Gradients are compared at the shared parameters, as in
-the paper, whatever the preset says; one row of EGA compares them at the representation, and one has the order of the
-authors' program.
+The last epoch of every run is evaluated on the test subjects: the learning rate is then zero, and no epoch is selected.
+The same command resumes an interrupted comparison: finished runs are kept, and the table is updated after each. Several
+processes share the work, on a GPU or (with OMP_NUM_THREADS=1) on one core each. Gradients are compared at the shared
+parameters, as in the paper, regardless of the preset; one row of EGA compares them at the representation, and one uses
+the order of the authors' program.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
 from edge.core.types import Float32, TaskOutputs
 from edge.inference.backends.base import Predictor
-from train.__main__ import data_of, run_of
-from train.data.dataset import DataSet
-from train.evaluate import evaluate, part_of
+from train.data.dataset import DataSet, part_of
 from train.evaluation.metrics import delta_m
+from train.evaluation.report import evaluate
 from train.evaluation.summary import Row, summarise, table_one
-from train.training.cached_work import cached_json, file_lock, keep_to
+from train.training.cached_work import cached_json, check_settings, file_lock
 from train.training.config import Strategy, TrainConfig, load_train_config
 from train.training.loop import TASKS
 from train.training.predictor import TorchPredictor
+from train.training.setup import make_trainer, prepare_data
 
 PRESETS = Path(__file__).parent / "presets"
 BASELINE = "stl"
 TEMPERATURES = (0.1, 0.5, 1.0, 1.5, 2.0)
 FIXED: tuple[list[float], ...] = ([2.0, 0.5, 0.5], [0.5, 2.0, 0.5], [0.5, 0.5, 2.0])
-"""Of weights that are tuned by hand, a task at a time; "ew" is the middle of them."""
+"""Hand-tuned weights that favour one task each; "ew" has equal weights."""
 ROWS: dict[str, tuple[Strategy, ...]] = {
     BASELINE: tuple(Strategy("stl", {"task": task}) for task in range(len(TASKS))),
     **{name: (Strategy(name),) for name in ("ew", "uw", "gls", "dwa", "stch")},
@@ -52,7 +52,7 @@ ROWS: dict[str, tuple[Strategy, ...]] = {
     "ega-1-representation": (Strategy("ega", alignment="representation"),),
     **{name: (Strategy(name),) for name in ("upgrad", "fairgrad", "config", "dbmtl")},
 }
-"""A row of the table to what it trains: one network, or for the single-task baseline one a task."""
+"""Row of the table -> strategies of its networks: one, or one per task for the single-task baseline."""
 
 FIGURES = {
     "rmse": ("RMSE", 1, 3),
@@ -61,36 +61,36 @@ FIGURES = {
     "r_timing_ms": ("R ms", 1, 1),
     "mdr": ("MDR %", 100, 1),
 }
-"""The figures of equation 16 in a table: heading, factor, digits."""
+"""Figures of equation 16 in the table: heading, factor, digits."""
 
 
 class PerTaskEnsemble:
-    """Of each task, what the network says that was trained for it alone."""
+    """Combines single-task networks: the output of each task is that of the network trained for it."""
 
     def __init__(self, predictors: Sequence[Predictor]) -> None:
         self._predictors = predictors
 
     def __call__(self, values: Float32) -> list[TaskOutputs]:
-        """Spectrograms [B, P, 71, 120] to what is said of each."""
-        said = zip(*(predict(values) for predict in self._predictors), strict=True)
-        return [TaskOutputs(ecg.ecg, anchor.anchor, cycle.cycle) for ecg, anchor, cycle in said]
+        """Return the combined outputs for each of the spectrograms [B, P, 71, 120]."""
+        outputs = zip(*(predict(values) for predict in self._predictors), strict=True)
+        return [TaskOutputs(ecg.ecg, anchor.anchor, cycle.cycle) for ecg, anchor, cycle in outputs]
 
 
 def figures_of(row: str, config: TrainConfig, data: DataSet, folder: Path) -> Row:
-    """Trains the networks of a row, in `folder`, and measures them on the test subjects."""
+    """Train the networks of a row in `folder`, and evaluate them on the test subjects."""
     predictors = []
     for number, strategy in enumerate(ROWS[row]):
-        run = run_of(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
-        run.train()
-        predictors.append(TorchPredictor(run.network))
+        trainer = make_trainer(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
+        trainer.train()
+        predictors.append(TorchPredictor(trainer.network))
     predict = PerTaskEnsemble(predictors) if len(predictors) > 1 else predictors[0]
     return summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
 
 
 def table(found: dict[str, list[Row]]) -> str:
-    """Rows by name, each with its seeds, in Markdown: mean ± standard deviation, and Delta_m against the baseline.
+    """Format a Markdown table of rows with their seeds: mean ± standard deviation, and Delta_m against the baseline.
 
-    Delta_m is against the baseline's mean over seeds, so that the baseline's own spread shows what chance does.
+    Delta_m is relative to the baseline's mean over seeds, so that the baseline's spread shows the random variation.
     """
     seeds = {name: [table_one(row) for row in rows] for name, rows in found.items()}
     baseline = {name: float(np.mean([row[name] for row in seeds[BASELINE]])) for name in FIGURES}
@@ -104,8 +104,8 @@ def table(found: dict[str, list[Row]]) -> str:
 
 
 def compare(preset: str, rows: Collection[str], seeds: int, out: Path) -> str:
-    """Runs what is missing of the grid and nobody else is running; returns the table. Raises InputError, OSError."""
-    config, data = _prepared(preset, rows, seeds, out)
+    """Run missing jobs that no other process is running; return the table. Raises InputError, OSError."""
+    config, data = _prepare(preset, rows, seeds, out)
     wanted = [name for name in ROWS if name in {BASELINE, *rows}]
     jobs: dict[Path, tuple[str, Callable[[], Row]]] = {}
     for seed in range(config.seed, config.seed + seeds):
@@ -113,16 +113,16 @@ def compare(preset: str, rows: Collection[str], seeds: int, out: Path) -> str:
             name, seeded = f"{row}-seed{seed}", msgspec.structs.replace(config, seed=seed)
             jobs[out / f"{name}.json"] = row, partial(figures_of, row, seeded, data, out / name)
     chosen = "" if set(wanted) == set(ROWS) else f" --strategies {' '.join(wanted)}"
-    heading = f"`python -m train.compare --preset {preset} --seeds {seeds}{chosen}`: {_about(config, data)}"
+    heading = f"`python -m train.compare --preset {preset} --seeds {seeds}{chosen}`: {_describe(config, data)}"
     missing, began = _missing(jobs), time.monotonic()
     for path, (_, make) in jobs.items():
         with file_lock(path) as ours:
             if ours and not path.exists():
                 done = missing - _missing(jobs)
                 left = (missing - done) * (time.monotonic() - began) / done / 60 if done else None
-                print(f"{path.stem}: {done + 1} of {missing}" + (f", {left:.0f} min to go" if left else ""))
+                print(f"{path.stem}: {done + 1} of {missing}" + (f", {left:.0f} min left" if left else ""))
                 cached_json(path, make)
-                shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # its checkpoints have served
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # the checkpoints are no longer needed
         found: dict[str, list[Row]] = {}
         for finished, (row, make) in jobs.items():
             if finished.exists():
@@ -135,11 +135,13 @@ def compare(preset: str, rows: Collection[str], seeds: int, out: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m train.compare", description="All strategies beside each other.")
-    parser.add_argument("--preset", required=True, metavar="NAME", help="of train/presets, or a settings file")
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m train.compare", description="Compare all strategies.")
+    parser.add_argument("--preset", required=True, metavar="NAME", help="a preset of train/presets, or a settings file")
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
-    parser.add_argument("--strategies", nargs="+", default=list(ROWS), metavar="ROW", help=f"of {', '.join(ROWS)}")
+    parser.add_argument(
+        "--strategies", nargs="+", default=list(ROWS), metavar="ROW", help=f"rows of the table: {', '.join(ROWS)}"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
@@ -149,12 +151,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"train.compare: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"train.compare: stopped; the same command goes on where it was in {args.out}", file=sys.stderr)
+        print(f"train.compare: interrupted; run the same command again to resume from {args.out}", file=sys.stderr)
         return 130
     return 0
 
 
-def _prepared(preset: str, rows: Collection[str], seeds: int, out: Path) -> tuple[TrainConfig, DataSet]:
+def _prepare(preset: str, rows: Collection[str], seeds: int, out: Path) -> tuple[TrainConfig, DataSet]:
     path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
     if not path.exists():
         known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
@@ -162,12 +164,12 @@ def _prepared(preset: str, rows: Collection[str], seeds: int, out: Path) -> tupl
     if unknown := sorted(set(rows) - set(ROWS)):
         raise InputError(f"no strategy {unknown[0]!r} in the table; there are {', '.join(ROWS)}")
     if seeds < 1:
-        raise InputError(f"{seeds} seeds; one at least is needed")
+        raise InputError(f"{seeds} seeds; at least one is needed")
     config = load_train_config(path)
     config = msgspec.structs.replace(config, strategy=Strategy())
-    data = data_of(config, path.parent)
+    data = prepare_data(config, path.parent)
     part_of(data, "test", config.data.fold)
-    keep_to({"preset": msgspec.to_builtins(config), "data": data.name}, out)
+    check_settings({"preset": msgspec.to_builtins(config), "data": data.name}, out)
     return config, data
 
 
@@ -175,7 +177,7 @@ def _missing(paths: Collection[Path]) -> int:
     return sum(not path.exists() for path in paths)
 
 
-def _about(config: TrainConfig, data: DataSet) -> str:
+def _describe(config: TrainConfig, data: DataSet) -> str:
     fold, training = data.folds[config.data.fold], config.training
     return (
         f"{data.name}, subjects: {len(fold.train)} to train on, {len(fold.test)} to test on. "

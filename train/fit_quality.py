@@ -1,11 +1,11 @@
-"""Fits what the verdicts rest on to simulated people: what is movement, and which heart rate is to be trusted.
+"""Fits the quality model to simulated people: what is a movement, and which heart rates are reliable.
 
     python -m train.fit_quality [--out edge/vitals/fitted.json]
 
 Two logistic regressions. Movement: blocks of raw frames in which people move, against blocks in which they do not.
-Trust: a second's signs, of RCG with all that `train.simulate` puts into it, against whether the network's rate was
-right. Limits are set on people whom the numbers were not fitted to (FOLDS), as strict as the constants below say.
-Stop it when you like: what is finished is kept in `runs/`.
+Trust: features of each second, of RCG with all disturbances of `train.simulate`, against whether the network's rate was
+right. Limits are set by cross-validation over people (FOLDS), with the error rates of the constants below. It can be
+interrupted at any time: finished people are cached in `runs/`.
 """
 
 from __future__ import annotations
@@ -41,32 +41,32 @@ from train.simulation.subject import draw_subject
 from train.simulation.trial import simulate
 
 SEED = 502
-"""Nobody of this seed is trained on or measured on."""
+"""No person of this seed is used in training or evaluation."""
 MOVING_PEOPLE, TRUSTED_PEOPLE = 24, 200
 FOLDS = 5
-STILL_FLAGGED = 0.003  # of the blocks of people who sit still
-WRONG_TRUSTED = 0.004  # of the rates above `needed`
+STILL_FLAGGED = 0.003  # fraction of the blocks of people who sit still
+WRONG_TRUSTED = 0.004  # fraction of the rates above `needed` that may be wrong
 WRONG_GOOD = 0.0005
 SETTLED_S = 6.0
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
-SPOOLED = Path("runs") / "fit-quality"
+CACHE = Path("runs") / "fit-quality"
 
 
 class Rows(NamedTuple):
-    """Signs [n, names], what they are to tell [n], and of whom each is [n]."""
+    """Features [n, names], targets [n] and numbers of the people [n], by row."""
 
     names: list[str]
-    signs: Float64
-    wanted: Float64
+    features: Float64
+    targets: Float64
     person: Float64
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m train.fit_quality", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=FILE)
     out: Path = parser.parse_args().out
-    SPOOLED.mkdir(parents=True, exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
     moves = _gather("movement", movement_rows, MOVING_PEOPLE)
     trusts = _gather("trust", trust_rows, TRUSTED_PEOPLE)
     fitted = Fitted(made_by="python -m train.fit_quality", movement=fit_movement(moves), trust=fit_trust(trusts))
@@ -75,8 +75,8 @@ def main() -> None:
 
 
 def movement_rows(person: int) -> Rows:
-    """Of each block; wanted: 0 still, 1 in the middle of a mild movement, 2 of an extensive one, NaN at its edges."""
-    names, signs, wanted = [], [], []
+    """Return one row per block; targets: 0 still, 1 within a mild movement, 2 within an extensive one, NaN at edges."""
+    names, features, targets = [], [], []
     for level, kind in enumerate(("undisturbed", "mild", "extensive")):
         scenario = draw_scenario(kind, SEED, person, CHIRP)
         extractor, watch = RcgExtractor(CHIRP), MovementDetector(CHIRP.max_speed_m_s * 1e3)
@@ -86,18 +86,18 @@ def movement_rows(person: int) -> Rows:
                 found = watch.signs(block)
                 moving = scenario.moving(now_s - np.arange(0, BLOCK_S, 1 / RCG_RATE_HZ)).mean()
                 names = list(found)
-                signs.append(list(found.values()))
+                features.append(list(found.values()))
                 label = level if moving == 1 else 0 if moving == 0 else np.nan
-                wanted.append(label if now_s > SETTLED_S else np.nan)
-    return Rows(names, np.array(signs), np.array(wanted), np.full(len(signs), float(person)))
+                targets.append(label if now_s > SETTLED_S else np.nan)
+    return Rows(names, np.array(features), np.array(targets), np.full(len(features), float(person)))
 
 
 def trust_rows(person: int) -> Rows:
-    """Of each second with a rate; wanted: 1 if it is right."""
+    """Return one row per second with a rate; targets: 1 if the rate is right."""
     session = draw_session(draw_subject(SEED, person), 1, SECONDS)
     trial = simulate(session, round(SECONDS * RCG_RATE_HZ))
     assert trial.r_peaks_s is not None
-    names, signs, wanted = [], [], []
+    names, features, targets = [], [], []
     pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
     rcg = trial.rcg.astype(np.float64)
     for now_s in watch_rcg(pipeline, rcg, integrated(rcg)):
@@ -105,21 +105,23 @@ def trust_rows(person: int) -> Rows:
         if (beats := evidence.beats) and np.isfinite(true):
             found = trust_signs(beats, evidence.classical)
             names = list(found)
-            signs.append(list(found.values()))
-            wanted.append(float(abs(beats.bpm - true) <= tolerance_bpm(true)))
-    return Rows(names, np.reshape(signs, (len(wanted), -1)), np.array(wanted), np.full(len(wanted), float(person)))
+            features.append(list(found.values()))
+            targets.append(float(abs(beats.bpm - true) <= tolerance_bpm(true)))
+    return Rows(
+        names, np.reshape(features, (len(targets), -1)), np.array(targets), np.full(len(targets), float(person))
+    )
 
 
 def fit_movement(rows: Rows) -> MovementFit:
-    """Still or moving. `extensive` parts the two kinds by a movement's highest score, with mistakes alike in both."""
-    known = np.isfinite(rows.wanted)
-    rows = Rows(rows.names, rows.signs[known], rows.wanted[known], rows.person[known])
-    moving = rows.wanted > 0
+    """Fit still against moving; `extensive` is the highest-score limit with equal error rates for both kinds."""
+    valid = np.isfinite(rows.targets)
+    rows = Rows(rows.names, rows.features[valid], rows.targets[valid], rows.person[valid])
+    moving = rows.targets > 0
     fit, scores = _cross_fitted(rows, moving)
-    begins = np.flatnonzero(np.diff(rows.wanted, prepend=0) > 0)
-    ends = np.flatnonzero(np.diff(rows.wanted, append=0) < 0) + 1
+    begins = np.flatnonzero(np.diff(rows.targets, prepend=0) > 0)
+    ends = np.flatnonzero(np.diff(rows.targets, append=0) < 0) + 1
     highest = np.array([scores[begin:end].max() for begin, end in zip(begins, ends, strict=True)])
-    mild, extensive = (highest[rows.wanted[begins] == level] for level in (1, 2))
+    mild, extensive = (highest[rows.targets[begins] == level] for level in (1, 2))
     places = np.sort(highest)
     mistakes = [abs((mild > place).mean() - (extensive < place).mean()) for place in places]
     return MovementFit(
@@ -131,8 +133,8 @@ def fit_movement(rows: Rows) -> MovementFit:
 
 
 def fit_trust(rows: Rows) -> TrustFit:
-    """The lowest probabilities above which no more are wrong than WRONG_TRUSTED and WRONG_GOOD."""
-    right = rows.wanted > 0
+    """Fit right rates; `needed` and `good`: lowest limits with at most WRONG_TRUSTED and WRONG_GOOD wrong above."""
+    right = rows.targets > 0
     fit, scores = _cross_fitted(rows, right)
     order = np.argsort(-scores)
     wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
@@ -142,21 +144,21 @@ def fit_trust(rows: Rows) -> TrustFit:
     return TrustFit(weights=fit.weights, offset=fit.offset, needed=_rounded(needed), good=_rounded(good))
 
 
-def _cross_fitted(rows: Rows, wanted: Bool) -> tuple[Logistic, Float64]:
-    """The fit to everybody, and each row's score by a fit to other people."""
-    scores = np.zeros(len(wanted))
+def _cross_fitted(rows: Rows, targets: Bool) -> tuple[Logistic, Float64]:
+    """Return the fit to all people, and each row's score by a fit to other people."""
+    scores = np.zeros(len(targets))
     for fold in range(FOLDS):
         mine = rows.person % FOLDS == fold
-        fit = _fit(rows.names, rows.signs[~mine], wanted[~mine])
-        scores[mine] = rows.signs[mine] @ list(fit.weights.values()) + fit.offset
-    return _fit(rows.names, rows.signs, wanted), scores
+        fit = _fit(rows.names, rows.features[~mine], targets[~mine])
+        scores[mine] = rows.features[mine] @ list(fit.weights.values()) + fit.offset
+    return _fit(rows.names, rows.features, targets), scores
 
 
-def _fit(names: list[str], signs: Float64, wanted: Bool) -> Logistic:
-    """Logistic regression with a little ridge; both answers weigh the same."""
-    mean, deviation = signs.mean(axis=0), signs.std(axis=0)
-    x = np.column_stack([(signs - mean) / deviation, np.ones(len(signs))])
-    sign = np.where(wanted, 1.0, -1.0)
+def _fit(names: list[str], features: Float64, targets: Bool) -> Logistic:
+    """Fit a logistic regression with a small ridge penalty; both classes have the same weight per row."""
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    x = np.column_stack([(features - mean) / deviation, np.ones(len(features))])
+    sign = np.where(targets, 1.0, -1.0)
 
     def loss(w: Float64) -> tuple[float, Float64]:
         margin = sign * (x @ w)
@@ -171,19 +173,19 @@ def _fit(names: list[str], signs: Float64, wanted: Bool) -> Logistic:
 
 def _gather(name: str, make: Callable[[int], Rows], people: int) -> Rows:
     with worker_pool() as pool:
-        made = pool.map(partial(_kept, name, make), range(1, people + 1))
+        made = pool.map(partial(_cached_rows, name, make), range(1, people + 1))
         parts = list(track(made, name, total=people))
     names = next(part.names for part in parts if part.names)
     full = [part for part in parts if part.names]
     return Rows(names, *(np.concatenate([part[k] for part in full]) for k in (1, 2, 3)))
 
 
-def _kept(name: str, make: Callable[[int], Rows], person: int) -> Rows:
-    path = SPOOLED / f"{name}-{person}.npz"
+def _cached_rows(name: str, make: Callable[[int], Rows], person: int) -> Rows:
+    path = CACHE / f"{name}-{person}.npz"
     if not path.exists():
         rows = make(person)
         buffer = BytesIO()
-        np.savez(buffer, **rows._asdict())
+        np.savez(buffer, names=rows.names, signs=rows.features, wanted=rows.targets, person=rows.person)
         write_atomic(path, buffer.getvalue())
     with np.load(path) as file:
         return Rows(file["names"].tolist(), file["signs"], file["wanted"], file["person"])

@@ -1,4 +1,4 @@
-"""Table I: every network of the grid once, whatever stops it, and figures that can be checked by hand."""
+"""Tests the comparison: every network is trained once despite interrupts, and the table's figures are correct."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from edge.core.errors import InputError
 from edge.core.types import TaskOutputs
 from tests.helpers.people import write_people
 from train import compare
-from train.training.cached_work import OtherWorkError, cached_json, keep_to
+from train.training.cached_work import OtherWorkError, cached_json, check_settings
 from train.training.loop import Trainer
 
 PRESET = """
@@ -60,12 +60,12 @@ def test_one_seed_has_no_spread_and_a_baseline_without_a_figure_compares_nothing
     assert lines[3] == "| ew | 0.100 | 80.0 | 10.0 | 8.0 | 5.0 | -- |"
 
 
-def test_the_baseline_takes_of_each_network_what_it_was_trained_for():
-    def speaking(number):
+def test_the_baseline_uses_each_network_for_its_own_task():
+    def constant(number):
         return lambda x: [TaskOutputs(*(np.full(n, number) for n in (200, 800, 260))) for _ in x]
 
-    (said, _) = compare.PerTaskEnsemble([speaking(k) for k in (1, 2, 3)])(np.zeros((2, 1, 71, 120), np.float32))
-    assert (said.ecg[0], said.anchor[0], said.cycle[0]) == (1, 2, 3)
+    (outputs, _) = compare.PerTaskEnsemble([constant(k) for k in (1, 2, 3)])(np.zeros((2, 1, 71, 120), np.float32))
+    assert (outputs.ecg[0], outputs.anchor[0], outputs.cycle[0]) == (1, 2, 3)
 
 
 def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(preset, tmp_path, monkeypatch, capsys):
@@ -73,14 +73,14 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
         return ["--preset", preset, "--seeds", "1", "--strategies", "ew", "--out", os.fspath(tmp_path / out)]
 
     learnt, measured = [], []
-    real_evaluate, real_train, real_remember = compare.evaluate, Trainer.train, Trainer._remember
+    real_evaluate, real_train, real_save_epoch = compare.evaluate, Trainer.train, Trainer._save_epoch
 
     def evaluate(predict, recordings, *more):
         measured.append({recording.trial.subject for recording in recordings})
         return real_evaluate(predict, recordings, *more)
 
     def train(self):
-        learnt.append({recording.trial.subject for recording in self._learn._recordings})
+        learnt.append({recording.trial.subject for recording in self._train_batches._recordings})
         real_train(self)
 
     monkeypatch.setattr(compare, "evaluate", evaluate)
@@ -94,12 +94,12 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
 
     def remember(self, writer):
         nonlocal epochs
-        real_remember(self, writer)
+        real_save_epoch(self, writer)
         epochs += 1
         if epochs in (3, 7):  # in the baseline's second network; in the other row
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "_remember", remember)
+    monkeypatch.setattr(Trainer, "_save_epoch", remember)
     assert compare.main(command("stopped")) == 130
     assert compare.main(command("stopped")) == 130
     baseline = tmp_path / "stopped" / "stl-seed1.json"
@@ -117,7 +117,7 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
     }  # fmt: skip
 
 
-def test_what_cannot_be_compared_is_said(preset, tmp_path):
+def test_invalid_comparisons_are_reported(preset, tmp_path):
     with pytest.raises(InputError, match=r"no preset 'huge'; there are compact, .*tiny, or name a settings file"):
         compare.compare("huge", [], 1, tmp_path)
     with pytest.raises(InputError, match="no strategy 'best' in the table; there are stl, ew"):
@@ -168,8 +168,8 @@ def test_several_processes_share_a_grid(preset, tmp_path, monkeypatch):
 
 
 def test_a_folder_of_other_work_is_left_alone(tmp_path):
-    keep_to({"data": "a", "split": (1, 2)}, tmp_path / "out")
-    keep_to({"data": "a", "split": (1, 2)}, tmp_path / "out")
+    check_settings({"data": "a", "split": (1, 2)}, tmp_path / "out")
+    check_settings({"data": "a", "split": (1, 2)}, tmp_path / "out")
     with pytest.raises(OtherWorkError, match="another data, more; name another folder"):
-        keep_to({"data": "b", "split": (1, 2), "more": 1}, tmp_path / "out")
+        check_settings({"data": "b", "split": (1, 2), "more": 1}, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "settings.json").read_text())["data"] == "a"

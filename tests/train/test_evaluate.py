@@ -1,4 +1,4 @@
-"""Evaluation from the command line: of a checkpoint, of its bundle, of the bundle that ships."""
+"""Tests the evaluate command with a checkpoint, its bundle, and the shipped bundle."""
 
 import json
 import os
@@ -13,9 +13,9 @@ from train.training.bundle_weights import checkpoint_of
 
 @pytest.mark.usefixtures("in_process")
 def test_evaluate_takes_a_checkpoint_or_its_bundle_and_finds_the_same(tmp_path, monkeypatch, capsys):
-    """Of a network that knows its beats: figures of clear peaks do not hang on a rounding."""
-    people = evaluate.unseen
-    monkeypatch.setattr(evaluate, "unseen", lambda: people(tmp_path / "people", 3, 2600))
+    """Uses a trained network: the figures of clear peaks do not depend on rounding."""
+    people = evaluate.unseen_set
+    monkeypatch.setattr(evaluate, "unseen_set", lambda: people(tmp_path / "people", 3, 2600))
     assert evaluate.main(["--shipped", "--json"]) == 0
     out = capsys.readouterr().out
     shipped = json.loads(out)
@@ -30,6 +30,6 @@ def test_evaluate_takes_a_checkpoint_or_its_bundle_and_finds_the_same(tmp_path, 
 
 
 @pytest.mark.parametrize("wrong", [[], ["--shipped", "--data", "x"], ["--shipped", "--bundle", "b"], ["--bundle", "b"]])
-def test_evaluate_says_what_it_needs(wrong):
+def test_evaluate_rejects_invalid_arguments(wrong):
     with pytest.raises(SystemExit):
         evaluate.main(wrong)

@@ -1,4 +1,4 @@
-"""A network adapted to other people's recordings: from a checkpoint or a bundle, stopped and gone on, and back out."""
+"""Tests fine-tuning from a checkpoint or a bundle, resumption after interrupts, and export of the result."""
 
 import json
 import os
@@ -42,14 +42,14 @@ def people(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(people, tmp_path_factory):
-    """A run that nobody stopped, from a bundle."""
+    """Folder of an uninterrupted run, started from a bundle."""
     out = tmp_path_factory.mktemp("finetune") / "whole"
     finetune_to(out, people)
     return out
 
 
 def stopped_after(epochs, monkeypatch):
-    real = Trainer._remember
+    real = Trainer._save_epoch
 
     def remember(self, writer):
         nonlocal epochs
@@ -58,11 +58,11 @@ def stopped_after(epochs, monkeypatch):
         if not epochs:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "_remember", remember)
+    monkeypatch.setattr(Trainer, "_save_epoch", remember)
 
 
 @pytest.mark.parametrize("points", [1, 9])
-def test_a_bundle_in_torch_says_what_it_says_itself(points):
+def test_a_bundle_in_torch_gives_the_same_outputs(points):
     ours = bundle.load(SHIPPED)
     x = spectrograms(3, points)
     assert_alike(OnnxRuntime(ours)(x), TorchPredictor(checkpoint_of(ours).network())(x))
@@ -78,7 +78,7 @@ def test_a_bundle_of_other_layers_is_refused():
         checkpoint_of(replace(ours, about=msgspec.structs.replace(ours.about, spec="1234")))
 
 
-def test_nobody_is_tested_on_whom_the_network_has_learnt_from(whole):
+def test_no_test_subject_is_used_in_training(whole):
     before = checkpoint_of(bundle.load(SHIPPED)).learnt_from()
     tested = []
     for number in (1, 2):
@@ -103,7 +103,7 @@ def test_statistics_are_kept_and_weights_learn(whole):
 
 
 @pytest.mark.slow  # torch takes ten seconds to export it
-def test_the_adapted_network_leaves_as_a_bundle_that_says_whom_it_knows(whole, tmp_path):
+def test_the_exported_bundle_names_its_training_subjects(whole, tmp_path):
     assert exporter.main([os.fspath(whole / "adapted.pt"), "--out", os.fspath(tmp_path / "mine")]) == 0
     about = bundle.load(tmp_path / "mine").about.provenance
     assert (about.data, about.train, about.test) == ("people", ("p1", "p2", "p3", "p4"), ())
@@ -143,18 +143,18 @@ def test_a_network_that_gets_no_better_stays_as_it_is(trained_checkpoint, people
     assert not (tmp_path / "adapted.pt").exists()
 
 
-def test_what_cannot_be_done_is_said(whole, trained_checkpoint, people, tmp_path, capsys):
-    def said(*arguments):
+def test_invalid_requests_are_reported(whole, trained_checkpoint, people, tmp_path, capsys):
+    def error_output(*arguments):
         assert finetune.main([os.fspath(each) for each in arguments]) == 2
         return capsys.readouterr().err
 
     bare, few = write_people(tmp_path / "bare", 3, ""), write_people(tmp_path / "few", 2, "")
     known = ["--checkpoint", trained_checkpoint]
-    assert "no [split]: give it one" in said(*command(known, bare, tmp_path / "a"))
-    assert "2 subjects (p" in said(*command(known, few, tmp_path / "a", "--folds", "leave-subject-out"))
-    again = said(*command(["--checkpoint", whole / "adapted.pt"], people, tmp_path / "a"))
+    assert "no [split]: add one" in error_output(*command(known, bare, tmp_path / "a"))
+    assert "2 subjects (p" in error_output(*command(known, few, tmp_path / "a", "--folds", "leave-subject-out"))
+    again = error_output(*command(["--checkpoint", whole / "adapted.pt"], people, tmp_path / "a"))
     assert "has learnt from people already (p1, p2, p3, p4)" in again
-    other = said(*command(["--bundle", SHIPPED], people, whole))
+    other = error_output(*command(["--bundle", SHIPPED], people, whole))
     assert "holds results with another training; name another folder" in other
     assert not (tmp_path / "a").exists()
     for wrong in (["--shipped", *known], [], [*known, "--first", "0"], [*known, "--folds", "by-window"]):
@@ -165,10 +165,10 @@ def test_what_cannot_be_done_is_said(whole, trained_checkpoint, people, tmp_path
 def test_folds_of_another_kind(people):
     data = finetune.load(people)
     assert len(data.folds) == 4
-    assert len(finetune.folded(data, "holdout").folds) == 1
+    assert len(finetune.with_split(data, "holdout").folds) == 1
 
 
-def test_every_fold_counts_alike_in_what_is_known_of_it():
+def test_mean_row_ignores_unknown_values():
     rows = [{"pcc": 0.5, "mdr": None}, {"pcc": 0.9, "mdr": 0.2}, {"pcc": 1.0, "mdr": None}]
-    assert finetune.mean_of(rows) == {"pcc": 0.8, "mdr": 0.2}
-    assert finetune.mean_of(rows[::2]) == {"pcc": 0.75, "mdr": None}
+    assert finetune.mean_row(rows) == {"pcc": 0.8, "mdr": 0.2}
+    assert finetune.mean_row(rows[::2]) == {"pcc": 0.75, "mdr": None}

@@ -1,1 +1,1 @@
-"""Recordings with an ECG beside them, from files to windows with labels."""
+"""Recordings with a reference ECG: readers, labels, splits, augmentation and cached spectrograms."""

@@ -1,6 +1,6 @@
-"""What reality does to a window of RCG, done to it before the SST: another pace, noise, a movement.
+"""Augments windows of RCG before the SST: another heart rate, noise, filters and movements.
 
-All of it is drawn from the generator given, so that a window of a run is the same whenever it is made.
+All random numbers are drawn from the given generator, so that a window of a run is reproducible.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import Float32
 
 PACE = 0.2
-"""A heart's whole cycle, vibrations included, passes up to e^0.2 times as fast or slow."""
+"""The whole cardiac cycle, including its vibrations, is up to e^0.2 times faster or slower."""
 NOISE_SHARE, NOISE_SNR_DB = 0.5, (-3.0, 15.0)
 WEAK_SHARE, WEAK_SNR_DB, WEAK_SLOPE = 0.2, (-24.0, -3.0), (0.0, 2.0)
-"""A weak echo buries the vibrations; what a heart does below 4 Hz still shows where the noise rises with frequency."""
+"""With a weak echo noise masks the vibrations; if it rises with frequency, heart motion below 4 Hz stays visible."""
 TILT_DB, LOW_PASS_SHARE, LOW_PASS_HZ = 6.0, 0.5, (15.0, 100.0)
-"""Another chest and another radar: up to so many dB an octave more or less, and often nothing above a frequency."""
+"""Differences of chests and radars: a tilt of up to so many dB per octave, and often a low-pass filter."""
 MOVEMENT_SHARE, MOVEMENT_SNR_DB, MOVEMENT_S = 0.15, (-9.0, 3.0), (0.5, 3.0)
-_TILT_HZ = 8.0  # where the tilt changes nothing
-_MOVEMENT_HZ = 6.0  # a body's own acceleration lies below
+_TILT_HZ = 8.0  # gain of the tilt: 0 dB
+_MOVEMENT_HZ = 6.0  # upper frequency limit of body movements
 
 
 def draw_pace(rng: np.random.Generator) -> float:
-    """How many samples of the recording become one of the window."""
+    """Draw the pace: samples of the recording per sample of the window."""
     return float(np.exp(rng.uniform(-PACE, PACE)))
 
 
 def cut(rcg: Float32, start: float, length: int, pace: float) -> Float32:
-    """`length` samples [P, length] from `start` of the recording on, at another pace.
+    """Return `length` samples [P, length] of the recording from `start` on, resampled by `pace`.
 
-    Cubic between samples: a straight line would take a third of the amplitude at 50 Hz.
+    Cubic interpolation: linear interpolation would lose a third of the amplitude at 50 Hz.
     """
     if pace == 1.0:
         return np.ascontiguousarray(rcg[:, round(start) : round(start) + length])
@@ -42,9 +42,9 @@ def cut(rcg: Float32, start: float, length: int, pace: float) -> Float32:
 
 
 def disturb(rcg: Float32, rng: np.random.Generator) -> Float32:
-    """Windows [P, n] through a filter, some with constant or rising noise, some with a movement.
+    """Filter a window [P, n], and at random add constant noise, rising noise and a movement.
 
-    Powers are relative to the window's own.
+    Powers are relative to that of the filtered window.
     """
     rcg = coloured(rcg, rng.uniform(-TILT_DB, TILT_DB), _cut(rng))
     power = float(np.square(rcg).mean()) + 1e-30
@@ -60,7 +60,7 @@ def disturb(rcg: Float32, rng: np.random.Generator) -> Float32:
 
 
 def coloured(rcg: Float32, tilt_db: float, low_pass_hz: float) -> Float32:
-    """RCG [P, n] through a filter without delay: `tilt_db` an octave, and nothing above `low_pass_hz`."""
+    """Filter RCG [P, n] without delay: gain of `tilt_db` per octave, low-pass at `low_pass_hz`."""
     hertz = np.fft.rfftfreq(rcg.shape[1], 1 / RCG_RATE_HZ)
     octaves = np.log2(np.maximum(hertz, 1) / _TILT_HZ)
     gain = 10 ** (tilt_db * np.clip(octaves, -3, 3) / 20) / np.sqrt(1 + (hertz / low_pass_hz) ** 8)
@@ -73,7 +73,7 @@ def _cut(rng: np.random.Generator) -> float:
 
 
 def constant_noise(shape: tuple[int, int], power: float, snr_db: float, rng: np.random.Generator) -> Float32:
-    """White Gaussian noise [P, n], each point its own, `snr_db` below a signal of this power (radarODE-MTL IV-D1)."""
+    """Return independent white Gaussian noise [P, n], `snr_db` below a signal of `power` (radarODE-MTL IV-D1)."""
     noise = rng.standard_normal(shape, np.float32)
     return noise * np.float32(np.sqrt(power * 10 ** (-snr_db / 10)))
 
@@ -81,7 +81,7 @@ def constant_noise(shape: tuple[int, int], power: float, snr_db: float, rng: np.
 def rising_noise(
     shape: tuple[int, int], power: float, snr_db: float, slope: float, rng: np.random.Generator
 ) -> Float32:
-    """Noise [P, n] whose amplitude rises with frequency to the power of `slope`: 2, white noise in the phase."""
+    """Return noise [P, n] with an amplitude proportional to frequency ** slope; 2 is white noise of the phase."""
     spectrum = np.fft.rfft(rng.standard_normal(shape, np.float32)) * np.linspace(0, 1, shape[1] // 2 + 1) ** slope
     noise = np.fft.irfft(spectrum, shape[1])
     return np.asarray(noise * np.sqrt(power * 10 ** (-snr_db / 10) / np.square(noise).mean()), np.float32)
@@ -90,9 +90,9 @@ def rising_noise(
 def movement(
     shape: tuple[int, int], start: int, length: int, power: float, snr_db: float, rng: np.random.Generator
 ) -> Float32:
-    """A random body movement [P, n] from sample `start` on: slow, common to all points, more at some (IV-D2).
+    """Return a random body movement [P, n] from sample `start` on: slow, with a common part in all points (IV-D2).
 
-    Within its length its power is `snr_db` below `power`; SNR 0 dB is the paper's mild movement, -9 dB its extensive.
+    During the movement its power is `snr_db` below `power`; 0 dB is the paper's mild movement, -9 dB its extensive one.
     """
     points, n = shape
     rough = rng.standard_normal((points + 1, length + 2 * RCG_RATE_HZ))

@@ -1,10 +1,10 @@
-"""A data set as training and evaluation take it: a small TOML file names everything, `load` gives windows and labels.
+"""Loads the data sets of training and evaluation: a small TOML file describes a set, `load` returns its recordings.
 
     name = "mmecg"
     reader = "mmecg"        # a row of train.data.readers.table
     path = "MMECG"          # relative to this file
-    points = 50             # optional: no more than the first so many points
-    [split]                 # optional: without, the set is one to test on
+    points = 50             # optional: only the first so many points
+    [split]                 # optional: without it, the set is for testing only
     kind = "holdout"        # or "k-fold" (folds), "leave-subject-out"
     seed = 1
 
@@ -37,11 +37,11 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class DataSetError(InputError):
-    """The description of a data set cannot be used, or what it describes is not there; the message says what."""
+    """The description of a data set is invalid, or its recordings cannot be used; the message names the problem."""
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The TOML file."""
+    """Content of the TOML file."""
 
     name: Text
     reader: Text
@@ -52,9 +52,9 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Recording:
-    """A trial with its labels; its windows [w, P, 71, 120] mapped from the disk, where they were asked for.
+    """Trial with its labels; after `with_windows` also its windows [w, P, 71, 120], memory-mapped from a file.
 
-    `labels.window` says which of the windows have labels.
+    `labels.window` has the indices of the windows with labels.
     """
 
     trial: Trial
@@ -64,19 +64,19 @@ class Recording:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Recordings in the reader's order, and the folds of their subjects; none for a set without a split."""
+    """Recordings in the reader's order, and the folds of their subjects; no folds for a set without a split."""
 
     name: str
     recordings: tuple[Recording, ...]
     folds: tuple[Fold, ...]
 
     def of(self, subjects: Collection[str]) -> tuple[Recording, ...]:
-        """The recordings of these subjects."""
+        """Return the recordings of these subjects."""
         return tuple(recording for recording in self.recordings if recording.trial.subject in subjects)
 
     @property
     def excluded(self) -> dict[str, int]:
-        """Windows without labels, by reason."""
+        """Number of windows without labels, by reason."""
         counts: dict[str, int] = {}
         for recording in self.recordings:
             for reason, count in recording.labels.excluded.items():
@@ -85,7 +85,7 @@ class DataSet:
 
 
 def load(path: Path, spec: SstSpec = SST_DEFAULT) -> DataSet:
-    """The data set that the TOML file describes, in memory (40 kB a second of recording); shows its progress.
+    """Load the data set of the TOML file into memory (40 kB per second of recording); displays its progress.
 
     Raises InputError, FileNotFoundError.
     """
@@ -99,18 +99,32 @@ def load(path: Path, spec: SstSpec = SST_DEFAULT) -> DataSet:
 
 
 def with_windows(data: DataSet, cache: Path, spec: SstSpec = SST_DEFAULT, processes: int | None = None) -> DataSet:
-    """The data set with the spectrograms of all its windows, in `cache` (50 channels: 0.85 MB a second of recording).
+    """Return the data set with the spectrograms of all windows, cached in `cache` (50 channels: 0.85 MB per second).
 
-    Shows its progress and can be stopped: what is written is not computed again. Call it under
-    `if __name__ == "__main__"`: workers import the script.
+    Displays its progress. After an interrupt, finished files are not computed again. Call it under
+    `if __name__ == "__main__"`, because the worker processes import the script.
     """
     files = write_spectrograms({r.trial.name: r.trial.rcg for r in data.recordings}, cache, spec, processes)
     mapped = {name: np.asanyarray(np.load(file, mmap_mode="r")) for name, file in files.items()}
     return replace(data, recordings=tuple(replace(r, windows=mapped[r.trial.name]) for r in data.recordings))
 
 
+def part_of(data: DataSet, part: str, fold: int = 0) -> tuple[Recording, ...]:
+    """Return the recordings of `train`, `validation` or `test` of a fold, or of `all` subjects.
+
+    Raises InputError if the data set has no such fold.
+    """
+    if part == "all":
+        return data.recordings
+    if fold >= len(data.folds):
+        raise InputError(
+            f"{data.name} has {len(data.folds)} folds, no fold {fold}: give it a [split], or take --part all"
+        )
+    return data.of(getattr(data.folds[fold], part))
+
+
 def describe(path: Path) -> Description:
-    """Reads the TOML file. Raises InputError, FileNotFoundError."""
+    """Read the TOML file. Raises InputError, FileNotFoundError."""
     try:
         about = msgspec.toml.decode(read_text_file(path), type=Description)
     except msgspec.DecodeError as error:
@@ -121,7 +135,7 @@ def describe(path: Path) -> Description:
 
 
 def _trials(about: Description, folder: Path, spec: SstSpec) -> Iterator[Trial]:
-    """Trials with as many points as wanted, but those too short for a window: they are named in the log."""
+    """Yield the trials with at most `about.points` points; log and skip those too short for a window."""
     names: set[str] = set()
     for trial in READERS[about.reader](folder / about.path):
         if trial.name in names:

@@ -1,16 +1,15 @@
-"""What the network is to say of each window of a trial: its three answers, and where they cannot be known.
+"""Computes the labels of a trial's windows: the targets of the three tasks, and which windows have none.
 
-A window shows 800 samples from s on (`train.data.spectrograms.window_samples`). Its middle beat is the R peak nearest
-to
-s + 400. The answers (radarODE-MTL section III):
+A window covers 800 samples from s on (`train.data.spectrograms.window_samples`). Its middle beat is the R peak nearest
+to s + 400. The targets (radarODE-MTL section III):
 
 * anchors: which of the 800 samples hold an R peak;
 * cycle: the class of the middle beat's cycle, R to next R (`CYCLE_MIN` in `edge.core.spec`);
 * piece: that cycle's ECG, from a third of it before R to two thirds after, in 200 samples: R at index 200/3.
 
-The ECG of the pieces is freed from drift and mains without a shift, its median is 0, and it is scaled so that the QRS
-of the trial's median beat has a height of 1: a radar sees motion, and nothing in that tells an ECG's millivolts.
-Filters that see the future are used on this side only: a device has no ECG.
+The ECG of the pieces is filtered without a shift to remove drift and mains noise, its median is 0, and the QRS of the
+trial's median beat is scaled to a height of 1, because a radar measures motion, which does not determine an ECG's
+millivolts. Only the labels use non-causal filters; the device has no ECG.
 """
 
 from __future__ import annotations
@@ -29,19 +28,19 @@ from train.data.spectrograms import count_windows, window_samples
 from train.data.trial import Trial
 
 QRS_S = 0.06
-ECG_BAND_HZ = (0.5, 40.0)  # what a patient monitor shows: no drift, no mains
+ECG_BAND_HZ = (0.5, 40.0)  # bandwidth of a patient monitor: no drift, no mains noise
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of a trial's k usable windows, in order.
+    """Labels of the k usable windows of a trial, in order.
 
-    window [k]: which of the trial's windows; start [k]: its first sample s in the trial.
+    window [k]: index of the window in the trial; start [k]: its first sample s in the trial.
     anchors [k, 800]: 1 at an R peak's nearest sample, else 0.
     beat [k]: the middle beat's R in samples after s; length [k]: its cycle in samples, not rounded; cycle [k]: class.
-    piece [k, 200]: NaN where the trial has no ECG or the piece is not all in it.
-    moving [k]: share of the window with a labelled movement; NaN where none is labelled.
-    beats: all of the trial's R peaks, in its samples. excluded: windows left out, each under its first reason.
+    piece [k, 200]: NaN if the trial has no ECG or the ECG does not cover the piece.
+    moving [k]: fraction of the window with a labelled movement; NaN if movements are not labelled.
+    beats: all R peaks of the trial, in its samples. excluded: number of excluded windows, by their first reason.
     """
 
     window: npt.NDArray[np.int64]
@@ -57,16 +56,16 @@ class Labels:
 
     @property
     def has_piece(self) -> Bool:
-        """Which windows [k] have an ECG piece."""
+        """True for the windows [k] with an ECG piece."""
         return np.asarray(np.isfinite(self.piece).all(axis=1))
 
 
 def label(trial: Trial, spec: SstSpec = SST_DEFAULT) -> Labels:
-    """The labels of a trial's windows, those that `spec` makes of it."""
+    """Compute the labels of the windows into which `spec` divides a trial."""
     samples = trial.rcg.shape[1]
     beats = find_beats(trial)
-    verdicts = [_verdict(beats, window_samples(w)) for w in range(count_windows(samples, spec))]
-    window = np.array([w for w, verdict in enumerate(verdicts) if not verdict], np.int64)
+    exclusions = [_window_exclusion(beats, window_samples(w)) for w in range(count_windows(samples, spec))]
+    window = np.array([w for w, exclusion in enumerate(exclusions) if not exclusion], np.int64)
     start = np.array([window_samples(int(w)).start for w in window], np.int64)
     r = beats.r_peaks
     middle = np.array([_middle(r, s) for s in start], np.int64)
@@ -81,28 +80,28 @@ def label(trial: Trial, spec: SstSpec = SST_DEFAULT) -> Labels:
         piece=_pieces(trial.ecg, beats, middle),
         moving=_moving(trial.moving, start),
         beats=beats,
-        excluded=dict(Counter(verdict for verdict in verdicts if verdict)),
+        excluded=dict(Counter(exclusion for exclusion in exclusions if exclusion)),
     )
 
 
 def clean_ecg(ecg: Float32, beats: Beats) -> Float32:
-    """An ECG [n] without drift and mains, its median 0 and the QRS of its median beat 1 from peak to peak."""
+    """Remove drift and mains noise from an ECG [n]; scale its median to 0, its median beat's QRS to 1 peak to peak."""
     band = signal.butter(2, ECG_BAND_HZ, "bandpass", fs=RCG_RATE_HZ, output="sos")
     clean = signal.sosfiltfilt(band, ecg.astype(np.float64))
     clean -= np.median(clean)
-    believed = np.concatenate([beats.good, [False]]) | np.concatenate([[False], beats.good])
-    height = np.ptp(np.median(around(beats.r_peaks[believed], clean, QRS_S), axis=0))
+    plausible = np.concatenate([beats.good, [False]]) | np.concatenate([[False], beats.good])
+    height = np.ptp(np.median(around(beats.r_peaks[plausible], clean, QRS_S), axis=0))
     return np.asarray(clean / height, np.float32)
 
 
-def _verdict(beats: Beats, shown: slice) -> str:
-    """Why a window cannot be used; empty when it can.
+def _window_exclusion(beats: Beats, shown: slice) -> str:
+    """Return why a window is excluded; empty if it is usable.
 
-    beats: fewer than two R peaks. edge: it reaches to where, before the first R peak or after the last, one more is
-    due. implausible: a cycle in it cannot be believed. length: its middle cycle has no class.
+    beats: fewer than two R peaks. edge: a further R peak is expected in it, before the first or after the last known
+    one. implausible: a cycle in it is implausible. length: its middle cycle is outside the classes.
     """
     r = beats.r_peaks
-    if found := doubt(beats, shown):
+    if found := exclusion_reason(beats, shown):
         return found
     middle = _middle(r, shown.start)
     if middle == len(r) - 1:
@@ -112,8 +111,8 @@ def _verdict(beats: Beats, shown: slice) -> str:
     return "" if 0 <= _cycle(r[middle + 1] - r[middle]) < CYCLE_CLASSES else "length"
 
 
-def doubt(beats: Beats, shown: slice) -> str:
-    """Why the R peaks of these samples, any number of them, are not all known: see `_verdict`. Empty when they are."""
+def exclusion_reason(beats: Beats, shown: slice) -> str:
+    """Return why R peaks in these samples are unknown (see `_window_exclusion`); empty if all are known."""
     r = beats.r_peaks
     if len(r) < 2:
         return "beats"

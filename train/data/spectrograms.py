@@ -1,13 +1,12 @@
-"""Whole recordings to the windows a device would have computed, on disk, many recordings at once.
+"""Computes the spectrograms of whole recordings, as the device does, and caches them in files.
 
     if __name__ == "__main__":  # the workers import the script
         paths = write_spectrograms({"subject-01": rcg}, Path("spectrograms"))
         windows = np.load(paths["subject-01"], mmap_mode="r")
 
-The transform is `edge.dsp.sst.transform.spectrograms`, the device's own. A file's name says what is in it: the
-recording's name
-and a digest of its samples and of the SST's definition. So what was written before a stop is kept and not computed
-again, and what has changed is.
+The transform is `edge.dsp.sst.transform.spectrograms`, as on the device. A file's name consists of the recording's
+name and a digest of its samples and of the SST's definition. Therefore files written before an interrupt are reused,
+and changed recordings are computed again.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ def write_spectrograms(
     spec: SstSpec = SST_DEFAULT,
     processes: int | None = None,
 ) -> dict[str, Path]:
-    """RCG [P, n] of each name to a file in `folder`: float16 [windows, P, 71, 120]; returns where they are.
+    """Write the spectrograms of each RCG [P, n] to a file in `folder`, float16 [windows, P, 71, 120]; return the paths.
 
-    Window k shows the samples of `window_samples(k)`; a channel that was not finite in it is NaN. Shows its progress;
-    `processes` None: one a core. Ctrl-C waits for the recordings under way and keeps them.
-    Raises ValueError, before anything is computed, for a recording that holds no window or a name that is no file's.
+    Window k covers the samples of `window_samples(k)`; a channel with non-finite samples is NaN. Displays its progress;
+    `processes` None: one per core. After Ctrl-C the recordings in progress are finished and kept.
+    Raises ValueError, before any computation, for a recording shorter than a window or a name that is no file name.
     """
     paths = {}
     for name, rcg in recordings.items():
@@ -56,12 +55,12 @@ def write_spectrograms(
 
 
 def count_windows(samples: int, spec: SstSpec = SST_DEFAULT) -> int:
-    """How many windows a recording of so many samples has."""
+    """Return the number of windows in a recording with this number of samples."""
     return max(0, 1 + (samples - spec.segment) // HOP)
 
 
 def window_samples(window: int) -> slice:
-    """The samples of the recording that a window shows, in the order of its columns."""
+    """Return the samples of the recording that a window covers, in the order of its columns."""
     start = SST_PAST + window * HOP
     return slice(start, start + SST_WINDOW)
 

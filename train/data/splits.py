@@ -1,6 +1,6 @@
-"""Who is learnt from, who is chosen by, who is tested on: by subject, so nobody is on two sides.
+"""Splits subjects into training, validation and test parts, so that no subject is in two parts.
 
-A fold follows from the seed and the subjects' names alone, in whatever order they come.
+A fold depends only on the seed and the subjects' names, not on their order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class SplitError(InputError):
 
 @dataclass(frozen=True)
 class Fold:
-    """Subjects to train on, to choose epoch and settings by, and to test on."""
+    """Subjects for training, for validation (selection of epoch and settings) and for test."""
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
@@ -31,7 +31,7 @@ class Fold:
 
 
 class Holdout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="holdout"):
-    """One fold; validation and test have these shares of the subjects, at least one each, and training the rest."""
+    """One fold; `validation` and `test` are fractions of the subjects, at least one each; the rest are for training."""
 
     seed: int = 1
     validation: Share = 0.1
@@ -39,7 +39,7 @@ class Holdout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
 
 class KFold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="k-fold"):
-    """Every subject is tested on in one fold, and used for validation in the fold before it."""
+    """Every subject is in the test part of one fold and in the validation part of the fold before it."""
 
     seed: int = 1
     folds: Annotated[int, msgspec.Meta(ge=3)] = 5
@@ -48,7 +48,7 @@ class KFold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 class LeaveSubjectOut(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="leave-subject-out"
 ):
-    """As many folds as subjects: each is tested on by itself, and used for validation by itself."""
+    """One fold per subject: one test subject and one validation subject in each."""
 
     seed: int = 1
 
@@ -57,12 +57,12 @@ Split = Holdout | KFold | LeaveSubjectOut
 
 
 def split_subjects(subjects: Iterable[str], split: Split) -> list[Fold]:
-    """The folds of these subjects, each of them named as often as you like. Raises SplitError."""
+    """Return the folds of these subjects; names may be repeated. Raises SplitError for too few subjects."""
     order = sorted(set(subjects), key=lambda name: blake2b(f"{split.seed}:{name}".encode()).digest())
     needed = split.folds if isinstance(split, KFold) else 3
     if len(order) < needed:
         raise SplitError(
-            f"{len(order)} subjects ({', '.join(order)}) for a split that needs {needed}: nobody may cross"
+            f"{len(order)} subjects ({', '.join(order)}) for a split that needs {needed}, one for each part"
         )
     if isinstance(split, Holdout):
         test = max(1, round(split.test * len(order)))

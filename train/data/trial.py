@@ -1,4 +1,4 @@
-"""The one form every recording is brought to before anything is learnt from it or measured on it."""
+"""The common form of all recordings for training and evaluation."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Rhythm = Literal["sinus", "af", "ectopic"]
 
 
 class TrialError(InputError):
-    """A recording that cannot be used; the message names the file, what is wrong and what to do."""
+    """The recording cannot be used; the message names the file, the problem and a remedy."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One uninterrupted recording at RCG_RATE_HZ.
+    """Uninterrupted recording at RCG_RATE_HZ.
 
-    `name` is unique in its data set and fit for a file's name; `subject` says who must not be on both sides of a split.
+    `name` is unique in its data set and a valid file name; all trials of a `subject` stay in the same part of a split.
     rcg [P, n] is the chest's acceleration, positive away from the radar, in mm/s^2 where the set's unit is known; its
-    scale does not matter to the SST. ecg [n] in mV or the set's own unit; None where only R peaks are known.
-    r_peaks_s, rising; None: to be found in the ECG. points_m [P, 3] (x to the side, y away, z up); None if unknown.
-    moving [n]: a labelled body movement; None if not labelled. Raises TrialError when the parts do not fit.
+    scale does not matter to the SST. ecg [n] in mV or the set's own unit; None if only R peaks are known.
+    r_peaks_s, rising; None: to be detected in the ECG. points_m [P, 3] (x to the side, y away, z up); None if unknown.
+    moving [n]: a labelled body movement; None if not labelled. Raises TrialError for inconsistent shapes or NaN.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Trial:
             raise TrialError(f"{self.name}: RCG is {self.rcg.shape}, not [points, samples]")
         points, samples = self.rcg.shape
         if self.ecg is None and self.r_peaks_s is None:
-            raise TrialError(f"{self.name}: neither an ECG nor R peaks, so nothing to learn or measure")
+            raise TrialError(f"{self.name}: has neither an ECG nor R peaks, so there is no reference")
         if self.ecg is not None and self.ecg.shape != (samples,):
             raise TrialError(f"{self.name}: ECG is {self.ecg.shape} beside {samples} samples of RCG")
         if self.points_m is not None and self.points_m.shape != (points, 3):
@@ -60,5 +60,5 @@ class Trial:
 
     @property
     def seconds(self) -> float:
-        """How long it lasts."""
+        """Duration in seconds."""
         return float(self.rcg.shape[1] / RCG_RATE_HZ)

@@ -1,4 +1,4 @@
-"""Processes that work beside this one, and that Ctrl-C leaves alone: their parent decides when they end."""
+"""Worker processes that ignore Ctrl-C: the parent process decides when they end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 
 class _Worker(SpawnProcess):
     def start(self) -> None:
-        """Starts with SIGINT blocked, which the new process inherits: it needs a second to import what ignores it."""
+        """Start with SIGINT blocked, which the new process inherits: it needs a second until it can ignore SIGINT."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             super().start()
@@ -26,9 +26,9 @@ class _Context(SpawnContext):
 
 @contextmanager
 def worker_pool(processes: int | None = None) -> Iterator[ProcessPoolExecutor]:
-    """A pool of `processes`, one a core by default. Leaving it waits for the jobs under way and drops the others.
+    """Yield a pool of `processes`, one per core by default; on exit, running jobs are finished and others cancelled.
 
-    The workers are not forked: the parent may have threads of torch or of the transform.
+    The workers are spawned, not forked, because the parent may have threads of torch or of the transform.
     """
     pool = ProcessPoolExecutor(processes or os.cpu_count(), _Context())
     try:

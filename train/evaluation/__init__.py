@@ -1,1 +1,1 @@
-"""Metrics, tables and pictures of what a network reconstructs."""
+"""Metrics, tables and pictures of reconstructed ECGs."""

@@ -1,7 +1,7 @@
-"""What a network makes of recordings with a known ECG, in the paper's figures, beside the classical heart rate.
+"""Computes the paper's figures for a network on recordings with a known ECG, and those of the classical heart rate.
 
-Three views of the same recording: each window by itself (radarODE-MTL Table I), the long-term ECG (its Figure 6 and 7),
-and the heart rate of every ten seconds, which the classical estimator gives too.
+Three evaluations of a recording: each window separately (radarODE-MTL Table I), the long-term ECG (its Figures 6 and
+7), and the heart rate of every ten seconds, which is compared with the classical estimator.
 """
 
 from __future__ import annotations
@@ -34,19 +34,20 @@ from train.evaluation.metrics import (
 from train.evaluation.reconstruct import Reconstruction, reconstruct
 
 _LAGS_MS = np.arange(-LAG_MS, LAG_MS + 1, 5)
-_FAR = 100 * SST_WINDOW  # any sample of a stream will do
+_STREAM_OFFSET = 100 * SST_WINDOW  # arbitrary position in a stream
 
 
 @dataclass(frozen=True)
 class TrialFigures:
-    """The figures of one trial. Of windows [w]: rmse and pcc of the piece (NaN without ECG), ppi_error_ms.
+    """Figures of one trial.
 
-    `beats` matches the long-term R peaks, `aligned` after taking out the file's constant lag `lag_ms`, and `metronome`
-    those of a metronome at the classical rate, likewise: what F1 is worth that knows nothing but the rate. Of the
-    long-term ECG: `known`, the share of the time for which there is one, and there long_rmse, long_pcc, lag_pcc; a
-    flat line where there is hardly any. waves_ms of Q, S, T. Of each ten seconds [s]: the true rate (NaN where a cycle
-    is not to be believed), the network's, the classical one (NaN: none), and how sure the network is. The network's
-    beats come with the stitching's delay, the classical rate at once.
+    Per window [w]: rmse and pcc of the piece, ppi_error_ms; without ECG no pieces. Of the long-term R peaks: `beats`;
+    `aligned`, after subtraction of the file's constant lag `lag_ms`; `metronome`, the same for beats at constant
+    intervals at the classical rate, as the F1 baseline that uses only the rate. Of the long-term ECG: `known`, the
+    fraction of time for which it exists; within that time long_rmse, long_pcc, lag_pcc (of the whole time if `known`
+    is less than 2 s); waves_ms of Q, S, T. Per ten seconds [s]: the true rate (NaN with an implausible cycle), the
+    network's, the classical one (NaN: none), and the network's mean confidence. The network's beats have the delay of
+    the stitching; the classical rate has none.
     """
 
     name: str
@@ -72,13 +73,13 @@ class TrialFigures:
 
 
 def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigures, Reconstruction]:
-    """One trial through the device's chain, beside its truth."""
+    """Process one trial as on the device and compare it with its labels."""
     ours = reconstruct(predict, trial.rcg)
     by_start = {end - SST_WINDOW: outputs for end, outputs in ours.windows}
-    said = [by_start[int(start)] for start in labels.start]
+    window_outputs = [by_start[int(start)] for start in labels.start]
     with_piece = np.flatnonzero(labels.has_piece)
-    pieces = [(said[w].ecg.astype(np.float64), labels.piece[w].astype(np.float64)) for w in with_piece]
-    lengths = np.array([cycle_length(outputs) for outputs in said])
+    pieces = [(window_outputs[w].ecg.astype(np.float64), labels.piece[w].astype(np.float64)) for w in with_piece]
+    lengths = np.array([cycle_length(outputs) for outputs in window_outputs])
     first, last = ours.windows[0][0] - SST_WINDOW, ours.windows[-1][0]
     true = labels.beats.r_peaks
     true = true[(true >= first) & (true < last)]
@@ -102,7 +103,7 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
         np.array([rmse(*pair) for pair in pieces]),
         np.array([pcc(*pair) for pair in pieces]),
         np.abs(lengths - labels.length) * MS,
-        window_beats(said, labels),
+        window_beats(window_outputs, labels),
         match_beats(ours.r_peaks, true),
         match_beats(ours.r_peaks - lag_ms / MS, true),
         match_beats(ticks - constant_lag_ms(ticks, true) / MS, true),
@@ -112,7 +113,7 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
         long_pcc,
         lag_pcc,
         waves,
-        believed_bpm(labels.beats, ends, window),
+        plausible_bpm(labels.beats, ends, window),
         rates_bpm(ours.r_peaks, ends, window),
         classical,
         np.array([_mean(ours.confidence[(ours.r_peaks > end - window) & (ours.r_peaks <= end)]) for end in ends]),
@@ -120,27 +121,27 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
 
 
 def cycle_length(outputs: TaskOutputs) -> float:
-    """The length a window speaks of, in samples: the mean of the distribution around its maximum."""
+    """Return the cycle length of a window in samples: the mean of the distribution around its maximum."""
     best = int(outputs.cycle.argmax())
     near = slice(max(0, best - 5), min(CYCLE_CLASSES, best + 6))
     weights = outputs.cycle[near].astype(np.float64)
     return CYCLE_MIN + float(np.average(np.arange(near.start, near.stop), weights=weights))
 
 
-def window_beats(said: Iterable[TaskOutputs], labels: Labels) -> BeatMatch:
-    """The anchors of every window taken by itself beside the true ones."""
+def window_beats(window_outputs: Iterable[TaskOutputs], labels: Labels) -> BeatMatch:
+    """Match the anchors of every window, stitched separately, with the true ones."""
     matches = []
-    for outputs, anchors in zip(said, labels.anchors, strict=True):
+    for outputs, anchors in zip(window_outputs, labels.anchors, strict=True):
         alone = Stitcher()
-        parts = [alone.push(outputs, _FAR), alone.finish()]
-        found = np.concatenate([part.r_peaks for part in parts]) - _FAR + SST_WINDOW
+        parts = [alone.push(outputs, _STREAM_OFFSET), alone.finish()]
+        found = np.concatenate([part.r_peaks for part in parts]) - _STREAM_OFFSET + SST_WINDOW
         matches.append(match_beats(found, np.flatnonzero(anchors).astype(np.float64)))
     timing = np.concatenate([match.timing_ms for match in matches]) if matches else np.zeros(0)
     return BeatMatch(timing, sum(match.missed for match in matches), sum(match.false for match in matches))
 
 
 def constant_lag_ms(found: Float64, true: Float64) -> float:
-    """The lag of the found beats that brings most of them onto true ones; 0 without beats."""
+    """Return the lag of the found beats at which most of them match true ones; 0 without beats."""
     if not len(found) or not len(true):
         return 0.0
     away = (found[:, None] - true) * MS
@@ -148,19 +149,19 @@ def constant_lag_ms(found: Float64, true: Float64) -> float:
     return float(_LAGS_MS[int(np.argmax(near))])
 
 
-def believed_bpm(beats: Beats, ends: Float64, window: float) -> Float64:
-    """The true rates, as `rates_bpm` has them; NaN where a cycle in the window is not to be believed."""
+def plausible_bpm(beats: Beats, ends: Float64, window: float) -> Float64:
+    """Return the true rates like `rates_bpm`; NaN if a cycle in the window is implausible."""
     rates = rates_bpm(beats.r_peaks, ends, window)
-    doubtful = ~beats.good
+    implausible = ~beats.good
     for k, end in enumerate(ends):
         inside = (beats.r_peaks[:-1] > end - window) & (beats.r_peaks[1:] <= end)
-        if (inside & doubtful).any():
+        if (inside & implausible).any():
             rates[k] = np.nan
     return rates
 
 
 def metronome(bpm: Float64, ends: Float64, window: float) -> Float64:
-    """Beats, in samples, evenly at the rate of each window up to its end; none where there is no rate."""
+    """Return beats, in samples, at constant intervals at the rate of each window; none without a rate."""
     ticks: list[float] = []
     for rate, end in zip(bpm, ends, strict=True):
         step = 60 * RCG_RATE_HZ / rate if np.isfinite(rate) else np.inf
@@ -170,9 +171,9 @@ def metronome(bpm: Float64, ends: Float64, window: float) -> Float64:
 
 
 def classical_bpm(rcg: Float32, ends: Float64) -> Float64:
-    """The classical estimator's rate at each of `ends`, streaming; NaN where it has none.
+    """Return the streaming classical estimator's rate at each of `ends`; NaN if it has none.
 
-    It takes acceleration and displacement; the latter is integrated back, of which its pulse band remains.
+    Its inputs are acceleration and displacement; the latter is integrated, which preserves the pulse band.
     """
     displacement = integrated(rcg.astype(np.float64))
     weights, estimator = np.full(len(rcg), 1 / len(rcg)), HeartRateEstimator()

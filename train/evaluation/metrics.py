@@ -1,7 +1,7 @@
-"""How near a reconstruction is to the truth: the paper's figures (radarODE-MTL section IV), per window and per stretch.
+"""Metrics of a reconstruction (radarODE-MTL section IV), per window and per stretch.
 
-Times in ms, ECG in units of the QRS complex's height (about mV). A missed beat has no timing error, a false one no
-truth: both are counted beside it.
+Times in ms, ECG in units of the QRS complex's height (about mV). Missed and false beats have no timing error; they are
+counted separately.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import Bool, Float64
 
 MATCH_MS = 150.0
-"""A beat with no detection so near is missed (radarODE-MTL section IV-B)."""
+"""A beat without a detection within this time is missed (radarODE-MTL section IV-B)."""
 LAG_MS = 150.0
 MS = 1000 / RCG_RATE_HZ
 
-# Where after the R peak (before: negative) the other waves are looked for, in ms, and which way they point; T's window
-# grows with the root of the cycle, as the QT interval does (Bazett).
+# Search window of each wave relative to the R peak, in ms, and its sign. T's window scales with the square root of the
+# cycle, like the QT interval (Bazett).
 WAVES: dict[Literal["Q", "S", "T"], tuple[float, float, int]] = {
     "Q": (-70, -5, -1),
     "S": (5, 90, -1),
@@ -29,21 +29,21 @@ WAVES: dict[Literal["Q", "S", "T"], tuple[float, float, int]] = {
 
 
 def rmse(ours: Float64, truth: Float64) -> float:
-    """Root mean square error of two stretches of the same length."""
+    """Return the root mean square error of two stretches of the same length."""
     return float(np.sqrt(np.mean(np.square(ours - truth))))
 
 
 def pcc(ours: Float64, truth: Float64) -> float:
-    """Pearson's correlation; 0 where one of the two does not vary."""
+    """Return Pearson's correlation; 0 if one of the two is constant."""
     a, b = ours - ours.mean(), truth - truth.mean()
     power = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / power if power > 1e-12 else 0.0
 
 
 def lag_adjusted_pcc(ours: Float64, truth: Float64, known: Bool) -> tuple[float, float]:
-    """The best correlation over constant lags within LAG_MS where `known`, and that lag in ms (positive: ours is late).
+    """Return the best correlation over lags within LAG_MS where `known`, and its lag in ms (positive: ours is late).
 
-    Public sets are seldom synchronous to a few ms (method section 7): one lag for the whole stretch, none for a beat.
+    Public sets are seldom synchronous to a few ms (method section 7). The lag is constant for the whole stretch.
     """
     reach = round(LAG_MS / MS)
     best = (-1.0, 0.0)
@@ -58,7 +58,7 @@ def lag_adjusted_pcc(ours: Float64, truth: Float64, known: Bool) -> tuple[float,
 
 @dataclass(frozen=True)
 class BeatMatch:
-    """R peaks found beside the true ones, by nearness: each is matched once, within MATCH_MS."""
+    """Matches of found and true R peaks, nearest first, one to one, within MATCH_MS."""
 
     timing_ms: Float64
     """Found minus true [matched]."""
@@ -67,7 +67,7 @@ class BeatMatch:
 
     @property
     def mdr(self) -> float:
-        """Missed detection rate: the share of true beats that nothing was found for."""
+        """Missed detection rate: fraction of true beats without a match."""
         true = len(self.timing_ms) + self.missed
         return self.missed / true if true else 0.0
 
@@ -79,7 +79,7 @@ class BeatMatch:
 
 
 def match_beats(found: Float64, true: Float64, match_ms: float = MATCH_MS) -> BeatMatch:
-    """R peaks in samples, both rising. The nearest pairs are matched first."""
+    """Match R peaks in samples, both rising; the nearest pairs first."""
     away = np.abs(found[:, None] - true) * MS if len(found) and len(true) else np.full((len(found), len(true)), np.inf)
     order = np.argsort(away, axis=None)
     taken_found, taken_true, timing = set[int](), set[int](), []
@@ -93,9 +93,9 @@ def match_beats(found: Float64, true: Float64, match_ms: float = MATCH_MS) -> Be
 
 
 def wave_timing_ms(ours: Float64, truth: Float64, r_peaks: Float64, known: Bool) -> dict[str, Float64]:
-    """How far the extremes of Q, S and T of each true beat lie apart in the two ECGs, in ms, ours minus true.
+    """Return the time differences of the extremes of Q, S and T in the two ECGs, in ms, ours minus true.
 
-    Of beats whose R peak lies where ours is `known` [n].
+    Only beats with an R peak where our ECG is `known` [n] are used.
     """
     cycles = np.diff(r_peaks, append=r_peaks[-1:] + (r_peaks[-1] - r_peaks[-2] if len(r_peaks) > 1 else RCG_RATE_HZ))
     timing: dict[str, list[float]] = {name: [] for name in WAVES}
@@ -111,7 +111,7 @@ def wave_timing_ms(ours: Float64, truth: Float64, r_peaks: Float64, known: Bool)
 
 
 def rates_bpm(r_peaks: Float64, ends: Float64, window: float) -> Float64:
-    """Mean rate of the whole cycles in the `window` samples before each of `ends`; NaN with fewer than two beats."""
+    """Return the mean rate of whole cycles in the `window` samples before each of `ends`; NaN with under two beats."""
     rates = np.full(len(ends), np.nan)
     for k, end in enumerate(ends):
         inside = r_peaks[(r_peaks > end - window) & (r_peaks <= end)]
@@ -122,13 +122,13 @@ def rates_bpm(r_peaks: Float64, ends: Float64, window: float) -> Float64:
 
 RISES_WITH_QUALITY = {"pcc": True, "rmse": False, "ppi_error_ms": False, "r_timing_ms": False, "mdr": False}
 TASKS = (("rmse", "pcc"), ("ppi_error_ms",), ("r_timing_ms", "mdr"))
-"""The figures of each task, of which equation 16 takes the mean task by task."""
+"""Figures of each task; equation 16 averages them per task first."""
 
 
 def delta_m(figures: dict[str, float], baseline: dict[str, float]) -> float:
-    """Mean over tasks of the mean over figures of the change relative to the baseline, in %: + is better (eq. 16).
+    """Return the mean over tasks of the mean change relative to the baseline in %; positive is better (eq. 16).
 
-    NaN where a figure is not known, or is 0 in the baseline: no change is relative to that.
+    NaN if a figure is unknown, or is 0 in the baseline.
     """
     if not all(value > 0 for value in baseline.values()):
         return float("nan")

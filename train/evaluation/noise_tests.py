@@ -1,4 +1,4 @@
-"""The paper's noise tests: constant noise, and abrupt noise as of a body that moves (radarODE-MTL section IV-D)."""
+"""The paper's noise tests: constant noise, and abrupt noise like body movements (radarODE-MTL section IV-D)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ CONSTANT_SNR_DB = (6.0, 3.0, 0.0, -1.0, -2.0, -3.0)
 ABRUPT_S = (1, 2, 3)
 ABRUPT_SNR_DB = {"mild": 0.0, "extensive": -9.0}
 ABRUPT_SHARE = 0.2
-"""So many of the four-second segments have a movement in them."""
+"""Fraction of the four-second segments with a movement."""
 
 TESTS = {f"constant {snr:+g} dB": (snr, 0) for snr in CONSTANT_SNR_DB} | {
     f"{name} {seconds} s": (snr, seconds) for name, snr in ABRUPT_SNR_DB.items() for seconds in ABRUPT_S
 }
-"""Name to SNR in dB and the length of each movement in s; 0: constant noise."""
+"""Name -> SNR in dB and length of each movement in s; 0: constant noise."""
 
 
-def disturbed(trial: Trial, test: str, seed: int = 1) -> Trial:
-    """The trial with the noise of a row of TESTS, the same for the same seed.
+def add_noise(trial: Trial, test: str, seed: int = 1) -> Trial:
+    """Return the trial with the noise of a row of TESTS; reproducible for the same seed.
 
-    Powers are relative to its own RCG's, of the median four seconds: a movement that it has already does not count.
+    Powers are relative to the RCG's power in the median four seconds, which excludes movements in the recording.
     """
     snr_db, seconds = TESTS[test]
     rng = np.random.default_rng((seed, *trial.name.encode()))

@@ -1,4 +1,4 @@
-"""Reconstructed ECGs beside true ones, and the distributions of errors: what a person looks at first."""
+"""Draws reconstructed and true ECGs, and the distributions of errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRUE, OURS, CLASSICAL = "0.6", "tab:red", "tab:blue"
 
 
 def draw_reconstructions(pairs: Sequence[tuple[Recording, Reconstruction]], path: Path) -> None:
-    """Ten seconds from the middle of each recording: the ECG, what was made of the radar, and the R peaks of both."""
+    """Draw ten seconds from the middle of each recording: true and reconstructed ECG, with the R peaks of both."""
     figure = Figure(figsize=(11, 1.7 * len(pairs) + 1), layout="constrained")
     panels = figure.subplots(len(pairs), 1, squeeze=False)[:, 0]
     for panel, (recording, ours) in zip(panels, pairs, strict=True):
@@ -46,9 +46,9 @@ def draw_reconstructions(pairs: Sequence[tuple[Recording, Reconstruction]], path
 
 
 def draw_distributions(trials: Sequence[TrialFigures], path: Path) -> None:
-    """Cumulative distributions over trials, beats and stretches of ten seconds (radarODE-MTL Figures 5 to 7).
+    """Draw cumulative distributions over trials, beats and stretches of ten seconds (radarODE-MTL Figures 5 to 7).
 
-    The heart rate's has the classical estimator's beside it.
+    The panel of the heart rate also shows the classical estimator.
     """
     wanted = {
         "trials: PCC of the long-term ECG": np.array([trial.long_pcc for trial in trials]),

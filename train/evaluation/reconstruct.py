@@ -1,4 +1,4 @@
-"""A recording through the device's own chain from RCG on: SST, network, stitching."""
+"""Reconstructs the ECG of a recording as on the device, from RCG on: SST, network, stitching."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The long-term ECG of a recording of n samples: ecg [n], 0 where not `known` [n]; R peaks [k] in samples, each
-    with its confidence; `windows`: (sample after the window, what the network said of it).
+    """Long-term ECG of a recording of n samples.
+
+    ecg [n], 0 where not `known` [n]; R peaks [k] in samples, each with its confidence; `windows`: (sample after the
+    window, outputs of the network).
     """
 
     ecg: Float64
@@ -31,7 +33,7 @@ class Reconstruction:
 
 
 def reconstruct(predict: Predictor, rcg: Float32, spec: SstSpec = SST_DEFAULT) -> Reconstruction:
-    """The ECG of RCG [P, n], as the device would have made it; its first two seconds are only context."""
+    """Reconstruct the ECG of RCG [P, n] as on the device; the first two seconds are only context."""
     stitcher, n = Stitcher(), rcg.shape[1]
     parts, windows = [], []
     for end, outputs in _predicted(predict, rcg, spec):

@@ -1,4 +1,4 @@
-"""Many trials' figures to one row, and rows to a table: overall, by subject, by status."""
+"""Summarises the figures of trials in rows, overall and by subject or status, and formats tables."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from edge.core.types import Float64
 from train.evaluation.figures import TrialFigures
 from train.evaluation.metrics import MATCH_MS
 
-HIT_BPM, HIT_SHARE = 5.0, 0.1
-"""A heart rate is right within the greater of the two, as in the public comparisons (method section 7)."""
+MAX_HR_ERROR_BPM, MAX_HR_ERROR_FRACTION = 5.0, 0.1
+"""A heart rate is right within the larger of these limits, as in public comparisons (method section 7)."""
 
 Row = dict[str, float | None]
 
@@ -35,7 +35,7 @@ COLUMNS = {
     "classical_hr_error_bpm_median": "classical error bpm",
     "classical_hr_right": "classical right",
 }
-"""What a table shows of a row, in order: of windows alone, of the long-term ECG, of the heart rate."""
+"""Columns of a table, in order: figures of windows, of the long-term ECG, of the heart rate."""
 
 
 TABLE_ONE = {
@@ -45,24 +45,24 @@ TABLE_ONE = {
     "r_timing_ms": "window_r_timing_ms",
     "mdr": "window_mdr",
 }
-"""What equation 16 takes of a row (`train.evaluation.metrics.delta_m`)."""
+"""Figures of equation 16 in a row (`train.evaluation.metrics.delta_m`)."""
 
 
 def summarise(trials: Sequence[TrialFigures]) -> Row:
-    """One row. Windows count alike, trials count alike in what they have one figure of; None where nothing is known.
+    """Summarise trials in one row: means with equal weight of windows or trials; None for unknown figures.
 
     pcc, rmse, ppi_error_ms: means over windows. window_*: anchors of single windows. r_timing_ms_median, mdr, f1: of
-    the long-term R peaks; f1_aligned after taking out each file's constant lag; metronome_*: the same of beats that
-    keep the classical rate. known: share of the time with a long-term ECG. hr_*: of every ten seconds, where the truth
-    is known; a rate that is not given is not right, and infinitely off. *_confident80: of the 80 % the network is
-    surest of.
+    the long-term R peaks; f1_aligned after taking out each file's constant lag; metronome_*: the same for
+    beats at constant intervals at the classical rate. known: fraction of time with a long-term ECG. hr_*: per ten
+    seconds with a known true rate; a missing rate is wrong, with an infinite error. *_confident80: of the 80 % with
+    the highest confidence.
     """
-    true, ours, classical, sure = (
+    true, ours, classical, confidence = (
         _joined(getattr(trial, name) for trial in trials)
         for name in ("true_bpm", "ours_bpm", "classical_bpm", "confidence")
     )
-    ours, classical, sure, true = (x[np.isfinite(true)] for x in (ours, classical, sure, true))
-    confident = sure >= np.quantile(sure, 0.2) if len(sure) else sure > 0
+    ours, classical, confidence, true = (x[np.isfinite(true)] for x in (ours, classical, confidence, true))
+    confident = confidence >= np.quantile(confidence, 0.2) if len(confidence) else confidence > 0
     beats = [trial.beats for trial in trials]
     true_beats = sum(len(match.timing_ms) + match.missed for match in beats)
     row = {
@@ -95,20 +95,20 @@ def summarise(trials: Sequence[TrialFigures]) -> Row:
 
 
 def table_one(row: Row) -> dict[str, float]:
-    """The figures of equation 16, of single windows; no R peak at all counts as one that is nearly missed."""
+    """Return the figures of equation 16, of single windows; without any R peak the timing error is MATCH_MS."""
     worst = {"r_timing_ms": MATCH_MS}
     found = {name: row[key] for name, key in TABLE_ONE.items()}
     return {name: worst.get(name, np.nan) if value is None else value for name, value in found.items()}
 
 
 def grouped(trials: Sequence[TrialFigures], key: Callable[[TrialFigures], str | None]) -> dict[str, Row]:
-    """A row for each value of `key`, in order; trials without one do not show."""
+    """Return one row per value of `key`, in order; trials with None are left out."""
     values = sorted({value for trial in trials if (value := key(trial)) is not None})
     return {value: summarise([trial for trial in trials if key(trial) == value]) for value in values}
 
 
 def markdown(rows: dict[str, Row], columns: Sequence[str] = tuple(COLUMNS)) -> str:
-    """Rows by name as a table of some of COLUMNS."""
+    """Format rows by name as a Markdown table of some of COLUMNS."""
     lines = ["| | " + " | ".join(COLUMNS[key] for key in columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows.items():
         lines.append(f"| {name} | " + " | ".join(_cell(key, row[key]) for key in columns) + " |")
@@ -126,7 +126,7 @@ def _cell(key: str, value: float | None) -> str:
 
 
 def _right(found: Float64, true: Float64) -> Float64:
-    return np.asarray(np.abs(found - true) <= np.maximum(HIT_BPM, HIT_SHARE * true), np.float64)
+    return np.asarray(np.abs(found - true) <= np.maximum(MAX_HR_ERROR_BPM, MAX_HR_ERROR_FRACTION * true), np.float64)
 
 
 def _off(found: Float64, true: Float64) -> Float64:

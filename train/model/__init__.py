@@ -1,4 +1,4 @@
-"""The networks, by the name a training run's settings give them."""
+"""The networks, by their name in the settings of a training."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ __all__ = ["NETWORKS", "POINTS", "Network", "Outputs"]
 
 NETWORKS: dict[str, Callable[[], Network]] = {"reference": reference, "compact": compact}
 POINTS: dict[str, int | None] = {"reference": REFERENCE_POINTS, "compact": None}
-"""How many points each of them takes; None: any number."""
+"""Number of points that each network takes; None: any number."""

@@ -1,7 +1,7 @@
-"""The reference network's shared layers: a residual network with deformable convolutions, 50 points as 50 channels.
+"""Shared layers of the reference network: residual, with deformable convolutions; 50 points are 50 channels.
 
-Each stage lets every cell look where it wants to (a 3x3 deformable convolution, Dai et al., ICCV 2017), widens the
-channels and halves the frequencies; the first two halve the time as well.
+Each stage applies a 3x3 deformable convolution (Dai et al., ICCV 2017), increases the number of channels and halves the
+number of frequencies; the first two also halve the number of columns.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from edge.core.spec import SST_BINS, SST_COLUMNS
 
 WIDTHS = (128, 256, 512, 1024)
 FREQUENCIES = 6
-"""Rows that the four stages leave of 71."""
+"""Rows that remain of 71 after the four stages."""
 
 
 class DeformableConv(nn.Module):
-    """3x3 convolution of channels [B, C, H, W] whose nine taps each read at an offset learnt for every cell.
+    """3x3 convolution of channels [B, C, H, W] with a learnt offset of each of the nine taps in every cell.
 
-    Written with grid_sample, which exports to one operator; the taps then are channels of a 1x1 convolution.
+    Uses grid_sample, which is exported as one operator; the taps become channels of a 1x1 convolution.
     """
 
     grid: Tensor
@@ -30,9 +30,9 @@ class DeformableConv(nn.Module):
         super().__init__()
         self.offsets = nn.Conv2d(channels, 2 * 9, 3, padding=1)
         for parameter in self.offsets.parameters():
-            nn.init.zeros_(parameter)  # at first, a plain convolution
+            nn.init.zeros_(parameter)  # initially a plain convolution
         self.mix = nn.Conv2d(9 * channels, channels, 1, bias=False)
-        # grid_sample wants x, y in -1..1 from the first to the last cell.
+        # grid_sample requires x, y in -1..1 from the first to the last cell.
         self.register_buffer("to_grid", 2 / torch.tensor([width - 1.0, height - 1.0]), persistent=False)
         tap, row, column = torch.arange(-1.0, 2), torch.arange(float(height)), torch.arange(float(width))
         y, x, row, column = torch.meshgrid(tap, tap, row, column, indexing="ij")
@@ -40,7 +40,7 @@ class DeformableConv(nn.Module):
         self.register_buffer("grid", cells * self.to_grid - 1, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] to the same shape; what lies outside is 0."""
+        """Map [B, C, H, W] to the same shape; values outside are 0."""
         _, channels, height, width = x.shape
         offsets = self.offsets(x).unflatten(1, (9, 2)).permute(0, 1, 3, 4, 2).reshape(-1, 9 * height, width, 2)
         taps = functional.grid_sample(x, self.grid + offsets * self.to_grid, padding_mode="zeros", align_corners=True)
@@ -49,7 +49,7 @@ class DeformableConv(nn.Module):
 
 
 class Stage(nn.Module):
-    """A residual deformable block, then fewer and wider cells."""
+    """A residual deformable block, followed by downsampling to more channels."""
 
     def __init__(self, channels: int, out: int, height: int, width: int, stride: tuple[int, int]) -> None:
         super().__init__()
@@ -61,13 +61,13 @@ class Stage(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] to [B, out, about H/2, about W/stride]."""
+        """Map [B, C, H, W] to [B, out, about H/2, about W/stride]."""
         y: Tensor = self.shrink(self.widen(x + self.block(x)))
         return y
 
 
 class Backbone(nn.Sequential):
-    """Spectrograms [B, points, 71, 120] to 1024 channels over 31 columns, [B, 1024, 31]."""
+    """Maps spectrograms [B, points, 71, 120] to 1024 channels over 31 columns, [B, 1024, 31]."""
 
     def __init__(self, points: int) -> None:
         stages = []

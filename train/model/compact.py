@@ -1,11 +1,11 @@
-"""Our network: small enough to train on two cores, at home with any number of points, in any order.
+"""Our network: small enough to train on two cores, for any number of points in any order.
 
-Every point's spectrogram goes through the same small stem, its 71 frequencies as channels over 120 columns. Heads then
-look, column by column, at the points that show the heart best, and a 1-D U-Net follows the beats through the window.
-A decoder has the form of its question: the anchors are sub-columns of their columns; the cycle's length is the lag at
-which the window resembles itself; the beat is one place in the window, described.
+Every point's spectrogram passes through the same small stem, its 71 frequencies as channels over 120 columns. Attention
+heads then weight the points in each column, and a 1-D U-Net processes the columns. Each decoder fits its task: the
+anchors are sub-columns of the columns; the cycle's length is computed from correlations of columns at each lag; the
+beat is computed from an attention-weighted mean of the columns.
 
-Plain convolutions, batch normalisation and ReLU wherever the work is: all fold and quantise.
+Most of the computation is in plain convolutions, batch normalisation and ReLU, which can be folded and quantised.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ HEADS = 4
 LEVELS = (96, 128, 160, 160)
 """Channels at 120, 60, 30 and 15 columns."""
 SILENT = -1e4
-"""The score of a point that shows nothing: no weight, also in half precision; where all are silent, all weigh alike."""
+"""Score of a point without signal: weight 0, also in half precision; if all are silent, their weights are equal."""
 
 
 def convolution(channels: int, out: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """Conv1d over the columns, batch normalisation, ReLU."""
+    """Return Conv1d over the columns, batch normalisation and ReLU."""
     reach = dilation * (kernel // 2)
     layer = nn.Conv1d(channels, out, kernel, stride, reach, dilation, bias=False)
     return nn.Sequential(layer, nn.BatchNorm1d(out), nn.ReLU())
 
 
 class Residual(nn.Module):
-    """Two convolutions beside the identity."""
+    """Two convolutions with a residual connection."""
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
@@ -46,12 +46,12 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, T] to the same shape."""
+        """Map [B, C, T] to the same shape."""
         return functional.relu(x + self.body(x))
 
 
 class Points(nn.Module):
-    """Spectrograms [B, P, 71, 120] to HEADS views of the points [B, HEADS * STEM, 120], whatever P and their order."""
+    """Maps spectrograms [B, P, 71, 120] to [B, HEADS * STEM, 120] by attention over the points, for any P and order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,10 +59,10 @@ class Points(nn.Module):
         self.score = nn.Conv1d(STEM, HEADS, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The views."""
+        """Return the weighted means of the points' features, one per head."""
         batch, points = x.shape[:2]
-        features = self.stem(x.flatten(0, 1).sqrt())  # weak lines beside strong ones
-        # The same question of the moment and of the whole window: how well does this point show the heart?
+        features = self.stem(x.flatten(0, 1).sqrt())  # the root raises weak lines relative to strong ones
+        # A point's score depends on its features in the column and on their mean over the window.
         score = self.score(features + features.mean(-1, keepdim=True)).unflatten(0, (batch, points))
         silent = x.amax((2, 3)) == 0
         weight = score.masked_fill(silent[:, :, None, None], SILENT).softmax(1)
@@ -72,7 +72,7 @@ class Points(nn.Module):
 
 
 class UNet(nn.Module):
-    """Views of the points to what the tasks share, [B, 96, 120]; every column sees the whole window."""
+    """Maps the views of the points to the shared representation [B, 96, 120]; receptive field: the whole window."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class UNet(nn.Module):
         self.after = nn.ModuleList(Residual(a) for a, _ in pairs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The shared representation."""
+        """Return the shared representation."""
         y: Tensor = functional.relu(self.start(x) + self.place)
         skips = []
         for block, down in zip(self.before, self.down, strict=True):
@@ -99,7 +99,7 @@ class UNet(nn.Module):
 
 
 class Anchors(nn.Module):
-    """Logits of an R peak at each of 800 samples: three columns are twenty samples."""
+    """Computes the logits of an R peak at each of 800 samples; three columns are twenty samples."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,13 +107,13 @@ class Anchors(nn.Module):
         self.logits = nn.Conv1d(96, 20, 9, stride=3, padding=3)
 
     def forward(self, z: Tensor) -> Tensor:
-        """[B, 96, 120] to [B, 800]."""
+        """Map [B, 96, 120] to [B, 800]."""
         logits: Tensor = self.logits(self.hidden(z)).transpose(1, 2).flatten(1)
         return logits
 
 
 class Cycle(nn.Module):
-    """Logits of the middle beat's length: how alike are columns one lag apart, for the lags a cycle can have."""
+    """Computes the logits of the middle beat's length from the similarity of columns at each lag of a cycle."""
 
     LAGS = (CYCLE_MIN + CYCLE_CLASSES) * SST_COLUMN_RATE_HZ // RCG_RATE_HZ + 1
     """0 to 48 columns."""
@@ -127,7 +127,7 @@ class Cycle(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        """[B, 96, 120] to [B, 260]."""
+        """Map [B, 96, 120] to [B, 260]."""
         now = self.now(z)[..., None] / SST_COLUMNS
         later = functional.pad(self.later(z), (0, self.LAGS - 1)).unfold(-1, SST_COLUMNS, 1)
         alike = later @ now  # [B, heads, LAGS, 1]
@@ -136,7 +136,7 @@ class Cycle(nn.Module):
 
 
 class Piece(nn.Module):
-    """The middle beat [B, 200]: heads find it in the window, and what they see there is its shape."""
+    """Computes the middle beat [B, 200]: attention heads locate it, linear layers compute its shape."""
 
     def __init__(self, heads: int = 4) -> None:
         super().__init__()
@@ -144,12 +144,12 @@ class Piece(nn.Module):
         self.shape = nn.Sequential(nn.Linear(heads * LEVELS[0], 128), nn.ReLU(), nn.Linear(128, PIECE))
 
     def forward(self, z: Tensor) -> Tensor:
-        """[B, 96, 120] to [B, 200]."""
+        """Map [B, 96, 120] to [B, 200]."""
         seen = self.score(z).softmax(-1) @ z.transpose(1, 2)
         piece: Tensor = self.shape(seen.flatten(1))
         return piece
 
 
 def compact() -> Network:
-    """1.8 M parameters, 139 MMAC a window of 50 points; takes any number of points."""
+    """Create the network: 1.8 M parameters, 139 MMAC per window of 50 points, any number of points."""
     return Network(nn.Sequential(Points(), UNet(HEADS * STEM)), Piece(), Anchors(), Cycle())

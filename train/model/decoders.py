@@ -1,4 +1,4 @@
-"""The reference network's three decoders: 1024 channels over 31 columns to the beat, its place and its length."""
+"""The three decoders of the reference network: from 1024 channels over 31 columns to beat, anchors and cycle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from train.model.ode import WAVES, HeartbeatOde
 
 
 def convolutions(*channels: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
-    """Conv1d, batch normalisation and ReLU from each number of channels to the next."""
+    """Return Conv1d, batch normalisation and ReLU between successive numbers of channels."""
     return nn.Sequential(
         *(
             _block(nn.Conv1d(a, b, kernel, stride, padding, bias=False), nn.BatchNorm1d(b))
@@ -22,14 +22,14 @@ def convolutions(*channels: int, kernel: int, stride: int = 1, padding: int = 0)
 
 
 def transposed(*channels: int) -> nn.Sequential:
-    """The same with transposed convolutions, each making n columns 3 n + 2."""
+    """Return the same with transposed convolutions, each from n columns to 3 n + 2."""
     return nn.Sequential(
         *(_block(nn.ConvTranspose1d(a, b, 5, 3, bias=False), nn.BatchNorm1d(b)) for a, b in pairwise(channels))
     )
 
 
 def dense(*features: int) -> nn.Sequential:
-    """Linear layers with batch normalisation and ReLU."""
+    """Return linear layers with batch normalisation and ReLU."""
     return nn.Sequential(*(_block(nn.Linear(a, b, bias=False), nn.BatchNorm1d(b)) for a, b in pairwise(features)))
 
 
@@ -38,10 +38,9 @@ def _block(layer: nn.Module, norm: nn.Module) -> nn.Sequential:
 
 
 class Morphology(nn.Module):
-    """The beat [B, 200]: what the ODE allows and what the window shows, fused.
+    """Computes the beat [B, 200] from the output of the ODE and from the window's features.
 
-    The product of both, every sample of one with every sample of the other, is an image; a small convolutional encoder
-    and decoder read the beat from it.
+    The outer product of both is an image; a small convolutional encoder and decoder computes the beat from it.
     """
 
     def __init__(self) -> None:
@@ -66,7 +65,7 @@ class Morphology(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        """[B, 1024, 31] to [B, 200]."""
+        """Map [B, 1024, 31] to [B, 200]."""
         y = self.trunk(z)
         image = torch.matmul(self.temporal(y).transpose(1, 2), self.ode(self.changes(y))[:, None])
         piece: Tensor = self.fuse(image[:, None])
@@ -78,7 +77,7 @@ def _image(layer: nn.Module, channels: int) -> nn.Sequential:
 
 
 def class_decoder(*raised: int, classes: int) -> nn.Sequential:
-    """Logits [B, classes] from [B, 1024, 31]: a narrowing encoder, `raised` channels of a decoder, linear layers."""
+    """Return layers from [B, 1024, 31] to logits [B, classes]: an encoder, a decoder with `raised` channels, linear."""
     columns = 31
     for _ in raised:
         columns = 3 * columns + 2

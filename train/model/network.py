@@ -1,4 +1,4 @@
-"""What every network is: shared layers to a representation, and one decoder a task."""
+"""Base class of the networks: shared layers that compute a representation, and one decoder per task."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class Outputs(NamedTuple):
-    """What is said of B windows, in the order of the tasks.
+    """Outputs for B windows, in the order of the tasks.
 
-    ecg [B, 200]: the middle beat, R at PIECE_R of it. anchor [B, 800]: logits of an R peak at each sample of the
+    ecg [B, 200]: the middle beat, R at PIECE_R. anchor [B, 800]: logits of an R peak at each sample of the
     window. cycle [B, 260]: logits of the middle beat's length, class c for CYCLE_MIN + c samples.
     """
 
@@ -20,9 +20,9 @@ class Outputs(NamedTuple):
 
 
 class Network(nn.Module):
-    """Spectrograms [B, P, 71, 120] in 0..1 to `Outputs`.
+    """Maps spectrograms [B, P, 71, 120] in 0..1 to `Outputs`.
 
-    The halves can be called apart, so that tasks may be balanced at the representation as well as at the parameters.
+    `encode` and `decode` can be called separately, so that tasks can be balanced at the representation.
     """
 
     def __init__(self, encoder: nn.Module, ecg: nn.Module, anchor: nn.Module, cycle: nn.Module) -> None:
@@ -31,22 +31,22 @@ class Network(nn.Module):
         self.decoders = nn.ModuleList([ecg, anchor, cycle])
 
     def encode(self, x: Tensor) -> Tensor:
-        """Spectrograms to the representation the tasks share."""
+        """Map spectrograms to the shared representation."""
         z: Tensor = self.encoder(x)
         return z
 
     def decode(self, z: Tensor) -> Outputs:
-        """The representation to what each task says."""
+        """Map the representation to the outputs of all tasks."""
         return Outputs(*(decoder(z) for decoder in self.decoders))
 
     def forward(self, x: Tensor) -> Outputs:
-        """Both in a row."""
+        """Encode and decode."""
         return self.decode(self.encode(x))
 
     def shared_parameters(self) -> list[nn.Parameter]:
-        """Those on which the tasks must agree."""
+        """Return the parameters that all tasks share."""
         return list(self.encoder.parameters())
 
     def decoder_parameters(self) -> list[list[nn.Parameter]]:
-        """Each task's own, in the order of `Outputs`."""
+        """Return the parameters of each task's decoder, in the order of `Outputs`."""
         return [list(decoder.parameters()) for decoder in self.decoders]

@@ -1,4 +1,4 @@
-"""The paper's network (radarODE-MTL, section III), in the shapes its authors published: what ours is compared with."""
+"""The paper's network (radarODE-MTL, section III), with the authors' published shapes, for comparison."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from train.model.decoders import Morphology, class_decoder
 from train.model.network import Network
 
 POINTS = 50
-"""They are channels, so their number and order are fixed."""
+"""Points are channels, so their number and order are fixed."""
 
 
 def reference() -> Network:
-    """38 M parameters, 6 GMAC a window. In training a batch holds two windows or more: its dense layers normalise."""
+    """Create the network: 38 M parameters, 6 GMAC per window; batches of at least 2, for its batch normalisation."""
     return Network(
         Backbone(POINTS),
         Morphology(),

@@ -1,11 +1,12 @@
-"""Is the simulation like reality? Statistics of real and simulated recordings side by side.
+"""Compares statistics of real and simulated recordings.
 
     python -m train.realism.compare --simulated DIR [--real FOLDER] [--figure FILE.png]
 
-A statistic's median over the simulated recordings should lie between the real quartiles, a share within NEAR_SHARE of
-the real one. Every set is seen under the same conditions: ten seconds at a time, R peaks found in the ECG, at rest and
-without a labelled movement, and of many points nine neighbours. What comes out are summaries: no recording leaves its
-folder. `train.realism.statistics` defines what is measured, docs/twin-calibration.md tells what came of it.
+A statistic's median over the simulated recordings should lie between the real quartiles, a share within
+MAX_SHARE_DIFFERENCE of the real one. All sets are processed under the same conditions: ten-second segments, R peaks
+detected in the ECG, at rest, without labelled movements, and at most nine neighbouring points. The output contains
+summaries only, no recordings. `train.realism.statistics` defines the statistics; docs/twin-calibration.md has the
+results.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ from train.evaluation.figures import classical_bpm
 from train.realism import statistics
 
 SEGMENT_S = 10.0
-APART_S = 30.0  # between the starts of the segments of one long trial
-SETTLED_S = 5.0  # phase80 begins with transients
+SEGMENT_INTERVAL_S = 30.0  # between the starts of the segments of one long trial
+SETTLED_S = 5.0  # phase80 starts with transients
 POINTS = 9
-NEAR_SHARE = 0.05
+MAX_SHARE_DIFFERENCE = 0.05
 
 ROWS = {
     "snr_db": "R-locked signal to noise, dB",
@@ -61,14 +62,16 @@ SHARES = {
     "plain_right": "plain classical rate right",
     "ours_right": "our classical rate right",
 }
-BESIDE = {"rate_bpm": "heart rate, bpm", "rmssd_ms": "RMSSD, ms"}
-"""Not to be matched: people's own."""
+CONTEXT_ROWS = {"rate_bpm": "heart rate, bpm", "rmssd_ms": "RMSSD, ms"}
+"""Rows without a verdict: they depend on the people recorded."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One segment: its figures by name (medians over the channels; absent where there is nothing to measure), its main
-    beat, and the median power of its channels at every half hertz as a share of BAND_HZ's.
+    """Figures of one segment by name, its main beat and its spectrum.
+
+    `figures`: medians over the channels; missing where not measurable. `power`: median over the channels at every half
+    hertz, as a fraction of the power in BAND_HZ.
     """
 
     subject: str
@@ -79,9 +82,9 @@ class Measured:
 
 
 def segments(trials: Iterable[Trial], skip_s: float = 0.0) -> Iterator[Trial]:
-    """Ten seconds of every half a minute, from skip_s on; none after exercise or with a labelled movement."""
+    """Yield ten seconds of every half minute, from skip_s on, without exercise trials and labelled movements."""
     for trial in trials:
-        for start_s in np.arange(skip_s, trial.seconds - SEGMENT_S + 1 / RCG_RATE_HZ, APART_S).tolist():
+        for start_s in np.arange(skip_s, trial.seconds - SEGMENT_S + 1 / RCG_RATE_HZ, SEGMENT_INTERVAL_S).tolist():
             part = slice(round(start_s * RCG_RATE_HZ), round((start_s + SEGMENT_S) * RCG_RATE_HZ))
             moving = trial.moving is not None and trial.moving[part].any()
             if trial.ecg is not None and trial.status != "PE" and not moving:
@@ -89,13 +92,13 @@ def segments(trials: Iterable[Trial], skip_s: float = 0.0) -> Iterator[Trial]:
 
 
 def measure(segment: Trial) -> Measured | None:
-    """None where the ECG does not tell enough R peaks that can be believed."""
+    """Measure one segment; None if its ECG has too few plausible R peaks."""
     rcg = segment.rcg.astype(np.float64)
     if segment.points_m is not None and len(rcg) > POINTS:
         rcg = rcg[statistics.neighbours(rcg, segment.points_m, POINTS)]
     beats = find_beats(segment)
     r = beats.r_peaks
-    if beats.good.sum() <= statistics.FEWEST_BEATS or beats.good.mean() < 0.7:
+    if beats.good.sum() <= statistics.MIN_BEATS or beats.good.mean() < 0.7:
         return None
     x = statistics.band_limited(rcg)
     start = statistics.beat_start(x, r)
@@ -128,16 +131,16 @@ def measure(segment: Trial) -> Measured | None:
 
 
 def values(measured: list[Measured], name: str) -> Float64:
-    """A statistic's values: one a segment, or, for `people`, one a pair of people."""
+    """Return a statistic's values: one per segment, or for `people` one per pair of people."""
     if name == "people":
         first = {one.subject: one.beat for one in reversed(measured)}
         inner = slice(statistics.SHIFT, -statistics.SHIFT)
-        return np.array([_unlike(a, b[inner]) for a, b in combinations(first.values(), 2)])
+        return np.array([_dissimilarity(a, b[inner]) for a, b in combinations(first.values(), 2)])
     return np.array([one.figures[name] for one in measured if name in one.figures])
 
 
 def share(measured: list[Measured], name: str, fibrillating: float) -> float:
-    """The mean of a statistic of 0 and 1, were this share of the segments fibrillating: such hearts are harder."""
+    """Return the mean of a 0/1 statistic, weighted to this fraction of segments with fibrillation."""
     mean = 0.0
     for af, weight in ((True, fibrillating), (False, 1 - fibrillating)):
         found = values([one for one in measured if one.fibrillating == af], name)
@@ -146,13 +149,13 @@ def share(measured: list[Measured], name: str, fibrillating: float) -> float:
 
 
 def compare(real: list[Measured], other: list[Measured], simulated: list[Measured]) -> Table:
-    """Medians and quartiles of a real set, another real set, and the simulated one; the first is the measure."""
+    """Return a table of medians and quartiles; `simulated` is judged against `real`, `other` is shown for context."""
     table = Table("", "ustc_af", "phase80", "simulated", "median", title="median [quartiles]")
-    for name, label in (ROWS | BESIDE).items():
+    for name, label in (ROWS | CONTEXT_ROWS).items():
         found = [values(one, name) for one in (real, other, simulated)]
         low, high = np.percentile(found[0], (25, 75))
         verdict = "inside" if low <= np.median(found[2]) <= high else "outside"
-        table.add_row(label, *map(_quartiles, found), "" if name in BESIDE else verdict)
+        table.add_row(label, *map(_quartiles, found), "" if name in CONTEXT_ROWS else verdict)
     af = float(np.mean([one.fibrillating for one in real]))
     for name, label in SHARES.items():
         means = share(real, name, af), share(other, name, 0), share(simulated, name, af)
@@ -164,11 +167,13 @@ def compare(real: list[Measured], other: list[Measured], simulated: list[Measure
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m train.realism.compare", description="Real beside simulated.")
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.realism.compare", description="Compare real and simulated recordings."
+    )
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="real recordings, a folder per set")
-    parser.add_argument("--simulated", type=Path, required=True, metavar="DIR", help="made by train.simulate")
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it, too")
+    parser.add_argument("--simulated", type=Path, required=True, metavar="DIR", help="written by train.simulate")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="also draw a figure")
     args = parser.parse_args(arguments)
     try:
         real = _measured("ustc_af", segments(ustc_af.read(args.real / "ustc_af")))
@@ -192,9 +197,9 @@ def _measured(name: str, parts: Iterator[Trial]) -> list[Measured]:
     return found
 
 
-def _unlike(wide: Float64, other: Float64) -> float:
-    """Whatever the sign: whether a chest goes in or out is the place's affair."""
-    return 1 - max(statistics.beside(sign * wide, other)[1] for sign in (1, -1))
+def _dissimilarity(wide: Float64, other: Float64) -> float:
+    """Return 1 - correlation for the better sign, because the sign of the motion depends on the chest position."""
+    return 1 - max(statistics.match_to_mean(sign * wide, other)[1] for sign in (1, -1))
 
 
 def _quartiles(found: Float64) -> str:
@@ -205,7 +210,7 @@ def _quartiles(found: Float64) -> str:
 
 
 def _near(real: float, simulated: float) -> str:
-    return "inside" if abs(real - simulated) <= NEAR_SHARE else "outside"
+    return "inside" if abs(real - simulated) <= MAX_SHARE_DIFFERENCE else "outside"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The figure of `train.realism.compare`: spectra, and every statistic's spread, of the sets side by side."""
+"""Draws the figure of `train.realism.compare`: spectra and the distribution of every statistic, by set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from train.realism.compare import BESIDE, ROWS, Measured, values
+from train.realism.compare import CONTEXT_ROWS, ROWS, Measured, values
 from train.realism.statistics import BAND_HZ
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ _COLORS = ("tab:blue", "tab:gray", "tab:orange")
 
 
 def draw(sets: dict[str, list[Measured]]) -> Figure:
-    """One panel a statistic (box: quartiles; whiskers: 5 to 95 %), the spectra first."""
+    """Draw one panel per statistic (box: quartiles; whiskers: 5 to 95 %), the spectra first."""
     from matplotlib.figure import Figure
 
-    rows = ROWS | BESIDE
+    rows = ROWS | CONTEXT_ROWS
     figure = Figure(figsize=(14, 3 * -(-(len(rows) + 2) // _COLUMNS)), layout="constrained")
     grid = figure.add_gridspec(-(-(len(rows) + 2) // _COLUMNS), _COLUMNS)
     spectra = figure.add_subplot(grid[0, :2])

@@ -1,10 +1,10 @@
-"""What a recording of a heart is like, in numbers that real and simulated recordings can be compared by.
+"""Computes statistics of recordings, to compare real and simulated ones.
 
-All but the heart rates are taken in BAND_HZ: the narrowest set at hand (100 Hz, its own low-pass at 25 to 30 Hz) has
-nothing above it, and below it people breathe and sway. Filters here see the future.
+All except the heart rates are computed in BAND_HZ: the set with the narrowest band (100 Hz, low-pass at 25 to 30 Hz)
+has no signal above it, and breathing and sway are below it. The filters are non-causal.
 
-A beat is BEAT samples of the signal. Where it begins after R is a set's own affair (its radar's lag behind its ECG
-may be unknown), so it is looked for: where the mean beat has the most energy.
+A beat is BEAT samples of the signal. Its start relative to R depends on the set, because the radar's lag behind the ECG
+may be unknown; the start with the most energy of the mean beat is used.
 """
 
 from __future__ import annotations
@@ -19,27 +19,29 @@ from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import Float64
 
 BAND_HZ = (2.0, 25.0)
-SLOPE_BAND_HZ = (8.0, 20.0)  # above it the narrowest set's own low-pass might count
+SLOPE_BAND_HZ = (8.0, 20.0)  # above it, the low-pass of the narrowest set has an effect
 MS = 1000 / RCG_RATE_HZ  # per sample
 
 BEAT = round(0.45 * RCG_RATE_HZ)
-START = np.arange(round(-0.25 * RCG_RATE_HZ), round(0.15 * RCG_RATE_HZ))  # where a beat may begin after R, in samples
-FEWEST_BEATS = 5
-SHIFT = round(0.05 * RCG_RATE_HZ)  # how far a beat, or a point, is looked for beside its mean
+START = np.arange(
+    round(-0.25 * RCG_RATE_HZ), round(0.15 * RCG_RATE_HZ)
+)  # possible starts of a beat relative to R, in samples
+MIN_BEATS = 5
+SHIFT = round(0.05 * RCG_RATE_HZ)  # maximum shift of a beat, or a point, against the mean
 FIRST = round(0.2 * RCG_RATE_HZ)
-SECOND_S = (0.18, 0.40)  # after the first vibration: ejection lasts so long
-SECOND_SEEN = 0.1  # prominence over the first vibration's height that makes a second one
+SECOND_S = (0.18, 0.40)  # after the first vibration: the duration of ejection
+MIN_SECOND_PROMINENCE = 0.1  # minimum prominence of the second vibration, relative to the first one's height
 
 
 @dataclass(frozen=True)
 class BeatFigures:
-    """Of the beats of one channel.
+    """Figures of the beats of one channel.
 
-    snr_db: energy of the mean beat over that of a single beat's rest, both freed from what chance adds to a mean.
+    snr_db: energy of the mean beat over that of a beat's residual, both without bias.
     jitter_ms: robust standard deviation of the vibration's time after R, by cross-correlation with the other beats'
     mean. shape: 1 - the mean correlation of a beat, so aligned, with that mean. strength: robust standard deviation of
-    the beats' size along that mean, over their median. first_share: share of the mean beat's energy in the 0.2 s that
-    hold most of it. rest_hz: middle frequency of what a beat has beside the mean.
+    the beats' size along that mean, over their median. first_share: fraction of the mean beat's energy in the 0.2 s
+    with the most energy. rest_hz: mean frequency of the residuals.
     """
 
     snr_db: float
@@ -51,19 +53,20 @@ class BeatFigures:
 
 
 def band_limited(rcg: npt.NDArray[np.floating]) -> Float64:
-    """[P, n] in BAND_HZ, without a shift."""
+    """Filter [P, n] to BAND_HZ without a shift."""
     band = signal.butter(4, BAND_HZ, "bandpass", fs=RCG_RATE_HZ, output="sos")
     return np.asarray(signal.sosfiltfilt(band, rcg.astype(np.float64), axis=-1))
 
 
 def power_spectrum(x: Float64) -> tuple[Float64, Float64]:
-    """Frequencies [f] in Hz and the power [f] of a channel [n], to half a hertz."""
+    """Return frequencies [f] in Hz and the power [f] of a channel [n], with a resolution of half a hertz."""
     return signal.welch(x, RCG_RATE_HZ, nperseg=2 * RCG_RATE_HZ)
 
 
 def spectral_figures(x: Float64) -> tuple[float, float, float]:
-    """Of one band-limited channel [n]: slope in SLOPE_BAND_HZ in dB/octave, frequency of the peak, and the width that
-    holds the middle 80 % of its energy, both in Hz.
+    """Return slope in SLOPE_BAND_HZ in dB/octave, peak frequency and bandwidth in Hz of a band-limited channel [n].
+
+    The bandwidth contains the middle 80 % of the energy.
     """
     f_hz, power = power_spectrum(x)
     inside = (f_hz >= SLOPE_BAND_HZ[0]) & (f_hz <= SLOPE_BAND_HZ[1])
@@ -74,7 +77,7 @@ def spectral_figures(x: Float64) -> tuple[float, float, float]:
 
 
 def beat_start(x: Float64, r_peaks: Float64) -> int:
-    """Where the beats [P, n] begin after their R peaks (samples): there BEAT samples of the mean hold the most."""
+    """Return the start of beats [P, n] relative to R, in samples: that with the most energy of the mean beat."""
     reach = np.arange(START[0], START[-1] + BEAT)
     mean = _beats(x, r_peaks, reach).mean(axis=1)
     energy = np.concatenate([[0.0], np.cumsum(np.square(mean).sum(axis=0))])
@@ -82,17 +85,17 @@ def beat_start(x: Float64, r_peaks: Float64) -> int:
 
 
 def beat_figures(x: Float64, r_peaks: Float64, start: int) -> BeatFigures | None:
-    """Of one band-limited channel [n] with R peaks in samples; None with fewer than FEWEST_BEATS whole beats."""
+    """Return the figures of one band-limited channel [n] with R peaks in samples; None with under MIN_BEATS beats."""
     wide = _beats(x[None], r_peaks, _wide(start))[0]
     k = len(wide)
-    if k < FEWEST_BEATS:
+    if k < MIN_BEATS:
         return None
     beats = wide[:, SHIFT:-SHIFT]
     mean = beats.mean(axis=0)
     noise = float(np.square(beats - mean).sum()) / (k - 1)
     clean = max(float(np.square(mean).sum()) - noise / k, 1e-3 * noise)
     others = (beats.sum(axis=0) - beats) / (k - 1)
-    late, like, size = np.transpose([beside(*pair) for pair in zip(wide, others, strict=True)])
+    late, like, size = np.transpose([match_to_mean(*pair) for pair in zip(wide, others, strict=True)])
     rest = np.square(np.abs(np.fft.rfft((beats - mean) * np.hanning(BEAT), 4 * BEAT))).sum(axis=0)
     energy = np.concatenate([[0.0], np.cumsum(np.square(mean))])
     return BeatFigures(
@@ -106,15 +109,15 @@ def beat_figures(x: Float64, r_peaks: Float64, start: int) -> BeatFigures | None
 
 
 def ejection(x: Float64, r_peaks: Float64, start: int) -> tuple[float, float] | None:
-    """From the first vibration's middle to the second's, in ms, and the second's height over the first's.
+    """Return the time from the first to the second vibration in ms, and the ratio of their heights.
 
-    By the envelope of the mean beats of all channels [P, n]. None where no second vibration stands out.
+    From the envelope of the mean beats of all channels [P, n]. None without a prominent second vibration.
     """
     mean = _beats(x, r_peaks, np.arange(start - 20, start + BEAT + 80)).mean(axis=1)
     envelope = np.sqrt(np.square(np.abs(signal.hilbert(mean))).sum(axis=0))
     smooth = signal.sosfiltfilt(signal.butter(2, 8.0, fs=RCG_RATE_HZ, output="sos"), envelope)
     first = 20 + int(smooth[20 : 20 + BEAT].argmax())
-    peaks, _ = signal.find_peaks(smooth, prominence=SECOND_SEEN * smooth[first])
+    peaks, _ = signal.find_peaks(smooth, prominence=MIN_SECOND_PROMINENCE * smooth[first])
     after_s = (peaks - first) / RCG_RATE_HZ
     candidates = peaks[(after_s >= SECOND_S[0]) & (after_s <= SECOND_S[1])]
     if not len(candidates):
@@ -124,34 +127,34 @@ def ejection(x: Float64, r_peaks: Float64, start: int) -> tuple[float, float] | 
 
 
 def main_beat(x: Float64, r_peaks: Float64, start: int) -> Float64:
-    """The mean beat that most of the channels [P, n] share: their first principal component, in `wide` form
-    (BEAT samples and SHIFT more on both sides).
-    """
+    """Return the first principal component of the mean beats of channels [P, n], with SHIFT samples on both sides."""
     mean = _beats(x, r_peaks, _wide(start)).mean(axis=1)
     return np.asarray(np.linalg.svd(mean, full_matrices=False)[2][0])
 
 
 def between_points(x: Float64, r_peaks: Float64, start: int) -> tuple[float, float]:
-    """Of neighbouring channels [P, n], P > 1: the mean size of the correlation of two, and the standard deviation of
-    the delays in ms of their mean beats against the main beat.
+    """Return the mean absolute correlation of channels [P, n], P > 1, and the spread of their delays in ms.
+
+    The delays are those of the mean beats against the main beat.
     """
     pairs = np.abs(np.corrcoef(x))[np.triu_indices(len(x), 1)]
     mean = _beats(x, r_peaks, _wide(start)).mean(axis=1)
     common = main_beat(x, r_peaks, start)
-    delays = [beside(np.sign(one @ common) * one, common[SHIFT:-SHIFT])[0] for one in mean]
+    delays = [match_to_mean(np.sign(one @ common) * one, common[SHIFT:-SHIFT])[0] for one in mean]
     return float(pairs.mean()), float(np.std(delays)) * MS
 
 
 def neighbours(rcg: Float64, points_m: Float64, count: int) -> npt.NDArray[np.int64]:
-    """Of channels [P, n] at places [P, 3]: the one most like all the others, and those nearest to it: `count`."""
+    """Return `count` channels of [P, n] at places [P, 3]: the best correlated with all others, and its nearest."""
     alike = np.abs(np.corrcoef(band_limited(rcg))).mean(axis=1)
     away_m = np.linalg.norm(points_m - points_m[alike.argmax()], axis=1)
     return np.sort(away_m.argsort(kind="stable")[:count])
 
 
-def beside(wide: Float64, mean: Float64) -> tuple[float, float, float]:
-    """Of a wide beat [BEAT + 2 SHIFT] beside a mean one [BEAT]: how much later it is (samples, to a fraction), how it
-    correlates with it there, and its size along it.
+def match_to_mean(wide: Float64, mean: Float64) -> tuple[float, float, float]:
+    """Match a wide beat [BEAT + 2 SHIFT] to a mean one [BEAT].
+
+    Returns its delay (fractional samples), the correlation at that delay, and its size along the mean.
     """
     views = np.lib.stride_tricks.sliding_window_view(wide, len(mean))
     views = views - views.mean(axis=1, keepdims=True)
@@ -168,8 +171,10 @@ def beside(wide: Float64, mean: Float64) -> tuple[float, float, float]:
 
 
 def plain_bpm(rcg: Float64) -> float:
-    """The plain classical heart rate of channels [P, n]: envelope of 2 to 20 Hz, between 0.5 and 4 Hz, and of its
-    autocorrelation, summed over the channels, the strongest peak at 45 to 160 bpm.
+    """Return a simple classical heart rate of channels [P, n].
+
+    The envelope of 2 to 20 Hz is filtered to 0.5 to 4 Hz; the strongest peak at 45 to 160 bpm of its autocorrelation,
+    summed over the channels, is the rate.
     """
     band = signal.butter(2, (2, 20), "bandpass", fs=RCG_RATE_HZ, output="sos")
     beat = signal.butter(2, (0.5, 4), "bandpass", fs=RCG_RATE_HZ, output="sos")
@@ -180,7 +185,7 @@ def plain_bpm(rcg: Float64) -> float:
 
 
 def _beats(x: Float64, r_peaks: Float64, reach: npt.NDArray[np.int64]) -> Float64:
-    """[P, k, samples] around the R peaks that are far enough from both ends."""
+    """Return [P, k, samples] around the R peaks that are far enough from both ends."""
     at = np.rint(r_peaks).astype(int)
     at = at[(at + reach[0] >= 0) & (at + reach[-1] < x.shape[1])]
     return x[:, at[:, None] + reach]
@@ -191,5 +196,5 @@ def _wide(start: int) -> npt.NDArray[np.int64]:
 
 
 def _robust_spread(x: Float64) -> float:
-    """What the standard deviation would be of a normal distribution with this median distance from the median."""
+    """Return the median absolute deviation, scaled to the standard deviation of a normal distribution."""
     return 1.4826 * float(np.median(np.abs(x - np.median(x))))

@@ -1,1 +1,1 @@
-"""People who were never there: trials in MMECG's form, drawn from ranges as wide as people and rooms are."""
+"""Simulated people: trials in MMECG's format, drawn from ranges that cover the variation of people and rooms."""

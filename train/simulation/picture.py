@@ -1,4 +1,4 @@
-"""A trial to look at: the RCG of some points, the mean SST of all, and the ECG."""
+"""Draws a trial: the RCG of some points, the mean SST of all points, and the ECG."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TICKS_HZ = (1, 2, 5, 10, 20, 50)
 
 
 def draw_trial(trial: Trial, start_s: float = 20.0) -> Figure:
-    """Three panels, one above the other, of SHOWN_S from start_s on."""
+    """Draw three panels, one above the other, of SHOWN_S from start_s on."""
     from matplotlib.figure import Figure
 
     first, last = (round(at_s * RCG_RATE_HZ) for at_s in (start_s, start_s + SHOWN_S))

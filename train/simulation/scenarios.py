@@ -1,7 +1,7 @@
-"""What happens in front of a radar: simulated people undisturbed, moving, leaving, hardly audible, on a bad link.
+"""Simulates scenarios: people undisturbed, moving, leaving, with a weak echo, or with packet loss.
 
-Frames through the device's own chain, beside the truth: for what is fitted to them (`train.fit_quality`) and measured
-on them (`bench/quality.py`). The people are those of `train.simulate`, each with the status that chance gives.
+Yields radar frames with the ground truth, for fitting (`train.fit_quality`) and measuring (`bench/quality.py`) quality.
+The people are those of `train.simulate`, each with a random status.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from train.simulation.subject import draw_subject
 
 KINDS = ("undisturbed", "mild", "extensive", "leaving", "weak", "loss", "heavy loss")
 SECONDS = 60.0
-FIRST_S, SECOND_S = (18.0, 24.0), (42.0, 48.0)  # when people move
+FIRST_S, SECOND_S = (18.0, 24.0), (42.0, 48.0)  # intervals in which a movement starts
 LEAVES_S, RETURNS_S = (20.0, 24.0), (34.0, 38.0)
-NOISE_COUNTS = (40.0, 200.0)  # that bury a heart
+NOISE_COUNTS = (40.0, 200.0)  # mask the heart's motion
 PACKET_LOSS = {"loss": 0.01, "heavy loss": 0.04}
-PACKETS, GAP_FRAMES = 9, 20  # of a frame; the gap comes once, in the middle
+PACKETS, GAP_FRAMES = 9, 20  # packets per frame; one gap in the middle
 _FRAMES_AT_ONCE = 20
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """SECONDS of a person: `session` with its truth, and which frames [n] are lost on the way."""
+    """SECONDS of a person: `session` with the ground truth, and which frames [n] are lost."""
 
     kind: str
     session: Session
     lost: Bool
 
     def moving(self, t_s: Float64) -> Bool:
-        """At which of the times [n] the person moves."""
+        """Return at which of the times [n] the person moves."""
         return self.session.scene.body.moving(t_s)
 
     def absent(self, t_s: float) -> bool:
-        """The person is not in place."""
+        """Return whether the person is absent."""
         return any(absence.start_s <= t_s < absence.end_s for absence in self.session.scene.absences)
 
 
 def draw_scenario(kind: str, seed: int, number: int, chirp: ChirpConfig) -> Scenario:
-    """Person `number` of `seed` in one of KINDS; the same for the same arguments."""
+    """Draw the scenario `kind` of person `number` of `seed`; reproducible."""
     rng = np.random.default_rng((seed, number, KINDS.index(kind)))
     session = draw_session(draw_subject(seed, number), 1, SECONDS)
     scene, movements = session.scene, []
@@ -71,7 +71,7 @@ def draw_scenario(kind: str, seed: int, number: int, chirp: ChirpConfig) -> Scen
 
 
 def frames(scenario: Scenario, chirp: ChirpConfig) -> Iterator[RadarFrame]:
-    """What the radar sends; time 0 is the scene's."""
+    """Yield the frames that the radar sends; time 0 is that of the scene."""
     session = scenario.session
     radar = Fmcw(chirp, session.scene, int(np.random.default_rng((*session.seed, 1)).integers(2**32)))
     for first in range(0, len(scenario.lost), _FRAMES_AT_ONCE):
@@ -80,7 +80,7 @@ def frames(scenario: Scenario, chirp: ChirpConfig) -> Iterator[RadarFrame]:
 
 
 def watch_rcg(pipeline: Pipeline, rcg: Float64, displacement: Float64) -> Iterator[float]:
-    """Gives the pipeline RCG and displacement [P, n] of a chest that is there; yields the time at every full second."""
+    """Pass RCG and displacement [P, n] of a present chest to the pipeline; yield the time at every full second."""
     step = round(BLOCK_S * RCG_RATE_HZ)
     weights, chest, covered = np.full(len(rcg), 1 / len(rcg)), Chest(0.5, 30.0, True), np.ones(step, bool)
     for start in range(0, rcg.shape[1] - step + 1, step):
@@ -94,13 +94,13 @@ def watch_rcg(pipeline: Pipeline, rcg: Float64, displacement: Float64) -> Iterat
 
 
 def true_bpm(beats_s: Float64, now_s: float) -> float:
-    """The mean rate of the beats of the last WINDOW_S; NaN with fewer than three cycles."""
+    """Return the mean rate of the beats of the last WINDOW_S; NaN with fewer than three cycles."""
     cycles_s = np.diff(beats_s[(beats_s > now_s - WINDOW_S) & (beats_s <= now_s)])
     return 60 / float(cycles_s.mean()) if len(cycles_s) >= 3 else float("nan")
 
 
 def _movement(rng: np.random.Generator, start_s: float, size: Range, length: Range) -> list[Movement]:
-    """One of `ranges`, at least half as large as the largest that it may be."""
+    """Draw a movement; its size is at least half of the maximum drawn from `size`."""
     whole_s, largest_mm = length.draw(rng), size.draw(rng)
     parts = []
     for _ in range(round(ranges.MOVEMENT_PARTS.draw(rng))):

@@ -1,7 +1,7 @@
-"""What happens in one trial of a person: how they sit, breathe, move and how fast the heart goes; and the noise.
+"""Draws the session of a trial: breathing, movements, heart rate and noise of one person.
 
-A session is everything that is drawn for a trial before anything is measured: the quick way (`trial`) and the long
-way through the twin's raw radar frames (`slow`) start from the same one.
+A session contains all random parameters of a trial. Both the fast simulation (`trial`) and the one with raw radar
+frames (`slow_motion`) start from the same session.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from train.simulation import ranges
 from train.simulation.ranges import Range, StatusRanges
 from train.simulation.subject import Subject
 
-_MARGIN_S = 5.0  # breathing and unrest begin before the trial and end after it
+_MARGIN_S = 5.0  # breathing and unrest start before the trial and end after it
 
 
 @dataclass(frozen=True)
 class Session:
-    """Trial `number` (from 1) of a subject. `seed` is what is left to draw from: the measurement's own chance."""
+    """Trial `number` (from 1) of a subject. `seed` is for the random numbers of the measurement."""
 
     subject: Subject
     number: int
@@ -37,14 +37,14 @@ class Session:
     seconds: float
     scene: Scene
     slips: tuple[tuple[float, float], ...]
-    """When a point's phase slips, and which of the points, as a share of their number."""
+    """Time of each phase slip, and its point as a fraction of the number of points."""
     ecg_noise_mv: float
     wander_mv: float
     seed: tuple[int, ...]
 
 
 def draw_session(subject: Subject, number: int, seconds: float) -> Session:
-    """Trial `number` of the subject, of the status that chance gives it."""
+    """Draw trial `number` of the subject, with a random status."""
     seed = (*subject.seed, number)
     rng = np.random.default_rng(seed)
     status: Status = rng.choice(list(ranges.STATUSES), p=list(ranges.STATUSES.values())).item()
@@ -86,7 +86,7 @@ def _breaths(rng: np.random.Generator, of_status: StatusRanges, seconds: float) 
     pause_s = np.where(rng.random(count) < of_status.pause_share, [ranges.PAUSE_S.draw(rng) for _ in range(count)], 0)
     start_s = np.cumsum(length_s + pause_s) - length_s - pause_s - _MARGIN_S - rng.uniform(0, mean_s)
     depth = depth_mm * (length_s / mean_s) ** 0.5 * np.exp(irregular * rng.standard_normal(count))
-    if of_status.recovery_s < seconds:  # after effort the breaths grow shallower
+    if of_status.recovery_s < seconds:  # after effort, breaths become shallower
         depth *= 1 - ranges.RECOVERY_DEPTH * (1 - np.exp(-np.maximum(start_s, 0) / of_status.recovery_s))
     return Breaths(start_s, in_share * length_s, out_share * length_s, depth)
 
@@ -129,7 +129,7 @@ def _movements(
 
 
 def _unrest(rng: np.random.Generator, heart: Heart, seconds: float) -> Unrest:
-    """Band noise as strong, in acceleration, as a share of the heart's own, waxing and waning; and a slow sway."""
+    """Draw band noise of varying strength, relative to the heart's acceleration, and a slow sway."""
     samples = round((seconds + _MARGIN_S) * RCG_RATE_HZ)
     beating = heart.displacement_mm(np.arange(samples) / RCG_RATE_HZ)
     rms_mm_s2 = float(np.diff(beating, 2).std()) * RCG_RATE_HZ**2
@@ -137,21 +137,21 @@ def _unrest(rng: np.random.Generator, heart: Heart, seconds: float) -> Unrest:
     noise = rng.standard_normal((3, samples))
     band = signal.butter(2, (middle_hz / half, middle_hz * half), "bandpass", fs=RCG_RATE_HZ, output="sos")
     shaking = _spectrally_integrated(signal.sosfilt(band, noise[0]))
-    waxing = np.exp(0.5 * _slow(noise[1], 0.3))
-    sway = ranges.SWAY_MM.draw(rng) * _slow(noise[2], ranges.SWAY_HZ)
+    strength = np.exp(0.5 * _low_passed(noise[1], 0.3))
+    sway = ranges.SWAY_MM.draw(rng) * _low_passed(noise[2], ranges.SWAY_HZ)
     wanted = ranges.UNREST_TO_HEART.draw(rng) * rms_mm_s2
     shaking *= wanted / (float(np.diff(shaking, 2).std()) * RCG_RATE_HZ**2)
-    return Unrest(shaking * waxing + sway, RCG_RATE_HZ)
+    return Unrest(shaking * strength + sway, RCG_RATE_HZ)
 
 
 def _spectrally_integrated(acceleration: Float64) -> Float64:
-    """Displacement whose second derivative this is, up to a factor, without what is slower than 0.5 Hz."""
+    """Integrate twice, up to a factor; components below 0.5 Hz are attenuated."""
     spectrum = np.fft.rfft(acceleration)
     omega = 2 * np.pi * np.fft.rfftfreq(len(acceleration), 1 / RCG_RATE_HZ)
     return np.asarray(np.fft.irfft(spectrum / np.maximum(omega, np.pi) ** 2, len(acceleration)))
 
 
-def _slow(noise: Float64, below_hz: float) -> Float64:
-    """Of white noise what is slower, scaled to rms 1; twice the order: a smooth line, also in its acceleration."""
+def _low_passed(noise: Float64, below_hz: float) -> Float64:
+    """Low-pass white noise and scale it to rms 1; order 4, so that also its acceleration is smooth."""
     smooth = signal.sosfilt(signal.butter(4, below_hz, fs=RCG_RATE_HZ, output="sos"), noise)
     return np.asarray(smooth / smooth.std())

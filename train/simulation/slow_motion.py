@@ -1,6 +1,6 @@
-"""The same session the long way: raw radar frames of the twin, through the device's own front end.
+"""Simulates a session with raw radar frames of the twin, processed by the device's own front end.
 
-It takes some sixty times as long as `trial`; it is there to check that the quick way tells the same.
+It takes some sixty times as long as `trial`, and validates the results of that fast simulation.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _FRAMES_AT_ONCE = 20
 
 @dataclass(frozen=True)
 class FrontEndOutput:
-    """What the front end made of a session: RCG [P, n] at times t_s [n], the longest stretch without a restart."""
+    """RCG [P, n] of a session at times t_s [n]: the longest stretch without a restart."""
 
     rcg_mm_s2: Float64
     t_s: Float64
 
 
 def through_frames(session: Session, chirp: ChirpConfig, seconds: float) -> FrontEndOutput:
-    """The first so many seconds of the session. Raises ValueError when no chest was found in them."""
+    """Simulate the first `seconds` of the session. Raises ValueError if no chest is found in them."""
     radar = Fmcw(chirp, session.scene, int(np.random.default_rng((*session.seed, 1)).integers(2**32)))
     extractor = RcgExtractor(chirp)
     stretches: list[list[RcgBlock]] = []

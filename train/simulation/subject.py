@@ -1,4 +1,4 @@
-"""Who is simulated: one person's heart, ECG and chest, drawn from `ranges`, the same for the same seed and number."""
+"""Draws a simulated person: heart, ECG and chest from `ranges`, reproducible for the same seed and number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from train.simulation.ranges import VibrationRange
 
 @dataclass(frozen=True)
 class Subject:
-    """One person. `seed` is the set's and the person's number; what changes from trial to trial is drawn from it."""
+    """One person. `seed`: the set's seed and the person's number, from which the trials are drawn."""
 
     seed: tuple[int, int]
     rhythm: Rhythm
@@ -27,7 +27,7 @@ class Subject:
     drift: tuple[tuple[float, float], ...]
     jitter: float
     rhythm_spread: float
-    """Of fibrillating cycles."""
+    """Spread of the cycles in fibrillation."""
     ectopic_share: float
     ectopic_coupling: float
     mechanics: Mechanics
@@ -37,12 +37,12 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """Unique in its set."""
+        """Name, unique in the set."""
         return str(self.seed[1])
 
 
 def draw_subject(seed: int, number: int) -> Subject:
-    """Person `number` (from 1) of the set that belongs to the seed."""
+    """Draw person `number` (from 1) of the set with this seed."""
     rng = np.random.default_rng((seed, number, 0))
     rhythm: Rhythm = rng.choice(list(ranges.RHYTHMS), p=list(ranges.RHYTHMS.values())).item()
     drift = ranges.DRIFT.draw(rng)
@@ -70,9 +70,9 @@ def _mechanics(rng: np.random.Generator, rhythm: Rhythm) -> Mechanics:
     closure_s = ranges.CLOSURE_DELAY_S.draw(rng)
     pulse = Vibration(ranges.PULSE_MM.draw(rng), 0.0, ranges.PULSE_WIDTH_S.draw(rng), ranges.PULSE_DELAY_S.draw(rng))
     drawn = [_vibration(rng, one, opening_mm_s2, closure_s) for one in ranges.VIBRATIONS]
-    atria_shake = [not one.atrial or rhythm != "af" for one in ranges.VIBRATIONS]
+    present = [not one.atrial or rhythm != "af" for one in ranges.VIBRATIONS]
     return Mechanics(
-        vibrations=(pulse, *(one for one, there in zip(drawn, atria_shake, strict=True) if there)),
+        vibrations=(pulse, *(one for one, is_present in zip(drawn, present, strict=True) if is_present)),
         strength_spread=ranges.STRENGTH_SPREAD.draw(rng),
         frequency_spread=ranges.FREQUENCY_SPREAD.draw(rng),
         delay_spread_s=ranges.DELAY_SPREAD_S.draw(rng),
@@ -97,22 +97,22 @@ def _vibration(rng: np.random.Generator, one: VibrationRange, opening_mm_s2: flo
 
 def _spread(rng: np.random.Generator) -> Spread:
     apex_x, apex_z, base_x, base_z = (one.draw(rng) for one in (*ranges.APEX_M, *ranges.BASE_M))
-    steep, towards = ranges.SLOPE_PER_M.draw(rng), rng.uniform(0, 2 * math.pi)
+    slope, direction_rad = ranges.SLOPE_PER_M.draw(rng), rng.uniform(0, 2 * math.pi)
     return Spread(
         apex_m=(apex_x, apex_z),
         base_m=(base_x, base_z),
         reach_m=ranges.REACH_M.draw(rng),
         floor=ranges.FLOOR.draw(rng),
-        slope_per_m=(steep * math.cos(towards), steep * math.sin(towards)),
+        slope_per_m=(slope * math.cos(direction_rad), slope * math.sin(direction_rad)),
         wave_m_s=ranges.WAVE_M_S.draw(rng),
     )
 
 
 def _ecg(rng: np.random.Generator, rhythm: Rhythm) -> EcgShape:
     along = math.cos(math.radians(ranges.AXIS_DEG.draw(rng) - ranges.LEAD_DEG))
-    r_mv = ranges.R_MV.draw(rng) * max(along, 0.35)  # an electrode that sees less is moved
+    r_mv = ranges.R_MV.draw(rng) * max(along, 0.35)  # lower limit: an electrode with a smaller signal would be moved
     r_width_s = ranges.R_WIDTH_S.draw(rng)
-    s_share = ranges.S_SHARE.draw(rng) * (2 - along)  # the more the axis turns away, the deeper S
+    s_share = ranges.S_SHARE.draw(rng) * (2 - along)  # S is deeper if the axis is turned away from the lead
     t_mv, t_delay_s, t_width_s = (one.draw(rng) for one in (ranges.T_SHARE, ranges.T_DELAY_S, ranges.T_WIDTH_S))
     p = Wave(ranges.P_MV.draw(rng) * max(along, 0.35), ranges.P_DELAY_S.draw(rng), ranges.P_WIDTH_S.draw(rng), 0.25)
     ectopic_mv, ectopic_s = ranges.ECTOPIC_MV.draw(rng), ranges.ECTOPIC_WIDTH_S.draw(rng)
@@ -123,7 +123,7 @@ def _ecg(rng: np.random.Generator, rhythm: Rhythm) -> EcgShape:
             Wave(-min(ranges.Q_SHARE.draw(rng), 0.4) * r_mv, -2.5 * r_width_s, 0.8 * r_width_s),
             Wave(r_mv, 0.0, r_width_s),
             Wave(-min(s_share, 0.7) * r_mv, 2.7 * r_width_s, 0.9 * r_width_s),
-            # Two bells make the T wave as it is, rising slower than it falls.
+            # The sum of two bell curves gives a T wave that rises more slowly than it falls.
             Wave(0.6 * t_mv * r_mv, t_delay_s - 0.03, 1.2 * t_width_s, 0.5),
             Wave(0.6 * t_mv * r_mv, t_delay_s + 0.02, 0.75 * t_width_s, 0.5),
         ),

@@ -1,8 +1,8 @@
-"""A trial the quick way: the displacement of 50 chest points without making a single radar frame.
+"""Fast simulation of a trial: the displacement of 50 chest points without radar frames.
 
-What the front end would hear at a point is a mean over the scatterers its beam covers, weighted as their echoes add
-up: strength, beam, and a phase by chance. Some weights are negative, so some points hear the heart upside down, and
-some nearly not at all. The RCG is the device's own second derivative of that, with the noise that a radar adds.
+The displacement measured at a point is a mean over the scatterers in its beam, weighted by their contribution to the
+echo: strength, beam, and a random phase. Some weights are negative, so that some points measure the heart's motion
+inverted, and some hardly at all. The RCG is its second derivative, computed as on the device, with radar noise.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from train.data.trial import Trial
 from train.simulation.session import Session
 
 SAMPLES = 35_505
-"""Of one of MMECG's trials: 177.5 s."""
-WAVELENGTH_MM = 3.85  # MMECG's chirp, in the middle of its samples
+"""Length of a trial of MMECG: 177.5 s."""
+WAVELENGTH_MM = 3.85  # of MMECG's chirp, at the middle of its samples
 CANDIDATES = 300
-BEAM_M = (0.05, 0.13)  # how far a point's beam reaches on the chest, to the side and upwards (standard deviations)
-# Of the long way (`bench/simulation.py`): displacement noise, common to all points per rad of the chirps' phase noise,
-# and of one point per count of thermal noise over its echo.
+BEAM_M = (0.05, 0.13)  # size of a point's beam on the chest, sideways and upwards (standard deviations)
+# Measured with the frame simulation (`bench/simulation.py`): displacement noise common to all points, per rad of the
+# chirps' phase noise, and of each point, per count of thermal noise relative to its echo.
 COMMON_MM_PER_RAD = 0.27
 OWN_MM = 0.008
-BIN_MM = 45.0  # a chest that leaned so far has left its range bin: the echo is LEFT_DB weaker
+BIN_MM = 45.0  # a chest that has moved this far is outside its range bin: the echo is LEFT_DB weaker
 LEFT_DB = 30.0
 SLIP_S = 0.02
-_EDGE = 3  # samples that the derivative needs on both sides
-_PAD_S = 1.0  # kept off the ends, since a Fourier transform is a circle
+_EDGE = 3  # samples needed by the derivative on both sides
+_PAD_S = 1.0  # padding, because the Fourier transform is circular
 
 
 def simulate(session: Session, samples: int = SAMPLES) -> Trial:
-    """The session as a trial of so many samples; the same for the same session."""
+    """Simulate a trial of the session with so many samples; reproducible."""
     subject, scene = session.subject, session.scene
     rng = np.random.default_rng((*session.seed, 1))
     t_s = (np.arange(samples + 2 * _EDGE) - _EDGE) / RCG_RATE_HZ
@@ -65,10 +65,10 @@ def simulate(session: Session, samples: int = SAMPLES) -> Trial:
 
 
 def _points(rng: np.random.Generator, scene: Scene) -> tuple[Float64, Float64, Float64]:
-    """Weights [POINTS, P] of the scatterers, rows summing to 1; places [POINTS, 3]; echo strengths [POINTS] in counts.
+    """Return scatterer weights [POINTS, P], rows summing to 1; places [POINTS, 3]; echo strengths [POINTS] in counts.
 
-    As the front end does it (`edge.dsp.frontend.point_selection`): among points whose echo is strong those that hear
-    the heart best.
+    Points are selected as by the front end (`edge.dsp.frontend.point_selection`): those with a strong echo and the
+    largest heart motion.
     """
     x, z = scene.chest_xz_m
     at_x, at_z = (rng.uniform(-half, half, CANDIDATES) for half in CHEST_HALF_M)
@@ -77,34 +77,34 @@ def _points(rng: np.random.Generator, scene: Scene) -> tuple[Float64, Float64, F
     total = echoes.sum(axis=1)
     weights = (echoes / total[:, None]).real
     strength = np.abs(total)
-    heard = np.abs(weights @ scene.spread.reached(scene.spread.apex_m, x, z)[0])
+    sensed = np.abs(weights @ scene.spread.reached(scene.spread.apex_m, x, z)[0])
     strong = strength > strength.max() * 10 ** (-POWER_GATE_DB / 20)
-    # Strength is heard as clearness: noise is the weaker the stronger the echo.
-    best = np.argsort(np.where(strong, heard * np.sqrt(strength), 0))[::-1][: 3 * POINTS]
+    # The stronger the echo, the lower the noise.
+    best = np.argsort(np.where(strong, sensed * np.sqrt(strength), 0))[::-1][: 3 * POINTS]
     chosen = np.sort(rng.choice(best, POINTS, replace=False))
     return weights[chosen], scene.surface_m(at_x[chosen], at_z[chosen]), strength[chosen]
 
 
 def _cardiac(scene: Scene, weights: Float64, t_s: Float64) -> Float64:
-    """The heart's motion [POINTS, n] in mm, every scatterer with its own share and delay, as one filter a point."""
+    """Return the heart's motion [POINTS, n] in mm, each scatterer with its share and delay, as one filter per point."""
     x, z = scene.chest_xz_m
     pad = round(_PAD_S * RCG_RATE_HZ)
     count = fft.next_fast_len(len(t_s) + 2 * pad, real=True)
     longer_s = t_s[0] - _PAD_S + np.arange(count) / RCG_RATE_HZ
     turn = -2j * math.pi * fft.rfftfreq(count, 1 / RCG_RATE_HZ)
-    heard = np.zeros((len(weights), len(turn)), complex)
+    sensed = np.zeros((len(weights), len(turn)), complex)
     for spot, at_base in ((scene.spread.apex_m, False), (scene.spread.base_m, True)):
         share, late_s = scene.spread.reached(spot, x, z)
-        heard += ((weights * share) @ np.exp(np.outer(late_s, turn))) * fft.rfft(
+        sensed += ((weights * share) @ np.exp(np.outer(late_s, turn))) * fft.rfft(
             scene.heart.displacement_mm(longer_s, at_base)
         )
-    return np.asarray(fft.irfft(heard, count)[:, pad : pad + len(t_s)])
+    return np.asarray(fft.irfft(sensed, count)[:, pad : pad + len(t_s)])
 
 
 def _trunk(scene: Scene, weights: Float64, t_s: Float64) -> Float64:
-    """Breathing, unrest and movements [POINTS, n] in mm, as an unwrapped phase tells them.
+    """Return breathing, unrest and movements [POINTS, n] in mm, as derived from an unwrapped phase.
 
-    A step of more than a quarter of the wavelength between two samples is taken for one the other way.
+    A step of more than a quarter of the wavelength between two samples is unwrapped to the opposite direction.
     """
     breath = np.outer(weights @ breath_share(scene.chest_xz_m[1]), scene.body.breath_mm(t_s))
     lean = scene.body.lean_mm(t_s)[:, 1]
@@ -114,7 +114,7 @@ def _trunk(scene: Scene, weights: Float64, t_s: Float64) -> Float64:
 
 
 def _noise(rng: np.random.Generator, scene: Scene, echo_counts: Float64, t_s: Float64) -> Float64:
-    """The radar's own noise [POINTS, n] in mm, white; a chest that leans out of its range bin is heard less."""
+    """Return the radar's white noise [POINTS, n] in mm; it rises if the chest leaves its range bin."""
     common = COMMON_MM_PER_RAD * scene.phase_noise_rad * rng.standard_normal(len(t_s))
     away = np.minimum(np.abs(scene.body.lean_mm(t_s)[:, 1]) / BIN_MM, 1)
     own = OWN_MM * scene.noise_counts / echo_counts[:, None] * 10 ** (LEFT_DB / 20 * away)
@@ -122,7 +122,7 @@ def _noise(rng: np.random.Generator, scene: Scene, echo_counts: Float64, t_s: Fl
 
 
 def _ecg(rng: np.random.Generator, session: Session, beats: list[Beat], samples: int) -> Float32:
-    """The ECG in mV with the amplifier's noise; its rest follows breathing and wanders."""
+    """Return the ECG in mV with amplifier noise; its baseline follows breathing and drifts."""
     t_s = np.arange(samples) / RCG_RATE_HZ
     breath = session.scene.body.breath_mm(t_s)
     drift = np.cumsum(rng.standard_normal(samples)) / math.sqrt(samples)

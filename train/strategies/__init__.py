@@ -1,4 +1,4 @@
-"""How the tasks share the network: from losses and gradients to one weight a task.
+"""Multi-task balancing strategies: each computes one weight per task from losses or gradients.
 
     strategy = STRATEGIES["ega"](tasks=3, temperature=1.0)
 
@@ -9,42 +9,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from train.strategies.aligned import Aligned
+from train.strategies.aligned import AlignedMTL
 from train.strategies.base import GradientStrategy, LossStrategy, Strategy
-from train.strategies.cagrad import ConflictAverse
-from train.strategies.conflict_free import ConflictFree
-from train.strategies.dbmtl import DualBalancing
-from train.strategies.dwa import DynamicWeightAverage
-from train.strategies.ega import Eccentric
-from train.strategies.equal import Equal
-from train.strategies.fairgrad import Fair
-from train.strategies.fixed import Fixed
-from train.strategies.gls import GeometricLoss
-from train.strategies.imtl import Impartial
-from train.strategies.moco import MultiObjectiveCorrection
-from train.strategies.single import SingleTask
-from train.strategies.stch import SmoothTchebycheff
-from train.strategies.upgrad import UnconflictingProjection
-from train.strategies.uw import UncertaintyWeighting
+from train.strategies.cagrad import CAGrad
+from train.strategies.conflict_free import ConFIG
+from train.strategies.dbmtl import DBMTL
+from train.strategies.dwa import DWA
+from train.strategies.ega import EGA
+from train.strategies.equal import EW
+from train.strategies.fairgrad import FairGrad
+from train.strategies.fixed import FixedWeights
+from train.strategies.gls import GLS
+from train.strategies.imtl import IMTL
+from train.strategies.moco import MoCo
+from train.strategies.single import STL
+from train.strategies.stch import STCH
+from train.strategies.upgrad import UPGrad
+from train.strategies.uw import UW
 
 __all__ = ["STRATEGIES", "GradientStrategy", "LossStrategy", "Strategy"]
 
-# Name to what makes it, from the number of tasks and its own options; `fixed` needs `values`, `stl` needs `task`.
+# Strategy name -> class. Arguments: the number of tasks and the class's own options; `fixed` requires `values`, `stl`
+# requires `task`.
 STRATEGIES: dict[str, Callable[..., LossStrategy | GradientStrategy]] = {
-    "stl": SingleTask,
-    "ew": Equal,
-    "fixed": Fixed,
-    "uw": UncertaintyWeighting,
-    "gls": GeometricLoss,
-    "dwa": DynamicWeightAverage,
-    "stch": SmoothTchebycheff,
-    "cagrad": ConflictAverse,
-    "imtl": Impartial,
-    "moco": MultiObjectiveCorrection,
-    "aligned": Aligned,
-    "ega": Eccentric,
-    "upgrad": UnconflictingProjection,
-    "fairgrad": Fair,
-    "config": ConflictFree,
-    "dbmtl": DualBalancing,
+    "stl": STL,
+    "ew": EW,
+    "fixed": FixedWeights,
+    "uw": UW,
+    "gls": GLS,
+    "dwa": DWA,
+    "stch": STCH,
+    "cagrad": CAGrad,
+    "imtl": IMTL,
+    "moco": MoCo,
+    "aligned": AlignedMTL,
+    "ega": EGA,
+    "upgrad": UPGrad,
+    "fairgrad": FairGrad,
+    "config": ConFIG,
+    "dbmtl": DBMTL,
 }

@@ -1,10 +1,9 @@
-"""What every strategy is: losses, and where it asks for it the tasks' Gramian, to one weight a task.
+"""Base classes of the strategies, which compute one weight per task.
 
-A strategy balances by the losses (`LossStrategy`; one backward pass of the shared part whatever the number of tasks)
-or by the gradients (`GradientStrategy`; `train.training.backward` hands it their Gramian). It is small and lives on
-the CPU in
-float64. What it remembers from one step to the next is in `state`, so that a stopped training goes on as if it had
-not been stopped.
+A `LossStrategy` balances the losses: one backward pass of the shared part, whatever the number of tasks. A
+`GradientStrategy` balances the gradients: `train.training.backward` passes it their Gramian. Strategies compute in
+float64 on the CPU. All data kept between steps is in `state`, so that an interrupted training resumes with the same
+result.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from torch import Tensor
 
 from edge.core.errors import InputError
 
-TINY = 1e-12  # In place of a loss or a norm that is 0 where one is divided by it.
+TINY = 1e-12  # Lower limit of losses and norms that are divisors.
 
 
 class Strategy:
-    """Task weights [n] from step to step and epoch to epoch."""
+    """Computes task weights [n] for each step; updated after each epoch."""
 
     def __init__(self, tasks: int) -> None:
         if tasks < 1:
@@ -30,33 +29,33 @@ class Strategy:
         self.state = self.start()
 
     def start(self) -> dict[str, Tensor]:
-        """The state before the first step; a strategy without memory has none."""
+        """Return the state before the first step; empty for a strategy without state."""
         return {}
 
     def parameters(self) -> list[Tensor]:
-        """What the optimizer trains beside the network, best without weight decay."""
+        """Return the parameters that the optimizer trains with the network, without weight decay."""
         return []
 
     def end_epoch(self, mean_losses: Tensor) -> None:
-        """Tells the strategy the mean loss of each task [n] over the epoch that ends, over all ranks."""
+        """Update the strategy by the mean losses [n] of the epoch over all ranks. Raises InputError if not finite."""
         mean_losses = mean_losses.detach().to("cpu", torch.float64, copy=True)
         if mean_losses.shape != (self.tasks,) or not mean_losses.isfinite().all():
             raise InputError(f"mean losses of the epoch {mean_losses.tolist()}; {self.tasks} finite ones are needed")
         self.epoch_ended(mean_losses)
 
     def epoch_ended(self, mean_losses: Tensor) -> None:
-        """`end_epoch` of a strategy that listens: mean losses [n], finite."""
+        """Update the strategy after an epoch, from the finite mean losses [n]; does nothing by default."""
 
     def reset(self) -> None:
-        """Back to the state before the first step."""
+        """Restore the state before the first step."""
         self.load_state_dict(self.start())
 
     def state_dict(self) -> dict[str, Tensor]:
-        """A copy of the state, for a checkpoint."""
+        """Return a copy of the state, for a checkpoint."""
         return {name: value.detach().clone() for name, value in self.state.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continues from a `state_dict`; InputError for one of another strategy."""
+        """Restore the state from a `state_dict`. Raises InputError for the state of another strategy."""
         if state.keys() != self.state.keys():
             raise InputError(f"{type(self).__name__}: state {sorted(state)}; {sorted(self.state)} is needed")
         self.state = {name: value.detach().cpu().clone() for name, value in state.items()}
@@ -67,21 +66,21 @@ class LossStrategy(Strategy, ABC):
 
     @abstractmethod
     def weights(self, losses: Tensor) -> Tensor:
-        """Weights [n] from this step's losses [n]; both float64 on the CPU."""
+        """Return the weights [n] for this step's losses [n]; both float64 on the CPU."""
 
 
 class GradientStrategy(Strategy, ABC):
-    """Balances the gradients of the shared parameters, of which it sees the Gramian."""
+    """Balances the gradients of the shared parameters, from their Gramian."""
 
-    tracks = False  # Whether `track` changes the rows: then they must mean the same from step to step.
+    tracks = False  # Whether `track` changes the rows; their columns must then be the same at every step.
 
     def track(self, rows: Tensor, losses: Tensor) -> None:
-        """Changes the gradients [n, m] in place before the Gramian is formed: for momentum over steps."""
+        """Change the gradients [n, m] in place before the Gramian is computed: for averages over steps."""
 
     def weights(self, gramian: Tensor) -> Tensor:
-        """Weights [n] of the gradients' rows from their Gramian G Gᵀ [n, n]; both float64 on the CPU.
+        """Return the weights [n] of the gradients from their Gramian G Gᵀ [n, n]; both float64 on the CPU.
 
-        A task whose gradient is zero gets weight 0, and the others are balanced among themselves.
+        A task whose gradient is zero has weight 0; the others are balanced without it.
         """
         active = gramian.diagonal() > 0
         weights = torch.zeros_like(gramian[0])
@@ -91,4 +90,4 @@ class GradientStrategy(Strategy, ABC):
 
     @abstractmethod
     def balance(self, gramian: Tensor, active: Tensor) -> Tensor:
-        """Weights of the tasks that are `active` (bool [n]), from their Gramian: no zero on its diagonal."""
+        """Return the weights of the `active` (bool [n]) tasks from their Gramian, whose diagonal has no zeros."""

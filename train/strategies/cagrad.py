@@ -13,7 +13,7 @@ from edge.core.types import Float64
 from train.strategies.base import TINY, GradientStrategy
 
 
-class ConflictAverse(GradientStrategy):
+class CAGrad(GradientStrategy):
     """d = g_0 + (c ‖g_0‖ / ‖g_v‖) g_v with g_0 the mean gradient and g_v = Σ v_i g_i; v on the simplex minimises
 
     g_vᵀ g_0 + c ‖g_0‖ ‖g_v‖ (CAGrad): the best step for the worst-off task within c ‖g_0‖ of the mean gradient.
@@ -25,7 +25,7 @@ class ConflictAverse(GradientStrategy):
         super().__init__(tasks)
 
     def balance(self, gramian: Tensor, active: Tensor) -> Tensor:
-        """1/n + c ‖g_0‖ v / ‖g_v‖."""
+        """Return 1/n + c ‖g_0‖ v / ‖g_v‖."""
         products: Float64 = (gramian / gramian.trace()).numpy()
         equal: Float64 = np.full(len(products), 1 / len(products))
         with_mean = products @ equal

@@ -1,4 +1,4 @@
-"""Eccentric gradient alignment: orthogonal gradients of equal norms, leaning to the task that lags."""
+"""Eccentric gradient alignment: orthogonal gradients of equal norms, weighted towards the slowest tasks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from train.strategies.base import TINY, GradientStrategy
 
 
 def alignment(gramian: Tensor) -> Tensor:
-    """B = σ U Λ^(−1/2) Uᵀ of a Gramian U Λ Uᵀ, over its numerical rank; σ = √(min λ). Float64 [n, n].
+    """Return B = σ U Λ^(−1/2) Uᵀ [n, n] of a Gramian U Λ Uᵀ within its numerical rank; σ = √(min λ).
 
-    The rows of B G are orthogonal and have norm σ (equations 11 to 13). An eigenvalue below n ε max λ is noise: a
-    direction that the gradients do not span.
+    The rows of B G are orthogonal and have norm σ (equations 11 to 13). An eigenvalue below n ε max λ is a rounding
+    error: the gradients do not span its direction.
     """
     values, vectors = torch.linalg.eigh(gramian)
     spanned = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
@@ -22,13 +22,13 @@ def alignment(gramian: Tensor) -> Tensor:
     return b
 
 
-class Eccentric(GradientStrategy):
-    """w = B k: the aligned gradients, each as strong as its task lags behind (EGA).
+class EGA(GradientStrategy):
+    """w = B k: the aligned gradients, each weighted by the difficulty k of its task (EGA).
 
-    k = 1 until epoch `t_warm` and in it; after, k_i = n softmax(L_i(t−1) / (T L_i(t_warm))). The first epoch is 1.
+    k = 1 up to and including epoch `t_warm`; then k_i = n softmax(L_i(t−1) / (T L_i(t_warm))). Epochs count from 1.
     Zhang et al., "radarODE-MTL", arXiv 2410.08656, algorithm 1, equations 11 to 15. `order="code"` is what the
     authors' program computes instead, w = k (B 1): each task's weight in the aligned sum, times its k. The two differ
-    where gradients correlate.
+    if the gradients correlate.
     """
 
     def __init__(self, tasks: int, temperature: float = 1.0, order: str = "paper", t_warm: int = 4) -> None:
@@ -38,18 +38,18 @@ class Eccentric(GradientStrategy):
         super().__init__(tasks)
 
     def start(self) -> dict[str, Tensor]:
-        """No epoch ended; difficulties k [n] of 1."""
+        """Return the initial state: epoch 0, difficulties k [n] of 1."""
         ones = torch.ones(self.tasks, dtype=torch.float64)
         return {"epoch": torch.tensor(0), "warm_losses": ones * torch.nan, "difficulties": ones}
 
     def balance(self, gramian: Tensor, active: Tensor) -> Tensor:
-        """B k or, in the code's order, k (B 1)."""
+        """Return B k, or k (B 1) for `order="code"`."""
         b = alignment(gramian)
         k = self.state["difficulties"][active]
         return b @ k if self.order == "paper" else k * b.sum(1)
 
     def epoch_ended(self, mean_losses: Tensor) -> None:
-        """Counts, keeps the losses of epoch `t_warm`, and after it sets the next epoch's difficulties."""
+        """Count the epochs; store the losses of epoch `t_warm`, and after it set the next epoch's difficulties."""
         self.state["epoch"] = self.state["epoch"] + 1
         if self.state["epoch"] == self.t_warm:
             self.state["warm_losses"] = mean_losses

@@ -1,4 +1,4 @@
-"""Equal weights: the plain sum of the losses."""
+"""Equal weighting: the plain sum of the losses."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor
 from train.strategies.base import LossStrategy
 
 
-class Equal(LossStrategy):
+class EW(LossStrategy):
     """w_i = 1 (EW)."""
 
     def weights(self, losses: Tensor) -> Tensor:
-        """One for each task."""
+        """Return one for each task."""
         return torch.ones_like(losses)

@@ -8,7 +8,7 @@ from torchjd.aggregation import FairGradWeighting
 from train.strategies.base import GradientStrategy
 
 
-class Fair(GradientStrategy):
+class FairGrad(GradientStrategy):
     """w > 0 with G Gᵀ w = w^(−1/α): the step that shares the decrease of the losses α-fairly (FairGrad).
 
     Ban, Ji, "Fair Resource Allocation in Multi-Task Learning", ICML 2024, equation 4; α = 2 as on their scenes.
@@ -19,6 +19,6 @@ class Fair(GradientStrategy):
         super().__init__(tasks)
 
     def balance(self, gramian: Tensor, active: Tensor) -> Tensor:
-        """The root, found for a Gramian of trace 1 and scaled back: w falls with trace^(α / (1 + α))."""
+        """Return the root for a Gramian scaled to trace 1, scaled back: w is proportional to trace^(−α / (1 + α))."""
         trace = gramian.trace()
         return FairGradWeighting(self.alpha)(gramian / trace) / trace ** (self.alpha / (1 + self.alpha))

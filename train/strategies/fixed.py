@@ -11,8 +11,8 @@ from edge.core.errors import InputError
 from train.strategies.base import LossStrategy
 
 
-class Fixed(LossStrategy):
-    """w_i = the given `values`, in the tasks' order."""
+class FixedWeights(LossStrategy):
+    """w_i = the given `values`, in the order of the tasks."""
 
     def __init__(self, tasks: int, values: Sequence[float]) -> None:
         super().__init__(tasks)
@@ -21,5 +21,5 @@ class Fixed(LossStrategy):
             raise InputError(f"fixed weights {list(values)}; {tasks} finite ones, none negative, are needed")
 
     def weights(self, losses: Tensor) -> Tensor:
-        """The given ones."""
+        """Return the given values."""
         return self.values.clone()

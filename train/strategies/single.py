@@ -1,4 +1,4 @@
-"""The single-task baseline: the shared part serves one task alone."""
+"""Single-task learning, the baseline: the shared layers are trained for one task only."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from edge.core.errors import InputError
 from train.strategies.base import LossStrategy
 
 
-class SingleTask(LossStrategy):
-    """w_i = 1 for i = `task`, else 0. The other decoders still learn, from features that were not made for them."""
+class STL(LossStrategy):
+    """w_i = 1 for i = `task`, else 0. The other decoders are still trained, on features that are not."""
 
     def __init__(self, tasks: int, task: int) -> None:
         super().__init__(tasks)
@@ -19,7 +19,7 @@ class SingleTask(LossStrategy):
         self.task = task
 
     def weights(self, losses: Tensor) -> Tensor:
-        """One for the task, zero for the rest."""
+        """Return one for the task, zero for the others."""
         weights = torch.zeros_like(losses)
         weights[self.task] = 1
         return weights

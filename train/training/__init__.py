@@ -1,1 +1,1 @@
-"""The training loop and what it needs."""
+"""The training loop, its settings, losses, batches and checkpoints."""

@@ -7,18 +7,19 @@
     weights = step(losses, representation)
     optimizer.step()
 
-Each loss goes back once through its own decoder, which keeps its own unweighted gradient, and ends at the
-representation. (Some of the literature's strategies scale the decoders' losses too; here none does, so that they differ
-in the shared part alone.) From there a loss balancing strategy needs one pass through the shared network. A gradient
-balancing one needs a pass a task; the results are the rows of G, and the shared gradient is Gᵀ w without another pass.
+Each loss is backpropagated once through its own decoder to the representation; the decoder keeps its unweighted
+gradient. (Some published strategies also scale the decoders' losses. Here none does, so that the strategies differ in
+the shared part only.) From the representation, a loss balancing strategy needs one backward pass through the shared
+network. A gradient balancing strategy needs one pass per task: the results are the rows of G, and the shared gradient
+is Gᵀ w without another pass.
 
-That is exact and has its price. A pass back costs two passes forward: where the decoders are small, n tasks cost
-1 + 2 n against 3 for the plain sum. `alignment="representation"` takes the Gramian of the gradients at the
-representation instead, as MGDA-UB (Sener, Koltun, NeurIPS 2018) and Aligned-MTL-UB do: hardly dearer than the plain
-sum, but other weights.
+This is exact but expensive. A backward pass costs as much as two forward passes: with small decoders, n tasks cost
+1 + 2 n, against 3 for the plain sum. `alignment="representation"` uses the Gramian of the gradients at the
+representation instead, as MGDA-UB (Sener, Koltun, NeurIPS 2018) and Aligned-MTL-UB do: it costs hardly more than the
+plain sum, but gives other weights.
 
-Under autocast use bfloat16: it needs no loss scale. (A loss scale would cancel in the weights of EGA, which see only
-how the tasks' gradients compare, but not in strategies that look at the losses.)
+Use bfloat16 under autocast: it needs no loss scale. (A loss scale cancels in the weights of EGA, which depend only on
+the ratios of the gradients, but not in strategies that use the losses.)
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ from torch import Tensor
 from edge.core.errors import InputError
 from train.strategies import GradientStrategy, LossStrategy
 
-CHUNK = 1 << 18  # columns of G that are float64 at a time
+CHUNK = 1 << 18  # columns of G converted to float64 at a time
 
 
 class MultiTaskBackward:
-    """Sets the gradients of the shared parameters and of each task's decoder; the order of `decoders` is the tasks'.
+    """Sets the gradients of the shared parameters and of each task's decoder; `decoders` is in the order of the tasks.
 
-    Decoders see the shared network through the representation alone, and have no parameters in common. Under
-    torch.distributed, losses and per-task gradients are averaged over the ranks (batches of one size) before they are
-    weighed; the network is then not wrapped in DistributedDataParallel.
+    The decoders' only input is the representation, and they have no common parameters. Under torch.distributed, losses
+    and per-task gradients are averaged over the ranks, whose batches have the same size, before they are weighted; do
+    not wrap the network in DistributedDataParallel.
     """
 
     def __init__(
@@ -64,10 +65,10 @@ class MultiTaskBackward:
         self.rows = self.shared[0].new_empty(strategy.tasks if self.by_rows else 0, size)  # G [n, m]
 
     def __call__(self, losses: Mapping[str, Tensor], representation: Tensor) -> Tensor:
-        """Replaces every `.grad` (nothing is accumulated); returns the task weights, float64 [n] on the CPU.
+        """Replace every `.grad` without accumulation; return the task weights, float64 [n] on the CPU.
 
-        `losses` are scalars of a graph that ends at `representation`, which is used up.
-        Raises InputError, naming the task, for a loss or a gradient that is not finite.
+        `losses` are scalars computed from `representation`; their graph is freed.
+        Raises InputError, which names the task, if a loss or a gradient is not finite.
         """
         if list(losses) != list(self.decoders):
             raise InputError(f"losses of {list(losses)}; of {list(self.decoders)}, in this order, are needed")
@@ -87,7 +88,7 @@ class MultiTaskBackward:
         return weights
 
     def _through_decoders(self, losses: Mapping[str, Tensor], z: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
-        """dL_i/dz of each task, all decoders' own gradients as one row, and a sum [n] that shows what is not finite."""
+        """Return dL_i/dz of each task, the decoders' gradients in one row, and sums [n] for the finite check."""
         slopes, own, sums = [], [], []
         for task, parameters in self.decoders.items():
             found = torch.autograd.grad(losses[task], [z, *parameters], materialize_grads=True)
@@ -97,12 +98,12 @@ class MultiTaskBackward:
         return slopes, torch.cat(own), torch.stack(sums)
 
     def _through_shared(self, z: Tensor, slope: Tensor, out: Tensor | None = None, again: bool = False) -> Tensor:
-        """The gradient of the shared parameters [m] for a slope at the representation."""
+        """Return the gradient of the shared parameters [m] for a slope at the representation."""
         found = torch.autograd.grad(z, self.shared, slope, retain_graph=again, materialize_grads=True)
         return torch.cat([gradient.flatten() for gradient in found], out=out)
 
     def _weigh_rows(self, slopes: list[Tensor], z: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights [n] and Gᵀ w [m], by the Gramian of the shared parameters' gradients."""
+        """Return weights [n] and Gᵀ w [m], from the Gramian of the shared parameters' gradients."""
         assert isinstance(self.strategy, GradientStrategy)
         for number, (row, slope) in enumerate(zip(self.rows, slopes, strict=True), start=1):
             self._through_shared(z, slope, out=row, again=number < len(slopes))
@@ -116,7 +117,7 @@ class MultiTaskBackward:
         """Weights [n] by the losses, or by the Gramian of the gradients at the representation."""
         if isinstance(self.strategy, LossStrategy):
             return self.strategy.weights(values)
-        # The joint batch's slopes are the ranks' side by side, each divided by the number of ranks.
+        # The slopes of the joint batch are those of all ranks, each divided by the number of ranks.
         products = _mean_over_ranks(gramian(torch.stack([slope.flatten() for slope in slopes])))
         return self.strategy.weights(products.cpu() / _ranks())
 
@@ -133,7 +134,7 @@ class MultiTaskBackward:
 
 
 def gramian(rows: Tensor) -> Tensor:
-    """G Gᵀ [n, n] of rows [n, m], in float64: in float32 a task 6e-4 times smaller than another would be lost."""
+    """Return G Gᵀ [n, n] of rows [n, m] in float64: in float32 a task 6e-4 times smaller than another is lost."""
     products = rows.new_zeros(len(rows), len(rows), dtype=torch.float64)
     for part in torch.split(rows, CHUNK, dim=1):
         wide = part.double()
@@ -146,7 +147,7 @@ def _ranks() -> int:
 
 
 def _mean_over_ranks(values: Tensor) -> Tensor:
-    """In place; every rank has the same afterwards."""
+    """Average over the ranks, in place."""
     if _ranks() > 1:
         dist.all_reduce(values)
         values /= _ranks()

@@ -1,7 +1,7 @@
-"""Windows for training, made as they are needed: RCG cut, augmented and transformed while the network works.
+"""Prepares batches of windows on demand: RCG is cut, augmented and transformed while the network trains.
 
-Every window of a run follows from (seed, epoch, batch, place in it) alone: a run that was stopped and goes on sees what
-it would have seen, with any number of threads.
+Every window depends only on (seed, epoch, batch, position in the batch). A resumed run therefore uses the same windows
+as an uninterrupted one, with any number of threads.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from edge.core.types import Float32
 from edge.dsp.sst.transform import HighPass, Sst
 from train.data.augment import cut, disturb, draw_pace
 from train.data.dataset import Recording
-from train.data.labels import doubt
+from train.data.labels import exclusion_reason
 
 _Row = tuple[Float32, Float32, Float32, np.float32, str]
-MOST_BEATS = 16
-"""In one window: 4 s at 200 bpm hold 14."""
+MAX_BEATS = 16
+"""In one window: 4 s at 200 bpm contain 14."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """x [B, P, 71, 120], spectrograms; piece [B, 200], NaN where there is none.
+    """Holds B windows: spectrograms x [B, P, 71, 120] and pieces [B, 200], NaN where there is none.
 
-    anchors [B, 16], the window's R peaks in samples from its start, filled up with NaN; cycle [B], the middle beat's
-    length in samples. `source` [B] says in words which window of which trial each is.
+    anchors [B, 16], the window's R peaks in samples from its start, padded with NaN; cycle [B], the middle beat's
+    length in samples. `source` [B] names the trial and window, for messages.
     """
 
     x: Float32
@@ -45,10 +45,10 @@ class Batch:
 
 
 class Batches:
-    """Batches from recordings; `points` of every window, drawn at random.
+    """Makes batches from recordings, with `points` randomly chosen points per window.
 
-    Windows are read from the disk where the recordings have them there, unless they are to be augmented.
-    Raises InputError when there is no window to draw.
+    Without augmentation, windows are read from the recordings' cached spectrograms, if they have any.
+    Raises InputError if there is no usable window.
     """
 
     def __init__(
@@ -61,23 +61,23 @@ class Batches:
             raise InputError("the data set has no usable window for this part of the split; see what was excluded")
         self._size, self._points, self._augment, self._seed, self._spec = size, points, augment, seed, spec
         self._threads = ThreadPoolExecutor(os.cpu_count())
-        self._own = threading.local()
+        self._thread_local = threading.local()
 
     def __len__(self) -> int:
-        """How many windows there are to draw from."""
+        """Return the number of usable windows."""
         return len(self._windows)
 
     def drawn(self, epoch: int, batches: range) -> Iterator[Batch]:
-        """Windows at random, with replacement; the next batch is under way while the caller works on this one."""
+        """Yield batches of random windows, with replacement; the next batch is prepared in the background."""
         order = [np.random.default_rng((self._seed, epoch, b)).integers(len(self), size=self._size) for b in batches]
-        return self._made([((epoch, b), windows) for b, windows in zip(batches, order, strict=True)])
+        return self._prepare([((epoch, b), windows) for b, windows in zip(batches, order, strict=True)])
 
     def spread(self, count: int) -> Iterator[Batch]:
-        """`count` windows (or all, if fewer) at equal distances, the same at every call."""
+        """Yield `count` windows (or all, if fewer) at equal distances, the same in every call."""
         chosen = np.unique(np.linspace(0, len(self) - 1, count).round().astype(np.int64))
-        return self._made([((0, b), chosen[b : b + self._size]) for b in range(0, len(chosen), self._size)])
+        return self._prepare([((0, b), chosen[b : b + self._size]) for b in range(0, len(chosen), self._size)])
 
-    def _made(self, wanted: list[tuple[tuple[int, int], npt.NDArray[np.int64]]]) -> Iterator[Batch]:
+    def _prepare(self, wanted: list[tuple[tuple[int, int], npt.NDArray[np.int64]]]) -> Iterator[Batch]:
         def begin(number: int) -> list[Future[_Row]]:
             key, windows = wanted[number]
             return [self._threads.submit(self._window, int(w), (*key, k)) for k, w in enumerate(windows)]
@@ -101,10 +101,10 @@ class Batches:
         has_class = 0 <= round(labels.length[row] / pace) - CYCLE_MIN < CYCLE_CLASSES
         outside = start - pace * SST_PAST < 0 or end > rcg.shape[1]
         seen = slice(math.floor(start), math.ceil(start + pace * SST_WINDOW))
-        if pace != 1.0 and (outside or not has_class or doubt(labels.beats, seen)):
+        if pace != 1.0 and (outside or not has_class or exclusion_reason(labels.beats, seen)):
             pace, start = 1.0, float(labels.start[row])
         if self._points == len(rcg):
-            chosen = np.arange(len(rcg))  # a network of that many may go by their order
+            chosen = np.arange(len(rcg))  # a network with this number of points may depend on their order
         else:
             chosen = rng.choice(len(rcg), self._points, replace=self._points > len(rcg))
         if cached is None:
@@ -112,15 +112,15 @@ class Batches:
             x = self._sst(disturb(segment, rng) if self._augment else segment)
         else:
             x = cached[labels.window[row], chosen].astype(np.float32)
-        anchors = np.full(MOST_BEATS, np.nan, np.float32)
+        anchors = np.full(MAX_BEATS, np.nan, np.float32)
         at = (labels.beats.r_peaks - start) / pace
-        at = at[(at >= -0.5) & (at < SST_WINDOW - 0.5)][:MOST_BEATS]
+        at = at[(at >= -0.5) & (at < SST_WINDOW - 0.5)][:MAX_BEATS]
         anchors[: len(at)] = at
         cycle = np.float32(labels.length[row] / pace)
         return x, labels.piece[row], anchors, cycle, f"{recording.trial.name}, window {labels.window[row]}"
 
     def _sst(self, segment: Float32) -> Float32:
-        if not hasattr(self._own, "sst"):
-            self._own.sst = Sst(self._points, self._spec)
-        values: Float32 = self._own.sst(segment).values.copy()
+        if not hasattr(self._thread_local, "sst"):
+            self._thread_local.sst = Sst(self._points, self._spec)
+        values: Float32 = self._thread_local.sst(segment).values.copy()
         return values.reshape(self._points, SST_BINS, SST_COLUMNS)

@@ -1,8 +1,8 @@
-"""A bundle back in torch, to go on learning.
+"""Loads a bundle's weights into a torch network, for further training.
 
 The export folds every batch normalisation into the layer before it: `model.onnx` has one weight and one bias for both.
-Here the layer gets that weight, and the normalisation changes nothing but to add that bias (mean 0, variance 1,
-factor 1). So it is an ordinary network that says what the bundle says, to be trained with these statistics kept.
+Here the layer receives that weight, and the normalisation only adds that bias (mean 0, variance 1, factor 1). The
+network gives the same outputs as the bundle; train it with fixed batch normalisation statistics.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from train.training.config import TrainConfig
 
 
 def checkpoint_of(bundle: Bundle) -> Checkpoint:
-    """The bundle as a checkpoint to begin from, without an optimizer's state. Raises BundleError for another network's.
+    """Return the bundle as a checkpoint with the bundle's provenance and without an optimizer state.
 
-    Its provenance is the bundle's.
+    Raises BundleError if its spec or its layers are not those of this version.
     """
     about = bundle.about
     if about.spec != (ours := fingerprint(SST_DEFAULT)):
-        raise BundleError(f"{bundle.folder}: made for the spec {about.spec}, training goes by {ours}; train a new one")
+        raise BundleError(f"{bundle.folder}: made for the spec {about.spec}, training uses {ours}; train a new network")
     try:
         config = msgspec.convert(about.provenance.settings, TrainConfig)
         network = NETWORKS[config.model]()
@@ -37,14 +37,14 @@ def checkpoint_of(bundle: Bundle) -> Checkpoint:
     except (msgspec.ValidationError, KeyError, RuntimeError) as error:
         raise BundleError(
             f"{bundle.folder / MODEL}: its layers are not those of this version's networks "
-            f"({str(error).splitlines()[0]}); use the radarecg it was made with, or begin from a checkpoint"
+            f"({str(error).splitlines()[0]}); use the radarecg version it was made with, or start from a checkpoint"
         ) from error
     provenance = msgspec.to_builtins(about.provenance)
     return Checkpoint(config, {"network": network.state_dict()}, provenance)
 
 
 def _weights(network: Network, model: onnx.ModelProto) -> dict[str, Tensor]:
-    """Parameters and statistics of all layers by name. Raises KeyError for one that the model does not have."""
+    """Return parameters and statistics of all layers by name. Raises KeyError if the model does not have one."""
     held = {each.name: torch.from_numpy(numpy_helper.to_array(each).copy()) for each in model.graph.initializer}
     bias_of = {node.input[1]: node.input[2] for node in model.graph.node if len(node.input) == 3}
     weights: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""Long work in pieces: what is finished lies in a folder as JSON, and is not done again."""
+"""Caches the results of long work as JSON files in a folder, so that finished parts are not repeated."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from edge.core.files import write_atomic
 
 
 class OtherWorkError(InputError):
-    """The folder holds results of other settings or other data; the message names it."""
+    """The folder holds results of other settings or data; the message names it."""
 
 
-def keep_to(settings: Mapping[str, object], folder: Path) -> None:
-    """Notes in `folder` what its results are made with. Raises OtherWorkError when they were made with something else.
+def check_settings(settings: Mapping[str, object], folder: Path) -> None:
+    """Write the settings of the results to `folder`, or compare them with those written before.
 
-    `settings` is what JSON can hold.
+    `settings` must be convertible to JSON. Raises OtherWorkError if the folder holds results of other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, now = folder / "settings.json", json.dumps(settings, indent=1)
@@ -35,7 +35,7 @@ def keep_to(settings: Mapping[str, object], folder: Path) -> None:
 
 
 def cached_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What the JSON file holds; made and written, whole or not at all, where it is not there yet."""
+    """Return the content of the JSON file; if it does not exist, call `make` and write its result atomically."""
     if not path.exists():
         write_atomic(path, json.dumps(make(), indent=1).encode())
     found: dict[str, Any] = json.loads(path.read_text())
@@ -44,7 +44,10 @@ def cached_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[bool]:
-    """Whether no other process is making the JSON file now. A claim ends with its process, however that ends."""
+    """Lock the work on a JSON file without waiting; yields False if another process holds the lock.
+
+    The lock is released when the process ends, also when it crashes.
+    """
     claim = path.with_suffix(".claim")
     with claim.open("w") as file:
         try:

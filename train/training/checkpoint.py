@@ -1,4 +1,4 @@
-"""A training's state in one file: enough to go on to the same result, and to know where a network came from."""
+"""Saves and loads checkpoints: the state needed to resume a training, and the provenance of its network."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ FORMAT = "radarecg.checkpoint/1"
 
 
 class CheckpointError(InputError):
-    """A file that is no checkpoint, or one of another model or spec; the message names both."""
+    """The file is not a checkpoint, or has another model or spec; the message names both."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`state`: what the network, the optimizer and the strategy remember, and the history of epochs.
+    """Holds the settings, state and provenance of a training.
 
-    `provenance`: versions, the data's name and who of them was learnt from; `before`, the same of the weights it began
-    with.
+    `state`: the states of network, optimizer and strategy, and the history of epochs. `provenance`: versions, the data
+    set's name and its subjects per part; `before`, the subjects per data set of the weights that it started from.
     """
 
     config: TrainConfig
@@ -42,7 +42,7 @@ class Checkpoint:
     provenance: dict[str, Any]
 
     def network(self) -> Network:
-        """The network with its weights, ready to predict. Raises CheckpointError for weights of another network."""
+        """Return the network in evaluation mode. Raises CheckpointError for weights of another network."""
         network = NETWORKS[self.config.model]()
         try:
             network.load_state_dict(self.state["network"])
@@ -55,21 +55,21 @@ class Checkpoint:
         return network
 
     def learnt_from(self) -> dict[str, list[str]]:
-        """By data set, the subjects that these weights were learnt from or chosen by, those they began with too.
+        """Return, by data set, all subjects used to train or select these weights and those they started from.
 
-        Raises CheckpointError where it is not said.
+        Raises CheckpointError if the provenance is incomplete.
         """
         known = self.provenance
         try:
             before: dict[str, list[str]] = known.get("before", {})
             subjects = {*before.get(known["data"], ()), *known["train"], *known["validation"]}
         except KeyError as error:
-            raise CheckpointError(f"the network does not say its {error.args[0]}: train it anew") from error
+            raise CheckpointError(f"the network's provenance has no {error.args[0]!r}: train it again") from error
         return {**before, known["data"]: sorted(subjects)}
 
 
 def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Mapping[str, object]) -> None:
-    """Writes a checkpoint whole or not at all. Raises OSError."""
+    """Write a checkpoint atomically. Raises OSError."""
     content = {
         "format": FORMAT,
         "spec": fingerprint(SST_DEFAULT),
@@ -89,20 +89,20 @@ def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Map
 
 
 def load(path: Path, model: str | None = None) -> Checkpoint:
-    """Reads a checkpoint, of `model` if that is said. Raises CheckpointError, FileNotFoundError."""
+    """Read a checkpoint; its network must be `model` if given. Raises CheckpointError, FileNotFoundError."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         found, spec, settings = content["format"], content["spec"], content["config"]
-    except Exception as error:  # torch raises whatever the damage leads to, and gives advice that is no good here
+    except Exception as error:  # a damaged file can raise almost any exception, and torch's advice does not apply here
         raise CheckpointError(f"{path}: not a checkpoint that python -m train wrote, or a damaged one") from error
     if found != FORMAT:
         raise CheckpointError(f"{path}: format {found!r} is not {FORMAT}")
     if spec != fingerprint(SST_DEFAULT):
         raise CheckpointError(
-            f"{path}: made for the spec {spec}, this is {fingerprint(SST_DEFAULT)}: its spectrograms or labels meant "
-            "something else; train again, or use the version it was made with"
+            f"{path}: made for the spec {spec}, this is {fingerprint(SST_DEFAULT)}: its spectrograms or labels were "
+            "defined differently; train again, or use the version it was made with"
         )
     try:
         config = msgspec.convert(settings, TrainConfig)

@@ -1,7 +1,7 @@
-"""Two clocks made one: a recording's ECG is moved to where a network hears its beats.
+"""Corrects a constant clock offset between radar and ECG: shifts the ECG to the beats that a network detects.
 
-Public sets, and recorders without a common clock, are off by a constant that differs from file to file. Who learns R
-peaks from such recordings as they are learns that nobody knows where an R peak is.
+In public data sets, and with recorders without a common clock, the offset is constant in a file but differs between
+files. A network trained on such recordings without correction learns only blurred R peak times.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from train.evaluation.metrics import MS
 
 
 def aligned(predict: Predictor, data: DataSet) -> DataSet:
-    """Every recording's ECG, with its labels, moved by the one lag that brings most beats onto the network's."""
+    """Shift the ECG and labels of every recording by the lag at which most beats match the network's."""
     return replace(data, recordings=tuple(_aligned(predict, each) for each in track(data.recordings, "aligning")))
 
 
@@ -31,7 +31,7 @@ def _aligned(predict: Predictor, recording: Recording) -> Recording:
 
 
 def later(trial: Trial, samples: int) -> Trial:
-    """The trial with its ECG and R peaks so many samples later; what then has no counterpart is cut off."""
+    """Return the trial with ECG and R peaks delayed by `samples`; samples without a counterpart are cut off."""
     ahead, behind = max(0, samples), max(0, -samples)
     kept = trial.rcg.shape[1] - ahead - behind
     r_peaks_s = None if trial.r_peaks_s is None else trial.r_peaks_s - behind / RCG_RATE_HZ

@@ -1,4 +1,4 @@
-"""A training run's settings: one small TOML file (`train/presets/`), checked on reading; an unknown key is an error."""
+"""Settings of a training: a small TOML file (`train/presets/`), validated on reading; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ class TrainConfigError(InputError):
 
 
 class Simulated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `train.simulate` is to make where the data set is not there yet."""
+    """Parameters of the simulation of a data set that does not exist yet (`train.simulate`)."""
 
     subjects: Positive
     seed: int
     trials_per_subject: Positive = 3
     seconds: Positive | None = None
-    """Of a trial; without it, as long as MMECG's."""
+    """Length of a trial; default: as long as MMECG's."""
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`set` is a data set's TOML, relative to the settings file. `points` of each window are drawn at random."""
+    """`set`: the data set's TOML file, relative to the settings file. `points`: random points used of each window."""
 
     set: str
     simulate: Simulated | None = None
     points: Positive = 16
     fold: Annotated[int, msgspec.Meta(ge=0)] = 0
     augment: bool = True
-    """Noise, movements and another pace are put on every window, before the SST, as they come in reality."""
+    """Apply random noise, movements and another heart rate to every window, before the SST."""
 
 
 class Strategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row of train.strategies.STRATEGIES and its numbers; where EGA and its like compare gradients."""
+    """`name`: row of train.strategies.STRATEGIES; `parameters`: its options; `alignment`: where gradients compare."""
 
     name: str = "ega"
     parameters: dict[str, int | float | str | list[float]] = {}
@@ -48,7 +48,7 @@ class Strategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An epoch is `steps` batches; after `patience` epochs without a better validation figure it is over."""
+    """An epoch has `steps` batches; training stops after `patience` epochs without a better validation score."""
 
     epochs: Positive
     steps: Positive
@@ -57,14 +57,14 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     learning_rate: Annotated[float, msgspec.Meta(gt=0)] = 2e-3
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.01
     warm_up: Share = 0.05
-    """The share of all steps in which the learning rate rises; then it falls as a cosine to zero."""
+    """Fraction of all steps in which the learning rate rises; then it falls to zero along a cosine."""
     patience: Positive = 1000
     keep_statistics: bool = False
-    """Batch normalisations go by the statistics they have: for a trained network on little data."""
+    """Keep the batch normalisation statistics fixed: for fine-tuning on little data."""
 
 
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`model` is a row of train.model.NETWORKS. Every random number of the run follows from `seed`."""
+    """`model` is a row of train.model.NETWORKS. All random numbers depend only on `seed`."""
 
     data: Data
     training: Training
@@ -74,7 +74,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_train_config(path: Path) -> TrainConfig:
-    """Reads a settings file. Raises InputError, FileNotFoundError."""
+    """Read a settings file. Raises InputError, FileNotFoundError."""
     try:
         return msgspec.toml.decode(read_text_file(path), type=TrainConfig)
     except msgspec.DecodeError as error:

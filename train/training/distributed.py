@@ -1,4 +1,4 @@
-"""Where a process of a training computes, alone or one of several (torchrun)."""
+"""Rank, number of processes and device of a training process, alone or started by torchrun."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch.distributed as dist
 
 @dataclass(frozen=True)
 class DistributedContext:
-    """Which of how many processes this is, and where it computes."""
+    """Rank of this process, number of processes, and device."""
 
     rank: int
     ranks: int
     device: torch.device
 
     @staticmethod
-    def find() -> DistributedContext:
-        """From torchrun's environment; alone without it. Joins the other processes."""
+    def from_environment() -> DistributedContext:
+        """Read torchrun's environment variables, if set, and join the process group."""
         rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         cuda = torch.cuda.is_available()
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")

@@ -1,7 +1,7 @@
-"""The training itself: epochs of steps, validation, early stopping, checkpoints; one process or several (torchrun).
+"""The training loop: epochs, validation, early stopping and checkpoints, in one process or several (torchrun).
 
-All that is random follows from the seed, the epoch and the step, so a run that was killed goes on from its last epoch
-to the same result.
+All random numbers depend only on the seed, the epoch and the step, so that an interrupted run resumes from its last
+epoch with the same result.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ NO_DECAY_BELOW = 2  # biases and normalisations have one dimension
 
 
 class TrainingError(InputError):
-    """The run cannot go on; the message says at which step and with which windows."""
+    """The training cannot continue; the message names the step and the windows."""
 
 
 class Trainer:
-    """One training in `folder`; goes on where it was when the folder holds a checkpoint of the same settings and data.
+    """Runs a training in `folder`; resumes it if the folder holds a checkpoint of the same settings and data.
 
-    Of several processes each normalises its own batches; what the normalisations remember is averaged every epoch.
+    With several processes, each normalises its own batches; the normalisation statistics are averaged every epoch.
 
-    `start`: the weights that a network begins with which is not new.
+    `start`: initial weights; random if None.
     """
 
     def __init__(
         self,
         config: TrainConfig,
         folder: Path,
-        learn: Batches,
-        check: Batches,
+        train: Batches,
+        validation: Batches,
         provenance: Mapping[str, object],
         start: Mapping[str, Tensor] | None = None,
     ):
         self.config, self.folder, self.provenance = config, folder, provenance
-        self.place = DistributedContext.find()
-        self._learn, self._check = learn, check
+        self.context = DistributedContext.from_environment()
+        self._train_batches, self._validation_batches = train, validation
         torch.manual_seed(config.seed)
-        self.network = NETWORKS[config.model]().to(self.place.device)
+        self.network = NETWORKS[config.model]().to(self.context.device)
         if start is not None:
             self.network.load_state_dict(start)
         self.strategy = make_strategy(config)
@@ -71,53 +71,53 @@ class Trainer:
         self._resume()
 
     def train(self) -> None:
-        """Epoch after epoch; `last.pt` after each, `best.pt` after the best. Raises TrainingError, OSError."""
+        """Train; save `last.pt` after every epoch and `best.pt` after the best. Raises TrainingError, OSError."""
         training = self.config.training
-        writer = SummaryWriter(str(self.folder)) if self.place.rank == 0 else None
-        with _progress(self.place.rank) as progress:
-            bar = progress.add_task("epoch", total=training.epochs * training.steps, said="")
+        writer = SummaryWriter(str(self.folder)) if self.context.rank == 0 else None
+        with _progress(self.context.rank) as progress:
+            bar = progress.add_task("epoch", total=training.epochs * training.steps, losses="")
             progress.update(bar, completed=len(self.history) * training.steps)
             if writer:
                 progress.console.print("losses, in training / in validation:")
             while len(self.history) < training.epochs and not self._stalled():
                 for losses in self._epoch():
-                    progress.update(bar, advance=1, said=" ".join(f"{loss:.3f}" for loss in losses))
+                    progress.update(bar, advance=1, losses=" ".join(f"{loss:.3f}" for loss in losses))
                 if writer:
-                    self._remember(writer)
-                    progress.console.print(_told(self.history[-1]), highlight=False)
+                    self._save_epoch(writer)
+                    progress.console.print(_format_epoch(self.history[-1]), highlight=False)
 
     def _epoch(self) -> Iterator[list[float]]:
         epoch, training = len(self.history), self.config.training
-        torch.manual_seed(hash((self.config.seed, epoch, self.place.rank)) & 0x7FFFFFFF)
+        torch.manual_seed(hash((self.config.seed, epoch, self.context.rank)) & 0x7FFFFFFF)
         self.network.train()
         if training.keep_statistics:
             for layer in self.network.modules():
                 if isinstance(layer, _BatchNorm):
                     layer.eval()
-        total = torch.zeros(len(TASKS), dtype=torch.float64, device=self.place.device)
-        numbers = range(self.place.rank, training.steps * self.place.ranks, self.place.ranks)
-        for step, batch in enumerate(self._learn.drawn(epoch, numbers)):
+        total = torch.zeros(len(TASKS), dtype=torch.float64, device=self.context.device)
+        numbers = range(self.context.rank, training.steps * self.context.ranks, self.context.ranks)
+        for step, batch in enumerate(self._train_batches.drawn(epoch, numbers)):
             self._set_rate(epoch * training.steps + step)
             losses = self._step(batch, f"epoch {epoch + 1}, step {step + 1}")
             total += losses.to(total)
             yield losses.tolist()
         mean = total / training.steps
-        if self.place.ranks > 1:
+        if self.context.ranks > 1:
             for shared in [mean, *(b for b in self.network.buffers() if b.is_floating_point())]:
                 dist.all_reduce(shared)
-                shared /= self.place.ranks
+                shared /= self.context.ranks
         self.strategy.end_epoch(mean.cpu())
         named = {f"train_{task}": value for task, value in zip(TASKS, mean.tolist(), strict=True)}
         self.history.append({"epoch": epoch + 1, **named, **self.validate(self.network)})
 
     def _step(self, batch: Batch, when: str) -> Tensor:
-        """One step; the losses [3]."""
-        x = torch.from_numpy(batch.x).to(self.place.device)
+        """Train on one batch; return its losses [3]."""
+        x = torch.from_numpy(batch.x).to(self.context.device)
         if not x.isfinite().all():
             bad = ~x.flatten(1).isfinite().all(1).cpu()
             names = [name for name, is_bad in zip(batch.source, bad.tolist(), strict=True) if is_bad]
-            raise TrainingError(f"{when}: the spectrogram of {names[0]} is not finite; look at this recording")
-        with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self.place.device.type == "cuda"):
+            raise TrainingError(f"{when}: the spectrogram of {names[0]} is not finite; check this recording")
+        with torch.autocast(self.context.device.type, torch.bfloat16, enabled=self.context.device.type == "cuda"):
             z = self.network.encode(x)
             outputs = self.network.decode(z)
         losses = task_losses(outputs, batch)
@@ -131,18 +131,18 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, network: Network) -> dict[str, float]:
-        """Losses on windows that never change, and `score`, their product's logarithm: every task counts alike."""
+        """Return the losses on fixed windows and `score`, the logarithm of their product (all tasks weigh the same)."""
         network.eval()
         total, count = torch.zeros(len(TASKS), dtype=torch.float64), 0
-        for batch in self._check.spread(VALIDATION_WINDOWS):
-            outputs = network(torch.from_numpy(batch.x).to(self.place.device))
+        for batch in self._validation_batches.spread(VALIDATION_WINDOWS):
+            outputs = network(torch.from_numpy(batch.x).to(self.context.device))
             losses = torch.stack([loss.double().cpu() for loss in task_losses(outputs, batch).values()])
             total, count = total + losses * len(batch.source), count + len(batch.source)
         mean = (total / count).tolist()
         score = sum(math.log(max(loss, 1e-9)) for loss in mean)
         return {**{f"validation_{task}": loss for task, loss in zip(TASKS, mean, strict=True)}, "score": score}
 
-    def _remember(self, writer: SummaryWriter) -> None:
+    def _save_epoch(self, writer: SummaryWriter) -> None:
         epoch = self.history[-1]
         for name, value in epoch.items():
             writer.add_scalar(name, value, int(epoch["epoch"]))
@@ -154,7 +154,9 @@ class Trainer:
             "history": self.history,
         }
         is_best = epoch["score"] == min(past["score"] for past in self.history)
-        for name in ("best.pt", "last.pt") if is_best else ("last.pt",):  # killed between them, it makes both again
+        for name in (
+            ("best.pt", "last.pt") if is_best else ("last.pt",)
+        ):  # if interrupted in between, the epoch is repeated
             checkpoint.save(self.folder / name, self.config, state, self.provenance)
 
     def _resume(self) -> None:
@@ -163,11 +165,11 @@ class Trainer:
             return
         past = checkpoint.load(path)
         if past.config != self.config:
-            raise TrainingError(f"{path} belongs to other settings; name another folder with --out, or delete it")
+            raise TrainingError(f"{path} has other settings; choose another folder with --out, or delete it")
         if changed := [key for key, value in self.provenance.items() if past.provenance.get(key) != value]:
             raise TrainingError(
-                f"{path} was trained on other data or subjects ({', '.join(changed)}): who was learnt from would be "
-                "tested on; name another folder with --out"
+                f"{path} was trained on other data or subjects ({', '.join(changed)}): training subjects "
+                "could be in the test part; choose another folder with --out"
             )
         self.network.load_state_dict(past.state["network"])
         self.optimizer.load_state_dict(past.state["optimizer"])
@@ -187,7 +189,7 @@ class Trainer:
 
 
 def task_losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
-    """The three losses of a batch, in the order of TASKS."""
+    """Return the three losses of a batch, in the order of TASKS."""
     device = outputs.ecg.device
     piece, anchors, cycle = (torch.from_numpy(x).to(device) for x in (batch.piece, batch.anchors, batch.cycle))
     return {
@@ -198,7 +200,7 @@ def task_losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
 
 
 def make_strategy(config: TrainConfig) -> LossStrategy | GradientStrategy:
-    """The strategy of the settings. Raises InputError for an unknown name or parameter."""
+    """Create the strategy of the settings. Raises InputError for an unknown name or parameter."""
     wanted = config.strategy
     if wanted.name not in STRATEGIES:
         raise InputError(f"strategy {wanted.name!r}; there are {', '.join(STRATEGIES)}")
@@ -211,7 +213,7 @@ def make_strategy(config: TrainConfig) -> LossStrategy | GradientStrategy:
 def make_optimizer(
     training: Training, parameters: list[torch.nn.Parameter], strategy: Strategy
 ) -> torch.optim.Optimizer:
-    """AdamW, or the paper's SGD; weights decay, biases and the strategy's own numbers do not."""
+    """Create AdamW, or the paper's SGD; no weight decay for biases, normalisations and the strategy's parameters."""
     groups = [
         {"params": [p for p in parameters if p.dim() >= NO_DECAY_BELOW], "weight_decay": training.weight_decay},
         {"params": [p for p in parameters if p.dim() < NO_DECAY_BELOW] + strategy.parameters(), "weight_decay": 0.0},
@@ -221,7 +223,7 @@ def make_optimizer(
     return torch.optim.AdamW(groups, training.learning_rate)
 
 
-def _told(epoch: dict[str, float]) -> str:
+def _format_epoch(epoch: dict[str, float]) -> str:
     losses = (f"{task} {epoch[f'train_{task}']:.3f} / {epoch[f'validation_{task}']:.3f}" for task in TASKS)
     return f"epoch {epoch['epoch']:.0f}: {', '.join(losses)}"
 
@@ -232,6 +234,6 @@ def _progress(rank: int) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[losses]}"),
     )
     return Progress(*columns, disable=rank > 0)

@@ -1,9 +1,9 @@
-"""The three tasks' losses (radarODE-MTL, section III-E), and the targets they compare with.
+"""Losses of the three tasks (radarODE-MTL, section III-E), and their targets.
 
-Both classifications ask for a time, which is known to about a sample and never exactly at one: a target is a Gaussian
-of SIGMA samples around it, not one class. Whoever is a sample off is nearly right. The targets' own entropy is taken
-off the cross-entropy: its gradient stays, and the loss of a perfect answer is 0, as strategies need that compare a
-task's losses over time.
+Both classifications estimate a time, which is valid to about one sample and lies between samples. The target is
+therefore a Gaussian of SIGMA samples around it instead of one class, so that an error of one sample has a low loss. The
+entropy of the target is subtracted from the cross-entropy: the gradient is the same, and the loss of a perfect
+prediction is 0, which strategies that compare a task's losses over time require.
 """
 
 from __future__ import annotations
@@ -14,47 +14,47 @@ from torch import Tensor
 from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN
 
 SIGMA = 2.0
-"""Of a target, in samples: 10 ms, what R peaks themselves are uncertain by."""
+"""Standard deviation of a target, in samples: 10 ms, the uncertainty of the R peaks themselves."""
 EPSILON = 1e-8
-"""Below it a piece's squared error has no slope: the root's own is infinite at 0."""
+"""Added to a piece's squared error, because the derivative of the root is infinite at 0."""
 
 
 def ecg_loss(piece: Tensor, target: Tensor) -> Tensor:
-    """Mean over windows of the root mean square error of the beats [B, 200].
+    """Return the mean over windows of the root mean square error of the beats [B, 200].
 
-    A target with NaN, where there is no ECG, does not count; where none has one the loss is 0.
+    Targets with NaN (no ECG) are ignored; without any other target the loss is 0.
     """
-    known = target.isfinite().all(-1)
-    error = (piece - torch.where(known[:, None], target, piece)).square().mean(-1)
-    return _mean((error + EPSILON).sqrt(), known)
+    valid = target.isfinite().all(-1)
+    error = (piece - torch.where(valid[:, None], target, piece)).square().mean(-1)
+    return _mean((error + EPSILON).sqrt(), valid)
 
 
 def anchor_loss(logits: Tensor, anchors: Tensor) -> Tensor:
-    """Cross-entropy above its least between logits [B, 800] and the R peaks [B, A], in samples from the window's start.
+    """Return the excess cross-entropy of logits [B, 800] for R peaks [B, A], in samples from the window's start.
 
-    NaN fills the rows of windows with fewer; a window with no R peak in it does not count.
+    Rows with fewer R peaks are padded with NaN; windows without an R peak are ignored.
     """
     return _cross_entropy(logits, gaussians(anchors, ANCHOR_CLASSES))
 
 
 def cycle_loss(logits: Tensor, cycle: Tensor) -> Tensor:
-    """Cross-entropy above its least between logits [B, 260] and the middle beats' lengths [B] in samples.
+    """Return the excess cross-entropy of logits [B, 260] for the middle beats' lengths [B] in samples.
 
-    A length that is NaN, or that has no class, does not count.
+    Lengths that are NaN or outside the classes are ignored.
     """
     return _cross_entropy(logits, gaussians(cycle[:, None] - CYCLE_MIN, CYCLE_CLASSES))
 
 
-def gaussians(places: Tensor, classes: int) -> Tensor:
-    """Places [B, A] on the axis of classes to distributions [B, classes], each place with the same share.
+def gaussians(positions: Tensor, classes: int) -> Tensor:
+    """Return distributions [B, classes] with a Gaussian of equal weight at each of the positions [B, A].
 
-    Only places from half a class before the first to half a class after the last count; a row without one is 0.
+    Positions more than half a class outside the axis are ignored; a row without a position is 0.
     """
-    there = (places > -0.5) & (places < classes - 0.5)
-    centre = torch.where(there, places, 0)[..., None]
-    bumps = (-0.5 * ((torch.arange(classes, device=places.device) - centre) / SIGMA).square()).softmax(-1)
-    share = there / there.sum(-1, keepdim=True).clamp(min=1)
-    return (share[..., None] * bumps).sum(-2)
+    inside = (positions > -0.5) & (positions < classes - 0.5)
+    centre = torch.where(inside, positions, 0)[..., None]
+    kernels = (-0.5 * ((torch.arange(classes, device=positions.device) - centre) / SIGMA).square()).softmax(-1)
+    share = inside / inside.sum(-1, keepdim=True).clamp(min=1)
+    return (share[..., None] * kernels).sum(-2)
 
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
@@ -62,5 +62,5 @@ def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return _mean(-(target * logits.log_softmax(-1)).sum(-1) - entropy, target.sum(-1) > 0)
 
 
-def _mean(losses: Tensor, known: Tensor) -> Tensor:
-    return torch.where(known, losses, 0).sum() / known.sum().clamp(min=1)
+def _mean(losses: Tensor, valid: Tensor) -> Tensor:
+    return torch.where(valid, losses, 0).sum() / valid.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""A network in torch as a `Predictor`."""
+"""Adapts a torch network to the `Predictor` interface."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from train.model.network import Network
 
 
 class TorchPredictor:
-    """The network on the device it lies on, in evaluation mode; with a fixed number of points, or as many as come."""
+    """Runs a network on its device, in evaluation mode."""
 
     def __init__(self, network: Network) -> None:
         self._network = network.eval()
@@ -18,6 +18,6 @@ class TorchPredictor:
 
     @torch.no_grad()
     def __call__(self, values: Float32) -> list[TaskOutputs]:
-        """Spectrograms [B, P, 71, 120] to what the network says of each."""
+        """Return the network's outputs for each of the spectrograms [B, P, 71, 120]."""
         outputs = self._network(torch.from_numpy(values).to(self._device))
         return task_outputs(*(output.float().cpu().numpy() for output in outputs))

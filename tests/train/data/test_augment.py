@@ -37,17 +37,17 @@ def test_noise_of_a_weak_echo_rises_as_steeply_as_asked_for(slope):
 def test_another_chest_tilts_the_spectrum_and_delays_nothing(tilt_db, low_pass_hz):
     click = np.zeros((2, 801), np.float32)
     click[:, 400] = 1
-    heard = coloured(click, tilt_db, low_pass_hz)
-    assert heard.dtype == np.float32
-    assert np.argmax(np.abs(heard), axis=1).tolist() == [400, 400]
-    np.testing.assert_allclose(heard[:, 399::-1], heard[:, 401:801], atol=1e-5)
-    gain_db = 20 * np.log10(np.abs(np.fft.rfft(heard[0])))
+    filtered = coloured(click, tilt_db, low_pass_hz)
+    assert filtered.dtype == np.float32
+    assert np.argmax(np.abs(filtered), axis=1).tolist() == [400, 400]
+    np.testing.assert_allclose(filtered[:, 399::-1], filtered[:, 401:801], atol=1e-5)
+    gain_db = 20 * np.log10(np.abs(np.fft.rfft(filtered[0])))
     at = {hertz: gain_db[np.argmin(np.abs(np.fft.rfftfreq(801, 1 / 200) - hertz))] for hertz in (4, 8, 60)}
     assert at[8] - at[4] == pytest.approx(tilt_db, abs=0.3)
     assert (at[60] < at[8] - 40) == (low_pass_hz < 60)
 
 
-def test_a_movement_is_slow_common_and_where_it_is_said_to_be():
+def test_a_movement_is_slow_common_and_at_the_given_position():
     noise = movement((20, 2000), 600, 400, 4.0, -9.0, np.random.default_rng(1))
     inside = noise[:, 600:1000]
     assert not noise[:, :600].any()

@@ -1,4 +1,4 @@
-"""Data sets from their TOML file, and splits in which nobody is on two sides."""
+"""Tests loading data sets from TOML files, and splits without a subject in two parts."""
 
 import numpy as np
 import pytest
@@ -104,7 +104,7 @@ def test_windows_are_kept_on_the_disk(toml):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "error", "says"),
+    ("old", "new", "error", "message"),
     [
         ("points = 2", "point = 2", DataSetError, r"mine.toml: .*`point`"),
         ("points = 2", "points = 0", DataSetError, "points"),
@@ -116,7 +116,7 @@ def test_windows_are_kept_on_the_disk(toml):
         ("[split]", "[split", DataSetError, "mine.toml"),
     ],
 )
-def test_a_description_that_cannot_be_followed_is_refused(toml, old, new, error, says):
+def test_a_description_that_cannot_be_followed_is_refused(toml, old, new, error, message):
     toml.write_text(TOML.replace(old, new))
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=message):
         load(toml)

@@ -1,4 +1,4 @@
-"""Labels against beats whose times are known; which beats are believed; nothing of the future in a window."""
+"""Tests labels against known beats, the exclusion of implausible beats, and the causality of windows."""
 
 from dataclasses import replace
 
@@ -86,7 +86,7 @@ def test_r_peaks_alone_give_no_piece():
         (lambda r: np.sort([*r, r[12] + 0.4]), "af", "shape"),
     ],
 )
-def test_a_beat_that_cannot_be_believed_takes_its_windows_along(change, rhythm, reason):
+def test_windows_with_an_implausible_beat_are_excluded(change, rhythm, reason):
     r = every(0.8, 30)
     found = label(replace(trial(r, 30, rhythm=rhythm), r_peaks_s=change(r)))
     assert found.beats.reasons[reason]
@@ -105,7 +105,7 @@ def test_fibrillation_may_be_irregular_and_ectopic_beats_odd():
     assert not label(shapeless).excluded
 
 
-def test_where_a_beat_is_due_and_none_is_known_nothing_is_taught():
+def test_windows_with_an_expected_but_unknown_beat_are_excluded():
     r = every(0.8)
     early = label(trial(r, r_peaks_s=r[(r > 4.5) & (r < 15.5)]))
     assert early.excluded == {"edge": len(range(count_windows(4000))) - len(early.window)}
@@ -125,7 +125,7 @@ def test_where_a_beat_is_due_and_none_is_known_nothing_is_taught():
     ],
     ids=["noise", "ramp", "spike", "sine"],
 )
-def test_an_ecg_without_beats_teaches_nothing(ecg):
+def test_an_ecg_without_beats_gives_no_labels(ecg):
     found = label(replace(trial(every(0.8)), ecg=ecg.astype(np.float32)))
     assert len(found.window) == 0
     assert found.piece.shape == (0, PIECE)

@@ -1,4 +1,4 @@
-"""Windows of whole recordings on disk: the device's own, resumable, and never those of something else."""
+"""Tests cached spectrograms: equal to the device's, resumable, and recomputed for changed recordings."""
 
 import os
 import signal
@@ -63,15 +63,15 @@ def test_a_window_shows_the_samples_it_says(spec):
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "says"),
+    ("name", "shape", "message"),
     [
         ("short", (1, 1000), r"short: RCG \(1, 1000\) holds no window"),
         ("flat", (3000,), "flat"),
         ("../up", (1, 2000), "name"),
     ],
 )
-def test_what_cannot_be_written_is_named(tmp_path, name, shape, says):
-    with pytest.raises(ValueError, match=says):
+def test_what_cannot_be_written_is_named(tmp_path, name, shape, message):
+    with pytest.raises(ValueError, match=message):
         write_spectrograms({name: np.zeros(shape)}, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 

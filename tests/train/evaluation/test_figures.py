@@ -1,4 +1,4 @@
-"""Evaluation on networks whose worth is known: one that knows the truth, one that is late, one that says nothing."""
+"""Tests the evaluation with artificial networks: correct, delayed, and with uniform outputs."""
 
 import math
 
@@ -8,13 +8,13 @@ import pytest
 from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE
 from edge.core.types import TaskOutputs
 from tests.helpers.oracle import oracle, shaking_chest
-from train import evaluate
 from train.data.dataset import Recording
 from train.data.labels import label
 from train.data.trial import Trial
+from train.evaluation import report
 from train.evaluation.figures import constant_lag_ms, examine, metronome
 from train.evaluation.metrics import delta_m
-from train.evaluation.noise_tests import ABRUPT_SHARE, TESTS, disturbed
+from train.evaluation.noise_tests import ABRUPT_SHARE, TESTS, add_noise
 from train.evaluation.summary import summarise, table_one
 
 
@@ -30,7 +30,7 @@ def labels(trial):
 
 @pytest.fixture(scope="module")
 def short():
-    """12 s for a network that says nothing: a flat density of beats takes long to stitch."""
+    """12 s for a network with uniform outputs, which take long to stitch."""
     trial = shaking_chest(2400)
     return trial, label(trial)
 
@@ -97,7 +97,7 @@ def test_noise_is_as_strong_as_it_says(trial, test):
     loud[:, 800:1600] *= 30
     for rcg in (trial.rcg, loud):
         of = Trial(trial.name, "nobody", rcg, trial.ecg, trial.r_peaks_s)
-        added = disturbed(of, test).rcg - rcg
+        added = add_noise(of, test).rcg - rcg
         snr_db, seconds = TESTS[test]
         hit = np.abs(added).max(axis=0) > 0
         assert hit.mean() == pytest.approx(ABRUPT_SHARE * seconds / 4 if seconds else 1, abs=0.02)
@@ -108,8 +108,8 @@ def test_noise_is_as_strong_as_it_says(trial, test):
 def test_the_table_of_noise_survives_a_network_that_never_errs(short, monkeypatch):
     trial, labels = short
     few = {name: TESTS[name] for name in ("constant +0 dB", "mild 1 s")}
-    monkeypatch.setattr(evaluate, "TESTS", few)
+    monkeypatch.setattr(report, "TESTS", few)
     clean = summarise([examine(oracle(labels), trial, labels)[0]]) | {"window_mdr": 0.0}
-    rows = evaluate.noise_table(mute, [Recording(trial, labels)], clean)
+    rows = report.noise_table(mute, [Recording(trial, labels)], clean)
     assert set(rows) == set(few)
     assert all(row["delta_m"] is None for row in rows.values())

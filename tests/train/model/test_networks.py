@@ -1,4 +1,4 @@
-"""Both networks: shapes, size, gradients, silence; ours with any points in any order."""
+"""Tests both networks: shapes, size, gradients and zero input; the compact one also with any points in any order."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""The ODE: one matrix product is Euler's loop, R lies where the labels have it, no parameter makes it fail."""
+"""Tests the ODE: the matrix product equals Euler's loop, R is at the labels' position, all parameters are finite."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from edge.core.spec import PIECE, PIECE_R
-from train.model.ode import ANGLES_DEG, BASELINE, BASELINE_HZ, LEAST_WIDTH, SIZES, WIDTHS, HeartbeatOde
+from train.model.ode import ANGLES_DEG, BASELINE, BASELINE_HZ, MIN_WIDTH_FRACTION, SIZES, WIDTHS, HeartbeatOde
 
 
 def euler(p: np.ndarray) -> np.ndarray:
@@ -14,7 +14,7 @@ def euler(p: np.ndarray) -> np.ndarray:
     dt = 1 / PIECE
     change = 1 + p.reshape(3, 5)
     sizes, angles = np.array(SIZES) * change[0], np.radians(ANGLES_DEG) * change[2]
-    widths = np.array(WIDTHS) * (LEAST_WIDTH + (1 - LEAST_WIDTH) * change[1])
+    widths = np.array(WIDTHS) * (MIN_WIDTH_FRACTION + (1 - MIN_WIDTH_FRACTION) * change[1])
     z = np.zeros(PIECE)
     for k in range(PIECE - 1):
         theta = math.radians(40 - 360 * PIECE_R) + 2 * math.pi * k * dt

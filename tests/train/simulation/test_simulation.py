@@ -1,4 +1,4 @@
-"""Simulated trials: the same for the same seed, true to their labels, hard enough, and in MMECG's form."""
+"""Tests simulated trials: reproducible, consistent with their labels, varied, and in MMECG's format."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,8 +13,9 @@ from edge.twin.body import Body, Movement
 from train.data import dataset
 from train.data.readers import mmecg as mmecg_format
 from train.data.trial import Trial
-from train.simulate import main, simulate_set
+from train.simulate import main
 from train.simulation.session import Session, draw_session
+from train.simulation.simulated_set import simulate_set
 from train.simulation.slow_motion import through_frames
 from train.simulation.subject import draw_subject
 from train.simulation.trial import WAVELENGTH_MM, simulate
@@ -82,7 +83,7 @@ def test_after_effort_the_heart_slows_down_and_asleep_it_is_slower():
     assert np.median(first_bpm["SP"]) < np.median(first_bpm["NB"])
 
 
-def test_points_hear_the_heart_unlike_each_other_some_upside_down():
+def test_points_differ_in_heart_motion_and_some_are_inverted():
     shares = []
     for subject in range(1, 9):
         x = signal.sosfiltfilt(BAND, simulate(still(subject), SAMPLES).rcg, axis=1)
@@ -113,16 +114,16 @@ def test_a_slip_is_half_a_wavelength_of_one_point():
     assert abs(moved[11 * RCG_RATE_HZ]) == pytest.approx(WAVELENGTH_MM / 2, rel=0.01)
 
 
-def test_the_quick_way_and_the_radar_frames_tell_the_same_at_the_same_time(mmecg):
+def test_fast_simulation_and_radar_frames_agree(mmecg):
     drawn = still(2, noise_counts=4.0)
-    heard = through_frames(drawn, mmecg, 9)
+    sensed = through_frames(drawn, mmecg, 9)
     quick = simulate(drawn, SAMPLES)
-    assert heard.t_s[0] == pytest.approx(0, abs=0.1)
-    first = round(heard.t_s[400] * RCG_RATE_HZ)
+    assert sensed.t_s[0] == pytest.approx(0, abs=0.1)
+    first = round(sensed.t_s[400] * RCG_RATE_HZ)
     ours = signal.sosfiltfilt(BAND, quick.rcg, axis=1)[:, first : first + 1200]
     main_ours, main_theirs = (
         np.linalg.svd(x, full_matrices=False)[2][0]
-        for x in (ours, signal.sosfiltfilt(BAND, heard.rcg_mm_s2, axis=1)[:, 400:1600])
+        for x in (ours, signal.sosfiltfilt(BAND, sensed.rcg_mm_s2, axis=1)[:, 400:1600])
     )
     alike = [abs(np.corrcoef(main_ours[10:-10], np.roll(main_theirs, lag)[10:-10])[0, 1]) for lag in range(-8, 9)]
     assert max(alike) > 0.8
@@ -163,7 +164,7 @@ def test_a_folder_with_another_set_is_left_alone(tmp_path, monkeypatch):
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match="another set"):
         simulate_set(tmp_path, 1, 2, 1, SAMPLES, processes=1)
-    monkeypatch.setattr("train.simulate.SIMULATION_VERSION", "others")
+    monkeypatch.setattr("train.simulation.simulated_set.SIMULATION_VERSION", "others")
     with pytest.raises(InputError, match="another set"):
         simulate_set(tmp_path, 1, 1, 1, SAMPLES, processes=1)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,9 +1,9 @@
-"""One simulated trial as numbers: a change of what people are needs another SIMULATION_VERSION."""
+"""Tests one simulated trial against stored values: any change of the simulation requires a new SIMULATION_VERSION."""
 
 import numpy as np
 
-from train.simulate import SIMULATION_VERSION
 from train.simulation.session import draw_session
+from train.simulation.simulated_set import SIMULATION_VERSION
 from train.simulation.subject import draw_subject
 from train.simulation.trial import simulate
 

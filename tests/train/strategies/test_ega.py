@@ -1,4 +1,4 @@
-"""Eccentric gradient alignment: its matrix against many digits, both orders, its epochs, its zeros."""
+"""Tests EGA: its matrix against high-precision arithmetic, both orders, the warm-up, and zero gradients."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Strategies: each one's golden weights, and what holds for all of them."""
+"""Tests the strategies: reference weights of each, and the common properties."""
 
 import math
 
@@ -13,9 +13,10 @@ GRAMIAN = torch.tensor([[2.0, -1, 0.5], [-1, 3, 1], [0.5, 1, 9]], dtype=torch.fl
 LOSSES = torch.tensor([0.5, 2, 8], dtype=torch.float64)
 EPOCHS = torch.tensor([[1.0, 4, 9], [0.8, 3, 9], [0.5, 3, 7], [0.5, 2, 8], [0.4, 2, 6], [0.3, 1.8, 4]]).double()
 
-# Options; weights of GRAMIAN or LOSSES at the start, by TorchJD where it knows the strategy (its own solvers for CAGrad
-# and UPGrad; IMTL, Aligned-MTL and FairGrad are its own code, so theirs say "unchanged"), by hand otherwise; the power
-# of s with which the weights go when losses and gradients are s times as large (None: MoCo's step has a size).
+# Options; weights of GRAMIAN or LOSSES at the start, by TorchJD where it implements the strategy (its own solvers for
+# CAGrad and UPGrad; IMTL, Aligned-MTL and FairGrad use its code, so theirs only detect changes), otherwise by hand; the
+# exponent of s by which the weights scale when losses and gradients are s times as large (None: MoCo's step has a
+# size).
 ROWS = {
     "stl": ({"task": 1}, (0, 1, 0), 0),
     "ew": ({}, (1, 1, 1), 0),
@@ -194,7 +195,7 @@ def test_gradient_strategies_do_what_defines_them():
 
 
 @pytest.mark.parametrize(
-    ("build", "says"),
+    ("build", "message"),
     [
         (lambda: STRATEGIES["ew"](0), "at least one"),
         (lambda: STRATEGIES["stl"](3, task=3), "0 to 2"),
@@ -205,6 +206,6 @@ def test_gradient_strategies_do_what_defines_them():
         (lambda: make("ega").load_state_dict({}), "difficulties"),
     ],
 )
-def test_what_cannot_be_is_said(build, says):
-    with pytest.raises(InputError, match=says):
+def test_invalid_arguments_are_reported(build, message):
+    with pytest.raises(InputError, match=message):
         build()

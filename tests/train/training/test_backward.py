@@ -1,4 +1,4 @@
-"""The backward pass of several tasks: whose gradient goes where, on one process and on two."""
+"""Tests the multi-task backward pass: the gradients of all parameters, in one process and in two."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Recordings whose two clocks differ, before they are learnt from."""
+"""Tests the correction of the clock offset between radar and ECG."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def test_the_ecg_comes_later_and_the_chest_stays(samples):
 
 
 @pytest.mark.parametrize("late", [30, -30])
-def test_a_set_is_moved_to_where_the_network_hears_it(late):
+def test_a_set_is_aligned_with_the_networks_beats(late):
     trial = shaking_chest()
     labels = label(trial)
     data = DataSet("off", (Recording(trial, labels),), ())

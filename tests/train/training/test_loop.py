@@ -1,4 +1,4 @@
-"""A training goes on where it was stopped, stops where it cannot go on, and never damages what is on the disk."""
+"""Tests the training loop: resumption, errors that stop it, and the integrity of checkpoints."""
 
 import json
 import os
@@ -50,20 +50,20 @@ def run(recordings, folder, config=CONFIG):
 
 @pytest.fixture(scope="module")
 def finished(recordings, tmp_path_factory):
-    """The folder of a run that has come to its end; nobody writes into it."""
+    """Folder of a finished run; tests must not write to it."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     run(recordings, folder).train()
     return folder
 
 
 def stop_after_an_epoch(monkeypatch):
-    real = Trainer._remember
+    real = Trainer._save_epoch
 
     def remember(self, writer):
         real(self, writer)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "_remember", remember)
+    monkeypatch.setattr(Trainer, "_save_epoch", remember)
 
 
 @pytest.mark.parametrize("strategy", ["ega", "uw", "dwa"])
@@ -164,7 +164,7 @@ def test_resuming_with_other_subjects_is_refused(recordings, finished):
 
 @pytest.mark.slow  # three interpreters import torch
 def test_two_processes_train_together(tmp_path):
-    """To the end, with normalisations in the network and an early stop; one of them tells the result."""
+    """To the end, with normalisations in the network and an early stop; one of them prints the result."""
     people = write_people(tmp_path / "people")
     config = tmp_path / "two.toml"
     config.write_text(

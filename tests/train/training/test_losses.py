@@ -1,4 +1,4 @@
-"""The losses are lowest where the answer is right, as the device's chain reads it, and safe where there is nothing."""
+"""Tests the losses: minimal for correct outputs, as the device decodes them, and finite without targets."""
 
 import numpy as np
 import torch

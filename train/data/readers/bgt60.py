@@ -1,7 +1,9 @@
-"""A minute of a BGT60TR13C at the chest's range bin (<n>.npz: z_tau, 36 Hz), and R peaks (<n>.r_peaks.csv: t_s).
+"""Reads one-minute recordings of a BGT60TR13C: the chest's range bin and R peaks.
 
-One channel, mm/s^2. Many are poor: they are here to see whether poor ones are known as such. The files do not say who
-was recorded, so all count as one subject and a split never parts them.
+<n>.npz has z_tau at 36 Hz, <n>.r_peaks.csv has t_s.
+
+One channel, mm/s^2. Many have a poor signal; they test whether poor signals are detected as such. The files do not name
+the subjects, so all recordings count as one subject and are never split.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ SUBJECT = "unknown"
 
 
 def read(path: Path) -> Iterator[Trial]:
-    """Every recording of the folder. Raises TrialError."""
+    """Read every recording of the folder. Raises TrialError."""
     for file in find_files(path, ".npz"):
         echo = load_array(file, "z_tau")
         if echo.ndim != 1 or len(echo) < 2 or echo.dtype.kind != "c":

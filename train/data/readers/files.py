@@ -1,4 +1,4 @@
-"""Files of data sets, read so that whatever is wrong with one is said in one line with its name."""
+"""Reads the files of data sets; every error message names the file and the problem in one line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 
 def find_files(folder: Path, suffix: str) -> list[Path]:
-    """The folder's files with this suffix, 2 before 10. Raises TrialError when there is none."""
+    """Return the folder's files with this suffix in numerical order. Raises TrialError if there is none."""
     files = [path for path in folder.glob(f"*{suffix}") if path.is_file()]
     if not files:
         raise TrialError(f"{folder}: holds no {suffix} file" if folder.is_dir() else f"{folder}: no such folder")
@@ -26,19 +26,19 @@ def find_files(folder: Path, suffix: str) -> list[Path]:
 
 
 def load_array(path: Path, name: str | None = None) -> Array:
-    """The array of an .npy file, or the one called `name` of an .npz file. Raises TrialError."""
+    """Return the array of an .npy file, or the array `name` of an .npz file. Raises TrialError."""
     try:
         with path.open("rb") as file:
             loaded = np.load(file)
             return np.asarray(loaded if name is None else loaded[name])
-    except Exception as error:  # numpy and zipfile raise whatever a damaged file makes them stumble over
+    except Exception as error:  # a damaged file can make numpy and zipfile raise almost any exception
         raise TrialError(f"{path}: cannot be read ({error!r})") from error
 
 
 def read_mat(path: Path) -> dict[str, Array]:
-    """The variables of a MATLAB file, v5, v7 or v7.3 (HDF5), as MATLAB would show them; text is an array of one str.
+    """Return the variables of a MATLAB file, v5, v7 or v7.3 (HDF5), with MATLAB's shapes; text is an array of one str.
 
-    Those inside a struct `data` are taken as if they stood at top level. Raises TrialError.
+    The fields of a struct `data` are returned as variables at top level. Raises TrialError.
     """
     try:
         if h5py.is_hdf5(path):
@@ -50,12 +50,12 @@ def read_mat(path: Path) -> dict[str, Array]:
         if struct is not None and struct.dtype.names:
             return {name: struct[name][0, 0] for name in struct.dtype.names}
         return {name: value for name, value in found.items() if not name.startswith("__")}
-    except Exception as error:  # scipy and h5py raise whatever a damaged file makes them stumble over
+    except Exception as error:  # a damaged file can make scipy and h5py raise almost any exception
         raise TrialError(f"{path}: not a MATLAB file that can be read ({error!r})") from error
 
 
 def numbers(path: Path, fields: dict[str, Array], name: str, shape: tuple[int | None, ...]) -> Float64:
-    """The field `name` of the file at `path`, if it has numbers of this shape (None: any). Raises TrialError."""
+    """Return the field `name`, which must be numbers of this shape (None: any size). Raises TrialError."""
     if name not in fields:
         raise TrialError(f"{path}: {name} is missing; the file holds {', '.join(sorted(fields)) or 'nothing'}")
     value = fields[name]
@@ -69,7 +69,7 @@ def numbers(path: Path, fields: dict[str, Array], name: str, shape: tuple[int | 
 
 
 def _from_hdf5(item: h5py.Dataset) -> Array:
-    value = np.asarray(item).T  # MATLAB counts columns first
+    value = np.asarray(item).T  # MATLAB stores arrays in column-major order
     if item.attrs.get("MATLAB_class") == b"char":
         return np.array(["".join(map(chr, value.ravel()))])
     return value

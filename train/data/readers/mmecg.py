@@ -1,9 +1,9 @@
-"""MMECG's format (Chen et al., TMC 2022): a .mat file a trial, 200 Hz.
+"""Reads and writes MMECG's format (Chen et al., TMC 2022): one .mat file per trial, 200 Hz.
 
 RCG [n, P] (50 points), ECG [n, 1] (mV), posXYZ [P, 3] (m), id, age, gender, physistatus (NB, IB, PE, SP), at top level
-or in a struct `data`. MMECG itself needs a signed agreement and is not part of this project; other trials, simulated
-ones too, can be written in its format, with three fields more that MMECG lacks: rpeaks [k, 1] (s), moving [n, 1],
-rhythm. RCG, ECG and id must be there, or nothing can be learnt or split; what else is absent is unknown.
+or in a struct `data`. MMECG itself requires a signed agreement and is not part of this project. Other trials, also
+simulated ones, can be written in its format, with three additional fields: rpeaks [k, 1] (s), moving [n, 1], rhythm.
+RCG, ECG and id are required; other fields are optional.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from train.data.trial import Rhythm, Status, Trial, TrialError
 
 
 def read(path: Path) -> Iterator[Trial]:
-    """Every .mat file of the folder, in the order of their numbers. Raises TrialError."""
+    """Read every .mat file of the folder, in numerical order. Raises TrialError."""
     for file in find_files(path, ".mat"):
         yield read_trial(file)
 
 
 def read_trial(path: Path) -> Trial:
-    """One file; the trial's name is the file's. Raises TrialError."""
+    """Read one file; the trial has the file's name. Raises TrialError."""
     fields = read_mat(path)
     rcg = numbers(path, fields, "RCG", (None, None))
     ecg = numbers(path, fields, "ECG", (len(rcg), 1))
@@ -44,9 +44,9 @@ def read_trial(path: Path) -> Trial:
 
 
 def write(trial: Trial, path: Path) -> None:
-    """Writes a trial as a v5 file that `read_trial` reads back the same, if `path` has its name.
+    """Write a trial as a v5 file; `read_trial` returns an equal trial if the file has the trial's name.
 
-    Raises TrialError for a trial without an ECG, for which the format has no place.
+    Raises TrialError for a trial without an ECG, which the format requires.
     """
     if trial.ecg is None:
         raise TrialError(f"{trial.name}: has no ECG, which MMECG's format needs")

@@ -1,7 +1,7 @@
-"""Any rate to RCG_RATE_HZ, without a shift in time: sample i of every result lies i / RCG_RATE_HZ after the first.
+"""Converts signals of any rate to RCG_RATE_HZ without a time shift: sample i is at i / RCG_RATE_HZ.
 
-The device's own parts do the radar's side, so nothing is learnt that the device would not see: `Resampler` waits for
-samples but does not shift them, `SecondDerivative` shifts by its DELAY, which is taken back here.
+Radar signals are processed by the device's own components, so that training data are like those on the device.
+`Resampler` causes no time shift; `SecondDerivative` delays by its DELAY, which is compensated here.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ DRIFT_HZ = 0.4
 
 
 def acceleration(displacement: Float64, rate_hz: float) -> Float64:
-    """Displacement [P, n] at any rate to its second derivative [P, m] at RCG_RATE_HZ, in its unit per s^2."""
+    """Return the second derivative [P, m], at RCG_RATE_HZ and in unit per s^2, of displacement [P, n] at any rate."""
     x, covered = Resampler(rate_hz, RCG_RATE_HZ).push(displacement, np.ones(displacement.shape[1], bool))
     return SecondDerivative(RCG_RATE_HZ).push(x, covered)[1][:, SecondDerivative.DELAY :]
 
 
 def integrated(rcg: Float64) -> Float64:
-    """Acceleration [P, n] back to displacement, in its unit times s^2, without what is slower than DRIFT_HZ; causal."""
+    """Integrate acceleration [P, n] to displacement, in its unit times s^2, high-pass filtered at DRIFT_HZ; causal."""
     drift = signal.butter(2, DRIFT_HZ, "highpass", fs=RCG_RATE_HZ, output="sos")
     x = rcg
     for _ in range(2):
@@ -34,6 +34,6 @@ def integrated(rcg: Float64) -> Float64:
 
 
 def resampled(x: Float64, rate_hz: float) -> Float64:
-    """x [..., n] at any rate to RCG_RATE_HZ by a zero-phase polyphase filter that passes neither alias nor image."""
+    """Resample x [..., n] to RCG_RATE_HZ with a zero-phase polyphase filter that suppresses aliases and images."""
     ratio = Fraction(RCG_RATE_HZ / rate_hz).limit_denominator(1000)
     return np.asarray(signal.resample_poly(x, ratio.numerator, ratio.denominator, axis=-1, padtype="line"))

@@ -1,13 +1,13 @@
-"""Our own recordings with a reference ECG: what `radarecg record` wrote, and two files put beside it in its folder.
+"""Reads own recordings with a reference ECG: the folder written by `radarecg record`, with two more files.
 
-    ecg.csv        columns t_s (Unix time, s, by the same clock as the host that recorded) and ecg_mv, with commas,
-                   semicolons or tabs between them; other units by the header, as in t_ms and "ECG [uV]"
+    ecg.csv        columns t_s (Unix time, s, same clock as the recording host) and ecg_mv, separated by commas,
+                   semicolons or tabs; other units by the header, as in t_ms and "ECG [uV]"
     subject.toml   optional: subject (default: the folder's name), status, rhythm
 
-The radar's side is the device's own chain. Its samples are counted, not stamped, so their times are a line through the
-host times of their blocks, robust to what came late; the chain's delay is taken off. A frame is stamped when its last
-packet arrives, up to one frame after it was seen: that much the radar lags the ECG. A trial is a stretch without a gap
-on either side.
+The radar data are processed as on the device. Samples have no timestamps, so their times are a robust line fit to the
+host times of their blocks, minus the delay of the processing. A frame is timestamped when its last packet arrives, up
+to one frame after it was measured: the radar lags the ECG by this time. A trial is a stretch without gaps in radar and
+ECG.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from edge.sources.replay import ReplaySource
 from train.data.readers.tables import read_table
 from train.data.trial import Rhythm, Status, Trial, TrialError
 
-SHORTEST_S = 10.0
-ECG_GAP_STEPS = 5.0  # an ECG's step so many times the usual one is a gap
-CLOCK_JUMP_S = 0.02  # half of the blocks off their line by more: the host's clock was set meanwhile
+MIN_DURATION_S = 10.0
+MAX_STEP_RATIO = 5.0  # a step of the ECG's times over the median step; longer steps are gaps
+MAX_CLOCK_ERROR_S = 0.02  # median distance of block times from their line; beyond it, the host's clock was set
 
 
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """subject.toml."""
+    """Content of subject.toml."""
 
     subject: str | None = None
     status: Status | None = None
@@ -46,7 +46,7 @@ class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Stretch:
-    """Radar without a restart: Unix times t_s [n], rcg_mm_s2 [P, n], covered [n], points_m [P, 3] where known."""
+    """Radar data without a restart: Unix times t_s [n], rcg_mm_s2 [P, n], covered [n], points_m [P, 3] if known."""
 
     t_s: Float64
     rcg_mm_s2: Float32
@@ -55,11 +55,11 @@ class Stretch:
 
 
 def read(path: Path) -> Iterator[Trial]:
-    """A recording's folder, or every one inside the folder, to trials of 10 s or more. Raises InputError."""
-    path = path.absolute()  # a folder's name is a trial's, and "." is none
+    """Read a recording's folder, or all recordings in a folder, into trials of 10 s or more. Raises InputError."""
+    path = path.absolute()  # the folder's name becomes the trial's name, and "." has none
     folders = [path] if (path / "meta.json").exists() else sorted(found.parent for found in path.glob("*/meta.json"))
     if not folders:
-        raise TrialError(f"{path}: no recording and no folder of recordings (`radarecg record` makes one)")
+        raise TrialError(f"{path}: neither a recording nor a folder of recordings (`radarecg record` makes one)")
     for folder in folders:
         yield from _read_recording(folder)
 
@@ -67,9 +67,9 @@ def read(path: Path) -> Iterator[Trial]:
 def _read_recording(folder: Path) -> Iterator[Trial]:
     person = _person(folder / "subject.toml")
     t_s, ecg_mv = _ecg(folder / "ecg.csv")
-    seen, count = "the radar shows no chest for so long", 0
+    seen, count = "the radar found no chest for this long", 0
     for stretch in _stretches(open_recording(folder)):
-        seen = f"the radar covers {stretch.t_s[0]:.1f} to {stretch.t_s[-1]:.1f} at last"
+        seen = f"the radar covers {stretch.t_s[0]:.1f} to {stretch.t_s[-1]:.1f} in its last stretch"
         usable = stretch.covered & _within(stretch.t_s, t_s)
         for part in _runs(usable):
             count += 1
@@ -85,13 +85,14 @@ def _read_recording(folder: Path) -> Iterator[Trial]:
             )
     if not count:
         raise TrialError(
-            f"{folder}: not {SHORTEST_S:g} s without a gap on both sides; {seen}, ecg.csv {t_s[0]:.1f} to {t_s[-1]:.1f}"
+            f"{folder}: not {MIN_DURATION_S:g} s without a gap in radar and ECG; {seen}, "
+            f"ecg.csv {t_s[0]:.1f} to {t_s[-1]:.1f}"
         )
 
 
 def _person(path: Path) -> Person:
     if not path.exists():
-        logging.getLogger(__name__).warning("%s is not there: %s is taken for a person's name", path, path.parent.name)
+        logging.getLogger(__name__).warning("%s not found: %s is used as the subject's name", path, path.parent.name)
         return Person()
     try:
         return msgspec.toml.decode(read_text_file(path), type=Person)
@@ -100,16 +101,16 @@ def _person(path: Path) -> Person:
 
 
 def _ecg(path: Path) -> tuple[Float64, Float64]:
-    """Times [k] and ECG [k]."""
+    """Return times [k] and ECG [k]."""
     t_s, ecg_mv = read_table(path, "t_s", "ecg_mv").T
     steps = np.diff(t_s)
-    if not np.isfinite([t_s, ecg_mv]).all() or (steps <= 0).any() or t_s[-1] - t_s[0] < SHORTEST_S:
-        raise TrialError(f"{path}: {SHORTEST_S:g} s of numbers with rising times are needed; cut out what is none")
+    if not np.isfinite([t_s, ecg_mv]).all() or (steps <= 0).any() or t_s[-1] - t_s[0] < MIN_DURATION_S:
+        raise TrialError(f"{path}: must have {MIN_DURATION_S:g} s of numbers with rising times; remove invalid rows")
     return t_s, ecg_mv
 
 
 def _ecg_at(times_s: Float64, t_s: Float64, ecg_mv: Float64) -> Float32:
-    """The ECG at the times [n] of a stretch, from its samples around these and none beyond a gap."""
+    """Return the ECG at the times [n] of a stretch, from the ECG samples around it and not across gaps."""
     around = slice(np.searchsorted(t_s, times_s[0], "right") - 1, np.searchsorted(t_s, times_s[-1]) + 1)
     t_s, ecg_mv = t_s[around], ecg_mv[around]
     rate_hz = 1 / float(np.median(np.diff(t_s)))
@@ -136,32 +137,34 @@ def _stretches(recording: Recording) -> Iterator[Stretch]:
 
 
 def _stretch(recording: Recording, blocks: list[RcgBlock]) -> Iterator[Stretch]:
-    """The stretch that these blocks are, if it is long enough."""
+    """Yield the blocks as one stretch, if it is long enough."""
     last = np.cumsum([len(block.covered) for block in blocks]) - 1
-    if not blocks or last[-1] + 1 < SHORTEST_S * RCG_RATE_HZ:
+    if not blocks or last[-1] + 1 < MIN_DURATION_S * RCG_RATE_HZ:
         return
     t_s = np.array([block.t_ns for block in blocks]) / 1e9 - delay_s(recording.chirp.frame_rate_hz)
     few = np.linspace(0, len(last) - 1, min(len(last), 500)).astype(int)
     line = stats.theilslopes(t_s[few] - last[few] / RCG_RATE_HZ, last[few])
     times = np.arange(last[-1] + 1) * (1 / RCG_RATE_HZ + line[0]) + line[1]
-    if np.median(np.abs(times[last] - t_s)) > CLOCK_JUMP_S:
-        raise TrialError(f"{recording.path}: the host's clock was set while it recorded; its times say nothing")
+    if np.median(np.abs(times[last] - t_s)) > MAX_CLOCK_ERROR_S:
+        raise TrialError(
+            f"{recording.path}: the host's clock was set during the recording, so its times cannot be used"
+        )
     rcg = np.concatenate([block.rcg_mm_s2.astype(np.float32) for block in blocks], axis=1)
     yield Stretch(times, rcg, np.concatenate([block.covered for block in blocks]), blocks[-1].points_m)
 
 
 def _within(times_s: Float64, ecg_s: Float64) -> Bool:
-    """Which times lie between two samples of the ECG that no gap parts."""
+    """Return which times lie between two ECG samples without a gap."""
     after = np.searchsorted(ecg_s, times_s)
     inside = (after > 0) & (after < len(ecg_s))
     steps = np.diff(ecg_s)
     step = steps[np.clip(after - 1, 0, len(steps) - 1)]
-    return np.asarray(inside & (step < ECG_GAP_STEPS * np.median(steps)))
+    return np.asarray(inside & (step < MAX_STEP_RATIO * np.median(steps)))
 
 
 def _runs(usable: Bool) -> Iterator[slice]:
-    """Where it holds for SHORTEST_S without a break."""
+    """Yield the runs of at least MIN_DURATION_S in which `usable` is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], usable, [False]]).astype(np.int8)))
     for start, stop in edges.reshape(-1, 2):
-        if stop - start >= SHORTEST_S * RCG_RATE_HZ:
+        if stop - start >= MIN_DURATION_S * RCG_RATE_HZ:
             yield slice(start, stop)

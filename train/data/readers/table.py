@@ -1,4 +1,4 @@
-"""The data sets that can be read: a new one is one file with a `read`, and one row here."""
+"""Table of the readers. A new reader is one module with a function `read`, and one row here."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ READERS: dict[str, Callable[[Path], Iterator[Trial]]] = {
     "phase80": phase80.read,
     "ustc_af": ustc_af.read,
 }
-"""Name to function: a folder in, its trials out, one after another."""
+"""Reader name -> function that yields the trials of a folder."""

@@ -1,6 +1,6 @@
-"""Tables as spreadsheets and recorders save them.
+"""Reads tables written by spreadsheets and recorders.
 
-Commas, semicolons, tabs or spaces part the columns, decimal commas are read, and the header says the units.
+Columns are separated by commas, semicolons, tabs or spaces; decimal commas are accepted; units are in the header.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from edge.core.files import read_text_file
 from edge.core.types import Float64
 from train.data.trial import TrialError
 
-HEADER_WITHIN_LINES = 30  # above a header there may be a title, comments, or a spreadsheet's "sep=;"
+HEADER_WITHIN_LINES = 30  # the header may follow a title, comments, or a spreadsheet's "sep=;"
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "v": 1e3}
 _QUANTITIES = {
     "t_s": (("t", "time", "timestamp", "unix_time"), _SECONDS),
     "ecg_mv": (("ecg", "ekg"), _MILLIVOLTS),
 }
-"""Columns that may have another name and unit: the names, and what a number in each unit is multiplied by."""
+"""Columns with alternative names and units: the names, and the factor of each unit."""
 
 
 @dataclass(frozen=True)
 class _Table:
-    """`columns` are the wanted ones of `width`: place in the row, and factor. `lines`, numbered, follow the header."""
+    """Table after its header. `columns`: position and factor of the selected columns; `lines`: numbered lines."""
 
     path: Path
     names: tuple[str, ...]
@@ -39,7 +39,7 @@ class _Table:
     lines: list[tuple[int, str]]
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """The wanted cells of each row, with its line number; empty lines and comments are left out."""
+        """Yield line number and selected cells of each row; skips empty lines and comments."""
         for number, line in self.lines:
             if not line.strip() or line.lstrip().startswith(("#", "%")):
                 continue
@@ -47,16 +47,16 @@ class _Table:
             if len(cells) <= max(place for place, _ in self.columns) or any(cells[self.width :]):
                 raise TrialError(
                     f"{self.path}:{number}: {len(cells)} values in {line.strip()[:80]!r}, the header has {self.width} "
-                    "columns; where commas are decimal, semicolons or tabs must part the columns"
+                    "columns; where commas are decimal, semicolons or tabs must separate the columns"
                 )
             yield number, [cells[place] for place, _ in self.columns]
 
 
 def read_table(path: Path, *columns: str) -> Float64:
-    """Reads these columns of a table of numbers with a header line: [rows, columns].
+    """Read these columns of a table of numbers with a header line: [rows, columns].
 
-    t_s may be called "Time (ms)", ecg_mv "ECG [uV]" and so on: the numbers are converted. Raises TrialError, which
-    names file and line.
+    Columns with other names and units, as in "Time (ms)" for t_s and "ECG [uV]" for ecg_mv, are converted. Raises
+    TrialError, which names file and line.
     """
     table = _open_table(path, columns)
     numbers = [
@@ -69,7 +69,7 @@ def read_table(path: Path, *columns: str) -> Float64:
 
 
 def read_text_table(path: Path, *columns: str) -> list[list[str]]:
-    """Reads these columns of a table as text, a list a row. Raises TrialError, which names file and line."""
+    """Read these columns of a table as text, one list per row. Raises TrialError, which names file and line."""
     return [cells for _, cells in _open_table(path, columns).rows()]
 
 
@@ -100,7 +100,7 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 
 def _find(header: list[str], column: str) -> tuple[int, float] | None:
-    """Where a column is, and what its numbers are multiplied by; None where it is not."""
+    """Return position and factor of a column; None if it is not in the header."""
     if column in header:
         return header.index(column), 1.0
     names, units = _QUANTITIES.get(column, ((), {}))
@@ -116,7 +116,7 @@ def _number(path: Path, line: int, name: str, cell: str) -> float:
     try:
         return float(cell.replace(",", "."))
     except ValueError as error:
-        raise TrialError(f"{path}:{line}: {name} is {cell!r}, not a number; cut the line out or correct it") from error
+        raise TrialError(f"{path}:{line}: {name} is {cell!r}, not a number; remove or correct the line") from error
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -1,9 +1,9 @@
-"""Ten-second segments with and without atrial fibrillation, of MMECG's own group: 3 x 3 voxels of the chest at 100 Hz.
+"""Reads ten-second segments with and without atrial fibrillation, by MMECG's group: 3 x 3 chest voxels at 100 Hz.
 
-Each <A or N>_<subject>_<segment>.mat holds Radar_data [1000, 3, 3], cardiac motion already like an acceleration, in no
-stated unit, and ECG_data [1000, 1]; labels.csv says for each whether it is atrial fibrillation. The set gives the radar
-no firm place in time: its lag behind the ECG is constant in a file, differs between files by some 30 ms, and is unknown
-(-100 to +70 ms), so R peak times learnt here are good to that only.
+Each <A or N>_<subject>_<segment>.mat holds Radar_data [1000, 3, 3], cardiac motion similar to acceleration, in an
+unknown unit, and ECG_data [1000, 1]; labels.csv has the rhythm of each. Radar and ECG are not synchronised: the lag is
+unknown (-100 to +70 ms), constant in a file, and differs between files by some 30 ms. R peak times learnt from this set
+are not more accurate than that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SAMPLES = 1000
 
 
 def read(path: Path) -> Iterator[Trial]:
-    """Every segment of the folder; what is not labelled as fibrillation is taken for sinus. Raises TrialError."""
+    """Read every segment of the folder; segments without fibrillation are labelled as sinus. Raises TrialError."""
     rhythms = _rhythms(path / "labels.csv")
     for file in find_files(path, ".mat"):
         if file.stem not in rhythms:
@@ -44,4 +44,4 @@ def _rhythms(path: Path) -> dict[str, Rhythm]:
     try:
         return {name: "af" if int(af) else "sinus" for name, af in read_text_table(path, "subject_id", "AF")}
     except ValueError as error:
-        raise TrialError(f"{path}: AF is 0 or 1 ({error})") from error
+        raise TrialError(f"{path}: AF must be 0 or 1 ({error})") from error

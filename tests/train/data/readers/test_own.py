@@ -1,4 +1,4 @@
-"""Our own recordings against the twin's truth: time, gaps, clocks, damage."""
+"""Tests the reader of own recordings with the twin as reference: timing, gaps, clocks and damaged files."""
 
 import numpy as np
 import pytest

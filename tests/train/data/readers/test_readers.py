@@ -1,4 +1,4 @@
-"""Readers: formats there and back, time, real sets, and damage."""
+"""Tests the readers: round trips of formats, timing, real sets and damaged files."""
 
 import shutil
 
@@ -139,7 +139,7 @@ def test_an_empty_folder_and_none_are_named(tmp_path, reader):
 
 
 @pytest.mark.parametrize(
-    ("reader", "name", "change", "says"),
+    ("reader", "name", "change", "message"),
     [
         ("mmecg", "1.mat", {"RCG": None}, "RCG is missing; the file holds"),
         ("mmecg", "1.mat", {"id": None}, "whose trial"),
@@ -154,17 +154,17 @@ def test_an_empty_folder_and_none_are_named(tmp_path, reader):
         ("ustc_af", "A_1_1.mat", {"Radar_data": np.full((1000, 3, 3), np.nan)}, "RCG is not finite"),
     ],
 )
-def test_mat_files_with_other_content_are_refused(tmp_path, reader, name, change, says):
+def test_mat_files_with_other_content_are_refused(tmp_path, reader, name, change, message):
     good_files(tmp_path, reader)
     fields = {key: value for key, value in io.loadmat(tmp_path / name).items() if not key.startswith("__")}
     fields = {key: value for key, value in (fields | change).items() if value is not None}
     io.savemat(tmp_path / name, fields)
-    with pytest.raises(TrialError, match=says):
+    with pytest.raises(TrialError, match=message):
         list(READERS[reader](tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("reader", "name", "content", "says"),
+    ("reader", "name", "content", "message"),
     [
         ("phase80", "ecg/1_a_1.npy", np.ones(900), "not two signals"),
         ("phase80", "radar/1_a_1.npy", np.full(1000, np.nan), "not finite"),
@@ -177,13 +177,13 @@ def test_mat_files_with_other_content_are_refused(tmp_path, reader, name, change
         ("ustc_af", "labels.csv", "subject_id,AF\n", "does not say whether A_1_1"),
     ],
 )
-def test_other_content_is_refused(tmp_path, reader, name, content, says):
+def test_other_content_is_refused(tmp_path, reader, name, content, message):
     good_files(tmp_path, reader)
     if isinstance(content, str):
         (tmp_path / name).write_text(content)
     else:
         np.save(tmp_path / name, content)
-    with pytest.raises(TrialError, match=says):
+    with pytest.raises(TrialError, match=message):
         list(READERS[reader](tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""Tables as spreadsheets and recorders of other countries save them."""
+"""Tests reading tables as saved by spreadsheets and recorders, with decimal commas and other encodings."""
 
 import codecs
 
@@ -42,7 +42,7 @@ def test_a_table_is_read_in_the_encoding_of_any_spreadsheet(tmp_path, encoding, 
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("", "columns t_s, ecg_mv; it begins with ''"),
         ("time,ecg\n1,2\n", "begins with 'time,ecg'; names carry a unit, as in t_ms or 'ECG .uV.': t_s in s, sec"),
@@ -54,9 +54,9 @@ def test_a_table_is_read_in_the_encoding_of_any_spreadsheet(tmp_path, encoding, 
         ("x" * 200_000, "not a table"),
     ],
 )
-def test_what_is_no_such_table_is_refused_with_its_line(tmp_path, text, says):
+def test_what_is_no_such_table_is_refused_with_its_line(tmp_path, text, message):
     (tmp_path / "ecg.csv").write_text(text)
-    with pytest.raises(TrialError, match=says):
+    with pytest.raises(TrialError, match=message):
         read_table(tmp_path / "ecg.csv", "t_s", "ecg_mv")
 
 
