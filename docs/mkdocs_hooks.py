@@ -1,8 +1,8 @@
 """Hooks of `make docs`: publish Markdown files that lie outside docs/, and resolve links into the repository.
 
-Pages keep links that work in a checkout. On the site, a link to a published page leads there; a link to any other file of
-the repository becomes its text, since the site has no copy of it. A link to a file that does not exist is a warning, which
-`mkdocs build --strict` makes an error.
+Pages keep links that work in a checkout. On the site, a link to a published page leads there; a link to any other
+file of the repository becomes its text, since the site has no copy of it. A link to a file that does not exist is
+a warning, which `mkdocs build --strict` makes an error.
 """
 
 from __future__ import annotations
