@@ -2,6 +2,7 @@
 # make test   lint, types, tests; without the slow ones, which .ci/run has too
 # Both set up .venv on the first run and reuse it afterwards.
 #
+# make docs             the documentation as a site: build/site/index.html; broken links are errors
 # make container-test   builds the Jetson's image for arm64 on the CPU and tries it (Debian, as root)
 # make sbom             what is in the image, and under which licences: build/sbom.cdx.json, build/licences.md
 # make lock             anew, which versions go into the image: deploy/lock
@@ -10,7 +11,7 @@ PYTHON ?= python3
 DURATION ?= 60
 BIN := .venv/bin
 
-.PHONY: demo test container-test sbom lock clean
+.PHONY: demo test docs container-test sbom lock clean
 
 demo: .venv/.demo
 	@$(BIN)/radarecg demo --duration $(DURATION)
@@ -20,6 +21,9 @@ test: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 container-test: .venv/.demo
 	tests/container/run.sh
