@@ -1,4 +1,4 @@
-"""radarecg on the device: raw 77 GHz radar frames in, heart rate and honest quality out over MQTT.
+"""radarecg on the device: raw 77 GHz radar frames in; heart rate, ECG and signal quality out over MQTT.
 
 Research use only, not a medical device.
 """

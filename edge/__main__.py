@@ -1,4 +1,4 @@
-"""radarecg: the start of the command line. Everything else is imported where an interrupt is caught already."""
+"""Entry point of the command `radarecg`. It imports everything else only after Ctrl-C is handled."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import sys
 
 from edge.core.interrupts import INTERRUPTED, end_quietly
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small products threads only wait for each other
+os.environ.setdefault(
+    "OPENBLAS_NUM_THREADS", "1"
+)  # must be set before numpy is imported; on small matrix products, threads cost more than they save
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command; the exit status is 0, 1 (it did not work), 2 (the input is at fault) or 130 (interrupted)."""
+    """Run one command. Exit status: 0 success, 1 failure, 2 invalid input, 130 interrupted."""
     try:
-        if argv is None:  # a process of its own
+        if argv is None:  # started as a process, not called by a test
             end_quietly("radarecg")
         from edge.cli.parser import run_command
 

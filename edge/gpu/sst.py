@@ -32,7 +32,7 @@ from edge.gpu.context import cuda_driver, translate_cuda_errors
 SOURCE = Path(__file__).with_name("sst.cu")
 _COMPLEX_BYTES = 8
 _FLOAT_BYTES = 4
-_TOGETHER = (5, 3, 2, 1)  # divisors of the number of scales; 6 would spill registers
+_SCALES_TOGETHER = (5, 3, 2, 1)  # divisors of the number of scales; 6 would spill registers
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def build_for(spec: SstSpec, shared_bytes: int) -> Build | None:
     """The build with the most scales together that fits blocks of `shared_bytes`; None when none does."""
     tables = sst_tables(spec)
     wavelets = tables.whole()
-    builds = [Build(tables, wavelets, together) for together in _TOGETHER]
+    builds = [Build(tables, wavelets, together) for together in _SCALES_TOGETHER]
     return next((build for build in builds if build.shared_bytes <= shared_bytes), None)
 
 
@@ -125,7 +125,7 @@ class CudaSst:
             )
         self._build, self._channels = build, channels
         with translate_cuda_errors(cuda):
-            module = _compiled(build)
+            module = _compile(build)
             self._spectrum, self._squeeze = module.get_function("sst_spectrum"), module.get_function("sst_squeeze")
             self._spectrum.prepare("PPPP")
             self._squeeze.prepare("PPPPPP")
@@ -178,7 +178,7 @@ class CudaSst:
         return SstWindow(values, scale)
 
 
-def _compiled(build: Build) -> Any:
+def _compile(build: Build) -> Any:
     compiler = import_module("pycuda.compiler")
     try:
         return compiler.SourceModule(

@@ -18,9 +18,9 @@ class BreathingEstimator:
     """Strongest line of the displacement's spectrum; its share of the band is the confidence."""
 
     def __init__(self) -> None:
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Drops the window: the chest moved, and what was collected is not breathing alone."""
         self._samples: list[float] = []
         self._rest: Float64 = np.zeros(0)
@@ -28,7 +28,7 @@ class BreathingEstimator:
     def push(self, block: RcgBlock) -> None:
         """Adds a block; history from before a restart is dropped."""
         if block.restarted:
-            self.forget()
+            self.reset()
         chest_mm = np.concatenate([self._rest, block.weights @ block.displacement_mm])
         whole = len(chest_mm) // _STEP * _STEP
         self._samples += chest_mm[:whole].reshape(-1, _STEP).mean(axis=1).tolist()

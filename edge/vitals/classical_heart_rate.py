@@ -32,12 +32,12 @@ BEAT_BAND_HZ = (0.6, 5.0)  # of the envelope: slower is posture, faster is not a
 LIKELIHOOD_WEIGHT = 3.0  # weight of one second's score; windows overlap, so it is far below that of independent looks
 WALK_BPM = 1.0  # how far a heart rate wanders in one update
 RESET_PROBABILITY = 0.05  # chance, in one update, that the tracker was wrong all along
-NEAR_BPM, NEAR_SHARE = 4.0, 0.05  # the larger counts as "near": a fast heart is resolved less finely
+NEAR_BPM, NEAR_FRACTION = 4.0, 0.05  # the larger counts as "near": a fast heart is resolved less finely
 
 MIN_SCORE = 0.35  # white noise stays near 0, a clean beat is near 1
 HARMONICS = (2, 3, 4, 5)  # of breathing, which shallow and irregular breathing is rich in
-HARMONIC_SHARE = 0.05
-ENVELOPE_NEEDED = 0.35  # autocorrelation that clears a rate at a harmonic of breathing
+HARMONIC_FRACTION = 0.05
+MIN_ENVELOPE_CORRELATION = 0.35  # autocorrelation that clears a rate at a harmonic of breathing
 SPEED_HARMONIC = 2  # but this: the chest is fastest twice a breath, and so is everything that noise owes to its speed
 
 _DECIMATE = RCG_RATE_HZ // WAVEFORM_RATE_HZ
@@ -79,9 +79,9 @@ class HeartRateEstimator:
         self._origin: Float64 | None = None
         self._weights: Float64 = np.zeros(0)
         self._phase = 0  # of the decimation
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Drops the window: the chest moved, and what was collected is not of the heart alone."""
         self._views: list[list[Float64]] = [[], []]
         self._posterior[:] = 1 / len(_RATES_BPM)
@@ -127,15 +127,15 @@ class HeartRateEstimator:
         self._posterior *= np.exp(LIKELIHOOD_WEIGHT * score)
         self._posterior /= self._posterior.sum()
         best = _RATES_BPM[self._posterior.argmax()]
-        near = np.abs(_RATES_BPM - best) <= max(NEAR_BPM, NEAR_SHARE * best)
+        near = np.abs(_RATES_BPM - best) <= max(NEAR_BPM, NEAR_FRACTION * best)
         confidence = float(self._posterior[near].sum())
         bpm = float((self._posterior * _RATES_BPM)[near].sum() / confidence)
-        harmonics = {k for k in HARMONICS if breathing_bpm and abs(bpm - k * breathing_bpm) < HARMONIC_SHARE * bpm}
+        harmonics = {k for k in HARMONICS if breathing_bpm and abs(bpm - k * breathing_bpm) < HARMONIC_FRACTION * bpm}
         index = int(best - _RATES_BPM[0])
         doubt: UncertaintyReason | None = None
         if score[index] < MIN_SCORE:
             doubt = "low_snr"
-        elif SPEED_HARMONIC in harmonics or (harmonics and envelope[index] < ENVELOPE_NEEDED):
+        elif SPEED_HARMONIC in harmonics or (harmonics and envelope[index] < MIN_ENVELOPE_CORRELATION):
             doubt = "model_uncertain"
         below = np.cumsum(self._posterior)
         interval = np.interp((0.025, 0.975), below - self._posterior / 2, _RATES_BPM)

@@ -18,9 +18,9 @@ from edge.core.types import Float64, MovementLevel, RcgBlock
 from edge.vitals.quality_model import QUALITY_MODEL
 
 HOLD_S = 1.0  # a body that turns back stands still for a moment on the way
-OF_LIMIT = 0.6  # of the fastest motion the frame rate can follow: above, the phase is not to be trusted
+MAX_SPEED_FRACTION = 0.6  # of the fastest motion the frame rate can follow: above, the phase is not to be trusted
 BAND_HZ = (1.0, 8.0)
-LEAST_MM_S = 1e-3  # less is nothing
+SPEED_FLOOR_MM_S = 1e-3  # less is nothing
 _SOS = signal.butter(2, BAND_HZ, "bandpass", fs=RCG_RATE_HZ, output="sos")
 _LEVELS: tuple[MovementLevel, ...] = ("none", "mild", "extensive")
 
@@ -29,11 +29,11 @@ class MovementDetector:
     """Streaming: blocks in, the level of movement out, held for HOLD_S."""
 
     def __init__(self, max_speed_mm_s: float) -> None:
-        self._limit_mm_s = OF_LIMIT * max_speed_mm_s
+        self._limit_mm_s = MAX_SPEED_FRACTION * max_speed_mm_s
         self._held_s = [np.inf, np.inf]  # since it was at least mild, since it was extensive
         self.score = -np.inf
         """ln of the odds that the latest block moved."""
-        self._usual: deque[float] = deque(maxlen=round(WINDOW_S / BLOCK_S))
+        self._recent_sway: deque[float] = deque(maxlen=round(WINDOW_S / BLOCK_S))
         self._last_mm: Float64 | None = None
         self._state: Float64 | None = None
 
@@ -44,14 +44,14 @@ class MovementDetector:
 
     def push(self, block: RcgBlock) -> MovementLevel:
         """Adds a block and returns `level`."""
-        self.score = QUALITY_MODEL.movement.score(self.signs(block))
-        beyond = block.speed_mm_s > self._limit_mm_s
+        self.score = QUALITY_MODEL.movement.score(self.features(block))
+        is_too_fast = block.speed_mm_s > self._limit_mm_s
         for k, needed in enumerate((QUALITY_MODEL.movement.mild, QUALITY_MODEL.movement.extensive)):
             since_s = self._held_s[k] + len(block.covered) / RCG_RATE_HZ
-            self._held_s[k] = 0.0 if beyond or self.score > needed else since_s
+            self._held_s[k] = 0.0 if is_too_fast or self.score > needed else since_s
         return self.level
 
-    def signs(self, block: RcgBlock) -> dict[str, float]:
+    def features(self, block: RcgBlock) -> dict[str, float]:
         """`sway`: ln of the block's rms speed in BAND_HZ in mm/s; `rise`: beyond its median over WINDOW_S."""
         x = block.displacement_mm
         if block.restarted or self._last_mm is None:
@@ -62,6 +62,6 @@ class MovementDetector:
         if self._state is None:
             self._state = signal.sosfilt_zi(_SOS) * speed_mm_s[0]
         swaying, self._state = signal.sosfilt(_SOS, speed_mm_s, zi=self._state)
-        sway = float(np.log(np.sqrt(np.square(swaying).mean()) + LEAST_MM_S))
-        self._usual.append(sway)
-        return {"sway": sway, "rise": sway - median(self._usual)}
+        sway = float(np.log(np.sqrt(np.square(swaying).mean()) + SPEED_FLOOR_MM_S))
+        self._recent_sway.append(sway)
+        return {"sway": sway, "rise": sway - median(self._recent_sway)}

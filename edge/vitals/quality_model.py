@@ -12,18 +12,18 @@ FILE = Path(__file__).with_name("fitted.json")
 
 
 class Logistic(msgspec.Struct, frozen=True, kw_only=True):
-    """A weighted sum of signs; its logistic function is a probability."""
+    """A weighted sum of features; its logistic function is a probability."""
 
     weights: dict[str, float]
     offset: float
 
-    def score(self, signs: Mapping[str, float]) -> float:
+    def score(self, features: Mapping[str, float]) -> float:
         """ln of the odds."""
-        return self.offset + sum(weight * signs[name] for name, weight in self.weights.items())
+        return self.offset + sum(weight * features[name] for name, weight in self.weights.items())
 
-    def probability(self, signs: Mapping[str, float]) -> float:
+    def probability(self, features: Mapping[str, float]) -> float:
         """0..1; NaN where a sign is."""
-        return float(special.expit(self.score(signs)))
+        return float(special.expit(self.score(features)))
 
 
 class MovementFit(Logistic, frozen=True, kw_only=True):

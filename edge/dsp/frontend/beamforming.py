@@ -28,8 +28,8 @@ STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than what the ap
 
 HISTORY_S = 8.0
 HISTORY_RATE_HZ = 50.0
-REFOCUS_SHARE = 0.6  # points whose score has fallen to this share of the best to be had are given up
-SETTLING_SHARE = 0.8  # and to this, where the chest came lately: they were chosen on its way
+REFOCUS_FRACTION = 0.6  # points whose score has fallen to this share of the best to be had are given up
+SETTLING_FRACTION = 0.8  # and to this, where the chest came lately: they were chosen on its way
 MIN_PAIRS = 8
 AROUND_BINS = 4  # on either side of the chest's bin: what the voxels' echoes reach
 SLICE_LINES = 28  # lines of sight looked along at a time: some milliseconds
@@ -58,12 +58,12 @@ class Beamformer:
         whole = len(profiles) // self._every * self._every
         self._history.extend(profiles[:whole].reshape(-1, self._every, *profiles.shape[1:]).mean(axis=1))
 
-    def look(self, index: int, range_m: float, settled_s: float = HISTORY_S) -> Iterator[bool]:
+    def refocus(self, index: int, range_m: float, settled_s: float = HISTORY_S) -> Iterator[bool]:
         """Looks for points around a chest at this range bin and range, in the profiles since it is there.
 
         A slice of the work is done for each value taken, so that none holds up the stream; True is the last, when
-        others are followed from now on. Points once chosen stay while their score is at least REFOCUS_SHARE (or
-        SETTLING_SHARE) of what others would have.
+        others are followed from now on. Points once chosen stay while their score is at least REFOCUS_FRACTION (or
+        SETTLING_FRACTION) of what others would have.
         """
         bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
         settled = round(max(settled_s, MIN_HISTORY_S) * self._rate_hz)
@@ -80,7 +80,7 @@ class Beamformer:
         chosen = select_points(score, acceleration, points_m, np.square(np.abs(echo)).mean(axis=1))
         if self._filters is not None and bins == self._bins:
             now, _ = beat_score(history @ self._filters.T, self._rate_hz)
-            share = REFOCUS_SHARE if settled_s >= HISTORY_S else SETTLING_SHARE
+            share = REFOCUS_FRACTION if settled_s >= HISTORY_S else SETTLING_FRACTION
             if now.mean() >= share * score[chosen].mean():
                 return
         self._filters, self._bins, self.points_m = filters[chosen], bins, points_m[chosen]

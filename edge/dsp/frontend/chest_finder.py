@@ -52,12 +52,12 @@ class ChestFinder:
 
     @property
     def coherence(self) -> float:
-        """How alike successive profiles are, 0..1; 1 before there are two."""
+        """How similarity successive profiles are, 0..1; 1 before there are two."""
         if len(self._profiles) < 2:
             return 1.0
         history = np.stack(self._profiles)
-        alike = np.abs(np.einsum("tcb,tcb->t", history[1:], history[:-1].conj()))
-        return float(alike.sum() / (np.square(np.abs(history)).sum() * (len(alike) / len(history)) + 1e-12))
+        similarity = np.abs(np.einsum("tcb,tcb->t", history[1:], history[:-1].conj()))
+        return float(similarity.sum() / (np.square(np.abs(history)).sum() * (len(similarity) / len(history)) + 1e-12))
 
     @property
     def ready(self) -> bool:

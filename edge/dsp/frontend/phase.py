@@ -9,8 +9,10 @@ import numpy as np
 from edge.core.types import Bool, Complex64, Float64
 
 SLIP_RAD = 2.0  # a channel's own step, beyond the common one: points of one chest do not part by 0.6 mm in a frame
-_STEPS = 10  # fewer do not make a mean
-_TREND = 4  # a gap is bridged with the speed over a fourth of its length before: longer turns back, shorter is noise
+_MIN_STEPS = 10  # fewer do not make a mean
+_TREND_DIVISOR = (
+    4  # a gap is bridged with the speed over a fourth of its length before: longer turns back, shorter is noise
+)
 
 
 class PhaseTracker:
@@ -28,7 +30,7 @@ class PhaseTracker:
         self._last: Complex64 | None = None
         self._last_seq = 0
         self._phase: Float64 = np.zeros(0)
-        self._steps = np.zeros(_STEPS)
+        self._steps = np.zeros(_MIN_STEPS)
         self.slipped: Bool = np.zeros(0, bool)
         """Channels [P] of which some step in the last call was too far from the common one to be the chest's shape."""
 
@@ -45,9 +47,9 @@ class PhaseTracker:
         common = np.angle(step.sum(axis=1))
         frames = np.diff([self._last_seq, *seq])
         for k in np.flatnonzero(frames > 1):
-            before = np.concatenate([self._steps, common[:k] / frames[:k]])[-math.ceil(frames[k] / _TREND) :]
+            before = np.concatenate([self._steps, common[:k] / frames[:k]])[-math.ceil(frames[k] / _TREND_DIVISOR) :]
             common[k] += 2 * math.pi * np.rint((before.mean() * frames[k] - common[k]) / (2 * math.pi))
-        self._steps = np.concatenate([self._steps, common / frames])[-max(_STEPS, len(common)) :]
+        self._steps = np.concatenate([self._steps, common / frames])[-max(_MIN_STEPS, len(common)) :]
         deviation = np.angle(step * np.exp(-1j * common)[:, None])
         self.slipped = (np.abs(deviation) > SLIP_RAD).any(axis=0)
         phase = self._phase + np.cumsum(common[:, None] + deviation, axis=0, dtype=np.float64)
@@ -92,7 +94,7 @@ class Resampler:
         if self._tail is None:
             self._tail = np.repeat(x[:, :1], self._half, axis=1)
             self._tail_covered = np.zeros(self._half, bool)
-            self._invented = self._half
+            self._padding = self._half
             self._position = float(self._half)
         buffer = np.concatenate([self._tail, x], axis=1)
         buffer_covered = np.concatenate([self._tail_covered, covered])
@@ -105,13 +107,13 @@ class Resampler:
         kernel /= kernel.sum(axis=1, keepdims=True)
         y = np.einsum("pmk,mk->pm", buffer[:, taps], kernel)
         nearest = taps[:, self._half - 1 : self._half + 1]
-        y_covered = np.asarray(buffer_covered[nearest].all(axis=1) & (taps[:, 0] >= self._invented))
+        y_covered = np.asarray(buffer_covered[nearest].all(axis=1) & (taps[:, 0] >= self._padding))
 
         self._position += count * self._step
         drop = max(0, math.floor(self._position) - self._half)
         self._tail, self._tail_covered = buffer[:, drop:], buffer_covered[drop:]
         self._position -= drop
-        self._invented = max(0, self._invented - drop)
+        self._padding = max(0, self._padding - drop)
         return y, y_covered
 
 
@@ -120,12 +122,12 @@ class SecondDerivative:
 
     s'' = [(s-3 + s+3) + 2(s-2 + s+2) - (s-1 + s+1) - 4 s0] / (16 h^2); delay DELAY samples. What was before the first
     sample is not known: until seven have come the derivative is 0 and not covered. A lost frame or two beside a sample
-    do little to it (a straight line over 5 ms is nearly the chest's own), so it is covered if it came itself and most
+    do little to it (a straight line over 5 ms is nearly the chest's own), so it is covered if it received itself and most
     of the seven did.
     """
 
     DELAY = 3
-    _MOST = 5
+    _MIN_COVERED = 5
     _TAPS = np.array([1.0, 2.0, -1.0, -4.0, -1.0, 2.0, 1.0]) / 16
 
     def __init__(self, rate_hz: float) -> None:
@@ -143,14 +145,14 @@ class SecondDerivative:
         buffer_covered = np.concatenate([self._tail_covered, covered])
         self._tail, self._tail_covered = buffer[:, -6:], buffer_covered[-6:]
         curved = np.zeros_like(x)
-        came = np.zeros(n, int)
+        received = np.zeros(n, int)
         for k, tap in enumerate(self._TAPS):
             curved += tap * buffer[:, k : k + n]
-            came += buffer_covered[k : k + n]
-        known = buffer_covered[3 : 3 + n] & (came >= self._MOST)
+            received += buffer_covered[k : k + n]
+        known = buffer_covered[3 : 3 + n] & (received >= self._MIN_COVERED)
         if not self._begun:
-            whole = came == len(self._TAPS)
-            self._begun = bool(whole.any())
-            start = int(whole.argmax()) if self._begun else n
+            complete = received == len(self._TAPS)
+            self._begun = bool(complete.any())
+            start = int(complete.argmax()) if self._begun else n
             curved[:, :start], known[:start] = 0, False
         return buffer[:, 3 : 3 + n], curved * self._gain, known

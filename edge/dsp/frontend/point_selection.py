@@ -22,7 +22,7 @@ SLIP_RAD = 2.0  # a step this far from the common one, between samples, is a sli
 MAX_SLIPS_A_S = 0.5
 SCORE_GATE = 0.85  # share of the best voxels' score
 SIGNAL_WEIGHT_M = 0.10  # signals that are opposite count as points this far apart
-ROUNDS = 8
+KMEANS_ITERATIONS = 8
 
 
 def beat_score(echo: Complex64, rate_hz: float) -> tuple[Float64, Float64]:
@@ -61,25 +61,25 @@ def select_points(score: Float64, acceleration: Float64, points_m: Float64, powe
         signals = acceleration[candidates]
         value, vector = np.linalg.eigh(signals @ signals.T / signals.shape[1])
         principal = vector[:, -6:] * np.sqrt(np.maximum(value[-6:], 0))
-        place = np.concatenate([points_m[candidates], SIGNAL_WEIGHT_M / 2 * principal], axis=1)
+        position = np.concatenate([points_m[candidates], SIGNAL_WEIGHT_M / 2 * principal], axis=1)
         weight = score[candidates] * np.sqrt(power[candidates])
-        chosen = candidates[_cluster_heads(place, weight)]
+        chosen = candidates[_cluster_heads(position, weight)]
     return chosen[np.lexsort(points_m[chosen].T)]
 
 
-def _cluster_heads(place: Float64, weight: Float64) -> np.ndarray:
+def _cluster_heads(position: Float64, weight: Float64) -> np.ndarray:
     """Weighted k-means from farthest points; of each cluster the heaviest member."""
     centres = [int(weight.argmax())]
-    distance = np.linalg.norm(place - place[centres[0]], axis=1)
+    distance = np.linalg.norm(position - position[centres[0]], axis=1)
     while len(centres) < POINTS:
         centres.append(int((distance * np.sqrt(weight)).argmax()))
-        distance = np.minimum(distance, np.linalg.norm(place - place[centres[-1]], axis=1))
-    centre = place[centres]
-    for _ in range(ROUNDS):
-        member = np.linalg.norm(place[:, None] - centre, axis=2).argmin(axis=1)
+        distance = np.minimum(distance, np.linalg.norm(position - position[centres[-1]], axis=1))
+    centre = position[centres]
+    for _ in range(KMEANS_ITERATIONS):
+        member = np.linalg.norm(position[:, None] - centre, axis=2).argmin(axis=1)
         total = np.bincount(member, weight, POINTS)
-        for axis in range(place.shape[1]):
-            moved = np.bincount(member, weight * place[:, axis], POINTS)
+        for axis in range(position.shape[1]):
+            moved = np.bincount(member, weight * position[:, axis], POINTS)
             centre[:, axis] = np.where(total > 0, moved / np.maximum(total, 1e-30), centre[:, axis])
     heads = [np.flatnonzero(member == k) for k in range(POINTS)]
     chosen = [int(head[weight[head].argmax()]) for head in heads if len(head)]

@@ -22,15 +22,15 @@ from edge.radar.calibration import Calibration, CalibrationError
 from edge.radar.chirp import ChirpConfig
 
 RANGES_M = (0.7, 3.0)  # nearer is the antennas' own leakage; farther no room is empty
-MIN_S = 1.0
-BIAS_M, BIAS_STEP_M = 0.25, 0.001
+MIN_DURATION_S = 1.0
+MAX_BIAS_M, BIAS_STEP_M = 0.25, 0.001
 LOBE_BINS = 2  # of the Hann window on either side of its peak
-ISOLATION_M, ALONE_DB = 0.5, 20.0  # so far around, nothing else may come nearer than this
-STILL = 0.9  # share of the peak's power that does not change
+ISOLATION_M, MIN_CONTRAST_DB = 0.5, 20.0  # so far around, nothing else may come nearer than this
+MIN_STILL_FRACTION = 0.9  # share of the peak's power that does not change
 MAX_RESIDUAL_RAD = 0.1
 MIN_RELATIVE_AMPLITUDE = 0.1  # a pair with so little of the strongest pair's amplitude hears nothing worth a factor
 # From the side, when the pairs agree on it: of boards with random phases a few in a thousand look like that.
-AHEAD_DEG, ONE_DIRECTION = 5.0, 0.75
+MAX_ANGLE_DEG, MIN_DIRECTION_AGREEMENT = 5.0, 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def measure(chirp: ChirpConfig, frames: Iterable[RadarFrame], range_m: float) ->
     bins = slice(peak - LOBE_BINS, peak + LOBE_BINS + 1)
     seen = profile[:, bins]
     still = float(np.square(np.abs(seen)).sum() / power[bins].sum())
-    if still < STILL:
+    if still < MIN_STILL_FRACTION:
         raise CalibrationError(f"the echo at {range_m:g} m changes ({1 - still:.0%} of its power): keep all still")
     place_m = AWR1843.of(chirp).middle_m + [0, range_m, 0]
     bias_m = _bias_m(chirp, seen, place_m, bins)
@@ -94,25 +94,25 @@ def _mean_profile(chirp: ChirpConfig, frames: Iterable[RadarFrame]) -> tuple[Com
             profile += one
             power += np.square(np.abs(one)).sum(axis=0)
             count += 1
-    if count * chirp.frame_period_s < MIN_S:
-        raise CalibrationError(f"{count} whole frames are too few: record at least {MIN_S:g} s")
+    if count * chirp.frame_period_s < MIN_DURATION_S:
+        raise CalibrationError(f"{count} whole frames are too few: record at least {MIN_DURATION_S:g} s")
     return profile / count, power / count
 
 
 def _peak(chirp: ChirpConfig, power: Float64, range_m: float) -> tuple[int, float]:
     """The reflector's bin, and how far it stands above everything else near it, dB."""
     at_m = np.arange(chirp.samples) * chirp.range_bin_m
-    here = np.flatnonzero(np.abs(at_m - range_m) <= BIAS_M)
+    here = np.flatnonzero(np.abs(at_m - range_m) <= MAX_BIAS_M)
     if len(here) == 0 or here[-1] >= chirp.samples // 2:
         raise CalibrationError(f"{chirp.source}: sees no farther than {at_m[chirp.samples // 2]:.1f} m")
     peak = int(here[power[here].argmax()])
     away = np.abs(np.arange(chirp.samples) - peak)
     beside = (away > LOBE_BINS + 1) & (away * chirp.range_bin_m <= ISOLATION_M)
     contrast_db = 10 * math.log10((power[peak] + 1e-12) / (power[beside].max() + 1e-12))
-    if contrast_db < ALONE_DB:
+    if contrast_db < MIN_CONTRAST_DB:
         raise CalibrationError(
             f"the strongest echo near {range_m:g} m, at {at_m[peak]:.2f} m, stands {contrast_db:.0f} dB above the "
-            f"others within {ISOLATION_M} m, {ALONE_DB:.0f} are needed: use a larger reflector, clear the room, or "
+            f"others within {ISOLATION_M} m, {MIN_CONTRAST_DB:.0f} are needed: use a larger reflector, clear the room, or "
             "state its true distance"
         )
     return peak, contrast_db
@@ -120,7 +120,7 @@ def _peak(chirp: ChirpConfig, power: Float64, range_m: float) -> tuple[int, floa
 
 def _bias_m(chirp: ChirpConfig, seen: Complex128, place_m: Float64, bins: slice) -> float:
     """How much farther than its place the reflector appears, by the envelope of the peak [pair, bin] alone."""
-    steps = np.arange(-BIAS_M, BIAS_M + 1e-9, BIAS_STEP_M)
+    steps = np.arange(-MAX_BIAS_M, MAX_BIAS_M + 1e-9, BIAS_STEP_M)
     expected = np.stack([echoes(chirp, place_m[None], bins, Calibration(bias_m))[0] for bias_m in steps])
     explained = np.square(np.abs((expected.conj() * seen).sum(axis=2))) / np.square(np.abs(expected)).sum(axis=2)
     return float(steps[explained.sum(axis=1).argmax()])
@@ -139,7 +139,7 @@ def _require_ahead(chirp: ChirpConfig, seen: Complex128, range_m: float, bins: s
     agreement = np.abs(expected.conj() @ seen.ravel()) / np.linalg.norm(expected, axis=1) / np.linalg.norm(seen)
     best = int(agreement.argmax())
     degrees = math.degrees(azimuth[best])
-    if agreement[best] ** 2 > ONE_DIRECTION and abs(degrees) > AHEAD_DEG:
+    if agreement[best] ** 2 > MIN_DIRECTION_AGREEMENT and abs(degrees) > MAX_ANGLE_DEG:
         side = "right" if degrees > 0 else "left"
         raise CalibrationError(
             f"the reflector seems to stand {abs(degrees):.0f} degrees to the {side} (+x): put it straight ahead"

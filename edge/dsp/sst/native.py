@@ -98,7 +98,7 @@ class NativeSst:
         cells = (SST_BINS + 1) * tables.frames
         self._work = _aligned(_LANES * (SST_PERIOD + 4 * SST_PERIOD + 8 * low.frames_around + 2 * cells))
 
-    def __call__(self, segment: Float32, values: Float32, scale: Float32, known: bool) -> None:
+    def __call__(self, segment: Float32, values: Float32, scale: Float32, has_previous: bool) -> None:
         """Fills values [P, 71, 120] and scale [P] from segment [P, samples], all float32 in C order.
 
         `known`: the segment of the call before was this one, `hop` samples earlier.
@@ -106,7 +106,7 @@ class NativeSst:
         self._run(
             ctypes.byref(self._plan),
             ctypes.byref(self._low),
-            ctypes.byref(self._tail if known else self._high),
+            ctypes.byref(self._tail if has_previous else self._high),
             self._hop_frames,
             self._keep,
             *(ctypes.c_void_p(array.ctypes.data) for array in (self._kept, segment)),

@@ -33,7 +33,7 @@ class NumpySst:
         self._tables = tables
         self._band = tables.whole()
 
-    def __call__(self, segment: Float32, values: Float32, scale: Float32, known: bool) -> None:
+    def __call__(self, segment: Float32, values: Float32, scale: Float32, has_previous: bool) -> None:
         """Fills values [P, 71, 120] and scale [P] from segment [P, samples]."""
         for c in range(0, len(segment), _LANES):
             part = slice(c, c + _LANES)

@@ -77,7 +77,7 @@ class Sst:
 
     def restart(self) -> None:
         """Forgets the window before."""
-        self._known = False
+        self._has_previous = False
 
     def __call__(self, segment: Float32) -> SstWindow:
         """High-passed samples [P, spec.segment] to their window, whose arrays the next call overwrites.
@@ -87,16 +87,16 @@ class Sst:
         if segment.shape != self._shape:
             raise ValueError(f"segment is {segment.shape}, not {self._shape}")
         segment = np.ascontiguousarray(segment, np.float32)
-        for _ in (self._pool.map if self._pool else map)(self._share, range(len(self._parts)), repeat(segment)):
+        for _ in (self._pool.map if self._pool else map)(self._compute_part, range(len(self._parts)), repeat(segment)):
             pass  # what a thread raised is raised here
         # A channel that was not finite left nothing to go on from.
-        self._known = self._streaming and not np.isnan(self._out.scale).any()
+        self._has_previous = self._streaming and not np.isnan(self._out.scale).any()
         return self._out
 
-    def _share(self, number: int, segment: Float32) -> None:
+    def _compute_part(self, number: int, segment: Float32) -> None:
         """One thread's part of the channels."""
         part = self._parts[number]
-        self._engines[number](segment[part], self._out.values[part], self._out.scale[part], self._known)
+        self._engines[number](segment[part], self._out.values[part], self._out.scale[part], self._has_previous)
 
 
 class HighPass:

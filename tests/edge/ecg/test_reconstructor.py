@@ -14,16 +14,16 @@ SAMPLE_NS = 5_000_000
 BEATS = np.arange(90, 6000, 170)
 
 
-def hearing(values):
+def detect_beats(values):
     """Where the chest is loud, there is a beat; columns are 20 / 3 samples long."""
-    said = []
+    outputs = []
     for window in values:
         anchor = np.interp(np.arange(800) * 30 / 200, np.arange(120), window.mean(axis=(0, 1))) ** 8
         cycle = np.zeros(260)
         cycle[110] = 1
         piece = np.exp(-0.5 * ((np.arange(200) - 200 / 3) / 3) ** 2)
-        said.append(TaskOutputs(piece.astype("f"), anchor / anchor.sum(), cycle))
-    return said
+        outputs.append(TaskOutputs(piece.astype("f"), anchor / anchor.sum(), cycle))
+    return outputs
 
 
 def blocks(count, uncovered=(), restarts=(0,)):
@@ -42,7 +42,7 @@ def blocks(count, uncovered=(), restarts=(0,)):
 
 
 def reconstructed(*args, **how):
-    chain = EcgReconstructor(partial(cpu_inference, hearing), 200.0)
+    chain = EcgReconstructor(partial(cpu_inference, detect_beats), 200.0)
     return [ecg for block in blocks(*args, **how) for ecg in chain.push(block)]
 
 
@@ -84,20 +84,20 @@ def test_what_the_network_says_that_is_no_number_becomes_no_ecg(head, value, cap
     def sometimes(values):
         nonlocal count
         count += 1
-        (said,) = hearing(values)
+        (outputs,) = detect_beats(values)
         if count in (6, 7, 8, 12):
-            getattr(said, head)[17] = value
-        return [said]
+            getattr(outputs, head)[17] = value
+        return [outputs]
 
     chain = EcgReconstructor(partial(cpu_inference, sometimes), 200.0)
-    ecg, sound = [], []
+    ecg, finite = [], []
     for block in blocks(300):
         ecg += chain.push(block)
-        sound.append(chain.sound)
+        finite.append(chain.outputs_finite)
     assert all(np.isfinite(part.estimate.ecg).all() and np.isfinite(part.estimate.r_peaks).all() for part in ecg)
     assert len(ecg) == count - 4
     assert [part.continues for part in ecg].count(False) >= 1
-    assert sound.count(False) == 40  # four windows of ten blocks each
+    assert finite.count(False) == 40  # four windows of ten blocks each
     assert caplog.text.count("is not finite") == 2
 
 

@@ -37,7 +37,7 @@ def test_a_rate_is_that_of_the_last_ten_seconds(rate_bpm):
     assert rate.bpm == pytest.approx(rate_bpm, rel=1e-6)
     assert rate.ci95_bpm[0] < rate_bpm < rate.ci95_bpm[1]
     assert rate.n_beats == pytest.approx(rate_bpm / 6, abs=1)
-    assert rate.left_out == 0
+    assert rate.outlier_fraction == 0
 
 
 @pytest.mark.parametrize("spread", [0.04, 0.1])
@@ -53,7 +53,7 @@ def test_a_missed_and_an_invented_beat_do_not_move_the_rate():
     beats_s = np.arange(0.2, 40, 0.8)
     missed = told(np.delete(beats_s, 45), 40).rate()
     assert missed.bpm == pytest.approx(75, rel=1e-6)
-    assert missed.left_out == pytest.approx(0.1)
+    assert missed.outlier_fraction == pytest.approx(0.1)
     assert told(np.sort([*beats_s, 35.5]), 40).rate().bpm == pytest.approx(75, rel=0.02)
 
 
@@ -72,7 +72,7 @@ def test_no_rate_from_few_beats_nor_from_old_ones():
     assert beats.rate() is not None
     beats.advance(1.0)
     assert beats.rate() is None
-    beats.forget()
+    beats.reset()
     assert beats.rate() is None
 
 

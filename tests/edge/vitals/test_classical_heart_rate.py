@@ -79,7 +79,7 @@ def test_forgetting_starts_the_window_again(mmecg):
     for _ in range(10):
         estimator.push(block(rng.standard_normal((3, 200)), rng.standard_normal((3, 200))))
     assert estimator.window_s() == 10
-    estimator.forget()
+    estimator.reset()
     assert estimator.window_s() == 0
     assert estimator.update().bpm is None
 

@@ -71,7 +71,7 @@ def chest_of(mmecg):
 @pytest.mark.parametrize(("name", "azimuth_deg"), [("breathing", 0.0), ("off_axis", 20.0)])
 def test_fifty_points_of_the_chest_wherever_it_sits(chest_of, name, azimuth_deg):
     focus = chest_of(name)
-    assert any(focus.look(10, 0.46))
+    assert any(focus.refocus(10, 0.46))
     assert focus.points_m.shape == (POINTS, 3)
     assert len(np.unique(focus.points_m, axis=0)) == POINTS
     assert SCENES[name].on_chest(focus.points_m).mean() > 0.5
@@ -81,17 +81,17 @@ def test_fifty_points_of_the_chest_wherever_it_sits(chest_of, name, azimuth_deg)
 
 def test_points_stay_while_they_are_good_and_are_ordered(chest_of):
     focus = chest_of("breathing")
-    assert any(focus.look(10, 0.46))
+    assert any(focus.refocus(10, 0.46))
     kept = focus.points_m
-    assert not any(focus.look(10, 0.465))
+    assert not any(focus.refocus(10, 0.465))
     assert focus.points_m is kept
     assert (np.lexsort(kept.T) == np.arange(POINTS)).all()
-    assert any(focus.look(13, 0.6))  # another range is another chest
+    assert any(focus.refocus(13, 0.6))  # another range is another chest
 
 
 def test_a_choice_is_made_in_slices_of_the_grid_and_of_what_was_known_when_it_began(chest_of):
     focus = chest_of("breathing")
-    slices = focus.look(10, 0.46)
+    slices = focus.refocus(10, 0.46)
     assert next(slices) is False
     for _ in range(10):
         focus.push(np.ones((20, 12, 53), np.complex64))  # a block between each two
@@ -100,7 +100,7 @@ def test_a_choice_is_made_in_slices_of_the_grid_and_of_what_was_known_when_it_be
             break
     later = focus.points_m
     focus = chest_of("breathing")
-    assert sum(focus.look(10, 0.46)) == 1
+    assert sum(focus.refocus(10, 0.46)) == 1
     assert (focus.points_m == later).all()
 
 

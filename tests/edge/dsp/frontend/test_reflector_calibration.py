@@ -133,6 +133,6 @@ def test_focus_takes_the_calibration_it_is_given(mmecg):
     plain, given = Beamformer(mmecg, slice(4, 57)), Beamformer(mmecg, slice(4, 57), Calibration(0.0, (0.5j,) * 12))
     for focus in (plain, given):
         focus.push(seen)
-        assert any(focus.look(10, 0.46))
+        assert any(focus.refocus(10, 0.46))
     assert (plain.points_m == given.points_m).all()
     assert np.allclose(given.echo(seen[:5]), 0.5j * plain.echo(seen[:5]), rtol=1e-4)
