@@ -1,8 +1,8 @@
-"""The verdict on the last window: good, degraded or unusable, an index, and reasons in the agreed words.
+"""Quality of the last window: good, degraded or unusable, an index, and the reasons as flags.
 
-A reason that makes the heart rate worthless makes the verdict `unusable`; the others degrade it, or, for the clock,
-only say that time stamps are not to be trusted. A heart rate is published only if the verdict is not `unusable`.
-Adding a reason: a row in FLAGS, a line in `assess`, the word in `mqtt/fields.py`.
+A flag of severity `unusable` invalidates the heart rate, `degraded` lowers its quality, and `note` concerns the time
+stamps only. A heart rate is published unless the quality is `unusable`.
+To add a flag, add a row to FLAGS, a condition to `assess`, and the name to `mqtt/fields.py`.
 """
 
 from __future__ import annotations
@@ -28,24 +28,28 @@ FLAGS: dict[str, Severity] = {
     "clock_unsynced": "note",
 }
 
-# Any of these makes the breathing rate and the chest's distance worthless too; the others concern the heart alone.
+# Flags that also invalidate the breathing rate and the chest's range. All others concern the heart rate only.
 CHEST_LOST = frozenset({"radar_fault", "stale", "no_subject", "body_movement"})
 
 MAX_SILENCE_S = 1.0
 FAULT_TIMEOUT_S = 5.0
 MIN_REPORTED_LOSS_FRACTION = 0.01
-MAX_LOSS_FRACTION = 0.10  # of the frames, for the classical estimator
-MAX_LOSS_FRACTION_NETWORK = 0.40  # with 31 % lost here and there it is still right (docs/quality.md)
-MIN_CONFIDENCE = 0.80  # of the classical rates above it, 95 to 100 % are right, by set (bench/classical.py)
+MAX_LOSS_FRACTION = 0.10  # for the classical estimator
+MAX_LOSS_FRACTION_NETWORK = 0.40  # the network is still right with 31 % lost at random (docs/quality.md)
+MIN_CONFIDENCE = (
+    0.80  # 95 to 100 % of the classical rates above it are right, depending on the data (bench/classical.py)
+)
 GOOD_CONFIDENCE = 0.90
 MIN_BREATHING_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the verdict rests on. Times in s; `history_s`, since the chest was last lost or moved; `lost_share` of the
-    window's frames. `classical`, and where there is a `network` its `beats`, once there are enough; not `sound`: what
-    it said is no number.
+    """Input of `assess`.
+
+    silence_s: time since the last frame. history_s: time since the chest was last lost or moved. lost_share: fraction of
+    the window's frames that were lost. classical: rate without a network. network: whether a network runs;
+    outputs_finite: whether its latest outputs are finite; beats: the rate from its beats, once there are enough.
     """
 
     silence_s: float
@@ -63,8 +67,8 @@ class Evidence:
 
 
 def assess(e: Evidence) -> Quality:
-    """Quality of the last window. The first reason that explains the silence hides the ones it causes."""
-    flags = []
+    """Return the quality of the last window. A flag hides the other flags that its cause would also raise."""
+    flags: list[str] = []
     if e.problem is not None or e.silence_s > FAULT_TIMEOUT_S:
         flags.append("radar_fault")
     if e.silence_s > MAX_SILENCE_S:
@@ -91,7 +95,7 @@ def assess(e: Evidence) -> Quality:
 
 
 def trust_features(beats: BeatRate, classical: RateEstimate) -> dict[str, float]:
-    """What tells a right rate from a wrong one, as `fitted.json` weighs it."""
+    """Return the features that separate right rates from wrong ones, by the names in `fitted.json`."""
     return {
         "left_out": beats.outlier_fraction,
         "entropy": beats.entropy,
@@ -100,13 +104,13 @@ def trust_features(beats: BeatRate, classical: RateEstimate) -> dict[str, float]
 
 
 def _uncertainty_reason(e: Evidence) -> UncertaintyReason | None:
-    """Why the heart rate cannot be told, of a chest that is there and still."""
+    """Return why the heart rate of a chest that is present and still is uncertain; None if it is not."""
     if not e.network:
-        usable = e.lost_share <= MAX_LOSS_FRACTION and _trust(e) >= MIN_CONFIDENCE
-        return e.classical.uncertainty_reason or (None if usable else "low_snr")
+        is_usable = e.lost_share <= MAX_LOSS_FRACTION and _trust(e) >= MIN_CONFIDENCE
+        return e.classical.uncertainty_reason or (None if is_usable else "low_snr")
     if e.beats is None or e.lost_share > MAX_LOSS_FRACTION_NETWORK:
         return "low_snr"
-    # The classical estimator often cannot tell; where it is sure, it must say the same.
+    # The classical estimator often has no result. When its confidence is above the threshold, it must agree.
     contradicted = _is_confident(e.classical) and not _agrees(e.classical, e.beats)
     return "model_uncertain" if contradicted or _trust(e) < QUALITY_MODEL.trust.needed else None
 
@@ -118,7 +122,7 @@ def _is_good(e: Evidence) -> bool:
 
 
 def _trust(e: Evidence) -> float:
-    """0..1; 0 where a sign is not finite."""
+    """Return the confidence in the heart rate, 0..1; 0 if a feature is not finite."""
     if not e.network:
         return e.classical.confidence if e.classical.confidence > 0 else 0.0
     trust = QUALITY_MODEL.trust.probability(trust_features(e.beats, e.classical)) if e.beats else 0.0
@@ -134,5 +138,5 @@ def _agrees(classical: RateEstimate, beats: BeatRate) -> bool:
 
 
 def tolerance_bpm(bpm: float) -> float:
-    """Two heart rates that differ by no more are the same."""
+    """Return the largest difference at which two heart rates count as equal."""
     return max(5.0, 0.1 * bpm)

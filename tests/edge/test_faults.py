@@ -145,7 +145,7 @@ def test_a_network_that_says_no_numbers(person, published, tmp_path, monkeypatch
     seen = published(person, network.begin)
     assert not any(valid(seen)[14:])
     assert seen[-1]["quality"]["flags"] == ["model_uncertain"]
-    assert caplog.text.count("what the network says is not finite") == 1
+    assert caplog.text.count("the network outputs are not finite") == 1
 
 
 def test_the_process_through_a_silent_radar_and_a_kill(tmp_path, mosquitto_port):

@@ -21,7 +21,7 @@ def test_what_is_written_replaces_what_was_there(tmp_path):
 
 def test_a_full_disk_leaves_the_file_before_and_nothing_else(tmp_path):
     write_atomic(tmp_path / "x", b"before")
-    with full_disk(), pytest.raises(OSError, match=r"x: cannot be written \(File too large\); what was there is unt"):
+    with full_disk(), pytest.raises(OSError, match=r"x: cannot be written \(File too large\); the old content is un"):
         write_atomic(tmp_path / "x", b"after " * 100)
     assert (tmp_path / "x").read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]

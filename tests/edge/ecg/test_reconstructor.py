@@ -98,7 +98,7 @@ def test_what_the_network_says_that_is_no_number_becomes_no_ecg(head, value, cap
     assert len(ecg) == count - 4
     assert [part.continues for part in ecg].count(False) >= 1
     assert finite.count(False) == 40  # four windows of ten blocks each
-    assert caplog.text.count("is not finite") == 2
+    assert caplog.text.count("are not finite") == 2
 
 
 def test_the_first_ecg_comes_with_the_first_window():
