@@ -181,7 +181,7 @@ class BeatRate:
     bpm: float
     ci95_bpm: tuple[float, float]
     n_beats: int
-    left_out: float
+    outlier_fraction: float
     entropy: float
 
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def cpu_inference(predict: Predictor, channels: int) -> InferWindow:
-    """Create the inference for one segment of RCG: SST on the CPU, then `predict`. The SST is computed incrementally."""
+    """Create the inference for one segment of RCG: incremental SST on the CPU, then `predict`."""
     sst = Sst(channels, SST_DEFAULT, HOP)
 
     def infer(segment: Float32) -> tuple[SstWindow, TaskOutputs]:

@@ -37,9 +37,7 @@ class BeatHistory:
     def reset(self) -> None:
         """Discard all beats, because the stream was interrupted or the chest may be another one."""
         self._beats_s: Float64 = np.zeros(0)  # time since the start of the stream
-        self._entropies: deque[float] = deque(
-            maxlen=round(WINDOW_S / VITALS_PERIOD_S)
-        )  # of the cycle output of each window
+        self._entropies: deque[float] = deque(maxlen=round(WINDOW_S / VITALS_PERIOD_S))  # of the windows' cycle outputs
         self._emitted_until_s = 0.0
         self._age_s = 0.0
 

@@ -36,9 +36,7 @@ FAULT_TIMEOUT_S = 5.0
 MIN_REPORTED_LOSS_FRACTION = 0.01
 MAX_LOSS_FRACTION = 0.10  # for the classical estimator
 MAX_LOSS_FRACTION_NETWORK = 0.40  # the network is still right with 31 % lost at random (docs/quality.md)
-MIN_CONFIDENCE = (
-    0.80  # 95 to 100 % of the classical rates above it are right, depending on the data (bench/classical.py)
-)
+MIN_CONFIDENCE = 0.80  # 95 to 100 % of the classical rates above it are right (bench/classical.py)
 GOOD_CONFIDENCE = 0.90
 MIN_BREATHING_CONFIDENCE = 0.5
 
@@ -47,8 +45,8 @@ MIN_BREATHING_CONFIDENCE = 0.5
 class Evidence:
     """Input of `assess`.
 
-    silence_s: time since the last frame. history_s: time since the chest was last lost or moved. lost_share: fraction of
-    the window's frames that were lost. classical: rate without a network. network: whether a network runs;
+    silence_s: time since the last frame. history_s: time since the chest was last lost or moved. lost_share: fraction
+    of the window's frames that were lost. classical: rate without a network. network: whether a network runs;
     outputs_finite: whether its latest outputs are finite; beats: the rate from its beats, once there are enough.
     """
 

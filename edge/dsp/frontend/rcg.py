@@ -1,9 +1,9 @@
-"""Radar frames to RCG: the chest's displacement and its second derivative at 200 Hz, on several channels.
+"""Front end: radar frames to RCG, the chest's displacement and its second derivative at 200 Hz on several channels.
 
-Where the antennas' places are known (AWR1843BOOST), a channel is one of 50 points of the chest, focused on (`focus`);
-elsewhere it is one antenna pair at one of the three range bins around the chest, so one receiver gives 3 channels.
-Chest bins are found here, kept with hysteresis, and frames that did not come whole never reach the phase: their
-samples are interpolated and marked.
+If the antenna positions are known (AWR1843BOOST), a channel is one of 50 points of the chest, selected by beamforming.
+Otherwise a channel is one antenna pair at one of the three range bins around the chest, so one receiver gives three
+channels. The chest's bin is found here, with hysteresis. Incomplete frames are not used; their samples are interpolated
+and marked.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from edge.dsp.frontend.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig, require_heartbeat
 
-MAX_BRIDGED_GAP_S = 0.2  # across a longer gap nobody can tell how often the phase turned: the tracks begin anew
-MAX_GAP_S = 0.3  # after a longer one than a heartbeat's upstroke, everything does
+MAX_BRIDGED_GAP_S = 0.2  # over a longer gap the number of phase turns is ambiguous, so phase tracking restarts
+MAX_GAP_S = 0.3  # after a longer gap everything restarts, including the search for the chest
 SEARCH_INTERVAL_S = 1.0
-# Steps at random have an rms of 0.58 pi; from here on the motion is too fast to follow, whatever the steps add up to.
+# Random steps have an rms of 0.58 pi. Above this limit the motion is too fast to track.
 UNTRACKABLE_STEP_RAD = 0.45 * math.pi
 REFOCUS_INTERVAL_S = 5.0
-SLIP_HOLD_S = 2.0  # for so long a channel that slipped has no weight: its displacement has a step in it
-RESELECT_MARGIN_DB = 6.0  # another bin must move four times as strongly before the channels change
+SLIP_HOLD_S = 2.0  # a channel has weight 0 for this long after a slip, which is a step in its displacement
+RESELECT_MARGIN_DB = 6.0  # another bin needs four times the motion before it is selected
 
 
 class RcgExtractor:
-    """Streaming front end. `problem` says, in words, why the data cannot be a radar's view of a chest.
+    """Streaming front end. `problem` describes, in words, why the data cannot show a chest; None if they can.
 
-    Raises InputError when the chirp file cannot show a heartbeat.
+    Raises InputError if no heartbeat is visible with this chirp configuration.
     """
 
     def __init__(self, chirp: ChirpConfig, calibration: Calibration = UNCALIBRATED) -> None:
@@ -43,11 +43,11 @@ class RcgExtractor:
         self._frames_per_block = max(1, round(BLOCK_S / chirp.frame_period_s))
         self._blocks_between_searches = round(SEARCH_INTERVAL_S / BLOCK_S)
         self.restarts = -1
-        """How often everything known was thrown away: after a long gap, or when the card began again."""
+        """Number of full restarts, after a long gap or a restart of the card."""
         self.restart()
 
     def restart(self) -> None:
-        """Throws away everything known."""
+        """Discard all state and start again with the search for the chest."""
         self.restarts += 1
         self._frames: list[RadarFrame] = []
         self._last_seq: int | None = None
@@ -55,7 +55,7 @@ class RcgExtractor:
         self._waiting: list[tuple[list[int], Complex64]] = []
         self._blocks_since_search = 0
         self._focus_in_s = 0.0
-        self._settled_s = MIN_HISTORY_S  # so long the chest has been in its bin
+        self._settled_s = MIN_HISTORY_S  # how long the chest has been in its bin
         zone = self._finder.zone
         self._beamformer = Beamformer(self._chirp, zone, self._calibration) if can_focus(self._chirp) else None
         self._refocusing: Iterator[bool] = iter(())
@@ -72,7 +72,7 @@ class RcgExtractor:
         self._is_restarted = True
 
     def push(self, frame: RadarFrame) -> RcgBlock | None:
-        """Takes the next frame (rising `seq`); returns a block whenever one is complete and the chest is known."""
+        """Add the next frame (increasing `seq`); return a block when one is complete and the chest was found."""
         if self._last_seq is not None:
             step = frame.seq - self._last_seq
             if step <= 0 or step * self._chirp.frame_period_s > MAX_GAP_S:
@@ -98,7 +98,7 @@ class RcgExtractor:
         return self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
 
     def _search_chest(self) -> None:
-        """Finds the chest as soon as there is enough to see, and looks again every SEARCH_INTERVAL_S."""
+        """Search for the chest when the history is long enough, and again every SEARCH_INTERVAL_S."""
         self._blocks_since_search += 1
         if self._bin and self._blocks_since_search < self._blocks_between_searches:
             return
@@ -110,7 +110,7 @@ class RcgExtractor:
         self._blocks_since_search = 0
         best, mirrored = self._finder.find()
         if mirrored:
-            self.problem = "the IQ order looks wrong: the motion sits at negative ranges, as if I and Q were swapped"
+            self.problem = "the IQ order looks wrong: the motion is at negative ranges, as if I and Q were swapped"
         self._settled_s += SEARCH_INTERVAL_S
         self._focus_in_s -= SEARCH_INTERVAL_S
         if self._bin is None:
@@ -122,9 +122,9 @@ class RcgExtractor:
         self._chest = self._finder.chest_at(self._bin)
         if self._beamformer and (self._is_restarted or self._focus_in_s <= 0):
             self._refocusing = self._beamformer.refocus(self._bin, self._chest.range_m, self._settled_s)
-            # Points chosen while the chest came here are soon replaced: the longer they stay, the more history goes.
+            # Points chosen while the chest moved here are replaced soon, because a later change discards more history.
             self._focus_in_s = REFOCUS_INTERVAL_S if self._settled_s else MIN_HISTORY_S
-            if self._is_restarted:  # nothing is followed yet that could be held up
+            if self._is_restarted:  # nothing is tracked yet, so the search may block
                 any(self._refocusing)
 
     def _track(self, t_ns: int, index: int, chest: Chest) -> RcgBlock | None:
@@ -156,12 +156,12 @@ class RcgExtractor:
         )
 
     def _antenna_pairs(self, zone: Complex64, index: int) -> Complex64:
-        """The three bins around the chest's, of every antenna pair: [frame, 3 pairs]."""
+        """Return the three bins around the chest of every antenna pair: [frame, 3 * pairs]."""
         centre = index - self._finder.zone.start
         return zone[:, :, centre - 1 : centre + 2].reshape(len(zone), -1)
 
     def _weights(self, echo: Complex64) -> Float64:
-        """Each channel's share of the power [P]; none for those that slipped lately, unless all did."""
+        """Return each channel's share of the power [P]; 0 after a recent slip, unless all channels slipped."""
         power = np.square(np.abs(echo)).mean(axis=0, dtype=np.float64) + 1e-12
         if len(self._blocks_since_slip) != len(power):
             self._blocks_since_slip = np.full(len(power), np.inf)
@@ -173,7 +173,7 @@ class RcgExtractor:
 
 
 def delay_s(frame_rate_hz: float) -> float:
-    """How much older a block's last sample is than its last frame; with resampling, on average."""
+    """Return how much older the last sample of a block is than its last frame; the mean, if resampled."""
     derivative_s = SecondDerivative.DELAY / RCG_RATE_HZ
     if math.isclose(frame_rate_hz, RCG_RATE_HZ):
         return derivative_s
@@ -182,7 +182,7 @@ def delay_s(frame_rate_hz: float) -> float:
 
 
 def _top_speed_mm_s(chest_mm: Float64) -> float:
-    """Fastest mean speed over BLOCK_S (or over the whole, if shorter): heart beats average out, movements do not."""
+    """Return the highest mean speed over BLOCK_S, or over the input if shorter. The mean suppresses heartbeats."""
     step = min(round(BLOCK_S * RCG_RATE_HZ), len(chest_mm)) - 1
     if step < 1:
         return 0.0

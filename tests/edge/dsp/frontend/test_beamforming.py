@@ -8,7 +8,7 @@ import pytest
 
 from edge.dsp.frontend.beamforming import Beamformer, can_focus, steering, voxels
 from edge.dsp.frontend.chest_finder import range_profile
-from edge.dsp.frontend.point_selection import POINTS, beat_score, choose
+from edge.dsp.frontend.point_selection import POINTS, beat_score, select_points
 from edge.twin.fmcw import Fmcw
 from edge.twin.scene import SCENES, Scene
 
@@ -122,6 +122,6 @@ def test_too_few_candidates_are_filled_up_by_score():
     rng = np.random.default_rng(1)
     score = np.zeros(80)
     score[:10] = 1
-    chosen = choose(score, rng.standard_normal((80, 100)), rng.standard_normal((80, 3)), np.ones(80))
+    chosen = select_points(score, rng.standard_normal((80, 100)), rng.standard_normal((80, 3)), np.ones(80))
     assert len(set(chosen)) == POINTS
     assert set(range(10)) <= set(chosen)
