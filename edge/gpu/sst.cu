@@ -161,8 +161,8 @@ sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak,
     for (int n = t; n < BINS * FRAMES; n += SQUEEZE_THREADS) squeezed[n] = make_float2(0, 0);
     const float2 second = turn(t % (CIRCLE / 6) % FIRST, 6 * FIRST), third = turn(t % (CIRCLE / 8), CIRCLE);
     for (int round = 0; round < SCALES; round += TOGETHER) {
-        // The band, folded to CIRCLE values, goes straight through the first pass. One comparison, unsigned, says
-        // whether a bin is inside: so its loads are predicated, where branches had them wait for one another.
+        // The band, folded to CIRCLE values, is the input of the first pass. One unsigned comparison tests whether
+        // a bin is inside, so that loads are predicated; with branches they would wait for each other.
         for (int b = t; b < LINES * 48; b += SQUEEZE_THREADS) {
             const int *mine = band + 3 * (2 * round + b / 48);
             const int first = mine[0], place = mine[2];

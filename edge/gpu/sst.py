@@ -84,14 +84,14 @@ class Build:
 
     @property
     def gain(self) -> Float32:
-        """Return the gains of the wavelets, then those of the derivatives (multiplied by the bin's frequency in Hz)."""
+        """Return the gains of the wavelets, then of the derivatives (multiplied by the bin's frequency in Hz)."""
         band = self.wavelets
         bins = np.concatenate([np.arange(n) + k for k, n in zip(band.first, band.count, strict=True)])
         return np.concatenate([band.gain, band.gain * (bins * RCG_RATE_HZ / SST_PERIOD)], dtype=np.float32)
 
     @property
     def band(self) -> Int32:
-        """Return [2 * scales, 3], wavelets and derivatives alternating: first bin, end bin, index in `gain` minus bin."""
+        """Return [2 * scales, 3], wavelets and derivatives alternating: first bin, end bin, `gain` index minus bin."""
         band = self.wavelets
         first = np.repeat(band.first, 2)
         place = np.stack([band.offset, band.offset + len(band.gain)], axis=1).ravel() - first
@@ -137,7 +137,7 @@ class CudaSst:
             self._peak = cuda.mem_alloc(channels * _FLOAT_BYTES)
 
     def enqueue(self, segment: SupportsInt, values: SupportsInt, scale: SupportsInt, stream: Any) -> None:
-        """Enqueue one window on a PyCUDA stream and return at once. All pointers are to device memory, float32 in C order.
+        """Enqueue one window on a PyCUDA stream and return. All pointers are to device memory, float32 in C order.
 
         segment [channels, spec.segment], high-passed samples; values [channels, 71, 120] and scale [channels] are
         written, with the meaning they have in SstWindow.
@@ -161,7 +161,7 @@ class CudaSst:
         )
 
     def __call__(self, segment: Float32) -> SstWindow:
-        """Copy samples [channels, spec.segment] to the GPU and return their window. Raises ValueError for another shape."""
+        """Transform samples [channels, spec.segment] in host memory. Raises ValueError for another shape."""
         expected = (self._channels, self._build.tables.spec.segment)
         if segment.shape != expected:
             raise ValueError(f"segment is {segment.shape}, not {expected}")

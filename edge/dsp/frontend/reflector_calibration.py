@@ -73,13 +73,13 @@ def measure(chirp: ChirpConfig, frames: Iterable[RadarFrame], range_m: float) ->
     residual_rad = float(np.linalg.norm(seen - fitted) / np.linalg.norm(fitted) / math.sqrt(2))
     if residual_rad > MAX_RESIDUAL_RAD:
         raise CalibrationError(
-            f"the echo at {range_m:g} m is not that of a single point (residual {residual_rad:.2f} rad): use one small reflector "
-            "with nothing near it"
+            f"the echo at {range_m:g} m is not that of a single point (residual {residual_rad:.2f} rad): "
+            "use one small reflector with nothing near it"
         )
     if np.abs(strength).min() < MIN_RELATIVE_AMPLITUDE * np.abs(strength).max():
         tx, rx = divmod(int(np.abs(strength).argmin()), len(chirp.rx))
         raise CalibrationError(
-            f"TX{chirp.tx_order[tx]} to RX{chirp.rx[rx]} receives hardly any echo of the reflector: remove anything in front of the antennas"
+            f"TX{chirp.tx_order[tx]} to RX{chirp.rx[rx]} receives hardly any echo: remove anything in front of it"
         )
     _require_ahead(chirp, seen, range_m, bins, bias_m)
     factors = np.abs(strength).min() / strength

@@ -39,7 +39,7 @@ from edge.core.types import Float64
 
 
 def sst_reference(segment: Float64, spec: SstSpec = SST_DEFAULT) -> tuple[Float64, float]:
-    """Transform the high-passed samples [spec.segment] of one channel; return the spectrogram [71, 120], 0..1, and scale."""
+    """Transform one channel's high-passed samples [spec.segment] to a spectrogram [71, 120], 0..1, and its scale."""
     amplitude = np.abs(squeeze(extend(segment), spec))
     if averaged(spec):
         amplitude = (amplitude[:, :-2:2] + 2 * amplitude[:, 1:-1:2] + amplitude[:, 2::2]) / 4
@@ -52,8 +52,8 @@ def sst_reference(segment: Float64, spec: SstSpec = SST_DEFAULT) -> tuple[Float6
 def extend(segment: Float64) -> Float64:
     """Extend the segment to SST_PERIOD samples by linear prediction, to avoid an edge at its end.
 
-    The predictor of order 64 follows from the autocorrelation of the tapered segment (Yule-Walker). It is stable, so the
-    prediction decays. The ridge on lag 0 keeps the equations solvable in float32.
+    The predictor of order 64 follows from the autocorrelation of the tapered segment (Yule-Walker). It is stable, so
+    the prediction decays. The ridge on lag 0 keeps the equations solvable in float32.
     """
     tapered = segment * signal.windows.tukey(len(segment), SST_AR_TAPER)
     lags = np.array([tapered[k:] @ tapered[: len(tapered) - k] for k in range(SST_AR_ORDER + 1)])

@@ -77,7 +77,7 @@ class SstTables:
         return self._band(scales, 0, SST_PERIOD, 0)
 
     def high(self, hop: int | None = None) -> Band:
-        """Return the band of the short wavelets on a shorter circle that contains the frames and the reach of the wavelets.
+        """Return the band of the short wavelets, on a shorter circle that contains the frames and the wavelets' reach.
 
         With `hop`, only the frames that the newest `hop` samples can change are computed. Beyond its reach a wavelet is
         below 4e-6 of its peak.
@@ -136,7 +136,7 @@ def radices(n: int) -> tuple[int, ...]:
 
 
 def twiddles(n: int) -> Float32:
-    """Return re, im of w_n^(j p), j = 1 .. radix - 1, p increasing, for each pass of an inverse transform of length n."""
+    """Return re, im of w_n^(j p), j = 1 .. radix - 1, p increasing, of each pass of an inverse transform."""
     turns = []
     for radix in radices(n):
         p, j = np.arange(n // radix)[:, None], np.arange(1, radix)

@@ -49,9 +49,9 @@ HOP = RCG_RATE_HZ
 class Sst:
     """Transform of P channels: steps 2 to 5.
 
-    With `hop` (a multiple of 20 samples), each segment must be the previous one, advanced by `hop`, and only frames that
-    can have changed are computed; after `restart`, all are. The results are equal except for rounding: after a shock ten
-    thousand times larger than the signal, its rounding errors remain for the seconds it was in the window.
+    With `hop` (a multiple of 20 samples), each segment must be the previous one, advanced by `hop`, and only frames
+    that can have changed are computed; after `restart`, all are. The results are equal except for rounding: after a
+    shock ten thousand times larger than the signal, its rounding errors remain while it is in the window.
     """
 
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, hop: int | None = None, threads: int = 1) -> None:
@@ -128,7 +128,7 @@ class HighPass:
 
 
 class Segments:
-    """Split a live stream of P channels into segments for the transform: one every HOP, after 6 s and the look-ahead."""
+    """Split a live stream of P channels into segments for the transform: one every HOP, after 6 s and look-ahead."""
 
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT) -> None:
         self._high_pass = HighPass()
@@ -184,7 +184,7 @@ class SstStream:
         self._segments, self._sst = Segments(channels, spec), Sst(channels, spec, HOP, threads)
 
     def push(self, rcg_mm_s2: Float64, covered: Bool) -> list[SstWindow]:
-        """Add RCG [P, n] and covered [n]; return the windows that are now complete. Raises ValueError like `Segments`."""
+        """Add RCG [P, n] and covered [n]; return the windows now complete. Raises ValueError like `Segments`."""
         return [self._window(*segment) for segment in self._segments.push(rcg_mm_s2, covered)]
 
     def _window(self, segment: Float32, coverage: float) -> SstWindow:

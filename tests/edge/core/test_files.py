@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and text in the encodings of users' editors."""
+"""Atomic file writing, and text in the encodings of users' editors."""
 
 import signal
 import subprocess
@@ -41,7 +41,7 @@ def test_a_process_that_is_killed_leaves_the_file_before(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(OSError, match=r"none/x: cannot be written \(No such file or directory\)"):
         write_atomic(tmp_path / "none" / "x", b"")
 

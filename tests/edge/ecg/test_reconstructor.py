@@ -1,4 +1,4 @@
-"""Blocks of RCG to a numbered, timed ECG; the network is one that hears every shake of the chest."""
+"""Blocks of RCG to a numbered, timed ECG. The fake network detects every vibration of the chest as a beat."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ BEATS = np.arange(90, 6000, 170)
 
 
 def detect_beats(values):
-    """Where the chest is loud, there is a beat; columns are 20 / 3 samples long."""
+    """Return a beat wherever the chest vibrates; columns are 20 / 3 samples long."""
     outputs = []
     for window in values:
         anchor = np.interp(np.arange(800) * 30 / 200, np.arange(120), window.mean(axis=(0, 1))) ** 8
@@ -57,7 +57,7 @@ def test_beats_come_at_their_samples_and_their_times():
         assert part.t_ns == START_NS + part.sample0 * SAMPLE_NS
 
 
-def test_after_a_restart_numbers_go_on_and_the_break_is_said():
+def test_after_a_restart_numbers_continue_and_the_break_is_marked():
     ecg = reconstructed(300, restarts=(0, 130))
     breaks = [part for part in ecg if not part.continues]
     assert len(breaks) == 2
@@ -66,7 +66,7 @@ def test_after_a_restart_numbers_go_on_and_the_break_is_said():
         assert part.t_ns == START_NS + part.sample0 * SAMPLE_NS
 
 
-def test_windows_with_much_missing_are_not_believed():
+def test_windows_with_much_missing_are_ignored():
     ecg = reconstructed(300, uncovered=range(100, 180))
     known = np.zeros(6000, bool)
     for part in ecg:
@@ -78,7 +78,7 @@ def test_windows_with_much_missing_are_not_believed():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("head", ["ecg", "anchor", "cycle"])
-def test_what_the_network_says_that_is_no_number_becomes_no_ecg(head, value, caplog):
+def test_network_outputs_that_are_not_finite_produce_no_ecg(head, value, caplog):
     count = 0
 
     def sometimes(values):

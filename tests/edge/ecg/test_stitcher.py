@@ -9,7 +9,7 @@ HOP = 200
 
 
 def outputs(beats, end, blur=1.5, height=1.0, drop=(), stray=()):
-    """What a perfect network would say of the window before `end`, beside beats dropped and strays put in."""
+    """Return the outputs of a perfect network for the window before `end`, with beats dropped and stray beats added."""
     start = end - SST_WINDOW
     inside = [beat for beat in [*beats, *stray] if start <= beat < end and beat not in drop]
     grid = np.arange(ANCHOR_CLASSES)

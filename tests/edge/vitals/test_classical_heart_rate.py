@@ -73,7 +73,7 @@ def test_block_size_does_not_change_the_result(mmecg):
         np.testing.assert_allclose(score, results[0][1], atol=1e-6)
 
 
-def test_forgetting_starts_the_window_again(mmecg):
+def test_a_reset_starts_a_new_window(mmecg):
     estimator = HeartRateEstimator()
     rng = np.random.default_rng(0)
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""Focusing on points of the chest, and choosing them."""
+"""Beamforming to points of the chest, and their selection."""
 
 from dataclasses import replace
 from functools import cache
@@ -24,7 +24,7 @@ def profile_of(chirp, point_m) -> np.ndarray:
 
 @pytest.mark.parametrize("point_m", [(0.0, 0.45, 0.0), (0.12, 0.5, -0.1), (-0.2, 0.4, 0.15)])
 def test_the_filter_of_a_point_gives_its_echo_in_counts(mmecg, point_m):
-    """A sign or a path wrong by a wavelength loses most of it: 12 antenna pairs no longer add up."""
+    """With a wrong sign or a path error of a wavelength the 12 antenna pairs no longer add up."""
     echo = steering(mmecg, np.array([point_m]), BINS) @ profile_of(mmecg, point_m)
     assert abs(echo[0]) == pytest.approx(100, rel=0.01)
     assert np.angle(echo[0]) == pytest.approx(0, abs=0.05)
@@ -52,7 +52,7 @@ def test_few_antennas_or_unknown_places_are_not_focused(mmecg, iwr6843):
 
 @pytest.fixture(scope="module")
 def chest_of(mmecg):
-    """Nine seconds of a scene, focused anew at every call."""
+    """Nine seconds of a scene, with a new beamformer at every call."""
 
     @cache
     def profiles(name: str) -> list[np.ndarray]:
