@@ -58,9 +58,8 @@ class MovementDetector:
             self._last_mm, self._state = x[:, :1], None
         steps = np.diff(np.concatenate([self._last_mm, x], axis=1), axis=1)
         self._last_mm = x[:, -1:]
-        speed_mm_s = (
-            block.weights @ steps * RCG_RATE_HZ
-        )  # weights apply to steps: on positions, a change of weights would be a step
+        # The weights apply to steps: applied to positions, a change of the weights would look like a step.
+        speed_mm_s = block.weights @ steps * RCG_RATE_HZ
         if self._state is None:
             self._state = signal.sosfilt_zi(_SOS) * speed_mm_s[0]
         swaying, self._state = signal.sosfilt(_SOS, speed_mm_s, zi=self._state)

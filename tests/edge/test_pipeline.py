@@ -1,4 +1,4 @@
-"""The whole pipeline on a person who sits still: every published rate is right, and uncertain rates are not published."""
+"""The whole pipeline on a person who sits still: published rates are right, and uncertain ones are not published."""
 
 from dataclasses import replace
 

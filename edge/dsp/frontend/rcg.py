@@ -22,7 +22,7 @@ from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig, require_heartbeat
 
 MAX_BRIDGED_GAP_S = 0.2  # over a longer gap the number of phase turns is ambiguous, so phase tracking restarts
-MAX_GAP_S = 0.3  # after a longer gap everything restarts, including the search for the chest
+MAX_GAP_S = 0.3  # after a gap longer than a heartbeat's upstroke, everything restarts, including the chest search
 SEARCH_INTERVAL_S = 1.0
 # Random steps have an rms of 0.58 pi. Above this limit the motion is too fast to track.
 UNTRACKABLE_STEP_RAD = 0.45 * math.pi

@@ -58,7 +58,7 @@ def test_missing_frames_are_a_straight_line_and_marked():
 @pytest.mark.parametrize("rate_hz", [20, 200, 400])
 @pytest.mark.parametrize("size", [0.05, 0.1, 100])
 def test_the_phase_continues_across_a_gap(rate_hz, size):
-    """0.2 s at the steepest point of a deep breath: 2.5 mm, well over the 0.95 mm at which a single step becomes ambiguous."""
+    """0.2 s at the steepest point of a deep breath: 2.5 mm, more than the 0.95 mm at which a step is ambiguous."""
     t = np.arange(4 * rate_hz) / rate_hz
     truth = 6 * np.cos(2 * math.pi * 0.35 * t) + 0.3 * np.cos(2 * math.pi * 1.3 * t)
     steepest = round(0.75 / 0.35 * rate_hz)
