@@ -32,7 +32,7 @@ BEAT_BAND_HZ = (0.6, 5.0)  # of the envelope: slower changes are posture, faster
 LIKELIHOOD_WEIGHT = 3.0  # of one second's score; low, because the windows of successive updates overlap
 WALK_BPM = 1.0  # standard deviation of the random walk in one update
 RESET_PROBABILITY = 0.05  # probability, in one update, that the tracked rate is wrong
-# The larger of both is the range around the best rate that counts for the confidence: fast rates are resolved less well.
+# The larger of both is the range around the best rate that counts as near: fast rates have a coarser resolution.
 NEAR_BPM, NEAR_FRACTION = 4.0, 0.05
 
 MIN_SCORE = 0.35  # white noise stays near 0, a clean beat is near 1

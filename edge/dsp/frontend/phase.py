@@ -10,8 +10,8 @@ from edge.core.types import Bool, Complex64, Float64
 
 SLIP_RAD = 2.0  # largest deviation from the common step: points of one chest do not move apart by 0.6 mm in a frame
 _MIN_STEPS = 10  # kept for the mean, at least
-# A gap is bridged with the mean speed over a quarter of its length before it: over a longer time motion may reverse, and
-# over a shorter one noise dominates.
+# A gap is bridged with the mean speed over a quarter of its length before it. Over a longer time the motion may
+# reverse; over a shorter one, noise dominates.
 _TREND_DIVISOR = 4
 
 
