@@ -118,5 +118,5 @@ def test_the_end_of_a_stream_is_not_held_back():
 def test_time_does_not_run_backwards():
     beats, stitcher = regular(70), Stitcher()
     stitcher.push(outputs(beats, 1000), 1000)
-    with pytest.raises(ValueError, match="rise"):
+    with pytest.raises(ValueError, match="must increase"):
         stitcher.push(outputs(beats, 1000), 1000)
