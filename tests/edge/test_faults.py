@@ -105,9 +105,8 @@ def test_a_clock_that_is_set_while_the_radar_is_silent(person, published):
     seen = published([*person[:at], *[None] * 40, *(later(frame, -7200) for frame in person[at:])])
     assert valid(seen)[15]
     assert all("stale" in one["quality"]["flags"] for one in seen[16:19])
-    assert all(
-        "warming_up" in one["quality"]["flags"] for one in seen[19:]
-    )  # the history before the pause was discarded
+    # The history before the pause was discarded.
+    assert all("warming_up" in one["quality"]["flags"] for one in seen[19:])
     assert len(seen) >= SECONDS + 2
 
 
