@@ -30,9 +30,9 @@ def test_a_full_disk_leaves_the_file_before_and_nothing_else(tmp_path):
 def test_a_process_that_is_killed_leaves_the_file_before(tmp_path):
     write_atomic(tmp_path / "x", b"before")
     code = (
-        "import os, signal, sys; from pathlib import Path; from edge.core.files import write_whole\n"
+        "import os, signal, sys; from pathlib import Path; from edge.core.files import write_atomic\n"
         "os.fsync = lambda number: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "write_whole(Path(sys.argv[1]), b'after')"
+        "write_atomic(Path(sys.argv[1]), b'after')"
     )
     killed = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL
