@@ -28,7 +28,7 @@ from edge.core.types import Chest, RcgBlock
 from edge.dsp.frontend.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.vitals.breathing_rate import BreathingEstimator
 from edge.vitals.classical_heart_rate import HeartRateEstimator
-from edge.vitals.quality import CONFIDENCE_NEEDED
+from edge.vitals.quality import MIN_CONFIDENCE
 
 BGT60_WAVELENGTH_M = 299_792_458 / 60.75e9
 CW_RATE_HZ, CW_HEART_BPM, CW_BREATHING_BPM = 2560, 58.5, 11.4  # one rate each for the whole recording
@@ -124,7 +124,7 @@ def follow(record: Record) -> Iterator[tuple[float, float, float, bool, float]]:
         peaks = record.r_peaks_s[(record.r_peaks_s > now_s - WINDOW_S) & (record.r_peaks_s <= now_s)]
         if ours.bpm is not None and len(peaks) > 3:
             truth = 60 / float(np.diff(peaks).mean())
-            sure = ours.doubt is None and ours.confidence >= CONFIDENCE_NEEDED
+            sure = ours.uncertainty_reason is None and ours.confidence >= MIN_CONFIDENCE
             breathing_error = math.nan if breaths_bpm is None else abs(breaths_bpm - record.breathing_bpm)
             yield truth, plain(x[:, max(0, part.stop - window) : part.stop]), ours.bpm, sure, breathing_error
 

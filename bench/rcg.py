@@ -128,7 +128,7 @@ def cost() -> tuple[float, float, float]:
     selection_s = []
     for _ in range(5):
         start = time.perf_counter()
-        any(focus.look(10, 0.46))
+        any(focus.refocus(10, 0.46))
         selection_s.append(time.perf_counter() - start)
     extractor, spent = RcgExtractor(CHIRP), []
     for frame in stamped(stacks):

@@ -1,8 +1,14 @@
-"""The whole chain, in order: the only place that knows it.
+"""The processing chain from radar frames to results. Start reading here.
 
-source -> RadarFrame -> RcgExtractor -> RcgBlock -> HeartRateEstimator  -> assess -> Vitals -> sink
-                                                |-> BreathingEstimator /
-                                                 \\-> EcgReconstructor -> EcgBlock -> sink
+    Source -> RadarFrame -> RcgExtractor -> RcgBlock (0.1 s of chest motion), which goes to
+        MovementDetector     movement of the body: none, mild or extensive
+        BreathingEstimator   breathing rate
+        HeartRateEstimator   heart waveform, and a heart rate that needs no network
+        EcgReconstructor     spectrogram, network, stitching -> EcgBlock -> BeatHistory, the heart rate from beats
+    assess                   Evidence from all of these -> Quality: good, degraded or unusable
+    Sink                     receives Waveform, EcgBlock and, once a second, Vitals
+
+RCG (radar cardiogram) is the acceleration of the chest. The record types are in `edge.core.types`.
 """
 
 from __future__ import annotations
@@ -29,51 +35,52 @@ from edge.vitals.beat_heart_rate import BeatHistory
 from edge.vitals.breathing_rate import BreathingEstimator
 from edge.vitals.classical_heart_rate import HeartRateEstimator
 from edge.vitals.movement import MovementDetector
-from edge.vitals.quality import BREATHING_CONFIDENCE_NEEDED, CHEST_LOST, Evidence, assess
+from edge.vitals.quality import CHEST_LOST, MIN_BREATHING_CONFIDENCE, Evidence, assess
 
-FIRST_SECONDS_S = 5.0  # the chest is first looked for after four
+SOURCE_CHECK_S = 5.0  # longer than the 4 s of history before the first search for the chest
 
 
 class Sink(Protocol):
-    """Where results go: the broker, a terminal, a test."""
+    """Receives the results: an MQTT publisher, a terminal, a test."""
 
     def waveform(self, wave: Waveform) -> None:
-        """About ten times a second while a chest is in view."""
+        """Receive a piece of the heart waveform, about ten times a second while a chest is in view."""
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """About once a second while a chest is in view, where there is a network; with the latest verdict."""
+        """Receive a piece of the ECG and the latest quality, about once a second; only with a network and a chest."""
 
     def vitals(self, vitals: Vitals) -> None:
-        """Once a second, valid or not."""
+        """Receive the vitals once a second, whether the rates are valid or not."""
 
 
 class FanOut:
-    """Several sinks as one, told in order."""
+    """Pass every result to several sinks, in the order given."""
 
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = sinks
 
     def waveform(self, wave: Waveform) -> None:
-        """To every sink."""
+        """Pass a piece of the heart waveform to every sink."""
         for sink in self._sinks:
             sink.waveform(wave)
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """To every sink."""
+        """Pass a piece of the ECG and the latest quality to every sink."""
         for sink in self._sinks:
             sink.ecg(ecg, quality)
 
     def vitals(self, vitals: Vitals) -> None:
-        """To every sink."""
+        """Pass the vitals to every sink."""
         for sink in self._sinks:
             sink.vitals(vitals)
 
 
 class Pipeline:
-    """Frames in with `push`; once a second `vitals`, whatever came in.
+    """All stages between a source and a sink, with their state.
 
-    `clock_synced` says whether the frames' times can be trusted: the host's clock, or the recording's. `network` makes
-    the ECG, whose beats are decided after `decide_after_s`; without one there is none.
+    Call `push` with every frame, and `vitals` once a second even if no frame arrived. `clock_synced` returns whether
+    the time stamps of the frames are reliable (host clock or recording). `network` reconstructs the ECG; without one
+    there is no ECG. A beat in the ECG is final after `decide_after_s`.
     """
 
     def __init__(
@@ -92,60 +99,63 @@ class Pipeline:
         self.movement = MovementDetector(chirp.max_speed_m_s * 1e3)
         self._block: RcgBlock | None = None
         self._complete_history: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
-        self._last: RadarFrame | None = None
+        self._last_frame: RadarFrame | None = None
         self._last_frame_ns: int | None = None
         self._silences = 0
         self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz, decide_after_s) if network else None
         self.frames = FrameCount()
         self.quality = Quality("unusable", 0.0, ("warming_up",))
-        """The latest verdict."""
+        """The latest result of `assess`."""
         self.evidence: Evidence | None = None
-        """What it rests on."""
+        """The evidence that `quality` was computed from."""
 
     def push(self, frame: RadarFrame) -> tuple[Waveform | None, list[EcgBlock]]:
-        """One frame; when it completes a block: the next piece of the heart waveform, and the ECG that is ripe."""
-        # One sample that is no number, and no filter behind would ever recover; the power shows it at least cost.
+        """Process one frame.
+
+        When it completes a block of RCG, return the next piece of the heart waveform and the ECG that is now final.
+        """
+        # One sample that is not finite would stay in the state of every later filter. The power is the cheapest test.
         if not cmath.isfinite(np.vdot(frame.iq, frame.iq)):
             frame = replace(frame, complete=False)
         restarts = self._rcg.restarts
-        if self._was_silent(frame):
+        if self._is_after_pause(frame):
             self._rcg.restart()
         self._count(frame)
         block = self._rcg.push(frame)
         if self._rcg.restarts != restarts:
             self._block = None
-            self._forget()
-            self._beats.forget()
-        return self.take(block) if block else (None, [])
+            self._reset_rates()
+            self._beats.reset()
+        return self.push_rcg(block) if block else (None, [])
 
-    def take(self, block: RcgBlock) -> tuple[Waveform | None, list[EcgBlock]]:
-        """As `push`, from a block of RCG on: for a recording that is no more than that."""
+    def push_rcg(self, block: RcgBlock) -> tuple[Waveform | None, list[EcgBlock]]:
+        """Process one block of RCG and return the same as `push`; for recordings that contain no radar frames."""
         self._last_frame_ns = block.t_ns
-        # After a mild movement the chest is where it was: what was heard before still counts.
+        # After a mild movement the chest is still at the same place, so the history before it stays valid.
         if self.movement.push(block) == "extensive" or not block.chest.present:
-            self._forget()
+            self._reset_rates()
         if not block.chest.present:
-            self._beats.forget()
+            self._beats.reset()
         self._breathing.push(block)
         self._block = block
         self._beats.advance(len(block.covered) / RCG_RATE_HZ)
-        ecg = self._reconstructor.push(block) if self._reconstructor and block.chest.present else []
-        for stretch in ecg:
-            self._beats.push(stretch)
-        return self._heart.push(block), ecg
+        ecg_blocks = self._reconstructor.push(block) if self._reconstructor and block.chest.present else []
+        for ecg in ecg_blocks:
+            self._beats.push(ecg)
+        return self._heart.push(block), ecg_blocks
 
-    def silence(self) -> None:
-        """No frame came for a moment."""
+    def count_silence(self) -> None:
+        """Record that the source timed out while waiting for a frame."""
         self._silences += 1
 
-    def look(self, now_ns: int) -> Evidence:
-        """What the verdict at `now_ns` (Unix) rests on. Call once every VITALS_PERIOD_S: the tracker advances."""
+    def collect_evidence(self, now_ns: int) -> Evidence:
+        """Collect the input of `assess` at `now_ns` (Unix). Call it once every VITALS_PERIOD_S: it steps a tracker."""
         if self._last_frame_ns is None:
-            self._last_frame_ns = now_ns  # silence counts from when somebody began to listen
+            self._last_frame_ns = now_ns  # before the first frame, silence is measured from the first call
         breathing = self._breathing.estimate()
-        sound = not self._reconstructor or self._reconstructor.sound
+        outputs_finite = not self._reconstructor or self._reconstructor.outputs_finite
         return Evidence(
-            silence_s=abs(now_ns - self._last_frame_ns) / 1e9,  # a clock set back is no proof of life
+            silence_s=abs(now_ns - self._last_frame_ns) / 1e9,  # abs: a clock set back must not hide a silent radar
             problem=self._rcg.problem,
             present=self._block is None or self._block.chest.present,
             movement=self.movement.level,
@@ -154,24 +164,24 @@ class Pipeline:
             breathing=breathing,
             classical=self._heart.update(breathing.bpm),
             network=self._reconstructor is not None,
-            sound=sound,
-            beats=self._beats.rate() if sound else None,
+            outputs_finite=outputs_finite,
+            beats=self._beats.rate() if outputs_finite else None,
             clock_synced=self._clock_synced(),
         )
 
     def vitals(self, now_ns: int) -> Vitals:
-        """What may be said at `now_ns` (Unix), from one `look`."""
-        evidence = self.evidence = self.look(now_ns)
-        assert self._last_frame_ns is not None  # `look` has begun to listen
+        """Return the vitals at `now_ns` (Unix time); rates that are not valid are None. Call it once a second."""
+        evidence = self.evidence = self.collect_evidence(now_ns)
+        assert self._last_frame_ns is not None  # set by collect_evidence
         quality = self.quality = assess(evidence)
         chest_seen = CHEST_LOST.isdisjoint(quality.flags)
-        breathes = chest_seen and evidence.breathing.confidence >= BREATHING_CONFIDENCE_NEEDED
+        has_breathing = chest_seen and evidence.breathing.confidence >= MIN_BREATHING_CONFIDENCE
         beats = evidence.beats
         heart = None if quality.state == "unusable" else beats or evidence.classical
         return Vitals(
             t_ns=self._last_frame_ns,
             heart_rate_bpm=heart.bpm if heart else None,
-            breathing_rate_bpm=evidence.breathing.bpm if breathes else None,
+            breathing_rate_bpm=evidence.breathing.bpm if has_breathing else None,
             chest_range_m=self._block.chest.range_m if chest_seen and self._block else None,
             quality=quality,
             frames=self.frames,
@@ -181,22 +191,24 @@ class Pipeline:
             movement=self.movement.level if self._block and self._block.chest.present else "none",
         )
 
-    def _was_silent(self, frame: RadarFrame) -> bool:
-        """Whether the radar paused before this frame, though its numbers go on: told from a clock that was set by the
-        silence, and from a receiver that was held up by the time.
+    def _is_after_pause(self, frame: RadarFrame) -> bool:
+        """Return whether the radar paused before this frame although its frame numbers continue.
+
+        A pause needs both: a clock that was set gives a step in time only, a delayed receiver gives time-outs only.
         """
         silences, self._silences = self._silences, 0
-        return silences > 1 and self._last is not None and abs(frame.t_ns - self._last.t_ns) > MAX_GAP_S * 1e9
+        last = self._last_frame
+        return silences > 1 and last is not None and abs(frame.t_ns - last.t_ns) > MAX_GAP_S * 1e9
 
-    def _forget(self) -> None:
-        """The chest moved, or what follows is not of the same stretch of time."""
-        self._heart.forget()
-        self._breathing.forget()
+    def _reset_rates(self) -> None:
+        """Discard the histories of both rate estimators, after an extensive movement or a break in the stream."""
+        self._heart.reset()
+        self._breathing.reset()
 
     def _count(self, frame: RadarFrame) -> None:
-        """Counts what came whole and, from the steps of `seq`, what did not."""
-        skipped = max(0, frame.seq - self._last.seq - 1) if self._last else 0
-        self._last = frame
+        """Count complete frames, incomplete frames, and frames missing between two values of `seq`."""
+        skipped = max(0, frame.seq - self._last_frame.seq - 1) if self._last_frame else 0
+        self._last_frame = frame
         if frame.complete:
             self._last_frame_ns = frame.t_ns
         self._complete_history.extend([False] * min(skipped, self._complete_history.maxlen or 0))
@@ -206,31 +218,31 @@ class Pipeline:
 
 
 def first_problem(source: Source) -> str | None:
-    """Why a source cannot be a radar's view of a chest, in words, from its first FIRST_SECONDS_S; None when it can."""
+    """Check the first SOURCE_CHECK_S of a source; return why it cannot be radar data of a chest, None if it can."""
     rcg = RcgExtractor(source.chirp)
-    for frame in islice(source.frames(), round(FIRST_SECONDS_S / source.chirp.frame_period_s)):
+    for frame in islice(source.frames(), round(SOURCE_CHECK_S / source.chirp.frame_period_s)):
         if frame:
             rcg.push(frame)
     return rcg.problem
 
 
 def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:
-    """Runs until the source ends. Time is the frames' own, or the host's while there are none."""
+    """Run the pipeline until the source ends. Time comes from the frames, or from the host while none arrive."""
     period_ns = round(VITALS_PERIOD_S * 1e9)
     due_ns: int | None = None
     for frame in source.frames():
-        if frame is None:
+        if frame is None:  # the source timed out
             now_ns = time.time_ns()
-            pipeline.silence()
+            pipeline.count_silence()
         else:
             now_ns = frame.t_ns
-            wave, ecg = pipeline.push(frame)
+            wave, ecg_blocks = pipeline.push(frame)
             if wave:
                 sink.waveform(wave)
-            for stretch in ecg:
-                sink.ecg(stretch, pipeline.quality)
+            for ecg in ecg_blocks:
+                sink.ecg(ecg, pipeline.quality)
         if due_ns is None:
             due_ns = now_ns + period_ns
-        elif not 0 < due_ns - now_ns <= period_ns:  # due, or the clock was set back
+        elif not 0 < due_ns - now_ns <= period_ns:  # the vitals are due, or the clock was set back
             sink.vitals(pipeline.vitals(now_ns))
             due_ns = due_ns + period_ns if 0 <= now_ns - due_ns < period_ns else now_ns + period_ns

@@ -31,7 +31,7 @@ from edge.inference.loader import load_network
 from edge.pipeline import Pipeline
 from edge.radar.chirp_file.parser import load_chirp
 from edge.vitals.movement import MovementDetector
-from edge.vitals.quality import tolerance_bpm, trust_signs
+from edge.vitals.quality import tolerance_bpm, trust_features
 from edge.vitals.quality_model import FILE, Fitted, Logistic, MovementFit, TrustFit
 from train.data.readers.motion import integrated
 from train.data.workers import worker_pool
@@ -83,7 +83,7 @@ def movement_rows(person: int) -> Rows:
         for frame in frames(scenario, CHIRP):
             if block := extractor.push(frame):
                 now_s = frame.t_ns * 1e-9
-                found = watch.signs(block)
+                found = watch.features(block)
                 moving = scenario.moving(now_s - np.arange(0, BLOCK_S, 1 / RCG_RATE_HZ)).mean()
                 names = list(found)
                 features.append(list(found.values()))
@@ -101,9 +101,9 @@ def trust_rows(person: int) -> Rows:
     pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
     rcg = trial.rcg.astype(np.float64)
     for now_s in watch_rcg(pipeline, rcg, integrated(rcg)):
-        evidence, true = pipeline.look(round(now_s * 1e9)), true_bpm(trial.r_peaks_s, now_s)
+        evidence, true = pipeline.collect_evidence(round(now_s * 1e9)), true_bpm(trial.r_peaks_s, now_s)
         if (beats := evidence.beats) and np.isfinite(true):
-            found = trust_signs(beats, evidence.classical)
+            found = trust_features(beats, evidence.classical)
             names = list(found)
             features.append(list(found.values()))
             targets.append(float(abs(beats.bpm - true) <= tolerance_bpm(true)))

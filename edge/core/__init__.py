@@ -1,1 +1,1 @@
-"""Shared by every room: record types, numbers, errors, file helpers and the clock."""
+"""Code that all packages share: record types, constants, errors, file helpers, clock and interrupts."""

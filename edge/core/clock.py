@@ -1,4 +1,4 @@
-"""Is the host's clock disciplined? Time stamps are only worth what the answer says."""
+"""State of the host's clock: whether a time service keeps it synchronised, so that time stamps are reliable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TIME_ERROR = 5
 
 
 class _Timex(ctypes.Structure):
-    """The head of Linux's struct timex (adjtimex(2)); the rest is padding large enough for every ABI."""
+    """The first fields of Linux's struct timex (adjtimex(2)), and padding that is large enough for every ABI."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -28,7 +28,7 @@ class _Timex(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """Whether a time service holds the clock, and the largest error it admits."""
+    """Whether a time service keeps the clock synchronised, and its upper bound of the error (None if it does not)."""
 
     source: Literal["ntp", "none"]
     synced: bool
@@ -41,7 +41,7 @@ def _libc() -> ctypes.CDLL | None:
 
 
 def clock_state() -> ClockState:
-    """Asks the kernel (read only). The kernel does not tell NTP from PTP, so a held clock reads "ntp"."""
+    """Read the state from the kernel. The kernel does not distinguish NTP from PTP, so both are reported as "ntp"."""
     timex = _Timex()
     libc = _libc()
     state = libc.adjtimex(ctypes.byref(timex)) if libc else -1

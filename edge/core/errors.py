@@ -1,10 +1,10 @@
-"""Errors a user can mend."""
+"""Errors caused by user input."""
 
 
 class InputError(ValueError):
-    """Bad input. The message is one line: what was wrong, where, and what to do."""
+    """Invalid input. The message is one line that states what is wrong, where, and what to do."""
 
 
 def install_hint(extra: str) -> str:
-    """What to type when an optional part of pyproject.toml is missing. radarecg is on no index: from its folder."""
+    """Return the command that installs an optional dependency group. It needs the folder: radarecg is not on PyPI."""
     return f"pip install '.[{extra}]' in radarecg's folder"

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and text files as users' editors write them."""
+"""Atomic file writing, and reading of text files with the encodings that users' editors write."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text_file(path: Path, fallback: str | None = None) -> str:
-    """Reads a text file of a user: UTF-8, or UTF-16 with a byte order mark. Lines end with LF, the mark is removed.
+    """Read a text file written by a user: UTF-8, or UTF-16 with a byte order mark.
 
-    `fallback` is the encoding of what is not UTF-8, such as "latin-1", which accepts any byte. Raises InputError, which
-    names file and line, when the bytes are not text; OSError.
+    The mark is removed and all line ends become LF. `fallback` is the encoding to use when the file is not UTF-8, for
+    example "latin-1", which accepts any byte. Raises InputError with file and line if the bytes are not text; OSError.
     """
     content = path.read_bytes()
     encoding = "utf-16" if content.startswith(_UTF_16_MARKS) else "utf-8-sig"
@@ -27,12 +27,15 @@ def read_text_file(path: Path, fallback: str | None = None) -> str:
             raise InputError(f"{path}:{line}: not UTF-8 text; save the file with the encoding UTF-8") from error
         text = content.decode(fallback)
     if "\0" in text:
-        raise InputError(f"{path}: not a text file; it holds bytes of zero")
+        raise InputError(f"{path}: not a text file; it contains zero bytes")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Writes a file; a full disk or a lost power leaves the one before as it was. Raises OSError, which names it."""
+    """Write a file atomically: after a full disk or a power failure the old content is intact.
+
+    Raises OSError, which names the file.
+    """
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
@@ -41,6 +44,6 @@ def write_atomic(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise OSError(f"{path}: cannot be written ({error.strerror}); what was there is untouched") from error
+        raise OSError(f"{path}: cannot be written ({error.strerror}); the old content is unchanged") from error
     finally:
         part.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""What Ctrl-C and SIGTERM do: end a command quietly, whatever it is doing.
+"""Handling of Ctrl-C and SIGTERM: end a command without a traceback at any time.
 
-A command calls `end_quietly` before it imports anything else, then `on_stop` or `raise_on_interrupt` when it has
-something to clean up. At the top is only what Python itself has imported already.
+A command calls `end_quietly` before it imports anything else, and later `on_stop` or `raise_on_interrupt` if it must
+clean up. This module imports at its top only modules that Python has already loaded at startup.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 INTERRUPTED = 130
-"""Exit status of a program that Ctrl-C ended, as shells report it."""
+"""Exit status of a program ended by Ctrl-C, as shells report it."""
 
 
 def end_quietly(program: str) -> None:
-    """From now on Ctrl-C ends this process at once, with one line, status 130 and no traceback.
+    """Make Ctrl-C end this process immediately, with one line on stderr, status 130 and no traceback.
 
-    It raises nothing: libraries that are being imported catch KeyboardInterrupt and go on with half of a module. Where
-    one is raised nevertheless, and nothing catches it or Python would ignore it (in a destructor, or while it waits for
-    threads at the end), it ends the process likewise. A process that ignores SIGINT goes on ignoring it.
+    The handler raises no KeyboardInterrupt, because some libraries catch it during their import and continue half
+    loaded. A KeyboardInterrupt from elsewhere also ends the process if nothing catches it, or if Python would ignore it
+    (in a destructor, or while joining threads at exit). A process that ignores SIGINT continues to ignore it.
     """
 
     def end(*_: object) -> None:
         try:
             os.write(2, f"{program}: interrupted\n".encode())
             sys.stdout.flush()
-            if processes := sys.modules.get("multiprocessing"):  # workers would wait for their parent for ever
+            if processes := sys.modules.get("multiprocessing"):  # otherwise workers wait for their parent forever
                 for worker in processes.active_children():
                     worker.terminate()
         finally:
@@ -53,14 +53,14 @@ def end_quietly(program: str) -> None:
 
 
 def raise_on_interrupt() -> None:
-    """From now on Ctrl-C raises KeyboardInterrupt, as it does in Python by default."""
+    """Make Ctrl-C raise KeyboardInterrupt, which is Python's default."""
     import signal
 
     _on_interrupt(signal.default_int_handler)
 
 
 def on_stop(stop: Callable[[], object]) -> None:
-    """Has SIGTERM and the first Ctrl-C call `stop`, which may be called twice; a second Ctrl-C interrupts at once."""
+    """Call `stop` on SIGTERM and on the first Ctrl-C, so possibly twice. A second Ctrl-C raises KeyboardInterrupt."""
     import signal
 
     def on_interrupt(*_: object) -> None:

@@ -1,6 +1,6 @@
-"""Numbers that two or more stages share. A number used by one file lives at the top of that file.
+"""Constants that two or more stages share. A constant used by one file only is at the top of that file.
 
-Nothing about the radar stands here: it comes from the chirp file (`edge.radar.chirp_file.parser`).
+Radar parameters are not here; they come from the chirp file (`edge.radar.chirp_file.parser`).
 """
 
 import hashlib
@@ -11,66 +11,66 @@ from typing import Final
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 
 RCG_RATE_HZ = 200
-"""Rate of every RCG and displacement sample after `edge.dsp.frontend.rcg`, whatever the frame rate."""
+"""Rate of all RCG and displacement samples after `edge.dsp.frontend.rcg`, independent of the frame rate."""
 
 WAVEFORM_RATE_HZ = 50
-"""Rate of the heart waveform, and of everything slower than the vibration of one beat."""
+"""Rate of the heart waveform and of all signals slower than the vibration of one beat."""
 
 BLOCK_S = 0.1
-"""The chain works on blocks of this length: long enough to vectorise, short against a heartbeat."""
+"""Length of one processing block: long enough for vectorised code, short compared with a heartbeat."""
 
 HEART_RATE_RANGE_BPM = (40.0, 180.0)
 BREATHING_RATE_RANGE_BPM = (6.0, 42.0)
 
 WINDOW_S = 10.0
-"""History behind one heart rate; published as `window_s`."""
+"""Length of the history that a heart rate is computed from; published as `window_s`."""
 
 VITALS_PERIOD_S = 1.0
 
 SST_WINDOW = 4 * RCG_RATE_HZ
-"""Samples of one spectrogram: the four seconds the network sees (radarODE-MTL section III)."""
+"""Samples of one spectrogram: the 4 s that are the network's input (radarODE-MTL section III)."""
 SST_PAST = 2 * RCG_RATE_HZ
-"""Samples before the window that its first columns need: with 2 s they agree with the whole record as with 4 s."""
+"""Samples before the window that its first columns need: 2 s give the same agreement with the full record as 4 s."""
 SST_PERIOD = 1600
-"""Samples of the transform's circle: past, window, look-ahead, and the predicted rest."""
+"""Length of the circular transform: past, window, look-ahead, and predicted samples."""
 
 SST_BINS = 71
 SST_LOW_HZ = 0.6950
 SST_HIGH_HZ = 100.0
 SST_BIN_OCTAVES = math.log2(SST_HIGH_HZ / SST_LOW_HZ) / SST_BINS
-"""Bin b holds SST_LOW_HZ * 2^(b * SST_BIN_OCTAVES) up to the next: the upper 71 rows of MATLAB's wsst of 180 s."""
+"""Bin b starts at SST_LOW_HZ * 2^(b * SST_BIN_OCTAVES): the upper 71 rows of MATLAB's wsst of a 180 s record."""
 
 SST_COLUMNS = 120
 SST_COLUMN_RATE_HZ = 30
 
 SST_SCALES = tuple(2 ** (j / 10) for j in range(1, 91))
-"""In samples. With only the 71 that lie in the bins' own range the lowest bins are wrong."""
+"""Wavelet scales in samples. The lowest bins are wrong if only the 71 scales within the bins' range are used."""
 SST_OMEGA0 = 6.0
-"""Centre of the analytic Morlet wavelet, rad; the wavelet is 0 beyond SST_REACH from it (4e-6 of its peak)."""
+"""Centre of the analytic Morlet wavelet in rad. It is cut to 0 at SST_REACH from the centre (4e-6 of its peak)."""
 SST_REACH = 5.0
 SST_ROLL_OFF_HZ = 80.0
-"""From here to half the sampling rate wavelets fade smoothly: cut there, the shortest would ring through the window."""
+"""Wavelets fade out from here to half the sampling rate; a sharp cut would make the shortest ring over the window."""
 
 SST_HIGH_PASS_HZ = 0.7
 SST_AR_ORDER = 64
 SST_AR_TAPER = 0.3
 SST_AR_RIDGE = 1e-4
 SST_THRESHOLD = 1e-6
-"""Coefficients below this share of the channel's largest sample have no instantaneous frequency."""
+"""Coefficients below this fraction of the channel's largest sample are ignored; their frequency is undefined."""
 SST_SCALE_RANK = 9
-"""The cell of this rank (0.1 % of them) becomes 1: one odd cell does not decide the scale of the others."""
+"""The cell of this rank (0.1 % of all) is scaled to 1, so that a single outlier does not set the scale."""
 SST_SILENCE_MM_S2 = 1e-9
-"""A smaller scale is rounding, not motion: a radar's own noise is a billion times as large."""
+"""A smaller scale is rounding error, not motion: the noise of a radar is a billion times larger."""
 SST_GRID = 20
-"""Samples after which frames at 60 Hz, frames at 30 Hz and samples meet."""
+"""Common period, in samples, of frames at 60 Hz, frames at 30 Hz and samples at 200 Hz."""
 
 
 @dataclass(frozen=True, slots=True)
 class SstSpec:
-    """What may differ between two SSTs: both belong to a network's input and must be those it was trained with.
+    """Parameters of the SST. A network must be used with the values it was trained with.
 
-    frame_rate_hz: 60, averaged to 30 columns a second; or 30, half the work, aliased.
-    look_ahead_s: how much later than its end a window is computed, 0 to 1 s, in whole samples.
+    frame_rate_hz: 60, averaged to 30 columns a second; or 30, which takes half the work but is aliased.
+    look_ahead_s: how long after its end a window is computed, 0 to 1 s, a whole number of samples.
     """
 
     frame_rate_hz: int = 60
@@ -78,41 +78,41 @@ class SstSpec:
 
     def __post_init__(self) -> None:
         if self.frame_rate_hz not in (30, 60):
-            raise ValueError(f"frame_rate_hz is {self.frame_rate_hz}; 30 or 60")
+            raise ValueError(f"frame_rate_hz is {self.frame_rate_hz}; it must be 30 or 60")
         if not 0 <= self.look_ahead_s <= 1:
-            raise ValueError(f"look_ahead_s is {self.look_ahead_s}; 0 to 1")
+            raise ValueError(f"look_ahead_s is {self.look_ahead_s}; it must be 0 to 1")
         if not math.isclose(self.look_ahead, self.look_ahead_s * RCG_RATE_HZ, abs_tol=1e-6):
-            raise ValueError(f"look_ahead_s is {self.look_ahead_s}; a multiple of {1 / RCG_RATE_HZ:g}, a sample")
+            raise ValueError(f"look_ahead_s is {self.look_ahead_s}; it must be a multiple of {1 / RCG_RATE_HZ:g} s")
 
     @property
     def look_ahead(self) -> int:
-        """Samples after the window that it uses."""
+        """Return the look-ahead in samples."""
         return round(self.look_ahead_s * RCG_RATE_HZ)
 
     @property
     def segment(self) -> int:
-        """Samples that one window needs: its past, itself, its look-ahead."""
+        """Return the samples that one window needs: past, window and look-ahead."""
         return SST_PAST + SST_WINDOW + self.look_ahead
 
 
 SST_DEFAULT = SstSpec()
 
 PIECE = 200
-"""Samples of an ECG piece: one cycle around the window's middle beat, whatever its length."""
+"""Samples of an ECG piece: the cycle around the window's middle beat, resampled to this length."""
 PIECE_R = 1 / 3
-"""Where in the piece its R peak lies: the third of a cycle before it holds the P wave, the rest the T wave."""
+"""Position of the R peak in the piece, as a fraction: the P wave is before it, the T wave after it."""
 ANCHOR_CLASSES = SST_WINDOW
-"""An R peak can be at every sample of the window."""
+"""Number of classes of the anchor output: one for each sample of the window at which an R peak can be."""
 CYCLE_MIN = 60
 CYCLE_CLASSES = 260
-"""Class c is a cycle of CYCLE_MIN + c samples, 200 to 37.6 bpm; the paper's 0 to 259 end at 46 bpm."""
+"""Class c is a cycle of CYCLE_MIN + c samples, 200 to 37.6 bpm. The paper's classes 0 to 259 end at 46 bpm."""
 
 
 def fingerprint(spec: SstSpec) -> str:
-    """Return 16 hex digits for all that a network's input and output mean: another number, another fingerprint.
+    """Return 16 hex digits that identify the definition of a network's input and output.
 
-    Bundles, checkpoints and spectrograms on disk carry it. The keys and the text of `spec` are part of that format:
-    they stay as they are when a constant or a field is renamed.
+    The value changes when any of the constants changes. Bundles, checkpoints and spectrograms on disk contain it, so
+    the keys and the text of `spec` must stay the same when a constant or a field is renamed.
     """
     numbers = {
         "RCG_RATE_HZ": RCG_RATE_HZ,

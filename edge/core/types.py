@@ -1,4 +1,4 @@
-"""What flows between the stages: frozen records with shapes and units, and nothing else."""
+"""Records that the stages exchange: immutable, with shapes and units, without behaviour."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ QualityState = Literal["good", "degraded", "unusable"]
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """One radar frame as bytes, as the card sent it; bytes that never came are zero.
+    """One radar frame as the bytes that the capture card sent. Bytes that were not received are zero.
 
-    `seq` counts frames from the start of the card's byte stream, so a lost frame is a step in `seq`.
-    `t_ns` is the host clock (Unix, ns) when the frame's last packet arrived.
+    `seq` counts frames from the start of the card's byte stream, so a lost frame is a gap in `seq`.
+    `t_ns` is the host clock (Unix, ns) when the last packet of the frame arrived. `received` is in bytes.
     """
 
     seq: int
@@ -34,13 +34,13 @@ class RawFrame:
 
     @property
     def complete(self) -> bool:
-        """Every byte came."""
+        """Return whether every byte was received."""
         return self.received == len(self.data)
 
 
 @dataclass(frozen=True, slots=True)
 class RadarFrame:
-    """One decoded frame: `iq` [loop, tx, rx, sample]. If not `complete`, some of `iq` is not data."""
+    """One decoded frame: `iq` [loop, tx, rx, sample]. If not `complete`, parts of `iq` are not measured data."""
 
     seq: int
     t_ns: int
@@ -50,7 +50,7 @@ class RadarFrame:
 
 @dataclass(frozen=True, slots=True)
 class Chest:
-    """Where the chest was found and how far its motion stands above the rest of the room."""
+    """Range of the chest, and how far its motion is above that of the rest of the room."""
 
     range_m: float
     contrast_db: float
@@ -63,9 +63,9 @@ class RcgBlock:
 
     displacement_mm [P, n], positive away from the radar; rcg_mm_s2 [P, n], its second derivative;
     weights [P], each channel's share of the moving power; covered [n], False where a frame was missing
-    and the sample is interpolated; speed_mm_s, the fastest the whole chest moved within the block;
-    `restarted` when history before this block does not belong to it; points_m [P, 3], where each channel listens
-    (x to the side, y away from the board, z up; m), None when a channel is an antenna and not a point.
+    and the sample is interpolated; speed_mm_s, the highest speed of the whole chest within the block;
+    `restarted` if the block does not continue the previous ones; points_m [P, 3], the position of each channel
+    (x to the side, y away from the board, z up; m), None if a channel is an antenna pair and not a point.
     """
 
     t_ns: int
@@ -81,10 +81,10 @@ class RcgBlock:
 
 @dataclass(frozen=True, slots=True)
 class SstWindow:
-    """The network's input: values [P, 71, 120] in 0..1, one spectrogram a channel, row 0 the lowest frequency.
+    """The network's input: values [P, 71, 120] in 0..1, one spectrogram a channel; row 0 is the lowest frequency.
 
-    scale [P] is the magnitude that became 1, in mm/s^2: 0 for a silent channel, NaN for one whose samples are not all
-    finite; the values of both are 0. `coverage` is the share of the window's own 4 s that was measured.
+    scale [P] is the magnitude that was scaled to 1, in mm/s^2: 0 for a silent channel, NaN for a channel with samples
+    that are not finite; both have values of 0. `coverage` is the fraction of the window's 4 s that was measured.
     """
 
     values: Float32
@@ -94,10 +94,10 @@ class SstWindow:
 
 @dataclass(frozen=True, slots=True)
 class TaskOutputs:
-    """What the network says of one window; the last two each sum to 1.
+    """The network's outputs for one window; `anchor` and `cycle` each sum to 1.
 
-    ecg [200], the piece around the middle beat, its QRS 1 high; anchor [800], probability that a beat's R peak is at
-    this sample; cycle [260], probability of each length of the middle cycle.
+    ecg [200], the ECG piece around the middle beat, scaled to a QRS height of 1; anchor [800], probability of an R peak
+    at each sample; cycle [260], probability of each length of the middle cycle.
     """
 
     ecg: Float32
@@ -106,17 +106,16 @@ class TaskOutputs:
 
     @property
     def finite(self) -> bool:
-        """Numbers throughout: what is not must go no further."""
+        """Return whether all values are finite. Others must not be used."""
         return all(bool(np.isfinite(values).all()) for values in (self.ecg, self.anchor, self.cycle))
 
 
 @dataclass(frozen=True, slots=True)
 class EcgEstimate:
-    """A stretch of the long-term ECG at RCG_RATE_HZ, from sample `sample0` of the stream on.
+    """A segment of the long-term ECG at RCG_RATE_HZ that starts at sample `sample0` of the stream.
 
-    ecg [n] in units of the QRS complex's height, 0 where not `known` [n]: there no two beats enclose it.
-    r_peaks [k]: samples of the stream (fractions count) at which the stretch's beats have their R peaks; confidence [k]
-    of each, 0..1.
+    ecg [n] in units of the height of the QRS complex; 0 where not `known` [n], outside two enclosing beats.
+    r_peaks [k]: positions of the R peaks in samples of the stream, fractional; confidence [k] of each, 0..1.
     """
 
     sample0: int
@@ -128,25 +127,26 @@ class EcgEstimate:
 
 @dataclass(frozen=True, slots=True)
 class EcgBlock:
-    """A stretch of the ECG as the device tells it: `t_ns` is the time of its first sample, which is number `sample0`
-    since the boot. Not `continues`: what came before is of another stretch of time or place of the chest.
-    `window` is the latest that the network saw, it ends before sample number `window_end`; `said`, what it said of it.
+    """A segment of the ECG with its time. `t_ns` is the time of its first sample, number `sample0` since the start.
+
+    If not `continues`, the previous segment is not adjacent: there was a gap in time, or the chest moved.
+    `window` is the latest input of the network, which ends before sample `window_end`; `outputs`, its outputs for it.
     """
 
     t_ns: int
     sample0: int
     estimate: EcgEstimate
     continues: bool
-    said: TaskOutputs
+    outputs: TaskOutputs
     window: SstWindow | None = None
     window_end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Waveform:
-    """The heart waveform: envelope of the chest's vibration, a large bump a beat. samples [n] in mm/s^2.
+    """The heart waveform: envelope of the chest's vibration with one peak a beat. samples [n] in mm/s^2.
 
-    `coverage` is the share of frames that came; not `continues`: what came before is of another time or place.
+    `coverage` is the fraction of measured samples. If not `continues`, there is a break before this piece.
     """
 
     t_ns: int
@@ -159,34 +159,35 @@ class Waveform:
 
 @dataclass(frozen=True, slots=True)
 class RateEstimate:
-    """A rate per minute, how sure it is (0..1), a reason to doubt it all the same, and where it lies for 95 %;
-    no rate yet: None.
+    """A rate per minute with its confidence (0..1), its 95 % interval, and a reason if it is still uncertain.
+
+    `bpm` is None while there is no rate yet.
     """
 
     bpm: float | None = None
     confidence: float = 0.0
-    doubt: UncertaintyReason | None = None
+    uncertainty_reason: UncertaintyReason | None = None
     ci95_bpm: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BeatRate:
-    """A heart rate from the network's beats, its 95 % interval, the beats behind it, and signs of whether it is right.
+    """A heart rate from the network's beats, its 95 % interval, its number of beats, and indicators of its quality.
 
-    left_out: the share of the cycles that are too unlike the others to count. entropy: mean of the distributions of the
-    cycle's length that the windows tell, 0 (certain) to 1.
+    outlier_fraction: fraction of cycles that were ignored because their length is far from the others. entropy: mean
+    entropy of the network's distributions of the cycle length, 0 (certain) to 1.
     """
 
     bpm: float
     ci95_bpm: tuple[float, float]
     n_beats: int
-    left_out: float
+    outlier_fraction: float
     entropy: float
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How the cycles vary: RMSSD and SDNN. `irregular`: as in atrial fibrillation; a hint, no diagnosis."""
+    """Variability of the cycles: RMSSD and SDNN. `irregular`, as in atrial fibrillation, is a hint, not a diagnosis."""
 
     rmssd_ms: float
     sdnn_ms: float
@@ -195,7 +196,7 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The verdict on the last window. `sqi` 0..1; `flags` from the list in `edge.vitals.quality`."""
+    """Quality of the last window. `sqi` is 0..1; `flags` are those of `edge.vitals.quality.FLAGS`."""
 
     state: QualityState
     sqi: float
@@ -204,7 +205,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class FrameCount:
-    """Frames since the start: those that came whole, and those lost or incomplete."""
+    """Number of frames since the start: received completely, and lost or incomplete."""
 
     received: int = 0
     lost: int = 0
@@ -212,9 +213,9 @@ class FrameCount:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What is known once a second. A rate that is not valid is None, and so is all about it: it is never held over.
+    """The vital signs once a second. An invalid rate is None, as are its details; old rates are never repeated.
 
-    n_beats: behind the heart rate; None where it comes from no single beats.
+    n_beats: beats that the heart rate is computed from; None if it is not computed from single beats.
     """
 
     t_ns: int

@@ -1,1 +1,1 @@
-"""Signal processing: arrays in, arrays out. No sockets, no files."""
+"""Signal processing on arrays, without sockets or files."""

@@ -1,1 +1,1 @@
-"""Network outputs to a long-term ECG."""
+"""ECG reconstruction: RCG to network windows, and network outputs to a continuous ECG."""

@@ -1,4 +1,4 @@
-"""RCG to a long-term ECG, live: SST, network, stitching, with the time and the number of every sample."""
+"""Live reconstruction of a continuous ECG from RCG: SST, network, stitching, and time stamps."""
 
 from __future__ import annotations
 
@@ -12,51 +12,56 @@ from edge.dsp.frontend.rcg import delay_s
 from edge.dsp.sst.transform import HOP, Segments, Sst
 from edge.ecg.stitcher import DELAY_S, Stitcher
 
-Predict = Callable[[Float32], Sequence[TaskOutputs]]
-"""A network: spectrograms [B, P, 71, 120] to what it says of each window."""
+Predictor = Callable[[Float32], Sequence[TaskOutputs]]
+"""Runs a network: spectrograms [B, P, 71, 120] to the outputs of each window."""
 InferWindow = Callable[[Float32], tuple[SstWindow, TaskOutputs]]
-"""SST and network: high-passed samples [P, spec.segment], HOP after those before, to their window and what is said."""
+"""Runs SST and network on the next window: high-passed samples [P, spec.segment], HOP after the previous ones."""
 InferenceFactory = Callable[[int], InferWindow]
-"""SST and network for a new stretch of RCG of so many channels."""
+"""Creates an InferWindow for a new segment of RCG with this number of channels."""
 
 MIN_COVERAGE = 0.4
-"""Of a window of which less was measured nothing is believed. A third of the frames may be lost here and there before
-the rate is less often right (docs/quality.md); longer gaps begin a new stretch (`edge.dsp.frontend.rcg`)."""
+"""Windows with less than this fraction of measured samples are ignored.
+
+With a third of the frames lost at random, the rate is still as often right (docs/quality.md). Longer gaps start a new
+segment (`edge.dsp.frontend.rcg`).
+"""
 _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
 
 log = logging.getLogger(__name__)
 
 
-def cpu_inference(predict: Predict, channels: int) -> InferWindow:
-    """A network behind the SST on the CPU, for one stretch: the SST goes on from window to window."""
+def cpu_inference(predict: Predictor, channels: int) -> InferWindow:
+    """Create the inference for one segment of RCG: incremental SST on the CPU, then `predict`."""
     sst = Sst(channels, SST_DEFAULT, HOP)
 
-    def read(segment: Float32) -> tuple[SstWindow, TaskOutputs]:
-        window = sst(segment)  # the next call writes over it
+    def infer(segment: Float32) -> tuple[SstWindow, TaskOutputs]:
+        window = sst(segment)  # its arrays are overwritten by the next call
         window = SstWindow(window.values.copy(), window.scale.copy())
         return window, predict(window.values[None])[0]
 
-    return read
+    return infer
 
 
 class EcgReconstructor:
-    """Streaming: blocks of RCG in, once a second the stretch of ECG that has become ripe out."""
+    """Reconstruct the ECG block by block. Once a second, the ECG that is final is returned."""
 
-    def __init__(self, begin: InferenceFactory, frame_rate_hz: float, decide_after_s: float = DELAY_S) -> None:
-        self._begin, self._delay_ns = begin, round(delay_s(frame_rate_hz) * 1e9)
+    def __init__(
+        self, start_inference: InferenceFactory, frame_rate_hz: float, decide_after_s: float = DELAY_S
+    ) -> None:
+        self._start_inference, self._delay_ns = start_inference, round(delay_s(frame_rate_hz) * 1e9)
         self._decide_after_s = decide_after_s
         self._segments: Segments | None = None
-        self._stream_offset = self._samples = 0  # samples since the boot before this stretch of RCG, and in it
-        self.sound = True
-        """What the network last said was numbers throughout; what is not becomes no ECG."""
+        self._stream_offset = self._samples = 0  # samples since the start: before this segment of RCG, and in it
+        self.outputs_finite = True
+        """Whether the latest outputs of the network were all finite. Outputs that are not produce no ECG."""
 
     def push(self, block: RcgBlock) -> list[EcgBlock]:
-        """The stretches that the block completes; after a restart, ones that do not continue those before."""
+        """Add a block and return the ECG that is now final. After a restart it does not continue the earlier ECG."""
         if self._segments is None or block.restarted:
             self._stream_offset += self._samples
             self._samples = 0
             channels = len(block.rcg_mm_s2)
-            self._segments, self._read = Segments(channels), self._begin(channels)
+            self._segments, self._infer = Segments(channels), self._start_inference(channels)
             self._stitcher = Stitcher(self._decide_after_s)
             self._end, self._next_sample = SST_PAST + SST_WINDOW, -1
         self._samples += len(block.covered)
@@ -68,19 +73,19 @@ class EcgReconstructor:
 
     def _reconstruct(self, segment: Float32, coverage: float, block: RcgBlock) -> list[EcgBlock]:
         end, self._end = self._end, self._end + HOP
-        window, outputs = self._read(segment)  # believed or not: the SST goes on from this window to the next
+        window, outputs = self._infer(segment)  # always, because the SST of the next window is computed from this one
         if coverage < MIN_COVERAGE:
             return []
-        if self.sound and not outputs.finite:
-            log.error("what the network says is not finite: there is no ECG until it is")
-        self.sound = outputs.finite
-        if not self.sound:
+        if self.outputs_finite and not outputs.finite:
+            log.error("the network outputs are not finite; no ECG until they are")
+        self.outputs_finite = outputs.finite
+        if not self.outputs_finite:
             return []
         estimate = self._stitcher.push(outputs, end)
         continues, self._next_sample = estimate.sample0 == self._next_sample, estimate.sample0 + len(estimate.ecg)
         age = self._samples - 1 - estimate.sample0
         t_ns = block.t_ns - self._delay_ns - age * _SAMPLE_NS
-        shown = replace(window, coverage=coverage)
+        window = replace(window, coverage=coverage)
         return [
             EcgBlock(
                 t_ns,
@@ -88,7 +93,7 @@ class EcgReconstructor:
                 estimate,
                 continues,
                 outputs,
-                shown,
+                window,
                 self._stream_offset + end,
             )
         ]

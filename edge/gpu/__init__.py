@@ -1,1 +1,1 @@
-"""CUDA: context and kernels."""
+"""CUDA: context handling and the kernels of the SST."""

@@ -1,4 +1,4 @@
-"""PyCUDA, with a current context. It is loaded here and nowhere above: only a machine with a GPU has it."""
+"""PyCUDA and its context. PyCUDA is imported inside the functions, because only machines with a GPU have it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edge.core.errors import InputError, install_hint
 
 
 def cuda_driver() -> Any:
-    """`pycuda.driver` on the current CUDA device, or on the first when none is current.
+    """Return `pycuda.driver` with a context on the current CUDA device, or on the first if none is current.
 
-    Raises InputError without PyCUDA and without a device.
+    Raises InputError if PyCUDA or a device is missing.
     """
     try:
         driver = import_module("pycuda.driver")
@@ -24,33 +24,35 @@ def cuda_driver() -> Any:
         if driver.Context.get_current() is None:
             import_module("pycuda.autoprimaryctx")
     except (driver.Error, RuntimeError) as error:
-        raise InputError(f"no CUDA device ({error}): look at what nvidia-smi says, or compute on the CPU") from error
+        raise InputError(f"no CUDA device ({error}): check the output of nvidia-smi, or compute on the CPU") from error
     return driver
 
 
 @contextmanager
 def translate_cuda_errors(driver: Any) -> Iterator[None]:
-    """Raises InputError for what CUDA reports inside."""
+    """Convert CUDA errors in the block to InputError."""
     try:
         yield
     except driver.Error as error:
         raise InputError(
-            f"the GPU reports: {' '.join(str(error).split())}; look at what else uses it, and start again"
+            f"the GPU reports: {' '.join(str(error).split())}; check which other programs use it, and start again"
         ) from error
 
 
 @contextmanager
 def cuda_context() -> Iterator[None]:
-    """A current context on whatever thread this is: the one it has, or for the time being the primary one.
+    """Make a CUDA context current on this thread: the present one, or the primary context within the block.
 
     Raises InputError as `cuda_driver` does.
     """
     if cuda_driver().Context.get_current() is not None:
         yield
         return
-    context = import_module("pycuda.autoprimaryctx").context  # current on the thread that loaded it first, only
+    context = import_module(
+        "pycuda.autoprimaryctx"
+    ).context  # the import makes it current only on the thread that imports it first
     context.push()
     try:
         yield
     finally:
-        context.pop()  # PyCUDA aborts the process when a thread ends with one
+        context.pop()  # PyCUDA aborts the process if a thread ends with a current context

@@ -1,8 +1,8 @@
-// The SST on a GPU, in two launches: the twin of edge/dsp/sst/reference.py.
+// SST on a GPU, in two launches. It computes the same as edge/dsp/sst/reference.py.
 //
-// Every number of the definition comes as a macro from edge/gpu/sst.py, which takes it from edge/core/spec.py.
-// No shuffles, no textures, no asynchronous copies: tests/peers/cuda_on_cpu.hpp runs this very source on a CPU.
-// Nothing depends on the order in which threads run; the same samples give the same bits.
+// All constants are macros defined by edge/gpu/sst.py, which takes them from edge/core/spec.py.
+// No shuffles, no textures, no asynchronous copies: tests/peers/cuda_on_cpu.hpp runs this source on a CPU.
+// The result does not depend on the order of the threads: the same samples give the same bits.
 
 #include "fourier.cuh"
 
@@ -14,7 +14,7 @@ constexpr int HALF = PERIOD / 2, LAGS = AR_ORDER + 1;
 constexpr int SPECTRUM_THREADS = PERIOD / 5, PARTS = SPECTRUM_THREADS / LAGS;
 constexpr int STRIDE = 4;                        // predicted samples between two barriers
 constexpr int FIRST = CIRCLE / 48;               // radix of the first pass of the squeeze's transform; then 6, then 8
-constexpr int LINES = 2 * TOGETHER;              // transforms under way: wavelet and derivative of TOGETHER scales
+constexpr int LINES = 2 * TOGETHER;              // transforms at a time: wavelet and derivative of TOGETHER scales
 constexpr int SQUEEZE_THREADS = LINES * CIRCLE / 6;
 constexpr int CELLS = BINS * COLUMNS, FRAMES_A_COLUMN = FRAMES / COLUMNS;
 constexpr unsigned NOT_FINITE = 0x7f800000u;     // the bits of infinity; those of NaN lie above
@@ -25,8 +25,8 @@ static_assert(PERIOD == 5 * 5 * 8 * 8 && (FIRST == 5 || FIRST == 10) && CIRCLE %
 // in units of the channel's largest sample `peak` [channel]: 0 for a silent channel, NaN for one that is not finite.
 // One block a channel.
 //
-// 0.33 MFLOP and 11 KB moved a channel, but what takes the time is that 64 + 100 steps follow one another: hence many
-// small blocks. sm_87: 44 registers, 24 KB shared, 4 blocks (40 of 48 warps) on a multiprocessor.
+// 0.33 MFLOP and 11 KB of memory traffic a channel, but 64 + 100 sequential steps limit the speed; many small blocks
+// hide their latency. sm_87: 44 registers, 24 KB shared, 4 blocks (40 of 48 warps) on a multiprocessor.
 extern "C" __global__ void __launch_bounds__(SPECTRUM_THREADS)
 sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper, float2 *__restrict__ spectrum,
              float *__restrict__ peak)
@@ -40,7 +40,7 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
     segment += (size_t)blockIdx.x * SEGMENT;
     spectrum += (size_t)blockIdx.x * HALF;
 
-    // As integers, magnitudes keep their order, and what is not finite is the largest: one maximum answers both.
+    // Compared as integers, magnitudes keep their order and values that are not finite are largest: one maximum suffices.
     if (t == 0) largest = 0;
     __syncthreads();
     unsigned mine = 0;
@@ -58,7 +58,7 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
     __syncthreads();
 
     // Autocorrelation: each lag in PARTS sums, added in a fixed order. The equations of a signal without noise are too
-    // close to singular for float32; so sums of 32 products go on in float64, which is slow here, but little.
+    // close to singular for float32, so sums of 32 products are added in float64, which is slow here but rarely used.
     if (t < PARTS * LAGS) {
         const int lag = t % LAGS, part = t / LAGS;
         double sum = 0;
@@ -132,10 +132,10 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
 
 // Spectrum and peak to values [channel][BINS][COLUMNS] in 0..1 and scale [channel]. One block a channel.
 //
-// The whole spectrogram, complex and at every frame, stays in shared memory while the scales pass by, TOGETHER at a
-// time; a thread owns its frames and adds the scales in their order, so nothing is stored between.
+// The complex spectrogram of all frames stays in shared memory while the scales are computed, TOGETHER at a time. A
+// thread owns its frames and adds the scales in order, so no intermediate results are stored.
 // band [2 * SCALES][3]: of each scale's wavelet and of its derivative, whose gains are times the bin's frequency in Hz:
-// first bin, bin past the last, and what added to a bin gives its place in `gain`.
+// first bin, end bin, and the offset from a bin to its index in `gain`.
 //
 // At 60 Hz 4.7 MFLOP and 41 KB moved a channel (tables stay in the cache): arithmetic is the limit, not memory.
 // sm_87, 3 scales together: 99 registers (128 by CUDA 12.6), 160 KB shared, 1 block (15 of 48 warps) on a multiprocessor: what keeps
@@ -144,7 +144,7 @@ extern "C" __global__ void __launch_bounds__(SQUEEZE_THREADS)
 sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak, const int *__restrict__ band,
             const float *__restrict__ gain, float *__restrict__ values, float *__restrict__ scale)
 {
-    __shared__ float kept_unit;                      // for the end: registers are scarcer
+    __shared__ float kept_unit;                      // for the last step; frees a register
     DYNAMIC_SHARED(float2, squeezed);                // [BINS][FRAMES]
     float2 *line = squeezed + BINS * FRAMES;         // [LINES][CIRCLE]
     const int t = threadIdx.x;
@@ -161,8 +161,8 @@ sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak,
     for (int n = t; n < BINS * FRAMES; n += SQUEEZE_THREADS) squeezed[n] = make_float2(0, 0);
     const float2 second = turn(t % (CIRCLE / 6) % FIRST, 6 * FIRST), third = turn(t % (CIRCLE / 8), CIRCLE);
     for (int round = 0; round < SCALES; round += TOGETHER) {
-        // The band, folded to CIRCLE values, goes straight through the first pass. One comparison, unsigned, says
-        // whether a bin is inside: so its loads are predicated, where branches had them wait for one another.
+        // The band, folded to CIRCLE values, is the input of the first pass. One unsigned comparison tests whether
+        // a bin is inside, so that loads are predicated; with branches they would wait for each other.
         for (int b = t; b < LINES * 48; b += SQUEEZE_THREADS) {
             const int *mine = band + 3 * (2 * round + b / 48);
             const int first = mine[0], place = mine[2];

@@ -1,4 +1,4 @@
-"""The SST on a GPU: compiles `sst.cu` for one SST, keeps its tables there, and launches it."""
+"""SST on a GPU: compiles `sst.cu` for one SstSpec, stores its tables on the GPU, and launches it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from edge.gpu.context import cuda_driver, translate_cuda_errors
 SOURCE = Path(__file__).with_name("sst.cu")
 _COMPLEX_BYTES = 8
 _FLOAT_BYTES = 4
-_TOGETHER = (5, 3, 2, 1)  # divisors of the number of scales; 6 would spill registers
+_SCALES_TOGETHER = (5, 3, 2, 1)  # divisors of the number of scales; 6 would spill registers
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What `sst.cu` is compiled and launched with. threads and shared_bytes are those of its second kernel."""
+    """Parameters with which `sst.cu` is compiled and launched."""
 
     tables: SstTables
     wavelets: Band
@@ -45,7 +45,7 @@ class Build:
 
     @property
     def options(self) -> list[str]:
-        """Compiler options that give the source its numbers."""
+        """Return the compiler options that define the constants of the source."""
         tables = self.tables
         numbers = {
             "SEGMENT": tables.spec.segment,
@@ -69,29 +69,29 @@ class Build:
 
     @property
     def spectrum_threads(self) -> int:
-        """Threads of a block of the first kernel."""
+        """Return the threads of a block of the first kernel."""
         return SST_PERIOD // 5
 
     @property
     def squeeze_threads(self) -> int:
-        """Threads of a block of the second kernel."""
+        """Return the threads of a block of the second kernel."""
         return 2 * self.together * self.wavelets.frames_around // 6
 
     @property
     def shared_bytes(self) -> int:
-        """Dynamic shared memory of a block of the second kernel: its spectrogram and its transforms."""
+        """Return the dynamic shared memory of a block of the second kernel, for its spectrogram and transforms."""
         return _COMPLEX_BYTES * (SST_BINS * self.tables.frames + 2 * self.together * self.wavelets.frames_around)
 
     @property
     def gain(self) -> Float32:
-        """The scales' gains, then the same times the bin's frequency in Hz: those of the derivatives."""
+        """Return the gains of the wavelets, then of the derivatives (multiplied by the bin's frequency in Hz)."""
         band = self.wavelets
         bins = np.concatenate([np.arange(n) + k for k, n in zip(band.first, band.count, strict=True)])
         return np.concatenate([band.gain, band.gain * (bins * RCG_RATE_HZ / SST_PERIOD)], dtype=np.float32)
 
     @property
     def band(self) -> Int32:
-        """[2 * scales, 3], wavelet and derivative in turn: first bin, bin past the last, place in `gain` less bin."""
+        """Return [2 * scales, 3], wavelets and derivatives alternating: first bin, end bin, `gain` index minus bin."""
         band = self.wavelets
         first = np.repeat(band.first, 2)
         place = np.stack([band.offset, band.offset + len(band.gain)], axis=1).ravel() - first
@@ -99,21 +99,21 @@ class Build:
 
 
 def build_for(spec: SstSpec, shared_bytes: int) -> Build | None:
-    """The build with the most scales together that fits blocks of `shared_bytes`; None when none does."""
+    """Return the build with the most scales computed together that fits `shared_bytes` a block; None if none fits."""
     tables = sst_tables(spec)
     wavelets = tables.whole()
-    builds = [Build(tables, wavelets, together) for together in _TOGETHER]
+    builds = [Build(tables, wavelets, together) for together in _SCALES_TOGETHER]
     return next((build for build in builds if build.shared_bytes <= shared_bytes), None)
 
 
 class CudaSst:
-    """Spectrograms of a fixed number of channels on the current CUDA device, or on the first when none is current.
+    """Spectrograms of a fixed number of channels on the current CUDA device, or on the first if none is current.
 
-    Everything is allocated here; `enqueue` only launches. Several windows are more channels.
+    All memory is allocated in the constructor; `enqueue` only launches. Several windows are passed as more channels.
     """
 
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT) -> None:
-        """Raises InputError when PyCUDA, a GPU, nvcc or enough shared memory is missing."""
+        """Compile and allocate. Raises InputError if PyCUDA, a GPU, nvcc or enough shared memory is missing."""
         self._cuda = cuda = cuda_driver()
         device = cuda.Context.get_device()
         shared_bytes = int(device.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
@@ -125,7 +125,7 @@ class CudaSst:
             )
         self._build, self._channels = build, channels
         with translate_cuda_errors(cuda):
-            module = _compiled(build)
+            module = _compile(build)
             self._spectrum, self._squeeze = module.get_function("sst_spectrum"), module.get_function("sst_squeeze")
             self._spectrum.prepare("PPPP")
             self._squeeze.prepare("PPPPPP")
@@ -137,10 +137,10 @@ class CudaSst:
             self._peak = cuda.mem_alloc(channels * _FLOAT_BYTES)
 
     def enqueue(self, segment: SupportsInt, values: SupportsInt, scale: SupportsInt, stream: Any) -> None:
-        """Puts one window on a PyCUDA stream and returns. The pointers are the device's, to float32 in C order.
+        """Enqueue one window on a PyCUDA stream and return. All pointers are to device memory, float32 in C order.
 
         segment [channels, spec.segment], high-passed samples; values [channels, 71, 120] and scale [channels] are
-        written, and mean what they do in SstWindow.
+        written, with the meaning they have in SstWindow.
         """
         bins, peak = int(self._bins), int(self._peak)
         grid, build = (self._channels, 1), self._build
@@ -161,7 +161,7 @@ class CudaSst:
         )
 
     def __call__(self, segment: Float32) -> SstWindow:
-        """One window of samples [channels, spec.segment], there and back. Raises ValueError for another shape."""
+        """Transform samples [channels, spec.segment] in host memory. Raises ValueError for another shape."""
         expected = (self._channels, self._build.tables.spec.segment)
         if segment.shape != expected:
             raise ValueError(f"segment is {segment.shape}, not {expected}")
@@ -178,11 +178,13 @@ class CudaSst:
         return SstWindow(values, scale)
 
 
-def _compiled(build: Build) -> Any:
+def _compile(build: Build) -> Any:
     compiler = import_module("pycuda.compiler")
     try:
         return compiler.SourceModule(
             SOURCE.read_text(), no_extern_c=True, options=build.options, include_dirs=[str(SOURCE.parent)]
         )
     except OSError as error:
-        raise InputError(f"no nvcc ({error}): put CUDA's bin folder, /usr/local/cuda/bin, on the PATH") from error
+        raise InputError(
+            f"nvcc not found ({error}): add CUDA's bin folder, /usr/local/cuda/bin, to the PATH"
+        ) from error

@@ -1,1 +1,1 @@
-"""From rates to what may be said about them."""
+"""Heart rate, breathing rate, movement, and the quality of the results."""

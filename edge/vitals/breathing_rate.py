@@ -9,26 +9,26 @@ from edge.core.types import Float64, RateEstimate, RcgBlock
 
 WINDOW_S = 24.0
 MIN_WINDOW_S = 9.0
-_STEP = 20  # to 10 Hz: breathing is far below, and a mean over 0.1 s keeps the heart out
+_STEP = 20  # decimates to 10 Hz: breathing is far slower, and the mean over 0.1 s suppresses the heart
 _RATE_HZ = RCG_RATE_HZ / _STEP
 _PADDED = 8192
 
 
 class BreathingEstimator:
-    """Strongest line of the displacement's spectrum; its share of the band is the confidence."""
+    """Find the strongest line in the spectrum of the displacement; its share of the band's power is the confidence."""
 
     def __init__(self) -> None:
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Drops the window: the chest moved, and what was collected is not breathing alone."""
+    def reset(self) -> None:
+        """Discard the history, because the chest moved and its displacement is not breathing alone."""
         self._samples: list[float] = []
         self._rest: Float64 = np.zeros(0)
 
     def push(self, block: RcgBlock) -> None:
-        """Adds a block; history from before a restart is dropped."""
+        """Add a block. A restart discards the history before it."""
         if block.restarted:
-            self.forget()
+            self.reset()
         chest_mm = np.concatenate([self._rest, block.weights @ block.displacement_mm])
         whole = len(chest_mm) // _STEP * _STEP
         self._samples += chest_mm[:whole].reshape(-1, _STEP).mean(axis=1).tolist()
@@ -36,7 +36,7 @@ class BreathingEstimator:
         del self._samples[: -round(WINDOW_S * _RATE_HZ)]
 
     def estimate(self) -> RateEstimate:
-        """Breaths per minute over the last WINDOW_S, or none before MIN_WINDOW_S."""
+        """Return the breathing rate over the last WINDOW_S; no rate before MIN_WINDOW_S."""
         n = len(self._samples)
         if n < MIN_WINDOW_S * _RATE_HZ:
             return RateEstimate()

@@ -1,8 +1,8 @@
-"""The verdict on the last window: good, degraded or unusable, an index, and reasons in the agreed words.
+"""Quality of the last window: good, degraded or unusable, an index, and the reasons as flags.
 
-A reason that makes the heart rate worthless makes the verdict `unusable`; the others degrade it, or, for the clock,
-only say that time stamps are not to be trusted. A heart rate is published only if the verdict is not `unusable`.
-Adding a reason: a row in FLAGS, a line in `assess`, the word in `mqtt/fields.py`.
+A flag of severity `unusable` invalidates the heart rate, `degraded` lowers its quality, and `note` concerns the time
+stamps only. A heart rate is published unless the quality is `unusable`.
+To add a flag, add a row to FLAGS, a condition to `assess`, and the name to `mqtt/fields.py`.
 """
 
 from __future__ import annotations
@@ -28,24 +28,26 @@ FLAGS: dict[str, Severity] = {
     "clock_unsynced": "note",
 }
 
-# Any of these makes the breathing rate and the chest's distance worthless too; the others concern the heart alone.
+# Flags that also invalidate the breathing rate and the chest's range. All others concern the heart rate only.
 CHEST_LOST = frozenset({"radar_fault", "stale", "no_subject", "body_movement"})
 
-STALE_S = 1.0
-FAULT_S = 5.0
-LOSS_NOTICED = 0.01
-LOSS_UNUSABLE = 0.10  # of the frames, for the classical estimator
-LOSS_UNUSABLE_NETWORK = 0.40  # with 31 % lost here and there it is still right (docs/quality.md)
-CONFIDENCE_NEEDED = 0.80  # of the classical rates above it, 95 to 100 % are right, by set (bench/classical.py)
-CONFIDENCE_GOOD = 0.90
-BREATHING_CONFIDENCE_NEEDED = 0.5
+MAX_SILENCE_S = 1.0
+FAULT_TIMEOUT_S = 5.0
+MIN_REPORTED_LOSS_FRACTION = 0.01
+MAX_LOSS_FRACTION = 0.10  # for the classical estimator
+MAX_LOSS_FRACTION_NETWORK = 0.40  # the network is still right with 31 % lost at random (docs/quality.md)
+MIN_CONFIDENCE = 0.80  # 95 to 100 % of the classical rates above it are right (bench/classical.py)
+GOOD_CONFIDENCE = 0.90
+MIN_BREATHING_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the verdict rests on. Times in s; `history_s`, since the chest was last lost or moved; `lost_share` of the
-    window's frames. `classical`, and where there is a `network` its `beats`, once there are enough; not `sound`: what
-    it said is no number.
+    """Input of `assess`.
+
+    silence_s: time since the last frame. history_s: time since the chest was last lost or moved. lost_share: fraction
+    of the window's frames that were lost. classical: rate without a network. network: whether a network runs;
+    outputs_finite: whether its latest outputs are finite; beats: the rate from its beats, once there are enough.
     """
 
     silence_s: float
@@ -57,82 +59,82 @@ class Evidence:
     breathing: RateEstimate
     classical: RateEstimate
     network: bool
-    sound: bool
+    outputs_finite: bool
     beats: BeatRate | None
     clock_synced: bool
 
 
 def assess(e: Evidence) -> Quality:
-    """Quality of the last window. The first reason that explains the silence hides the ones it causes."""
-    flags = []
-    if e.problem is not None or e.silence_s > FAULT_S:
+    """Return the quality of the last window. A flag hides the other flags that its cause would also raise."""
+    flags: list[str] = []
+    if e.problem is not None or e.silence_s > FAULT_TIMEOUT_S:
         flags.append("radar_fault")
-    if e.silence_s > STALE_S:
+    if e.silence_s > MAX_SILENCE_S:
         flags.append("stale")
     elif not e.present:
         flags.append("no_subject")
     elif e.movement != "none":
         flags.append("body_movement")
-    elif not e.sound:
+    elif not e.outputs_finite:
         flags.append("model_uncertain")
     elif e.history_s < WINDOW_S and e.beats is None:
         flags.append("warming_up")
-    elif doubt := _doubt(e):
-        flags.append(doubt)
-    if e.lost_share > LOSS_NOTICED:
+    elif reason := _uncertainty_reason(e):
+        flags.append(reason)
+    if e.lost_share > MIN_REPORTED_LOSS_FRACTION:
         flags.append("frame_loss")
     if not e.clock_synced:
         flags.append("clock_unsynced")
     severities = {FLAGS[flag] for flag in flags}
     index = round(_trust(e) * (1 - e.lost_share), 3)
     if "unusable" in severities:
-        return Quality("unusable", 0.0 if e.silence_s > STALE_S else index * 0.5, tuple(flags))
-    return Quality("degraded" if "degraded" in severities or not _good(e) else "good", index, tuple(flags))
+        return Quality("unusable", 0.0 if e.silence_s > MAX_SILENCE_S else index * 0.5, tuple(flags))
+    return Quality("degraded" if "degraded" in severities or not _is_good(e) else "good", index, tuple(flags))
 
 
-def trust_signs(beats: BeatRate, classical: RateEstimate) -> dict[str, float]:
-    """What tells a right rate from a wrong one, as `fitted.json` weighs it."""
+def trust_features(beats: BeatRate, classical: RateEstimate) -> dict[str, float]:
+    """Return the features that separate right rates from wrong ones, by the names in `fitted.json`."""
     return {
-        "left_out": beats.left_out,
+        "left_out": beats.outlier_fraction,
         "entropy": beats.entropy,
-        "seconded": classical.confidence if _agree(classical, beats) else -classical.confidence,
+        "seconded": classical.confidence if _agrees(classical, beats) else -classical.confidence,
     }
 
 
-def _doubt(e: Evidence) -> UncertaintyReason | None:
-    """Why the heart rate cannot be told, of a chest that is there and still."""
+def _uncertainty_reason(e: Evidence) -> UncertaintyReason | None:
+    """Return why the heart rate of a chest that is present and still is uncertain; None if it is not."""
     if not e.network:
-        heard = e.lost_share <= LOSS_UNUSABLE and _trust(e) >= CONFIDENCE_NEEDED
-        return e.classical.doubt or (None if heard else "low_snr")
-    if e.beats is None or e.lost_share > LOSS_UNUSABLE_NETWORK:
+        is_usable = e.lost_share <= MAX_LOSS_FRACTION and _trust(e) >= MIN_CONFIDENCE
+        return e.classical.uncertainty_reason or (None if is_usable else "low_snr")
+    if e.beats is None or e.lost_share > MAX_LOSS_FRACTION_NETWORK:
         return "low_snr"
-    # The classical estimator often cannot tell; where it is sure, it must say the same.
-    contradicted = _sure(e.classical) and not _agree(e.classical, e.beats)
+    # The classical estimator often has no result. When its confidence is above the threshold, it must agree.
+    contradicted = _is_confident(e.classical) and not _agrees(e.classical, e.beats)
     return "model_uncertain" if contradicted or _trust(e) < QUALITY_MODEL.trust.needed else None
 
 
-def _good(e: Evidence) -> bool:
+def _is_good(e: Evidence) -> bool:
     if e.beats:
-        return _trust(e) >= QUALITY_MODEL.trust.good and _agree(e.classical, e.beats)
-    return e.classical.confidence >= CONFIDENCE_GOOD
+        return _trust(e) >= QUALITY_MODEL.trust.good and _agrees(e.classical, e.beats)
+    return e.classical.confidence >= GOOD_CONFIDENCE
 
 
 def _trust(e: Evidence) -> float:
-    """0..1; 0 where a sign is not finite."""
+    """Return the confidence in the heart rate, 0..1; 0 if a feature is not finite."""
     if not e.network:
         return e.classical.confidence if e.classical.confidence > 0 else 0.0
-    trust = QUALITY_MODEL.trust.probability(trust_signs(e.beats, e.classical)) if e.beats else 0.0
+    trust = QUALITY_MODEL.trust.probability(trust_features(e.beats, e.classical)) if e.beats else 0.0
     return trust if trust > 0 else 0.0
 
 
-def _sure(classical: RateEstimate) -> bool:
-    return classical.doubt is None and classical.confidence >= CONFIDENCE_NEEDED
+def _is_confident(classical: RateEstimate) -> bool:
+    return classical.uncertainty_reason is None and classical.confidence >= MIN_CONFIDENCE
 
 
-def _agree(classical: RateEstimate, beats: BeatRate) -> bool:
+def _agrees(classical: RateEstimate, beats: BeatRate) -> bool:
     return classical.bpm is not None and abs(classical.bpm - beats.bpm) <= tolerance_bpm(beats.bpm)
 
 
 def tolerance_bpm(bpm: float) -> float:
-    """Two heart rates that differ by no more are the same."""
+    """Return the largest difference at which two heart rates count as equal."""
     return max(5.0, 0.1 * bpm)

@@ -1,4 +1,4 @@
-"""What was fitted, not chosen: the numbers behind the verdicts, as `python -m train.fit_quality` wrote them."""
+"""Fitted parameters of the quality assessment, written by `python -m train.fit_quality` to `fitted.json`."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ FILE = Path(__file__).with_name("fitted.json")
 
 
 class Logistic(msgspec.Struct, frozen=True, kw_only=True):
-    """A weighted sum of signs; its logistic function is a probability."""
+    """Logistic regression: a weighted sum of features, whose logistic function is a probability."""
 
     weights: dict[str, float]
     offset: float
 
-    def score(self, signs: Mapping[str, float]) -> float:
-        """ln of the odds."""
-        return self.offset + sum(weight * signs[name] for name, weight in self.weights.items())
+    def score(self, features: Mapping[str, float]) -> float:
+        """Return the log odds."""
+        return self.offset + sum(weight * features[name] for name, weight in self.weights.items())
 
-    def probability(self, signs: Mapping[str, float]) -> float:
-        """0..1; NaN where a sign is."""
-        return float(special.expit(self.score(signs)))
+    def probability(self, features: Mapping[str, float]) -> float:
+        """Return the probability, 0..1; NaN if a feature is NaN."""
+        return float(special.expit(self.score(features)))
 
 
 class MovementFit(Logistic, frozen=True, kw_only=True):
-    """Of a block: the scores above which a movement is mild, and extensive."""
+    """Movement of a block, with the scores above which it is mild and extensive."""
 
     mild: float
     extensive: float
 
 
 class TrustFit(Logistic, frozen=True, kw_only=True):
-    """Of a second: the probability that the network's rate is right, and how much of it is needed, and is good."""
+    """Probability that the network's rate is right, with its thresholds for a valid and for a good rate."""
 
     needed: float
     good: float
 
 
 class Fitted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`made_by` is the command."""
+    """Contents of `fitted.json`; `made_by` is the command that wrote it."""
 
     made_by: str
     movement: MovementFit

@@ -1,4 +1,4 @@
-"""What is published, through a real broker, while data are bad: nothing that is valid, and everything in order."""
+"""Messages published through a real broker while the data are bad: in order, and without wrong valid rates."""
 
 import json
 import signal
@@ -33,22 +33,22 @@ def chirp(mmecg):
 
 @pytest.fixture(scope="module")
 def person(chirp):
-    """Somebody who sits still."""
+    """A person who sits still."""
     return [replace(frame, t_ns=START_NS + frame.t_ns) for frame in frames(chirp, Heart(BPM), seconds=SECONDS)]
 
 
 @pytest.fixture
 def published(chirp, tmp_path, mosquitto_port, monkeypatch):
-    """The vitals that a subscriber gets of a stream, live or later, in the order of their numbers.
+    """Return the vitals that a subscriber receives for a stream, live or later, in the order of `seq`.
 
-    The host's clock is the stream's; a None lasts 0.1 s.
+    The host's clock follows the stream; a None takes 0.1 s.
     """
 
     def publish(stream, network=None):
         now_ns = [START_NS]
         monkeypatch.setattr("edge.pipeline.time.time_ns", lambda: now_ns[0])
 
-        def told():
+        def timed():
             for frame in stream:
                 now_ns[0] = frame.t_ns if frame else now_ns[0] + SECOND_NS // 10
                 yield frame
@@ -56,7 +56,7 @@ def published(chirp, tmp_path, mosquitto_port, monkeypatch):
         listener = Listener(mosquitto_port)
         who = Model("x") if network else None
         publisher = connected(mosquitto_port, tmp_path, chirp, network=who, backfill_per_s=1000.0)
-        run(Given(chirp, told()), Pipeline(chirp, lambda: True, network=network), publisher)
+        run(Given(chirp, timed()), Pipeline(chirp, lambda: True, network=network), publisher)
         wait(lambda: publisher.outbox.count().spool.messages == 0)
         publisher.close()
         listener.wait_for("/status", matching=lambda message: b"offline" in message.payload)
@@ -66,12 +66,12 @@ def published(chirp, tmp_path, mosquitto_port, monkeypatch):
             if message.topic in (LIVE, LATER):
                 payload = json.loads(message.payload)
                 vitals[payload["seq"]] = payload
-        said = [vitals[seq] for seq in sorted(vitals)]
-        for one in said:
+        messages = [vitals[seq] for seq in sorted(vitals)]
+        for one in messages:
             assert one["hr"]["valid"] == (one["hr"]["value"] is not None)
             if one["hr"]["valid"]:
                 assert one["hr"]["value"] == pytest.approx(BPM, abs=7)
-        return said
+        return messages
 
     return publish
 
@@ -93,7 +93,7 @@ def test_a_clock_that_is_set(person, published, hours):
     at = 18 * RATE_HZ
     seen = published([*person[:at], *(later(frame, 3600 * hours) for frame in person[at:])])
     assert len(seen) == SECONDS - 1
-    assert all(valid(seen)[16:])  # the radar's frames know no hours
+    assert all(valid(seen)[16:])  # the rates do not depend on the time of day
     assert "stale" not in flags(seen)
     steps_ns = np.diff([one["t_ns"] for one in seen])
     assert sum(abs(step - SECOND_NS) > SECOND_NS // 2 for step in steps_ns.tolist()) == 1
@@ -105,12 +105,13 @@ def test_a_clock_that_is_set_while_the_radar_is_silent(person, published):
     seen = published([*person[:at], *[None] * 40, *(later(frame, -7200) for frame in person[at:])])
     assert valid(seen)[15]
     assert all("stale" in one["quality"]["flags"] for one in seen[16:19])
-    assert all("warming_up" in one["quality"]["flags"] for one in seen[19:])  # what was heard before is of the past
+    # The history before the pause was discarded.
+    assert all("warming_up" in one["quality"]["flags"] for one in seen[19:])
     assert len(seen) >= SECONDS + 2
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_frames_that_are_no_numbers(person, published, value):
+def test_frames_that_are_not_finite(person, published, value):
     def spoilt(frame):
         iq = frame.iq.copy()
         iq[0, 0, 0, 3] = value
@@ -125,9 +126,9 @@ def test_frames_that_are_no_numbers(person, published, value):
     assert "warming_up" in flags(seen[-3:])  # the chest was found again
 
 
-def test_a_radar_that_falls_silent_and_comes_back(person, published):
+def test_a_radar_that_pauses_and_resumes(person, published):
     silent_s = 8
-    back = [replace(later(frame, 16 + silent_s), seq=frame.seq) for frame in person]  # the card counts anew
+    back = [replace(later(frame, 16 + silent_s), seq=frame.seq) for frame in person]  # the card restarts its count
     seen = published([*person[: 16 * RATE_HZ], *[None] * (10 * silent_s), *back])
     assert valid(seen)[15]
     silent, after = seen[16 : 15 + silent_s], seen[16 + silent_s :]
@@ -139,13 +140,13 @@ def test_a_radar_that_falls_silent_and_comes_back(person, published):
     assert "stale" not in flags(after[2:])
 
 
-def test_a_network_that_says_no_numbers(person, published, tmp_path, monkeypatch, caplog):
+def test_network_outputs_that_are_not_finite(person, published, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("edge.inference.loader._self_test", lambda predict, bundle: predict)  # past every check
     network = load_network(another(tmp_path / "bad", nan_between=(-1.0, 2.0)))
     seen = published(person, network.begin)
     assert not any(valid(seen)[14:])
     assert seen[-1]["quality"]["flags"] == ["model_uncertain"]
-    assert caplog.text.count("what the network says is not finite") == 1
+    assert caplog.text.count("the network outputs are not finite") == 1
 
 
 def test_the_process_through_a_silent_radar_and_a_kill(tmp_path, mosquitto_port):

@@ -1,4 +1,4 @@
-"""The chain as a whole, on a person who sits still: right when it speaks, silent when it cannot know."""
+"""The whole pipeline on a person who sits still: published rates are right, and uncertain ones are not published."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def test_vitals_come_every_second_and_are_right_when_valid(chirp, person):
     assert all(v.heart_rate_bpm is None for v in seen if v.quality.state == "unusable")
 
 
-def test_when_the_person_leaves_the_rate_leaves_too(chirp, person):
+def test_when_the_person_leaves_there_is_no_rate(chirp, person):
     def stream():
         rng = np.random.default_rng(0)
         yield from person[:2000]
@@ -59,7 +59,7 @@ def test_when_the_person_leaves_the_rate_leaves_too(chirp, person):
     assert gone[-1].chest_range_m is None
 
 
-def test_frames_lost_are_counted_and_degrade(chirp, person):
+def test_lost_frames_are_counted_and_degrade_the_quality(chirp, person):
     rng = np.random.default_rng(0)
     dropped = set(rng.choice(np.arange(600, 2200), 60, replace=False).tolist())
     seen = outcome(chirp, (f for f in person[:2400] if f.seq not in dropped))

@@ -1,4 +1,4 @@
-"""Somebody who moves, leaves and comes back: no wrong rate, silence while it lasts, and soon a rate again."""
+"""A person who moves, leaves and returns: no wrong rate, no rate meanwhile, and soon afterwards a rate again."""
 
 from dataclasses import replace
 
@@ -40,18 +40,18 @@ def assert_silent_while_away(seen, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "start_s", "end_s", "spoken"),
+    ("name", "start_s", "end_s", "min_valid"),
     [("off_axis", 0, 17, 4), ("rbm_mild", 4, 36, 8), ("rbm_extensive", 4, 38, 8), ("phase_steps", 0, 24, 9)],
 )
-def test_no_scene_gives_a_wrong_rate(chirp, name, start_s, end_s, spoken):
+def test_no_scene_gives_a_wrong_rate(chirp, name, start_s, end_s, min_valid):
     scene = SCENES[name]
     seen = outcome(chirp, frames_of(chirp, scene, start_s, end_s))
-    assert assert_right_when_valid(seen, scene.heart) >= spoken
+    assert assert_right_when_valid(seen, scene.heart) >= min_valid
     assert_silent_while_away(seen, scene)
 
 
 def test_who_leaves_has_no_rate_and_back_again_has_one_in_16_s(chirp):
-    """Two until the body is still, four to choose points anew, ten of history: those chosen on its way are no use."""
+    """2 s until the body is still, 4 s to select points again, 10 s of history; earlier points are not usable."""
     scene, back_s = replace(SCENES["leaving"], absences=(Absence(16, 28),)), 28
     seen = outcome(chirp, frames_of(chirp, scene, 0, back_s + 20))
     assert_right_when_valid(seen, scene.heart)

@@ -86,7 +86,7 @@ def watch_rcg(pipeline: Pipeline, rcg: Float64, displacement: Float64) -> Iterat
     for start in range(0, rcg.shape[1] - step + 1, step):
         part = slice(start, start + step)
         t_ns = round(part.stop / RCG_RATE_HZ * 1e9)
-        pipeline.take(
+        pipeline.push_rcg(
             RcgBlock(t_ns, displacement[:, part], rcg[:, part], weights, covered, 0.0, chest, restarted=start == 0)
         )
         if part.stop % RCG_RATE_HZ == 0:

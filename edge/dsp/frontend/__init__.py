@@ -1,1 +1,1 @@
-"""Radar frames to RCG: chest, beamforming, points, phase."""
+"""From radar frames to RCG: chest search, beamforming, point selection, phase."""

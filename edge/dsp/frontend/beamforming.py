@@ -1,8 +1,8 @@
-"""Near-field beamforming: range profiles of all antennas to the echoes of POINTS points of the chest.
+"""Near-field beamforming: from range profiles of all antenna pairs to the echoes of POINTS points of the chest.
 
-An echo of round trip r at antenna pair v turns its range profile by the phase of the path |p - tx| + |p - rx| and
-spreads over a few bins by the window. Both are known, so the matched filter of a point is one vector over antennas and
-bins; many points are a matrix (Chen et al. 2022 sum over samples instead: the same filter, 256 products for 8).
+The echo of a point arrives at antenna pair v with the phase of the path |p - tx| + |p - rx|, and the window spreads it
+over a few bins. Both are known, so the matched filter of a point is one vector over antenna pairs and bins, and the
+filters of many points are a matrix. Chen et al. 2022 use the same filter but sum over samples: 256 products, not 8.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from edge.radar.antennas import AWR1843
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig
 
-# The chest's part of space around the range at which it was found: half widths to the side and up, depth before and
-# behind, and the steps between voxels. MMECG: +-0.4 m, 0.35 to 0.60 m deep, 9 x 17 x 9 voxels.
+# The volume searched around the range of the chest: half widths to the side and up, depth towards and away from the
+# radar, and the distances between voxels. MMECG: +-0.4 m, 0.35 to 0.60 m deep, 9 x 17 x 9 voxels.
 SIDE_M, UP_M, NEARER_M, FARTHER_M = 0.24, 0.24, 0.08, 0.12
-STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than what the aperture resolves
+STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than the aperture's resolution
 
 HISTORY_S = 8.0
 HISTORY_RATE_HZ = 50.0
-REFOCUS_SHARE = 0.6  # points whose score has fallen to this share of the best to be had are given up
-SETTLING_SHARE = 0.8  # and to this, where the chest came lately: they were chosen on its way
+REFOCUS_FRACTION = 0.6  # points are replaced when their score is below this fraction of the best available
+SETTLING_FRACTION = 0.8  # the same if the chest has moved recently, because they were chosen during the movement
 MIN_PAIRS = 8
-AROUND_BINS = 4  # on either side of the chest's bin: what the voxels' echoes reach
-SLICE_LINES = 28  # lines of sight looked along at a time: some milliseconds
+AROUND_BINS = 4  # on each side of the chest's bin: the extent of the voxels' echoes
+SLICE_LINES = 28  # lines of sight searched per step, which takes some milliseconds
 
 
 def can_focus(chirp: ChirpConfig) -> bool:
-    """Whether the antennas' places are known, and enough of them to tell points apart."""
+    """Return whether the antenna positions are known and there are enough antenna pairs to separate points."""
     return chirp.band == "77GHz" and not chirp.fires_together and len(chirp.tx_order) * len(chirp.rx) >= MIN_PAIRS
 
 
 class Beamformer:
-    """Keeps the last seconds of profiles, chooses points of the chest from them, and listens to those points."""
+    """Select points of the chest from the last seconds of profiles, and compute the echoes of these points."""
 
     def __init__(self, chirp: ChirpConfig, zone: slice, calibration: Calibration = UNCALIBRATED) -> None:
         self._chirp, self._zone, self._calibration = chirp, zone, calibration
@@ -51,19 +51,19 @@ class Beamformer:
         self._filters: Complex64 | None = None
         self._bins = slice(0, 0)
         self.points_m: Float64 = np.zeros((0, 3))
-        """The points followed [POINTS, 3], m; none before the first choice."""
+        """The tracked points [POINTS, 3], m; empty before the first selection."""
 
     def push(self, profiles: Complex64) -> None:
-        """Adds profiles [frame, antenna pair, zone's bin], averaged down to HISTORY_RATE_HZ."""
+        """Add profiles [frame, antenna pair, zone's bin] to the history, averaged to HISTORY_RATE_HZ."""
         whole = len(profiles) // self._every * self._every
         self._history.extend(profiles[:whole].reshape(-1, self._every, *profiles.shape[1:]).mean(axis=1))
 
-    def look(self, index: int, range_m: float, settled_s: float = HISTORY_S) -> Iterator[bool]:
-        """Looks for points around a chest at this range bin and range, in the profiles since it is there.
+    def refocus(self, index: int, range_m: float, settled_s: float = HISTORY_S) -> Iterator[bool]:
+        """Select points around a chest at this range bin and range, from the profiles of the last `settled_s`.
 
-        A slice of the work is done for each value taken, so that none holds up the stream; True is the last, when
-        others are followed from now on. Points once chosen stay while their score is at least REFOCUS_SHARE (or
-        SETTLING_SHARE) of what others would have.
+        The search is a generator, so that it does not delay the stream: each value taken does one step of the work. The
+        last value is True if the tracked points changed. They are kept while their score is at least REFOCUS_FRACTION
+        (SETTLING_FRACTION after a recent movement) of the score of the new points.
         """
         bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
         settled = round(max(settled_s, MIN_HISTORY_S) * self._rate_hz)
@@ -80,14 +80,14 @@ class Beamformer:
         chosen = select_points(score, acceleration, points_m, np.square(np.abs(echo)).mean(axis=1))
         if self._filters is not None and bins == self._bins:
             now, _ = beat_score(history @ self._filters.T, self._rate_hz)
-            share = REFOCUS_SHARE if settled_s >= HISTORY_S else SETTLING_SHARE
+            share = REFOCUS_FRACTION if settled_s >= HISTORY_S else SETTLING_FRACTION
             if now.mean() >= share * score[chosen].mean():
                 return
         self._filters, self._bins, self.points_m = filters[chosen], bins, points_m[chosen]
         yield True
 
     def echo(self, profiles: Complex64) -> Complex64:
-        """Echoes [frame, POINTS] of the points followed, from profiles [frame, antenna pair, zone's bin]."""
+        """Return the echoes [frame, POINTS] of the tracked points, from profiles [frame, antenna pair, zone's bin]."""
         assert self._filters is not None
         return np.asarray(self._cut(profiles, self._bins) @ self._filters.T)
 
@@ -100,7 +100,10 @@ _Surface = tuple[Float64, Complex64, Complex64]
 
 
 def _surface(history: Complex64, grid: Float64, filters: Complex64) -> _Surface:
-    """Of every line of sight [L, depth, 3] the point with the strongest echo: points [L, 3], filters, echoes [L, T]."""
+    """Find the point with the strongest echo on each line of sight [L, depth, 3].
+
+    Returns the points [L, 3], their filters and their echoes [L, T].
+    """
     echo = history @ filters.T
     power = np.square(np.abs(echo)).mean(axis=0).reshape(grid.shape[:2])
     strongest = np.arange(len(grid)) * grid.shape[1] + power.argmax(axis=1)
@@ -108,27 +111,27 @@ def _surface(history: Complex64, grid: Float64, filters: Complex64) -> _Surface:
 
 
 def voxels(range_m: float) -> Float64:
-    """Points [line of sight, depth, 3] (x to the side, y away, z up; m) in which a chest at this range may lie."""
+    """Return the points [line of sight, depth, 3] (x to the side, y away, z up; m) of a chest at this range."""
     x = np.arange(-SIDE_M, SIDE_M + 1e-9, STEP_M[0])
     z = np.arange(-UP_M, UP_M + 1e-9, STEP_M[2])
     away = np.arange(-NEARER_M, FARTHER_M + 1e-9, STEP_M[1]) + range_m
     across, up = (axis.ravel()[:, None] for axis in np.meshgrid(x, z, indexing="ij"))
-    # Depth is counted along the line of sight: a chest off the axis is as far as one on it.
+    # Depth is measured along the line of sight, because the range of a chest off the axis is the same as on it.
     towards = np.sqrt(np.maximum(away**2 - across**2 - up**2, 1e-4))
     return np.stack(np.broadcast_arrays(across, towards, up), axis=2)
 
 
 def steering(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Calibration = UNCALIBRATED) -> Complex64:
-    """Matched filters [V, antenna pair x bin] of points [V, 3] for Hann-windowed profiles cut to `bins`.
+    """Return matched filters [V, antenna pair x bin] of points [V, 3] for Hann-windowed profiles cut to `bins`.
 
-    Applied to a profile they give the echo of a point in the profile's unit over the window's sum (half the samples).
+    The result of a filter is the echo in the profile's unit over the sum of the window (half the samples).
     """
     echo = echoes(chirp, points_m, bins, calibration).reshape(len(points_m), -1)
     return np.asarray(echo.conj() / np.square(np.abs(echo)).sum(axis=1, keepdims=True), np.complex64)
 
 
 def echoes(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Calibration = UNCALIBRATED) -> Complex128:
-    """Profiles [V, antenna pair, bin] that points [V, 3] give whose echoes have strength 1."""
+    """Return the profiles [V, antenna pair, bin] of points [V, 3] with an echo of amplitude 1."""
     antennas = AWR1843.of(chirp)
     out_m = np.linalg.norm(points_m[:, None] - antennas.tx_m, axis=-1)
     back_m = np.linalg.norm(points_m[:, None] - antennas.rx_m, axis=-1)
@@ -142,12 +145,14 @@ def echoes(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Cali
 
 
 def _window(x: Float64, n: int) -> Complex128:
-    """sum over k < n of w[k] exp(i k x) for the periodic Hann window w, x in rad a sample.
+    """Return the sum over k < n of w[k] exp(i k x) for the periodic Hann window w; x in rad per sample.
 
-    The window is three exponentials, each a geometric series; a bin apart they share all but a sine.
+    The window is a sum of three exponentials, each of which is a geometric series; they differ in one sine only.
     """
     bin_rad = 2 * math.pi / n
-    x = np.where(np.abs(np.remainder(x / bin_rad + 0.5, 1) - 0.5) < 1e-6, x + 2e-6 * bin_rad, x)  # 0/0 on a bin
+    x = np.where(
+        np.abs(np.remainder(x / bin_rad + 0.5, 1) - 0.5) < 1e-6, x + 2e-6 * bin_rad, x
+    )  # avoids 0/0 exactly on a bin
     share, late = math.sin(bin_rad / 2), math.cos(bin_rad / 2)
     sine, cosine = np.sin(x / 2), np.cos(x / 2)
     before = np.exp(-0.5j * bin_rad * (n - 1)) / (sine * late - cosine * share)

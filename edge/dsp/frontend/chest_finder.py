@@ -13,32 +13,37 @@ from edge.core.types import Chest, Complex64, Float64
 from edge.radar.chirp import ChirpConfig, chest_bins
 
 HISTORY_S = 8.0
-PRESENCE_S = 3.0  # long enough for two heartbeats of somebody who holds the breath
+PRESENCE_S = 3.0  # at least two heartbeats, for a person who holds their breath
 MIN_HISTORY_S = 4.0  # at least one breath before the first choice
 
-# A chest stands tens of dB above the bins without motion; in an empty room all bins differ by chance alone.
+# A chest is tens of dB above the bins without motion. In an empty room bins differ by noise only.
 PRESENT_CONTRAST_DB = 12.0
-# The wrong IQ order mirrors the spectrum: all motion then sits at negative ranges.
+# The wrong IQ order mirrors the spectrum, so that all motion appears at negative ranges.
 MIRROR_MARGIN_DB = 10.0
-# Antenna leakage, walls and even a breathing chest repeat from profile to profile; bytes that are not radar data,
-# or not of this chirp file, do not.
+# Profiles of antenna leakage, walls and even a breathing chest are similar from one to the next. Data that are not
+# from a radar, or not of this chirp file, are not.
 MIN_COHERENCE = 0.25
 
 
 def range_profile(iq: Complex64) -> Complex64:
-    """Range transform of frames [frame, loop, tx, rx, sample] to profiles [frame, tx * rx, bin].
+    """Transform frames [frame, loop, tx, rx, sample] to range profiles [frame, tx * rx, bin].
 
-    Loops are averaged; a Hann window keeps the antenna leakage in the first bins out of the chest's.
+    Loops are averaged. A Hann window keeps the antenna leakage of the first bins out of the bins of the chest.
     """
     samples = iq.shape[-1]
     window = np.hanning(samples + 1)[:-1].astype(np.float32)
     averaged = iq[:, 0] if iq.shape[1] == 1 else iq.mean(axis=1)
-    profile: Complex64 = fft(averaged * window, overwrite_x=True)  # scipy's: single precision, several rows at once
+    profile: Complex64 = fft(
+        averaged * window, overwrite_x=True
+    )  # scipy's fft keeps single precision and computes several rows at once
     return profile.reshape(len(iq), -1, samples)
 
 
 class ChestFinder:
-    """Keeps one profile a block and finds the bin whose echo moves most. Raises InputError when no bin can be it."""
+    """Find the range bin whose echo moves most, from one profile a block.
+
+    Raises InputError if no bin is within the range of a chest.
+    """
 
     def __init__(self, chirp: ChirpConfig, range_bias_m: float = 0.0) -> None:
         self._range_bin_m, self._range_bias_m = chirp.range_bin_m, range_bias_m
@@ -47,35 +52,35 @@ class ChestFinder:
 
     @property
     def zone(self) -> slice:
-        """The bins that can hold a chest, with one neighbour on either side."""
+        """Return the bins that can contain a chest, with one neighbour on each side."""
         return slice(int(self._zone[0]) - 1, int(self._zone[-1]) + 2)
 
     @property
     def coherence(self) -> float:
-        """How alike successive profiles are, 0..1; 1 before there are two."""
+        """Return the similarity of successive profiles, 0..1; 1 before there are two."""
         if len(self._profiles) < 2:
             return 1.0
         history = np.stack(self._profiles)
-        alike = np.abs(np.einsum("tcb,tcb->t", history[1:], history[:-1].conj()))
-        return float(alike.sum() / (np.square(np.abs(history)).sum() * (len(alike) / len(history)) + 1e-12))
+        similarity = np.abs(np.einsum("tcb,tcb->t", history[1:], history[:-1].conj()))
+        return float(similarity.sum() / (np.square(np.abs(history)).sum() * (len(similarity) / len(history)) + 1e-12))
 
     @property
     def ready(self) -> bool:
-        """Enough history to choose a bin."""
+        """Return whether the history is long enough to choose a bin."""
         return len(self._profiles) >= MIN_HISTORY_S / BLOCK_S
 
     def push(self, profile: Complex64) -> None:
-        """Adds one profile [channel, bin], about once every BLOCK_S."""
+        """Add one profile [channel, bin], about once every BLOCK_S."""
         self._profiles.append(profile)
 
     def find(self) -> tuple[int, bool]:
-        """The bin that moved most in the last HISTORY_S, and whether a mirrored one moved far more (wrong IQ order)."""
+        """Return the bin with most motion in HISTORY_S, and whether a mirrored bin moves far more (wrong IQ order)."""
         moving = _moving(np.stack(self._profiles))
         index = int(self._zone[moving[self._zone].argmax()])
         return index, _db(moving[len(moving) - self._zone].max() / moving[index]) > MIRROR_MARGIN_DB
 
     def chest_at(self, index: int) -> Chest:
-        """What the last PRESENCE_S say of a chest in this bin and its neighbours."""
+        """Estimate range, contrast and presence of a chest around this bin from the last PRESENCE_S."""
         moving = _moving(np.stack(self._profiles)[-round(PRESENCE_S / BLOCK_S) :])
         near = np.arange(index - 1, index + 2)
         contrast_db = _db(moving[near].max() / np.median(moving[self._zone]))
@@ -83,13 +88,13 @@ class ChestFinder:
         return Chest(centre_m - self._range_bias_m, contrast_db, contrast_db >= PRESENT_CONTRAST_DB)
 
     def moving_db(self, index: int, other: int) -> float:
-        """How far the motion in one bin stands above that in another, over the kept history."""
+        """Return the motion in one bin relative to another, in dB, over the history."""
         moving = _moving(np.stack(self._profiles))
         return _db(moving[index] / moving[other])
 
 
 def _moving(history: Complex64) -> Float64:
-    """Power [bin] of what changes over the profiles [time, channel, bin], never zero."""
+    """Return the power [bin] of the changes in profiles [time, channel, bin]; it is never zero."""
     return np.asarray(history.var(axis=0).sum(axis=0, dtype=np.float64) + 1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Phase of many channels to displacement, gap by gap; uniform resampling; second derivative."""
+"""Phase unwrapping of many channels to displacement, uniform resampling, and second derivative."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ import numpy as np
 
 from edge.core.types import Bool, Complex64, Float64
 
-SLIP_RAD = 2.0  # a channel's own step, beyond the common one: points of one chest do not part by 0.6 mm in a frame
-_STEPS = 10  # fewer do not make a mean
-_TREND = 4  # a gap is bridged with the speed over a fourth of its length before: longer turns back, shorter is noise
+SLIP_RAD = 2.0  # largest deviation from the common step: points of one chest do not move apart by 0.6 mm in a frame
+_MIN_STEPS = 10  # kept for the mean, at least
+# A gap is bridged with the mean speed over a quarter of its length before it. Over a longer time the motion may
+# reverse; over a shorter one, noise dominates.
+_TREND_DIVISOR = 4
 
 
 class PhaseTracker:
-    """Unwraps the phase of P channels that watch the same chest.
+    """Unwrap the phase of P channels that observe the same chest.
 
-    The frame-to-frame phase step common to all channels is taken from their power-weighted sum; each channel adds
-    only its small deviation from it, so a noisy channel does not slip by a turn where alone it would.
+    The frame-to-frame phase step common to all channels is that of their power-weighted sum. Each channel adds only its
+    small deviation from it, so a noisy channel does not slip by a full turn as it would alone.
 
-    Across missing frames the phase may turn further than a step can tell: there it is taken to have gone on about as it
-    went before. For a chest that breathes 12 mm that holds for 0.2 s (the nearest turn alone: for 0.07 s).
+    Over missing frames the phase may change by more than half a turn, which is ambiguous. The change is then assumed to
+    continue at about the previous speed. For a chest that breathes 12 mm this is right for gaps up to 0.2 s; the
+    smallest change would be right for 0.07 s only.
     """
 
     def __init__(self, wavelength_m: float) -> None:
@@ -28,15 +31,15 @@ class PhaseTracker:
         self._last: Complex64 | None = None
         self._last_seq = 0
         self._phase: Float64 = np.zeros(0)
-        self._steps = np.zeros(_STEPS)
+        self._steps = np.zeros(_MIN_STEPS)
         self.slipped: Bool = np.zeros(0, bool)
-        """Channels [P] of which some step in the last call was too far from the common one to be the chest's shape."""
+        """Channels [P] with a step, in the last call, that differs too much from the common step to be motion."""
 
     def push(self, seq: list[int], echo: Complex64) -> tuple[Float64, Bool]:
-        """Whole frames with their numbers (rising) and echoes [n, P].
+        """Add complete frames: their increasing numbers and echoes [n, P].
 
-        Returns displacement_mm [P, m] on every frame number since the last call, and covered [m]: False where a
-        frame was missing and the displacement is a straight line.
+        Returns displacement_mm [P, m] for every frame number since the last call, and covered [m], which is False where
+        a frame was missing and the displacement is interpolated linearly.
         """
         if self._last is None:
             self._last, self._last_seq = echo[0], seq[0] - 1
@@ -45,9 +48,9 @@ class PhaseTracker:
         common = np.angle(step.sum(axis=1))
         frames = np.diff([self._last_seq, *seq])
         for k in np.flatnonzero(frames > 1):
-            before = np.concatenate([self._steps, common[:k] / frames[:k]])[-math.ceil(frames[k] / _TREND) :]
+            before = np.concatenate([self._steps, common[:k] / frames[:k]])[-math.ceil(frames[k] / _TREND_DIVISOR) :]
             common[k] += 2 * math.pi * np.rint((before.mean() * frames[k] - common[k]) / (2 * math.pi))
-        self._steps = np.concatenate([self._steps, common / frames])[-max(_STEPS, len(common)) :]
+        self._steps = np.concatenate([self._steps, common / frames])[-max(_MIN_STEPS, len(common)) :]
         deviation = np.angle(step * np.exp(-1j * common)[:, None])
         self.slipped = (np.abs(deviation) > SLIP_RAD).any(axis=0)
         phase = self._phase + np.cumsum(common[:, None] + deviation, axis=0, dtype=np.float64)
@@ -62,15 +65,15 @@ class PhaseTracker:
 
     @property
     def step_rms_rad(self) -> float:
-        """Size of the latest common phase steps a frame; near pi they no longer tell where the chest went."""
+        """Return the rms of the latest common phase steps; near pi the direction of motion is ambiguous."""
         return float(np.sqrt(np.square(self._steps).mean()))
 
 
 class Resampler:
     """Streaming band-limited interpolation (Kaiser-windowed sinc) from one uniform rate to another.
 
-    Delay: HALF_WIDTH samples of the slower rate. Equal rates pass through untouched and undelayed. The first sample
-    stands for what was before it; outputs that it reaches that way are not covered.
+    Delay: HALF_WIDTH samples of the slower rate. Equal rates are passed through without change or delay. The stream is
+    extended before its start with the first sample; outputs that depend on this extension are not covered.
     """
 
     HALF_WIDTH = 8
@@ -86,13 +89,13 @@ class Resampler:
         self._position = 0.0  # of the next output, in input samples from the start of the tail
 
     def push(self, x: Float64, covered: Bool) -> tuple[Float64, Bool]:
-        """x [P, n] and covered [n] to the outputs [P, m], [m] that they complete; m may be 0."""
+        """Add x [P, n] and covered [n]; return the outputs [P, m], [m] that can now be computed. m may be 0."""
         if self._identity:
             return x, covered
         if self._tail is None:
             self._tail = np.repeat(x[:, :1], self._half, axis=1)
             self._tail_covered = np.zeros(self._half, bool)
-            self._invented = self._half
+            self._padding = self._half
             self._position = float(self._half)
         buffer = np.concatenate([self._tail, x], axis=1)
         buffer_covered = np.concatenate([self._tail_covered, covered])
@@ -105,27 +108,26 @@ class Resampler:
         kernel /= kernel.sum(axis=1, keepdims=True)
         y = np.einsum("pmk,mk->pm", buffer[:, taps], kernel)
         nearest = taps[:, self._half - 1 : self._half + 1]
-        y_covered = np.asarray(buffer_covered[nearest].all(axis=1) & (taps[:, 0] >= self._invented))
+        y_covered = np.asarray(buffer_covered[nearest].all(axis=1) & (taps[:, 0] >= self._padding))
 
         self._position += count * self._step
         drop = max(0, math.floor(self._position) - self._half)
         self._tail, self._tail_covered = buffer[:, drop:], buffer_covered[drop:]
         self._position -= drop
-        self._invented = max(0, self._invented - drop)
+        self._padding = max(0, self._padding - drop)
         return y, y_covered
 
 
 class SecondDerivative:
     """Noise-robust second derivative of displacement (Chen et al. 2022, seven points), streaming.
 
-    s'' = [(s-3 + s+3) + 2(s-2 + s+2) - (s-1 + s+1) - 4 s0] / (16 h^2); delay DELAY samples. What was before the first
-    sample is not known: until seven have come the derivative is 0 and not covered. A lost frame or two beside a sample
-    do little to it (a straight line over 5 ms is nearly the chest's own), so it is covered if it came itself and most
-    of the seven did.
+    s'' = [(s-3 + s+3) + 2(s-2 + s+2) - (s-1 + s+1) - 4 s0] / (16 h^2); the delay is DELAY samples. Until seven samples
+    in a row are covered, the derivative is 0 and not covered. After that, a sample is covered if it was measured itself
+    and so were most of the seven: one or two interpolated neighbours (a line over 5 ms) change the result little.
     """
 
     DELAY = 3
-    _MOST = 5
+    _MIN_COVERED = 5
     _TAPS = np.array([1.0, 2.0, -1.0, -4.0, -1.0, 2.0, 1.0]) / 16
 
     def __init__(self, rate_hz: float) -> None:
@@ -135,7 +137,7 @@ class SecondDerivative:
         self._begun = False  # seven samples in a row were covered
 
     def push(self, x: Float64, covered: Bool) -> tuple[Float64, Float64, Bool]:
-        """x [P, n], covered [n] to (x delayed by three samples, its second derivative, covered)."""
+        """Add x [P, n] and covered [n]; return x delayed by DELAY samples, its second derivative, and covered."""
         if self._tail is None:
             self._tail = np.repeat(x[:, :1], 6, axis=1)
         n = x.shape[1]
@@ -143,14 +145,14 @@ class SecondDerivative:
         buffer_covered = np.concatenate([self._tail_covered, covered])
         self._tail, self._tail_covered = buffer[:, -6:], buffer_covered[-6:]
         curved = np.zeros_like(x)
-        came = np.zeros(n, int)
+        received = np.zeros(n, int)
         for k, tap in enumerate(self._TAPS):
             curved += tap * buffer[:, k : k + n]
-            came += buffer_covered[k : k + n]
-        known = buffer_covered[3 : 3 + n] & (came >= self._MOST)
+            received += buffer_covered[k : k + n]
+        known = buffer_covered[3 : 3 + n] & (received >= self._MIN_COVERED)
         if not self._begun:
-            whole = came == len(self._TAPS)
-            self._begun = bool(whole.any())
-            start = int(whole.argmax()) if self._begun else n
+            complete = received == len(self._TAPS)
+            self._begun = bool(complete.any())
+            start = int(complete.argmax()) if self._begun else n
             curved[:, :start], known[:start] = 0, False
         return buffer[:, 3 : 3 + n], curved * self._gain, known

@@ -1,8 +1,8 @@
-"""Which points of the chest to listen to: those whose acceleration repeats with every beat.
+"""Selection of the points of the chest to track: those whose acceleration repeats with every beat.
 
-After Chen et al. 2022 (MMECG): a score of how periodically each voxel's acceleration repeats, gates for power and for
-phase slips, and as many clusters, by signal and position together, as channels are wanted. They score by a template
-warped in time, offline; here it is the autocorrelation of the acceleration's envelope, which needs no template.
+After Chen et al. 2022 (MMECG): a score of how periodically each voxel's acceleration repeats, limits for power and for
+phase slips, and a clustering by signal and position into as many clusters as channels. Their score is a time-warped
+template, computed offline; ours is the autocorrelation of the acceleration's envelope, which needs no template.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from edge.core.types import Complex64, Float64
 
 POINTS = 50
 BEAT_PERIOD_S = (0.4, 1.5)
-VIBRATION_BAND_HZ = (4.0, 20.0)  # the upper edge gives way to the rate
+VIBRATION_BAND_HZ = (4.0, 20.0)  # the upper edge is lower at low rates
 ENVELOPE_HZ = 5.0
-# A voxel this far below the strongest hears mostly its neighbours' side lobes and noise.
+# A voxel this far below the strongest contains mostly side lobes of its neighbours and noise.
 POWER_GATE_DB = 8.0
-SLIP_RAD = 2.0  # a step this far from the common one, between samples, is a slip, not the chest's shape
+SLIP_RAD = 2.0  # a phase step that differs this much from the common step is a slip, not motion of the chest
 MAX_SLIPS_A_S = 0.5
-SCORE_GATE = 0.85  # share of the best voxels' score
-SIGNAL_WEIGHT_M = 0.10  # signals that are opposite count as points this far apart
-ROUNDS = 8
+SCORE_GATE = 0.85  # fraction of the best voxels' score
+SIGNAL_WEIGHT_M = 0.10  # distance that two opposite signals correspond to
+KMEANS_ITERATIONS = 8
 
 
 def beat_score(echo: Complex64, rate_hz: float) -> tuple[Float64, Float64]:
-    """Echoes [T, V] to each voxel's score [V], about 0 to 1, and its acceleration [V, T], scaled to rms 1.
+    """Return the score [V], about 0 to 1, and the acceleration [V, T], scaled to rms 1, of echoes [T, V].
 
-    The score is the highest autocorrelation of the acceleration's envelope at a heartbeat's lag; 0 where gated.
+    The score is the highest autocorrelation of the acceleration's envelope at the lag of a heartbeat; 0 for voxels with
+    too little power or too many slips.
     """
     step = echo[1:] * echo[:-1].conj()
     common = np.angle(step.sum(axis=1, keepdims=True))
@@ -48,38 +49,39 @@ def beat_score(echo: Complex64, rate_hz: float) -> tuple[Float64, Float64]:
 
 
 def select_points(score: Float64, acceleration: Float64, points_m: Float64, power: Float64) -> np.ndarray:
-    """Indices [POINTS] of the voxels to follow, by position: one a cluster, the best of each.
+    """Return the indices [POINTS] of the best voxel of each cluster, ordered by position.
 
-    Clusters join voxels near in space and alike in signal; fewer candidates than POINTS: the best POINTS by score.
+    A cluster contains voxels that are close in space and similar in signal. If there are fewer candidates than POINTS,
+    the POINTS voxels with the highest scores are returned.
     """
     best = np.argsort(score)[::-1]
     candidates = np.flatnonzero(score >= SCORE_GATE * score[best[: POINTS // 5]].mean())
     if len(candidates) <= POINTS:
         chosen = best[:POINTS]
     else:
-        # The first principal signals tell voxels apart as well as whole signals do.
+        # The first principal components separate voxels as well as the full signals do.
         signals = acceleration[candidates]
         value, vector = np.linalg.eigh(signals @ signals.T / signals.shape[1])
         principal = vector[:, -6:] * np.sqrt(np.maximum(value[-6:], 0))
-        place = np.concatenate([points_m[candidates], SIGNAL_WEIGHT_M / 2 * principal], axis=1)
+        position = np.concatenate([points_m[candidates], SIGNAL_WEIGHT_M / 2 * principal], axis=1)
         weight = score[candidates] * np.sqrt(power[candidates])
-        chosen = candidates[_cluster_heads(place, weight)]
+        chosen = candidates[_cluster_heads(position, weight)]
     return chosen[np.lexsort(points_m[chosen].T)]
 
 
-def _cluster_heads(place: Float64, weight: Float64) -> np.ndarray:
-    """Weighted k-means from farthest points; of each cluster the heaviest member."""
+def _cluster_heads(position: Float64, weight: Float64) -> np.ndarray:
+    """Cluster by weighted k-means, initialised with farthest points; return the member of largest weight of each."""
     centres = [int(weight.argmax())]
-    distance = np.linalg.norm(place - place[centres[0]], axis=1)
+    distance = np.linalg.norm(position - position[centres[0]], axis=1)
     while len(centres) < POINTS:
         centres.append(int((distance * np.sqrt(weight)).argmax()))
-        distance = np.minimum(distance, np.linalg.norm(place - place[centres[-1]], axis=1))
-    centre = place[centres]
-    for _ in range(ROUNDS):
-        member = np.linalg.norm(place[:, None] - centre, axis=2).argmin(axis=1)
+        distance = np.minimum(distance, np.linalg.norm(position - position[centres[-1]], axis=1))
+    centre = position[centres]
+    for _ in range(KMEANS_ITERATIONS):
+        member = np.linalg.norm(position[:, None] - centre, axis=2).argmin(axis=1)
         total = np.bincount(member, weight, POINTS)
-        for axis in range(place.shape[1]):
-            moved = np.bincount(member, weight * place[:, axis], POINTS)
+        for axis in range(position.shape[1]):
+            moved = np.bincount(member, weight * position[:, axis], POINTS)
             centre[:, axis] = np.where(total > 0, moved / np.maximum(total, 1e-30), centre[:, axis])
     heads = [np.flatnonzero(member == k) for k in range(POINTS)]
     chosen = [int(head[weight[head].argmax()]) for head in heads if len(head)]
@@ -89,7 +91,7 @@ def _cluster_heads(place: Float64, weight: Float64) -> np.ndarray:
 
 
 def _autocorrelation(x: Float64) -> Float64:
-    """Autocorrelation [V, lag] of rows [V, T], 1 at lag 0, each lag over its own count of products."""
+    """Return the unbiased autocorrelation [V, lag] of rows [V, T], 1 at lag 0."""
     x = x - x.mean(axis=1, keepdims=True)
     n = x.shape[1]
     spectrum = np.fft.rfft(x, 2 * n, axis=1)

@@ -1,9 +1,9 @@
-"""Radar frames to RCG: the chest's displacement and its second derivative at 200 Hz, on several channels.
+"""Front end: radar frames to RCG, the chest's displacement and its second derivative at 200 Hz on several channels.
 
-Where the antennas' places are known (AWR1843BOOST), a channel is one of 50 points of the chest, focused on (`focus`);
-elsewhere it is one antenna pair at one of the three range bins around the chest, so one receiver gives 3 channels.
-Chest bins are found here, kept with hysteresis, and frames that did not come whole never reach the phase: their
-samples are interpolated and marked.
+If the antenna positions are known (AWR1843BOOST), a channel is one of 50 points of the chest, selected by beamforming.
+Otherwise a channel is one antenna pair at one of the three range bins around the chest, so one receiver gives three
+channels. The chest's bin is found here, with hysteresis. Incomplete frames are not used; their samples are interpolated
+and marked.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ from edge.dsp.frontend.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig, require_heartbeat
 
-BRIDGE_S = 0.2  # across a longer gap nobody can tell how often the phase turned: the tracks begin anew
-MAX_GAP_S = 0.3  # after a longer one than a heartbeat's upstroke, everything does
+MAX_BRIDGED_GAP_S = 0.2  # over a longer gap the number of phase turns is ambiguous, so phase tracking restarts
+MAX_GAP_S = 0.3  # after a gap longer than a heartbeat's upstroke, everything restarts, including the chest search
 SEARCH_INTERVAL_S = 1.0
-# Steps at random have an rms of 0.58 pi; from here on the motion is too fast to follow, whatever the steps add up to.
+# Random steps have an rms of 0.58 pi. Above this limit the motion is too fast to track.
 UNTRACKABLE_STEP_RAD = 0.45 * math.pi
-FOCUS_EVERY_S = 5.0
-SLIP_MEMORY_S = 2.0  # for so long a channel that slipped has no weight: its displacement has a step in it
-RESELECT_MARGIN_DB = 6.0  # another bin must move four times as strongly before the channels change
+REFOCUS_INTERVAL_S = 5.0
+SLIP_HOLD_S = 2.0  # a channel has weight 0 for this long after a slip, which is a step in its displacement
+RESELECT_MARGIN_DB = 6.0  # another bin needs four times the motion before it is selected
 
 
 class RcgExtractor:
-    """Streaming front end. `problem` says, in words, why the data cannot be a radar's view of a chest.
+    """Streaming front end. `problem` describes, in words, why the data cannot show a chest; None if they can.
 
-    Raises InputError when the chirp file cannot show a heartbeat.
+    Raises InputError if no heartbeat is visible with this chirp configuration.
     """
 
     def __init__(self, chirp: ChirpConfig, calibration: Calibration = UNCALIBRATED) -> None:
         require_heartbeat(chirp)
         self._chirp, self._calibration = chirp, calibration
         self._frames_per_block = max(1, round(BLOCK_S / chirp.frame_period_s))
-        self._blocks_between_looks = round(SEARCH_INTERVAL_S / BLOCK_S)
+        self._blocks_between_searches = round(SEARCH_INTERVAL_S / BLOCK_S)
         self.restarts = -1
-        """How often everything known was thrown away: after a long gap, or when the card began again."""
+        """Number of full restarts, after a long gap or a restart of the card."""
         self.restart()
 
     def restart(self) -> None:
-        """Throws away everything known."""
+        """Discard all state and start again with the search for the chest."""
         self.restarts += 1
         self._frames: list[RadarFrame] = []
         self._last_seq: int | None = None
         self._finder = ChestFinder(self._chirp, self._calibration.range_bias_m)
         self._waiting: list[tuple[list[int], Complex64]] = []
-        self._blocks_since_look = 0
+        self._blocks_since_search = 0
         self._focus_in_s = 0.0
-        self._settled_s = MIN_HISTORY_S  # so long the chest has been in its bin
+        self._settled_s = MIN_HISTORY_S  # how long the chest has been in its bin
         zone = self._finder.zone
-        self._focus = Beamformer(self._chirp, zone, self._calibration) if can_focus(self._chirp) else None
-        self._focusing: Iterator[bool] = iter(())
+        self._beamformer = Beamformer(self._chirp, zone, self._calibration) if can_focus(self._chirp) else None
+        self._refocusing: Iterator[bool] = iter(())
         self._bin: int | None = None
         self._chest: Chest | None = None
         self.problem: str | None = None
@@ -69,15 +69,15 @@ class RcgExtractor:
         self._resampler = Resampler(self._chirp.frame_rate_hz, RCG_RATE_HZ)
         self._derivative = SecondDerivative(RCG_RATE_HZ)
         self._blocks_since_slip: Float64 = np.zeros(0)
-        self._fresh = True
+        self._is_restarted = True
 
     def push(self, frame: RadarFrame) -> RcgBlock | None:
-        """Takes the next frame (rising `seq`); returns a block whenever one is complete and the chest is known."""
+        """Add the next frame (increasing `seq`); return a block when one is complete and the chest was found."""
         if self._last_seq is not None:
             step = frame.seq - self._last_seq
             if step <= 0 or step * self._chirp.frame_period_s > MAX_GAP_S:
                 self.restart()
-            elif step * self._chirp.frame_period_s > BRIDGE_S:
+            elif step * self._chirp.frame_period_s > MAX_BRIDGED_GAP_S:
                 self._frames, self._waiting = [], []
                 self._restart_tracks()
         if frame.complete:
@@ -90,27 +90,27 @@ class RcgExtractor:
         self._finder.push(profile[0])
         zone = profile[:, :, self._finder.zone]
         self._waiting.append(([f.seq for f in frames], zone))
-        if self._focus:
-            self._focus.push(zone)
-        self._look()
-        if next(self._focusing, False):
+        if self._beamformer:
+            self._beamformer.push(zone)
+        self._search_chest()
+        if next(self._refocusing, False):
             self._restart_tracks()
         return self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
 
-    def _look(self) -> None:
-        """Finds the chest as soon as there is enough to see, and looks again every SEARCH_INTERVAL_S."""
-        self._blocks_since_look += 1
-        if self._bin and self._blocks_since_look < self._blocks_between_looks:
+    def _search_chest(self) -> None:
+        """Search for the chest when the history is long enough, and again every SEARCH_INTERVAL_S."""
+        self._blocks_since_search += 1
+        if self._bin and self._blocks_since_search < self._blocks_between_searches:
             return
         self.problem = None
         if (coherence := self._finder.coherence) < MIN_COHERENCE:
             self.problem = f"not radar data of this chirp file: successive frames are unrelated ({coherence:.2f} of 1)"
         if not self._finder.ready:
             return
-        self._blocks_since_look = 0
+        self._blocks_since_search = 0
         best, mirrored = self._finder.find()
         if mirrored:
-            self.problem = "the IQ order looks wrong: the motion sits at negative ranges, as if I and Q were swapped"
+            self.problem = "the IQ order looks wrong: the motion is at negative ranges, as if I and Q were swapped"
         self._settled_s += SEARCH_INTERVAL_S
         self._focus_in_s -= SEARCH_INTERVAL_S
         if self._bin is None:
@@ -120,25 +120,25 @@ class RcgExtractor:
             self._settled_s = 0.0
             self._restart_tracks()
         self._chest = self._finder.chest_at(self._bin)
-        if self._focus and (self._fresh or self._focus_in_s <= 0):
-            self._focusing = self._focus.look(self._bin, self._chest.range_m, self._settled_s)
-            # Points chosen while the chest came here are soon replaced: the longer they stay, the more history goes.
-            self._focus_in_s = FOCUS_EVERY_S if self._settled_s else MIN_HISTORY_S
-            if self._fresh:  # nothing is followed yet that could be held up
-                any(self._focusing)
+        if self._beamformer and (self._is_restarted or self._focus_in_s <= 0):
+            self._refocusing = self._beamformer.refocus(self._bin, self._chest.range_m, self._settled_s)
+            # Points chosen while the chest moved here are replaced soon, because a later change discards more history.
+            self._focus_in_s = REFOCUS_INTERVAL_S if self._settled_s else MIN_HISTORY_S
+            if self._is_restarted:  # nothing is tracked yet, so the search may block
+                any(self._refocusing)
 
     def _track(self, t_ns: int, index: int, chest: Chest) -> RcgBlock | None:
         seq = [number for numbers, _ in self._waiting for number in numbers]
         zone = np.concatenate([profile for _, profile in self._waiting])
         self._waiting = []
-        echo = self._focus.echo(zone) if self._focus else self._pairs(zone, index)
+        echo = self._beamformer.echo(zone) if self._beamformer else self._antenna_pairs(zone, index)
         displacement, covered = self._tracker.push(seq, echo)
         displacement, covered = self._resampler.push(displacement, covered)
         if displacement.shape[1] == 0:
             return None
         displacement, rcg, covered = self._derivative.push(displacement, covered)
         weights = self._weights(echo)
-        fresh, self._fresh = self._fresh, False
+        restarted, self._is_restarted = self._is_restarted, False
         return RcgBlock(
             t_ns=t_ns,
             displacement_mm=displacement,
@@ -151,29 +151,29 @@ class RcgExtractor:
                 else _top_speed_mm_s(weights @ displacement)
             ),
             chest=chest,
-            restarted=fresh,
-            points_m=self._focus.points_m if self._focus else None,
+            restarted=restarted,
+            points_m=self._beamformer.points_m if self._beamformer else None,
         )
 
-    def _pairs(self, zone: Complex64, index: int) -> Complex64:
-        """The three bins around the chest's, of every antenna pair: [frame, 3 pairs]."""
+    def _antenna_pairs(self, zone: Complex64, index: int) -> Complex64:
+        """Return the three bins around the chest of every antenna pair: [frame, 3 * pairs]."""
         centre = index - self._finder.zone.start
         return zone[:, :, centre - 1 : centre + 2].reshape(len(zone), -1)
 
     def _weights(self, echo: Complex64) -> Float64:
-        """Each channel's share of the power [P]; none for those that slipped lately, unless all did."""
+        """Return each channel's share of the power [P]; 0 after a recent slip, unless all channels slipped."""
         power = np.square(np.abs(echo)).mean(axis=0, dtype=np.float64) + 1e-12
         if len(self._blocks_since_slip) != len(power):
             self._blocks_since_slip = np.full(len(power), np.inf)
         self._blocks_since_slip = np.where(self._tracker.slipped, 0, self._blocks_since_slip + 1)
-        steady = self._blocks_since_slip * BLOCK_S > SLIP_MEMORY_S
+        steady = self._blocks_since_slip * BLOCK_S > SLIP_HOLD_S
         if steady.any():
             power = power * steady
         return np.asarray(power / power.sum())
 
 
 def delay_s(frame_rate_hz: float) -> float:
-    """How much older a block's last sample is than its last frame; with resampling, on average."""
+    """Return how much older the last sample of a block is than its last frame; the mean, if resampled."""
     derivative_s = SecondDerivative.DELAY / RCG_RATE_HZ
     if math.isclose(frame_rate_hz, RCG_RATE_HZ):
         return derivative_s
@@ -182,7 +182,7 @@ def delay_s(frame_rate_hz: float) -> float:
 
 
 def _top_speed_mm_s(chest_mm: Float64) -> float:
-    """Fastest mean speed over BLOCK_S (or over the whole, if shorter): heart beats average out, movements do not."""
+    """Return the highest mean speed over BLOCK_S, or over the input if shorter. The mean suppresses heartbeats."""
     step = min(round(BLOCK_S * RCG_RATE_HZ), len(chest_mm)) - 1
     if step < 1:
         return 0.0

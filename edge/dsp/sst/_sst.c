@@ -40,16 +40,16 @@ INLINE vec log2v(vec x) {
 }
 
 // Scales that share a circle: `period` samples from `start` of the whole. The first of `frames` frames is frame
-// `frame0` of the circle's `frames_around` and frame `frame` of the window. See `Band` in sst_tables.py.
-// spread [scales]: 0, 1 or 2 for a first pass of radix 1, 4 or 16 that only copies and turns; the transform of what is
-// left is number spread of the three.
+// `frame0` of the circle's `frames_around` and frame `frame` of the window. See `Band` in tables.py.
+// spread [scales]: 0, 1 or 2 for a first pass of radix 1, 4 or 16 that only copies and rotates; the transform of the
+// rest is entry `spread` of the three.
 typedef struct {
     int32_t start, period, frames_around, frame0, frame, frames, scales;
     const int32_t *first, *count, *offset, *spread, *period_radices, *frame_radices[3];
     const float *gain, *turns, *period_twiddles, *frame_twiddles[3];
 } band;
 
-// silence: the least scale that is not rounding.
+// silence: a smaller scale is rounding error.
 typedef struct {
     int32_t segment, whole, frames, averaged, columns, order, rank;
     float threshold, ridge, silence, low_log2, bins_per_octave;  // low_log2: of the lowest bin's edge in rad/sample
@@ -213,18 +213,18 @@ INLINE void window(const plan *p, const band *low, const band *high, int hop, in
     for (int l = 0; l < lanes; l++) {
         scale[l] = finish(p, cells + l * (BINS + 1) * p->frames, values + l * BINS * p->columns);
         if (finite[l]) continue;
-        scale[l] = NAN;  // and nothing of what was kept
+        scale[l] = NAN;  // and discard the stored sums
         memset(values + l * BINS * p->columns, 0, sizeof *values * (size_t)(BINS * p->columns));
     }
 }
 
-// What Python believes about the structs must be so: an old library beside new sources would read elsewhere.
+// Python compares these sizes with its own structs, so that a library built from older sources is detected.
 __attribute__((visibility("default"))) const int32_t sst_layout[2] = {sizeof(plan), sizeof(band)};
 
 // All channels: segment [channels][segment] to values [channels][BINS][columns] and scale [channels].
 // kept [channels, rounded up to LANES][BINS + 1][keep]: what the high band had added up for the frames before
 // high->frame, if any; on return, for the first `keep` frames of the window `hop` frames later. work: aligned to 64
-// bytes, as kept; its size is in sst_native.py.
+// bytes, as kept; its size is in native.py.
 ENTRY void sst_windows(const plan *p, const band *low, const band *high, int hop, int keep, pair *kept,
                        const float *segment, int channels, float *values, float *scale, float *work) {
     for (int c = 0; c < channels; c += LANES) {

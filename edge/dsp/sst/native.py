@@ -1,4 +1,4 @@
-"""The compiled SST: `_sst.c` behind the tables of `sst_tables`. Built at installation where there is a C compiler."""
+"""Interface to the compiled SST, `_sst.c`. It is built at installation if there is a C compiler."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from edge.core.spec import (
 from edge.core.types import Float32
 from edge.dsp.sst.tables import LOW_SCALES, Band, SstTables, radices, twiddles
 
-_LANES = 8  # channels computed at once: one a lane of a vector register
+_LANES = 8  # channels computed together: one for each lane of a vector register
 
-_ALIGN = 64  # a cache line, and the widest vector
+_ALIGN = 64  # bytes: a cache line, and the widest vector
 
 
 def _struct(name: str, fields: str) -> type[ctypes.Structure]:
@@ -55,20 +55,20 @@ def _library() -> ctypes.CDLL | None:
     library = ctypes.CDLL(spec.origin)
     layout = tuple((ctypes.c_int32 * 2).in_dll(library, "sst_layout"))
     if layout != (ctypes.sizeof(_Plan), ctypes.sizeof(_Band)):
-        raise ImportError(f"{spec.origin} was built from other sources: run pip install -e . again")
+        raise ImportError(f"{spec.origin} was built from another version of the sources: run pip install -e . again")
     return library
 
 
-assert SST_AR_ORDER in range(2, 65, 2), "_sst.c takes the taps in pairs and has room for 64"
-assert SST_SCALE_RANK <= 16, "_sst.c has room for 16"
+assert SST_AR_ORDER in range(2, 65, 2), "_sst.c processes the taps in pairs and has space for 64"
+assert SST_SCALE_RANK <= 16, "_sst.c has space for 16"
 _LIBRARY = _library()
 COMPILED = _LIBRARY is not None
 
 
 class NativeSst:
-    """The transform of some channels on one thread; everything is allocated here, once.
+    """Transform of some channels on one thread. All memory is allocated in the constructor.
 
-    With `hop`, what the short wavelets add up is kept for the window `hop` samples later.
+    With `hop`, the sums of the short wavelets are stored and reused for the window `hop` samples later.
     """
 
     def __init__(self, tables: SstTables, channels: int, hop: int | None) -> None:
@@ -98,15 +98,15 @@ class NativeSst:
         cells = (SST_BINS + 1) * tables.frames
         self._work = _aligned(_LANES * (SST_PERIOD + 4 * SST_PERIOD + 8 * low.frames_around + 2 * cells))
 
-    def __call__(self, segment: Float32, values: Float32, scale: Float32, known: bool) -> None:
-        """Fills values [P, 71, 120] and scale [P] from segment [P, samples], all float32 in C order.
+    def __call__(self, segment: Float32, values: Float32, scale: Float32, has_previous: bool) -> None:
+        """Write values [P, 71, 120] and scale [P], computed from segment [P, samples]; all float32 in C order.
 
-        `known`: the segment of the call before was this one, `hop` samples earlier.
+        `has_previous`: the segment of the previous call was this one, `hop` samples earlier.
         """
         self._run(
             ctypes.byref(self._plan),
             ctypes.byref(self._low),
-            ctypes.byref(self._tail if known else self._high),
+            ctypes.byref(self._tail if has_previous else self._high),
             self._hop_frames,
             self._keep,
             *(ctypes.c_void_p(array.ctypes.data) for array in (self._kept, segment)),
@@ -116,7 +116,7 @@ class NativeSst:
 
     def _band(self, band: Band) -> Any:
         around = band.frames_around
-        # A spectrum that ends before 1/4 or 1/16 of the circle needs no first passes: they would add zeros to it.
+        # If a spectrum ends before 1/4 or 1/16 of the circle, the first passes are skipped: they would only add zeros.
         spread = np.zeros(len(band.first), np.int32)
         lengths = [around, around, around]
         for n in (1, 2):

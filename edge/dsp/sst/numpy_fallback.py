@@ -1,4 +1,4 @@
-"""The SST in plain numpy, for machines where `_sst.c` could not be compiled: the same numbers, ten times slower."""
+"""SST in numpy, for machines without the compiled `_sst.c`: same results, ten times slower."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from edge.core.spec import (
 from edge.core.types import Float32
 from edge.dsp.sst.tables import SstTables
 
-_LANES = 8  # channels computed at once: enough for whole-array operations, few enough for the cache
+_LANES = 8  # channels computed together: enough for array operations, few enough for the cache
 _LOW_LOG2 = math.log2(SST_LOW_HZ * 2 * math.pi / RCG_RATE_HZ)
 
 
 class NumpySst:
-    """Called as `NativeSst`; computes every window whole, whatever is known."""
+    """Same interface as `NativeSst`. Computes every window completely; `has_previous` has no effect."""
 
     def __init__(self, tables: SstTables, channels: int, hop: int | None) -> None:
         self._tables = tables
         self._band = tables.whole()
 
-    def __call__(self, segment: Float32, values: Float32, scale: Float32, known: bool) -> None:
-        """Fills values [P, 71, 120] and scale [P] from segment [P, samples]."""
+    def __call__(self, segment: Float32, values: Float32, scale: Float32, has_previous: bool) -> None:
+        """Write values [P, 71, 120] and scale [P], computed from segment [P, samples]."""
         for c in range(0, len(segment), _LANES):
             part = slice(c, c + _LANES)
             self._window(segment[part], values[part], scale[part])

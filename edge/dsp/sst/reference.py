@@ -1,8 +1,8 @@
-"""The definition of the SST in float64, written to be read: `edge.dsp.sst.transform` and `edge.gpu` are measured
-against it.
+"""Reference implementation of the SST in float64, optimised for readability.
 
-Synchrosqueezing after Daubechies, Lu and Wu (2011) and Thakur et al. (2013): a wavelet coefficient moves, at its
-own time, from the frequency of its wavelet to the frequency at which its phase turns.
+The faster implementations in `edge.dsp.sst` and `edge.gpu` are tested against it. Synchrosqueezing after Daubechies, Lu
+and Wu (2011) and Thakur et al. (2013): a wavelet coefficient is reassigned, at its own time, from the centre frequency
+of its wavelet to its instantaneous frequency.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from edge.core.types import Float64
 
 
 def sst_reference(segment: Float64, spec: SstSpec = SST_DEFAULT) -> tuple[Float64, float]:
-    """One channel's high-passed samples [spec.segment] to a spectrogram [71, 120] in 0..1 and its scale."""
+    """Transform one channel's high-passed samples [spec.segment] to a spectrogram [71, 120], 0..1, and its scale."""
     amplitude = np.abs(squeeze(extend(segment), spec))
     if averaged(spec):
         amplitude = (amplitude[:, :-2:2] + 2 * amplitude[:, 1:-1:2] + amplitude[:, 2::2]) / 4
@@ -50,10 +50,10 @@ def sst_reference(segment: Float64, spec: SstSpec = SST_DEFAULT) -> tuple[Float6
 
 
 def extend(segment: Float64) -> Float64:
-    """The segment continued to SST_PERIOD samples by linear prediction, so that its end is no edge.
+    """Extend the segment to SST_PERIOD samples by linear prediction, to avoid an edge at its end.
 
-    The predictor is that of order 64 of the tapered segment's autocorrelation (Yule-Walker): stable, so what it
-    predicts dies away; the ridge on lag 0 keeps it solvable in float32.
+    The predictor of order 64 follows from the autocorrelation of the tapered segment (Yule-Walker). It is stable, so
+    the prediction decays. The ridge on lag 0 keeps the equations solvable in float32.
     """
     tapered = segment * signal.windows.tukey(len(segment), SST_AR_TAPER)
     lags = np.array([tapered[k:] @ tapered[: len(tapered) - k] for k in range(SST_AR_ORDER + 1)])
@@ -68,9 +68,9 @@ def extend(segment: Float64) -> Float64:
 
 
 def squeeze(whole: Float64, spec: SstSpec) -> npt.NDArray[np.complex128]:
-    """The SST [71, frames] of a circle of samples; a sinusoid of amplitude A has magnitude A in its bin.
+    """Return the SST [71, frames] of circular samples; a sinusoid of amplitude A has magnitude A in its bin.
 
-    Frame m is at m / frame_rate_hz from the window's start; for averaging there is one more before.
+    Frame m is at m / frame_rate_hz from the start of the window. Averaging needs one more frame before it.
     """
     count = SST_COLUMNS * spec.frame_rate_hz // SST_COLUMN_RATE_HZ
     frames = np.arange(-1, count) if averaged(spec) else np.arange(count)
@@ -95,20 +95,20 @@ def squeeze(whole: Float64, spec: SstSpec) -> npt.NDArray[np.complex128]:
 
 
 def averaged(spec: SstSpec) -> bool:
-    """Two frames a column, of which three, weighted 1 2 1, make the column."""
+    """Return whether columns are averaged: two frames a column, each column from three frames weighted 1 2 1."""
     return spec.frame_rate_hz == 2 * SST_COLUMN_RATE_HZ
 
 
 def morlet(scale: float, omega: Float64) -> Float64:
-    """Fourier transform, peak 1, of the analytic Morlet wavelet of a scale (samples) at `omega` [n] (rad/sample)."""
+    """Return the Fourier transform, peak 1, of the analytic Morlet wavelet of a scale at `omega` [n] (rad/sample)."""
     u = scale * omega - SST_OMEGA0
     into = (omega * RCG_RATE_HZ / (2 * np.pi) - SST_ROLL_OFF_HZ) / (RCG_RATE_HZ / 2 - SST_ROLL_OFF_HZ)
     into = np.clip(into, 2e-3, 1 - 2e-3)
-    roll_off = 1 / (1 + np.exp(1 / (1 - into) - 1 / into))  # the smooth step: every derivative is 0 at both ends
+    roll_off = 1 / (1 + np.exp(1 / (1 - into) - 1 / into))  # smooth step: all derivatives are 0 at both ends
     return np.where(np.abs(u) <= SST_REACH, np.exp(-(u**2) / 2) * roll_off, 0.0)
 
 
 def admissibility() -> float:
-    """What all scales together make of a sinusoid of amplitude 1 in the middle of their range."""
+    """Return the sum over all scales for a sinusoid of amplitude 1 in the middle of their range."""
     middle = np.array([SST_OMEGA0 / math.sqrt(SST_SCALES[0] * SST_SCALES[-1])])
     return float(sum(morlet(scale, middle)[0] for scale in SST_SCALES))

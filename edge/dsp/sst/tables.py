@@ -1,8 +1,8 @@
-"""What the fast forms of the SST, on the CPU and on the GPU, compute once: the wavelets' bands and the frame grid.
+"""Tables that the fast SST implementations on CPU and GPU share: wavelet bands and the grid of frames.
 
-The inverse transform is never made at 200 Hz: a frame every N/M samples of a circle of N needs only the spectrum
-folded to M values (bin k onto k mod M), exactly. Folding adds at most N/2 products a scale; the inverse transform
-shrinks from 1600 to 480 or 240 points.
+The inverse transform is not computed at 200 Hz. A frame every N/M samples of a circle of N samples needs only the
+spectrum folded to M values (bin k is added to bin k mod M), which is exact. Folding costs at most N/2 products a scale,
+and the inverse transform has 480 or 240 points instead of 1600.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ LOW_SCALES, HIGH_SCALES = SST_SCALES[45:], SST_SCALES[:45]
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Scales computed on one circle: `period` samples from sample `start` of the whole.
+    """Scales that are computed on one circle: `period` samples from sample `start` of the extended segment.
 
-    Scale j has the circle's bins first[j] .. first[j] + count[j] - 1 with weights gain[offset[j] ..]. The circle has
-    `frames_around` frames; those wanted are frame0 .. frame0 + frames - 1, and are the window's from `frame` on.
+    Scale j uses the bins first[j] .. first[j] + count[j] - 1 of the circle with weights gain[offset[j] ..]. The circle
+    has `frames_around` frames; frame0 .. frame0 + frames - 1 are needed, and are those of the window from `frame` on.
     """
 
     start: int
@@ -60,10 +60,10 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class SstTables:
-    """What belongs to one SstSpec: the window's frames and the taper [segment].
+    """Tables of one SstSpec: number of frames of the window and the taper [segment].
 
-    The gains of the bands hold every constant factor, so that a sinusoid of amplitude A ends with magnitude A in its
-    bin; a coefficient made with them counts when it exceeds `threshold` times the segment's largest sample.
+    The gains of the bands contain all constant factors, so that a sinusoid of amplitude A has magnitude A in its bin.
+    Coefficients below `threshold` times the largest sample of the segment are ignored.
     """
 
     spec: SstSpec
@@ -73,14 +73,14 @@ class SstTables:
     threshold: float
 
     def whole(self, scales: Sequence[float] = SST_SCALES) -> Band:
-        """All frames of the window from the whole circle: what the definition says."""
+        """Return the band of all frames on the full circle, as in the definition."""
         return self._band(scales, 0, SST_PERIOD, 0)
 
     def high(self, hop: int | None = None) -> Band:
-        """The short wavelets, from a shorter circle: only as far around the frames as these wavelets reach.
+        """Return the band of the short wavelets, on a shorter circle that contains the frames and the wavelets' reach.
 
-        With `hop`, only the frames that can have changed since the window was `hop` samples earlier: those the new
-        samples reach. Beyond its reach a wavelet is below 4e-6 of its peak.
+        With `hop`, only the frames that the newest `hop` samples can change are computed. Beyond its reach a wavelet is
+        below 4e-6 of its peak.
         """
         reach = math.ceil(SST_REACH * HIGH_SCALES[-1])
         frame = 0
@@ -88,7 +88,7 @@ class SstTables:
             unchanged = self.spec.segment - SST_PAST - hop - reach
             hop_frames = hop * self.spec.frame_rate_hz // RCG_RATE_HZ
             known = min(unchanged * self.spec.frame_rate_hz // RCG_RATE_HZ, self.frames - hop_frames)
-            frame = max(0, known)  # a long look-ahead leaves frames unchanged that were not in the window before
+            frame = max(0, known)  # with a long look-ahead, some unchanged frames were not in the previous window
         first = frame * RCG_RATE_HZ // self.spec.frame_rate_hz + SST_PAST - reach - SST_GRID
         start = first // SST_GRID * SST_GRID
         needed = SST_PAST + SST_WINDOW + reach - start
@@ -116,7 +116,7 @@ class SstTables:
 
 
 def sst_tables(spec: SstSpec) -> SstTables:
-    """The tables of one SST."""
+    """Compute the tables of one SST."""
     return SstTables(
         spec=spec,
         averaged=averaged(spec),
@@ -128,7 +128,7 @@ def sst_tables(spec: SstSpec) -> SstTables:
 
 @cache
 def radices(n: int) -> tuple[int, ...]:
-    """The factors 2 to 6 of a transform's length, as few as there can be; none when it has another factor."""
+    """Factor the length of a transform into as few factors 2 to 6 as possible; empty if it has other factors."""
     if n <= 6:
         return (n,)
     rests = [(radix, *rest) for radix in (4, 6, 5, 3, 2) if n % radix == 0 and (rest := radices(n // radix))]
@@ -136,7 +136,7 @@ def radices(n: int) -> tuple[int, ...]:
 
 
 def twiddles(n: int) -> Float32:
-    """Re, im of w_n^(j p), j = 1 .. radix - 1, p rising, pass after pass, of an inverse transform of length n."""
+    """Return re, im of w_n^(j p), j = 1 .. radix - 1, p increasing, of each pass of an inverse transform."""
     turns = []
     for radix in radices(n):
         p, j = np.arange(n // radix)[:, None], np.arange(1, radix)
@@ -146,7 +146,7 @@ def twiddles(n: int) -> Float32:
 
 
 def _circle(needed: int) -> int:
-    """The shortest circle on the frame grid that holds `needed` samples and factors into 2, 3 and 5."""
+    """Return the shortest circle on the frame grid with at least `needed` samples and only the factors 2, 3 and 5."""
     period = -(-needed // SST_GRID) * SST_GRID
     while not radices(period):
         period += SST_GRID

@@ -1,19 +1,19 @@
-"""Synchrosqueezed spectrograms (SST): RCG in, the network's input out. One causal definition for training and device.
+"""Synchrosqueezed spectrograms (SST) of RCG, the input of the network. Training and device use this same definition.
 
-A window is four seconds of 200 Hz RCG. What happens to it, with the numbers of `edge.core.spec`:
+A window is 4 s of RCG at 200 Hz. It is processed as follows, with the constants of `edge.core.spec`:
 
-1. A causal 0.7 Hz high-pass (Butterworth, order 2) over the whole stream takes out what breathing and posture left.
-2. The window, 2 s of past and the look-ahead are continued by linear prediction to a circle of 8 s: nothing after the
-   look-ahead is used, and yet the window's end is no edge.
-3. Analytic Morlet wavelet transform W and its derivative at 90 scales, at frames 60 times a second.
-4. Every coefficient is added, as a complex number, to the bin of its instantaneous frequency Im(W'/W): 71 bins of a
+1. A causal 0.7 Hz high-pass (Butterworth, order 2) over the whole stream removes the rest of breathing and posture.
+2. Window, 2 s of past and look-ahead are extended by linear prediction to a circle of 8 s. So no sample after the
+   look-ahead is used, and there is no edge at the end of the window.
+3. Analytic Morlet wavelet transform W and its derivative W' at 90 scales, 60 frames a second.
+4. Each coefficient is added, as a complex number, to the bin of its instantaneous frequency Im(W'/W): 71 bins of a
    tenth of an octave, 0.695 to 100 Hz. A sinusoid of amplitude A becomes a line of magnitude A.
-5. Magnitude; frames averaged 1-2-1 to 120 columns; the 9th largest cell becomes 1, the larger ones are cut to it.
+5. Magnitude; frames averaged 1-2-1 to 120 columns; the 9th largest cell is scaled to 1, larger ones are clipped.
 
 The paper (radarODE-MTL, section III) transforms whole recordings with MATLAB's wsst and scales by the whole recording,
-which uses the future; our windows agree with that to a correlation of about 0.99 (docs/sst.md).
-`sst_reference.py` is the definition in float64; `_sst.c` computes it for eight channels at once, `sst_numpy.py` where
-that is missing, `edge/gpu/sst.cu` on the GPU.
+which uses the future; our windows correlate with that at about 0.99 (docs/sst.md).
+`reference.py` is the definition in float64; `_sst.c` computes eight channels at once, `numpy_fallback.py` replaces it
+where it is not compiled, and `edge/gpu/sst.cu` runs on the GPU.
 """
 
 from __future__ import annotations
@@ -43,30 +43,30 @@ from edge.dsp.sst.numpy_fallback import NumpySst
 from edge.dsp.sst.tables import sst_tables
 
 HOP = RCG_RATE_HZ
-"""Samples from one window to the next: a second, as in the paper."""
+"""Samples between two windows: 1 s, as in the paper."""
 
 
 class Sst:
-    """The transform of P channels: steps 2 to 5.
+    """Transform of P channels: steps 2 to 5.
 
-    With `hop` (a multiple of 20 samples) every segment is that of the call before, moved on by so much, and only frames
-    that can have changed are computed; after `restart`, all. The windows are the same, but for rounding: a shock ten
-    thousand times as large as what follows leaves traces of its own rounding for the seconds it was in view.
+    With `hop` (a multiple of 20 samples), each segment must be the previous one, advanced by `hop`, and only frames
+    that can have changed are computed; after `restart`, all are. The results are equal except for rounding: after a
+    shock ten thousand times larger than the signal, its rounding errors remain while it is in the window.
     """
 
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, hop: int | None = None, threads: int = 1) -> None:
         if hop is not None and (hop <= 0 or hop % SST_GRID):
-            raise ValueError(f"hop is {hop}; a positive multiple of {SST_GRID} samples, where frames and samples meet")
+            raise ValueError(f"hop is {hop}; it must be a positive multiple of {SST_GRID} samples")
         if channels < 1 or threads < 1:
-            raise ValueError(f"{channels} channels on {threads} threads; at least one of each")
+            raise ValueError(f"{channels} channels on {threads} threads; there must be at least one of each")
         if not COMPILED:
             logging.getLogger(__name__).warning(
-                "the SST was not compiled at installation; numpy computes it, ten times slower. "
-                "With a C compiler, install again"
+                "the SST was not compiled at installation, so numpy computes it ten times slower; "
+                "install a C compiler and radarecg again"
             )
         self._shape = (channels, spec.segment)
         tables = sst_tables(spec)
-        share = -(-channels // (8 * threads)) * 8  # eight are computed at once
+        share = -(-channels // (8 * threads)) * 8  # eight channels are computed together
         self._parts = [slice(c, c + share) for c in range(0, channels, share)]
         engine = NativeSst if COMPILED else NumpySst
         self._engines = [engine(tables, min(share, channels - part.start), hop) for part in self._parts]
@@ -76,31 +76,31 @@ class Sst:
         self.restart()
 
     def restart(self) -> None:
-        """Forgets the window before."""
-        self._known = False
+        """Discard the previous window, so that the next call computes all frames."""
+        self._has_previous = False
 
     def __call__(self, segment: Float32) -> SstWindow:
-        """High-passed samples [P, spec.segment] to their window, whose arrays the next call overwrites.
+        """Transform high-passed samples [P, spec.segment] to a window. The next call overwrites its arrays.
 
         Raises ValueError for another shape.
         """
         if segment.shape != self._shape:
             raise ValueError(f"segment is {segment.shape}, not {self._shape}")
         segment = np.ascontiguousarray(segment, np.float32)
-        for _ in (self._pool.map if self._pool else map)(self._share, range(len(self._parts)), repeat(segment)):
-            pass  # what a thread raised is raised here
-        # A channel that was not finite left nothing to go on from.
-        self._known = self._streaming and not np.isnan(self._out.scale).any()
+        for _ in (self._pool.map if self._pool else map)(self._compute_part, range(len(self._parts)), repeat(segment)):
+            pass  # raises exceptions of the threads here
+        # A channel that is not finite stores nothing that the next window could reuse.
+        self._has_previous = self._streaming and not np.isnan(self._out.scale).any()
         return self._out
 
-    def _share(self, number: int, segment: Float32) -> None:
-        """One thread's part of the channels."""
+    def _compute_part(self, number: int, segment: Float32) -> None:
+        """Compute the channels of one thread."""
         part = self._parts[number]
-        self._engines[number](segment[part], self._out.values[part], self._out.scale[part], self._known)
+        self._engines[number](segment[part], self._out.values[part], self._out.scale[part], self._has_previous)
 
 
 class HighPass:
-    """Step 1, streaming: what a stream starts with counts as its rest."""
+    """Step 1, streaming high-pass. Its initial state is that of a constant equal to the first sample."""
 
     _SECTIONS = signal.butter(2, SST_HIGH_PASS_HZ, "highpass", fs=RCG_RATE_HZ, output="sos")
 
@@ -109,7 +109,7 @@ class HighPass:
         self._last: Float64 = np.zeros(0)
 
     def push(self, x: Float64) -> Float64:
-        """x [P, n], n > 0, to its high-passed form [P, n]. A sample that is not finite stays so, alone."""
+        """Filter x [P, n], n > 0. Samples that are not finite become NaN and do not affect other samples."""
         finite = np.isfinite(x)
         held = x if finite.all() else self._hold(x, finite)
         if self._state is None:
@@ -120,7 +120,7 @@ class HighPass:
         return np.where(finite, y, np.nan)
 
     def _hold(self, x: Float64, finite: Bool) -> Float64:
-        """In place of what is not finite, the value before it; at the stream's start, the first that is finite."""
+        """Replace samples that are not finite by the previous sample, or at the start by the first finite one."""
         first = np.take_along_axis(x, finite.argmax(axis=1)[:, None], axis=1)
         before = self._last[:, None] if self._state is not None else np.where(np.isfinite(first), first, 0)
         place = np.maximum.accumulate(np.where(finite, np.arange(1, x.shape[1] + 1), 0), axis=1)
@@ -128,23 +128,23 @@ class HighPass:
 
 
 class Segments:
-    """A live stream of P channels, cut to what the transform takes: every HOP, from 6 s (and the look-ahead) on."""
+    """Split a live stream of P channels into segments for the transform: one every HOP, after 6 s and look-ahead."""
 
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT) -> None:
         self._high_pass = HighPass()
         self._segment = spec.segment
-        # Twice as long as needed, so that the latest samples move to the front only now and then.
+        # Twice the needed length, so that the latest samples are moved to the front only rarely.
         self._samples = np.zeros((channels, 2 * spec.segment), np.float32)
         self._covered = np.zeros(2 * spec.segment, bool)
         self._end = spec.segment
         self._missing = spec.segment
-        """Samples still to come before the next segment."""
+        """Samples that are missing for the next segment."""
 
     def push(self, rcg_mm_s2: Float64, covered: Bool) -> list[tuple[Float32, float]]:
-        """RCG [P, n] and covered [n] to the high-passed segments [P, spec.segment] that they complete.
+        """Add RCG [P, n] and covered [n]; return the high-passed segments [P, spec.segment] that are now complete.
 
-        Beside each its coverage: the share of its window's 4 s that was measured, not interpolated.
-        Raises ValueError for shapes that do not belong together.
+        Each comes with its coverage, the fraction of its window's 4 s that was measured, not interpolated.
+        Raises ValueError if the shapes do not match.
         """
         if rcg_mm_s2.shape != (len(self._samples), len(covered)):
             raise ValueError(f"RCG is {rcg_mm_s2.shape} with {len(covered)} covered, not {len(self._samples)} channels")
@@ -178,13 +178,13 @@ class Segments:
 
 
 class SstStream:
-    """The transform of a live stream of P channels: a window a segment."""
+    """Transform of a live stream of P channels: one window for each segment."""
 
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, threads: int = 1) -> None:
         self._segments, self._sst = Segments(channels, spec), Sst(channels, spec, HOP, threads)
 
     def push(self, rcg_mm_s2: Float64, covered: Bool) -> list[SstWindow]:
-        """RCG [P, n] and covered [n] to the windows that they complete. Raises ValueError as `Segments` does."""
+        """Add RCG [P, n] and covered [n]; return the windows now complete. Raises ValueError like `Segments`."""
         return [self._window(*segment) for segment in self._segments.push(rcg_mm_s2, covered)]
 
     def _window(self, segment: Float32, coverage: float) -> SstWindow:
@@ -193,7 +193,7 @@ class SstStream:
 
 
 def spectrograms(rcg_mm_s2: Float64, spec: SstSpec = SST_DEFAULT) -> Iterator[tuple[int, SstWindow]]:
-    """A whole recording's RCG [P, n] as the device would have seen it: (sample after the window, window), in order."""
+    """Yield (sample after the window, window) of a recording's RCG [P, n], as the device would compute them."""
     stream = SstStream(len(rcg_mm_s2), spec)
     end = SST_PAST + SST_WINDOW
     for start in range(0, rcg_mm_s2.shape[1], HOP):

@@ -1,4 +1,4 @@
-"""Editors of one system begin a text with a byte order mark and end its lines with CR LF: every reader takes both."""
+"""Every reader accepts text files with a byte order mark and CR LF line ends, as Windows editors write them."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(params=["utf-8-sig", "utf-16"])
 def save(request, tmp_path):
-    """Writes a text as such an editor does, and says where."""
+    """Return a function that writes a text as such an editor does and returns its path."""
 
     def write(text: str) -> Path:
         path = tmp_path / "file.toml"

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and text in the encodings of users' editors."""
+"""Atomic file writing, and text in the encodings of users' editors."""
 
 import signal
 import subprocess
@@ -21,7 +21,7 @@ def test_what_is_written_replaces_what_was_there(tmp_path):
 
 def test_a_full_disk_leaves_the_file_before_and_nothing_else(tmp_path):
     write_atomic(tmp_path / "x", b"before")
-    with full_disk(), pytest.raises(OSError, match=r"x: cannot be written \(File too large\); what was there is unt"):
+    with full_disk(), pytest.raises(OSError, match=r"x: cannot be written \(File too large\); the old content is un"):
         write_atomic(tmp_path / "x", b"after " * 100)
     assert (tmp_path / "x").read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
@@ -30,9 +30,9 @@ def test_a_full_disk_leaves_the_file_before_and_nothing_else(tmp_path):
 def test_a_process_that_is_killed_leaves_the_file_before(tmp_path):
     write_atomic(tmp_path / "x", b"before")
     code = (
-        "import os, signal, sys; from pathlib import Path; from edge.core.files import write_whole\n"
+        "import os, signal, sys; from pathlib import Path; from edge.core.files import write_atomic\n"
         "os.fsync = lambda number: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "write_whole(Path(sys.argv[1]), b'after')"
+        "write_atomic(Path(sys.argv[1]), b'after')"
     )
     killed = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL
@@ -41,7 +41,7 @@ def test_a_process_that_is_killed_leaves_the_file_before(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(OSError, match=r"none/x: cannot be written \(No such file or directory\)"):
         write_atomic(tmp_path / "none" / "x", b"")
 

@@ -84,7 +84,7 @@ def test_ctrl_c_while_any_other_command_imports(interrupted, package):
 
 
 @pytest.mark.parametrize("command", list(commands_of("train")) + list(commands_of("export")))
-def test_every_command_says_when_it_has_something_to_clean_up(command):
+def test_every_command_declares_that_it_must_clean_up(command):
     path = ROOT / command.replace(".", "/")
     text = (path / "__main__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
     assert 'if __name__ == "__main__":\n    raise_on_interrupt()\n' in text
@@ -124,7 +124,7 @@ def test_an_interrupt_that_python_would_ignore_or_trace(late):
     assert (done.returncode, done.stderr) == (130, "x: interrupted\n")
 
 
-def test_a_process_that_ignores_interrupts_goes_on_ignoring_them():
+def test_a_process_that_ignores_interrupts_continues_to_ignore_them():
     code = (
         "import signal\nfrom edge.core.interrupts import *\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "end_quietly('x')\nsignal.raise_signal(2)\nraise_on_interrupt()\nsignal.raise_signal(2)\nprint('goes on')"
@@ -132,7 +132,7 @@ def test_a_process_that_ignores_interrupts_goes_on_ignoring_them():
     assert python("-c", code).stdout == "goes on\n"
 
 
-def test_other_errors_are_shown_as_ever():
+def test_other_errors_are_shown_as_usual():
     done = python("-c", "from edge.core.interrupts import *; end_quietly('x'); print(1); 1 / 0")
     assert (done.returncode, done.stdout) == (1, "1\n")
     assert done.stderr.startswith("Traceback")

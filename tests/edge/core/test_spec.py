@@ -1,4 +1,4 @@
-"""What a network's input and output mean has a number, and names in the source do not change it."""
+"""The fingerprint of a network's input and output: every constant changes it, names in the source do not."""
 
 import dataclasses
 

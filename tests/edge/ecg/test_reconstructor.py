@@ -1,4 +1,4 @@
-"""Blocks of RCG to a numbered, timed ECG; the network is one that hears every shake of the chest."""
+"""Blocks of RCG to a numbered, timed ECG. The fake network detects every vibration of the chest as a beat."""
 
 from functools import partial
 
@@ -14,16 +14,16 @@ SAMPLE_NS = 5_000_000
 BEATS = np.arange(90, 6000, 170)
 
 
-def hearing(values):
-    """Where the chest is loud, there is a beat; columns are 20 / 3 samples long."""
-    said = []
+def detect_beats(values):
+    """Return a beat wherever the chest vibrates; columns are 20 / 3 samples long."""
+    outputs = []
     for window in values:
         anchor = np.interp(np.arange(800) * 30 / 200, np.arange(120), window.mean(axis=(0, 1))) ** 8
         cycle = np.zeros(260)
         cycle[110] = 1
         piece = np.exp(-0.5 * ((np.arange(200) - 200 / 3) / 3) ** 2)
-        said.append(TaskOutputs(piece.astype("f"), anchor / anchor.sum(), cycle))
-    return said
+        outputs.append(TaskOutputs(piece.astype("f"), anchor / anchor.sum(), cycle))
+    return outputs
 
 
 def blocks(count, uncovered=(), restarts=(0,)):
@@ -42,7 +42,7 @@ def blocks(count, uncovered=(), restarts=(0,)):
 
 
 def reconstructed(*args, **how):
-    chain = EcgReconstructor(partial(cpu_inference, hearing), 200.0)
+    chain = EcgReconstructor(partial(cpu_inference, detect_beats), 200.0)
     return [ecg for block in blocks(*args, **how) for ecg in chain.push(block)]
 
 
@@ -57,7 +57,7 @@ def test_beats_come_at_their_samples_and_their_times():
         assert part.t_ns == START_NS + part.sample0 * SAMPLE_NS
 
 
-def test_after_a_restart_numbers_go_on_and_the_break_is_said():
+def test_after_a_restart_numbers_continue_and_the_break_is_marked():
     ecg = reconstructed(300, restarts=(0, 130))
     breaks = [part for part in ecg if not part.continues]
     assert len(breaks) == 2
@@ -66,7 +66,7 @@ def test_after_a_restart_numbers_go_on_and_the_break_is_said():
         assert part.t_ns == START_NS + part.sample0 * SAMPLE_NS
 
 
-def test_windows_with_much_missing_are_not_believed():
+def test_windows_with_much_missing_are_ignored():
     ecg = reconstructed(300, uncovered=range(100, 180))
     known = np.zeros(6000, bool)
     for part in ecg:
@@ -78,27 +78,27 @@ def test_windows_with_much_missing_are_not_believed():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("head", ["ecg", "anchor", "cycle"])
-def test_what_the_network_says_that_is_no_number_becomes_no_ecg(head, value, caplog):
+def test_network_outputs_that_are_not_finite_produce_no_ecg(head, value, caplog):
     count = 0
 
     def sometimes(values):
         nonlocal count
         count += 1
-        (said,) = hearing(values)
+        (outputs,) = detect_beats(values)
         if count in (6, 7, 8, 12):
-            getattr(said, head)[17] = value
-        return [said]
+            getattr(outputs, head)[17] = value
+        return [outputs]
 
     chain = EcgReconstructor(partial(cpu_inference, sometimes), 200.0)
-    ecg, sound = [], []
+    ecg, finite = [], []
     for block in blocks(300):
         ecg += chain.push(block)
-        sound.append(chain.sound)
+        finite.append(chain.outputs_finite)
     assert all(np.isfinite(part.estimate.ecg).all() and np.isfinite(part.estimate.r_peaks).all() for part in ecg)
     assert len(ecg) == count - 4
     assert [part.continues for part in ecg].count(False) >= 1
-    assert sound.count(False) == 40  # four windows of ten blocks each
-    assert caplog.text.count("is not finite") == 2
+    assert finite.count(False) == 40  # four windows of ten blocks each
+    assert caplog.text.count("are not finite") == 2
 
 
 def test_the_first_ecg_comes_with_the_first_window():

@@ -9,7 +9,7 @@ HOP = 200
 
 
 def outputs(beats, end, blur=1.5, height=1.0, drop=(), stray=()):
-    """What a perfect network would say of the window before `end`, beside beats dropped and strays put in."""
+    """Return the outputs of a perfect network for the window before `end`, with beats dropped and stray beats added."""
     start = end - SST_WINDOW
     inside = [beat for beat in [*beats, *stray] if start <= beat < end and beat not in drop]
     grid = np.arange(ANCHOR_CLASSES)
@@ -118,5 +118,5 @@ def test_the_end_of_a_stream_is_not_held_back():
 def test_time_does_not_run_backwards():
     beats, stitcher = regular(70), Stitcher()
     stitcher.push(outputs(beats, 1000), 1000)
-    with pytest.raises(ValueError, match="rise"):
+    with pytest.raises(ValueError, match="must increase"):
         stitcher.push(outputs(beats, 1000), 1000)

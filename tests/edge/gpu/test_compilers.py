@@ -1,4 +1,4 @@
-"""What CUDA's own compilers say to the kernels: nvcc, and NVRTC as JetPack 6 and 7 have it."""
+"""The kernels compiled by CUDA's own compilers: nvcc, and NVRTC of JetPack 6 and 7."""
 
 import ctypes
 import re
@@ -21,23 +21,23 @@ TARGETS = {
     "sm_110": (SstSpec(), THOR_SHARED_BYTES),
 }
 BLOCKS = {"sst_spectrum": 4, "sst_squeeze": 1}
-"""So many of a kernel's blocks are to run on a multiprocessor at once (sst.cu says why)."""
+"""Blocks of each kernel that must fit on a multiprocessor at once (sst.cu explains why)."""
 REGISTERS = 65536
 """Of a multiprocessor, in all three; a thread gets them by eights."""
 
 
 def assert_frugal(log: str, target: str) -> None:
-    """By ptxas's own words: nothing spills, and no thread takes so many registers that a block has no room."""
+    """Check the report of ptxas: no spills, and few enough registers for the required number of blocks."""
     build = build_for(*TARGETS[target])
     threads = {"sst_spectrum": build.spectrum_threads, "sst_squeeze": build.squeeze_threads}
-    said = re.findall(
+    kernels = re.findall(
         r"Compiling entry function '(\w+)'.*?"
         r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads.*?Used (\d+) registers",
         log,
         re.DOTALL,
     )
-    assert {kernel for kernel, *_ in said} == set(BLOCKS), log
-    for kernel, *memory, registers in said:
+    assert {kernel for kernel, *_ in kernels} == set(BLOCKS), log
+    for kernel, *memory, registers in kernels:
         assert memory == ["0", "0", "0"], f"{kernel}: {memory} bytes of stack, spilt and fetched back"
         most = REGISTERS // (BLOCKS[kernel] * threads[kernel]) // 8 * 8
         assert int(registers) <= most, f"{kernel}: {registers} registers, {most} at most"
@@ -50,7 +50,7 @@ def test_nvcc_keeps_everything_in_registers(tmp_path, target):
         pytest.skip("nvcc is not installed")
     arch = target.split()[0]
     if arch not in subprocess.run([nvcc, "--list-gpu-code"], capture_output=True, text=True, check=True).stdout.split():
-        pytest.skip(f"this nvcc does not know {arch}")
+        pytest.skip(f"this nvcc does not support {arch}")
     command = [
         nvcc,
         "-cubin",

@@ -221,20 +221,20 @@ def test_sanitizers_find_nothing_but_what_is_wrong(folder):
         assert (run.returncode == 0) == (missing == 0)
 
 
-def test_a_small_gpu_is_told_what_to_do(folder, use):
+def test_the_error_on_a_small_gpu_states_what_to_do(folder, use):
     use(OneDevice(folder, shared_bytes=99 << 10))
     with pytest.raises(InputError, match="frame_rate_hz to 30"):
         CudaSst(1)
     assert build_for(SstSpec(30), 99 << 10) is not None
 
 
-def test_no_pycuda_is_told_in_one_line(monkeypatch):
+def test_missing_pycuda_is_a_one_line_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
     with pytest.raises(InputError, match=r"no PyCUDA .*pip install '\.\[jetson\]'"):
         CudaSst(1)
 
 
-def test_no_gpu_is_told_in_one_line(monkeypatch):
+def test_a_missing_gpu_is_a_one_line_error(monkeypatch):
     driver = ModuleType("pycuda.driver")
 
     class Error(Exception):

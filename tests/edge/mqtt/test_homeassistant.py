@@ -84,7 +84,7 @@ def test_entities_show_the_values_of_vitals_only(mosquitto_port, mmecg, tmp_path
     late.close()
 
 
-BEATS = BeatRate(70.0, (68.0, 72.0), 11, left_out=0.0, entropy=0.35)
+BEATS = BeatRate(70.0, (68.0, 72.0), 11, outlier_fraction=0.0, entropy=0.35)
 CHEST = Chest(0.46, 20.0, True)
 
 
@@ -92,10 +92,10 @@ def evidence() -> Iterator[Evidence]:
     """Yields all combinations of evidence."""
     radar = product((0.0, 2.0, 9.0), (None, "the IQ order looks wrong"), (True, False), ("none", "mild"))
     heart = product((0.0, 20.0), (0.0, 0.05, 0.5), (0.0, 0.97), (True, False), (BEATS, None), (True, False))
-    for seen, (history_s, lost_share, confidence, sound, beats, clock_synced) in product(radar, list(heart)):
+    for seen, (history_s, lost_share, confidence, outputs_finite, beats, clock_synced) in product(radar, list(heart)):
         classical = RateEstimate(70.0, confidence)
         breathing = RateEstimate(15.0, 0.9)
-        yield Evidence(*seen, history_s, lost_share, breathing, classical, True, sound, beats, clock_synced)
+        yield Evidence(*seen, history_s, lost_share, breathing, classical, True, outputs_finite, beats, clock_synced)
 
 
 def test_unmeasured_values_are_unknown(discovered, mmecg):
@@ -105,7 +105,7 @@ def test_unmeasured_values_are_unknown(discovered, mmecg):
     published = {}
     for e, (received, searched) in product(evidence(), ((0, False), (900, False), (900, True))):
         if searched or e.present:  # a chest that was not searched for is not missing
-            pipeline.look = lambda now_ns, e=e: e
+            pipeline.collect_evidence = lambda now_ns, e=e: e
             pipeline.frames = FrameCount(received, 0)
             pipeline._block = SimpleNamespace(chest=replace(CHEST, present=e.present)) if searched else None
             vitals = pipeline.vitals(0)

@@ -80,7 +80,7 @@ STRETCH = EcgBlock(
     1200,
     EcgEstimate(200, np.array([0.0, 1.0, -0.25]), np.array([False, True, True]), np.array([201.25]), np.array([0.9])),
     continues=True,
-    said=OUTPUTS,
+    outputs=OUTPUTS,
 )
 
 

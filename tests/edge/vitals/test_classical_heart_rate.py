@@ -73,13 +73,13 @@ def test_block_size_does_not_change_the_result(mmecg):
         np.testing.assert_allclose(score, results[0][1], atol=1e-6)
 
 
-def test_forgetting_starts_the_window_again(mmecg):
+def test_a_reset_starts_a_new_window(mmecg):
     estimator = HeartRateEstimator()
     rng = np.random.default_rng(0)
     for _ in range(10):
         estimator.push(block(rng.standard_normal((3, 200)), rng.standard_normal((3, 200))))
     assert estimator.window_s() == 10
-    estimator.forget()
+    estimator.reset()
     assert estimator.window_s() == 0
     assert estimator.update().bpm is None
 

@@ -1,4 +1,4 @@
-"""Every reason, what it does to the verdict, and which one is said when several hold."""
+"""Every flag: its effect on the quality, and which flag is reported when several apply."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ from edge.core.types import BeatRate, RateEstimate
 from edge.mqtt.fields import RESERVED_FLAGS
 from edge.vitals.quality import FLAGS, Evidence, assess
 
-BEATS = BeatRate(70.0, (68.0, 72.0), 11, left_out=0.0, entropy=0.35)
+BEATS = BeatRate(70.0, (68.0, 72.0), 11, outlier_fraction=0.0, entropy=0.35)
 CLASSICAL = RateEstimate(71.0, 0.97)
 ALONE = Evidence(
     silence_s=0.0,
@@ -22,13 +22,13 @@ ALONE = Evidence(
     breathing=RateEstimate(),
     classical=CLASSICAL,
     network=False,
-    sound=True,
+    outputs_finite=True,
     beats=None,
     clock_synced=True,
 )
 FINE = replace(ALONE, network=True, beats=BEATS)
 OCTAVE = RateEstimate(35.0, 0.95)
-DUBIOUS = replace(BEATS, left_out=0.3, entropy=0.7)
+UNCERTAIN = replace(BEATS, outlier_fraction=0.3, entropy=0.7)
 
 
 @pytest.mark.parametrize("base", [ALONE, FINE], ids=["classical", "network"])
@@ -49,12 +49,12 @@ DUBIOUS = replace(BEATS, left_out=0.3, entropy=0.7)
         ({"silence_s": 2.0, "movement": "mild", "present": False}, "unusable", ("stale",)),
     ],
 )
-def test_verdicts_with_and_without_a_network(base, change, state, flags):
+def test_quality_with_and_without_a_network(base, change, state, flags):
     check(replace(base, **change), state, flags)
 
 
 @pytest.mark.parametrize(
-    ("confidence", "doubt", "history_s", "state", "flags"),
+    ("confidence", "reason", "history_s", "state", "flags"),
     [
         (0.85, None, 10.0, "degraded", ()),
         (0.5, None, 10.0, "unusable", ("low_snr",)),
@@ -64,8 +64,8 @@ def test_verdicts_with_and_without_a_network(base, change, state, flags):
         (0.97, "model_uncertain", 10.0, "unusable", ("model_uncertain",)),
     ],
 )
-def test_the_classical_rate_alone_must_be_sure(confidence, doubt, history_s, state, flags):
-    check(replace(ALONE, classical=RateEstimate(70.0, confidence, doubt), history_s=history_s), state, flags)
+def test_without_a_network_the_classical_rate_needs_high_confidence(confidence, reason, history_s, state, flags):
+    check(replace(ALONE, classical=RateEstimate(70.0, confidence, reason), history_s=history_s), state, flags)
 
 
 @pytest.mark.parametrize(
@@ -74,18 +74,18 @@ def test_the_classical_rate_alone_must_be_sure(confidence, doubt, history_s, sta
         ({"history_s": 3.0}, "good", ()),  # beats from before a movement count
         ({"history_s": 3.0, "beats": None}, "unusable", ("warming_up",)),
         ({"beats": None}, "unusable", ("low_snr",)),
-        ({"beats": None, "sound": False}, "unusable", ("model_uncertain",)),
-        ({"beats": None, "sound": False, "history_s": 3.0}, "unusable", ("model_uncertain",)),
-        ({"beats": DUBIOUS}, "unusable", ("model_uncertain",)),
+        ({"beats": None, "outputs_finite": False}, "unusable", ("model_uncertain",)),
+        ({"beats": None, "outputs_finite": False, "history_s": 3.0}, "unusable", ("model_uncertain",)),
+        ({"beats": UNCERTAIN}, "unusable", ("model_uncertain",)),
         ({"beats": replace(BEATS, entropy=float("nan"))}, "unusable", ("model_uncertain",)),
         ({"classical": OCTAVE}, "unusable", ("model_uncertain",)),
         ({"classical": replace(OCTAVE, confidence=0.5)}, "degraded", ()),
-        ({"classical": replace(OCTAVE, doubt="model_uncertain")}, "degraded", ()),
+        ({"classical": replace(OCTAVE, uncertainty_reason="model_uncertain")}, "degraded", ()),
         ({"classical": RateEstimate()}, "degraded", ()),
         ({"classical": replace(CLASSICAL, bpm=76.9)}, "good", ()),
     ],
 )
-def test_the_network_must_agree_with_itself_and_with_a_classical_rate_that_is_sure(change, state, flags):
+def test_the_network_must_agree_with_itself_and_with_a_confident_classical_rate(change, state, flags):
     check(replace(FINE, **change), state, flags)
 
 

@@ -1,4 +1,4 @@
-"""Focusing on points of the chest, and choosing them."""
+"""Beamforming to points of the chest, and their selection."""
 
 from dataclasses import replace
 from functools import cache
@@ -8,7 +8,7 @@ import pytest
 
 from edge.dsp.frontend.beamforming import Beamformer, can_focus, steering, voxels
 from edge.dsp.frontend.chest_finder import range_profile
-from edge.dsp.frontend.point_selection import POINTS, beat_score, choose
+from edge.dsp.frontend.point_selection import POINTS, beat_score, select_points
 from edge.twin.fmcw import Fmcw
 from edge.twin.scene import SCENES, Scene
 
@@ -24,7 +24,7 @@ def profile_of(chirp, point_m) -> np.ndarray:
 
 @pytest.mark.parametrize("point_m", [(0.0, 0.45, 0.0), (0.12, 0.5, -0.1), (-0.2, 0.4, 0.15)])
 def test_the_filter_of_a_point_gives_its_echo_in_counts(mmecg, point_m):
-    """A sign or a path wrong by a wavelength loses most of it: 12 antenna pairs no longer add up."""
+    """With a wrong sign or a path error of a wavelength the 12 antenna pairs no longer add up."""
     echo = steering(mmecg, np.array([point_m]), BINS) @ profile_of(mmecg, point_m)
     assert abs(echo[0]) == pytest.approx(100, rel=0.01)
     assert np.angle(echo[0]) == pytest.approx(0, abs=0.05)
@@ -52,7 +52,7 @@ def test_few_antennas_or_unknown_places_are_not_focused(mmecg, iwr6843):
 
 @pytest.fixture(scope="module")
 def chest_of(mmecg):
-    """Nine seconds of a scene, focused anew at every call."""
+    """Nine seconds of a scene, with a new beamformer at every call."""
 
     @cache
     def profiles(name: str) -> list[np.ndarray]:
@@ -71,7 +71,7 @@ def chest_of(mmecg):
 @pytest.mark.parametrize(("name", "azimuth_deg"), [("breathing", 0.0), ("off_axis", 20.0)])
 def test_fifty_points_of_the_chest_wherever_it_sits(chest_of, name, azimuth_deg):
     focus = chest_of(name)
-    assert any(focus.look(10, 0.46))
+    assert any(focus.refocus(10, 0.46))
     assert focus.points_m.shape == (POINTS, 3)
     assert len(np.unique(focus.points_m, axis=0)) == POINTS
     assert SCENES[name].on_chest(focus.points_m).mean() > 0.5
@@ -81,17 +81,17 @@ def test_fifty_points_of_the_chest_wherever_it_sits(chest_of, name, azimuth_deg)
 
 def test_points_stay_while_they_are_good_and_are_ordered(chest_of):
     focus = chest_of("breathing")
-    assert any(focus.look(10, 0.46))
+    assert any(focus.refocus(10, 0.46))
     kept = focus.points_m
-    assert not any(focus.look(10, 0.465))
+    assert not any(focus.refocus(10, 0.465))
     assert focus.points_m is kept
     assert (np.lexsort(kept.T) == np.arange(POINTS)).all()
-    assert any(focus.look(13, 0.6))  # another range is another chest
+    assert any(focus.refocus(13, 0.6))  # another range is another chest
 
 
 def test_a_choice_is_made_in_slices_of_the_grid_and_of_what_was_known_when_it_began(chest_of):
     focus = chest_of("breathing")
-    slices = focus.look(10, 0.46)
+    slices = focus.refocus(10, 0.46)
     assert next(slices) is False
     for _ in range(10):
         focus.push(np.ones((20, 12, 53), np.complex64))  # a block between each two
@@ -100,7 +100,7 @@ def test_a_choice_is_made_in_slices_of_the_grid_and_of_what_was_known_when_it_be
             break
     later = focus.points_m
     focus = chest_of("breathing")
-    assert sum(focus.look(10, 0.46)) == 1
+    assert sum(focus.refocus(10, 0.46)) == 1
     assert (focus.points_m == later).all()
 
 
@@ -122,6 +122,6 @@ def test_too_few_candidates_are_filled_up_by_score():
     rng = np.random.default_rng(1)
     score = np.zeros(80)
     score[:10] = 1
-    chosen = choose(score, rng.standard_normal((80, 100)), rng.standard_normal((80, 3)), np.ones(80))
+    chosen = select_points(score, rng.standard_normal((80, 100)), rng.standard_normal((80, 3)), np.ones(80))
     assert len(set(chosen)) == POINTS
     assert set(range(10)) <= set(chosen)

@@ -1,4 +1,4 @@
-"""The front end on the twin's frames: it finds the chest and gives its motion back."""
+"""The front end on simulated frames: it finds the chest and recovers its motion."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from tests.helpers.chest import frames
 
 @pytest.fixture(scope="module")
 def person(mmecg):
-    """14 s of somebody who sits still, at 200 frames a second."""
+    """14 s of a person who sits still, at 200 frames a second."""
     return list(frames(mmecg, Heart(), seconds=14))
 
 
@@ -28,7 +28,7 @@ def chirp_100(mmecg):
 
 @pytest.fixture(scope="module")
 def deep(chirp_100):
-    """13 s of somebody who breathes deeply, at 100 frames a second."""
+    """13 s of a person who breathes deeply, at 100 frames a second."""
     return list(frames(chirp_100, Heart(), DEEP, seconds=13))
 
 
@@ -75,11 +75,11 @@ def test_any_antennas(mmecg, tx, rx, channels):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [({"frame_period_s": 0.2}, "too few to see a heartbeat"), ({"slope_hz_s": 5e12}, "a chest cannot be found")],
 )
-def test_a_chirp_that_cannot_show_a_chest_is_refused(mmecg, change, said):
-    with pytest.raises(InputError, match=said):
+def test_a_chirp_that_cannot_show_a_chest_is_refused(mmecg, change, message):
+    with pytest.raises(InputError, match=message):
         RcgExtractor(replace(mmecg, **change))
 
 
@@ -167,7 +167,7 @@ def test_a_gap_too_long_to_bridge_restarts_the_tracks_alone(chirp_100, deep):
     np.testing.assert_array_equal(before.points_m, after.points_m)
 
 
-def test_a_long_gap_starts_anew(mmecg, person):
+def test_a_long_gap_restarts_everything(mmecg, person):
     _, blocks = blocks_of(mmecg, (f for f in person if not 1300 < f.seq < 1500))
     assert blocks[0].restarted
     assert sum(block.restarted for block in blocks) == 2

@@ -1,4 +1,4 @@
-"""Calibration measured on the twin's reflector: it undoes a board's errors, and says when it cannot be."""
+"""Calibration measured on the twin's reflector: it undoes a board's errors, and reports when it is impossible."""
 
 from dataclasses import replace
 
@@ -90,40 +90,44 @@ def test_a_reflector_to_the_side_is_refused(mmecg, azimuth_deg, phase_rad):
 
 
 @pytest.mark.parametrize(
-    ("scene", "range_m", "said"),
+    ("scene", "range_m", "message"),
     [
         (corner(counts=100.0), 1.0, "use a larger reflector"),
-        (corner(range_m=1.5), 1.0, "state its true distance"),
+        (corner(range_m=1.5), 1.0, "correct its distance"),
         (corner(), 0.3, "put it at 0.7 to 3.0 m"),
-        (replace(corner(), things=((*corner().things[0][:3], 3000.0), (0.1, 1.06, 0, 2000.0))), 1.0, "not one point's"),
-        (SCENES["breathing"], 0.7, "stands"),
+        (
+            replace(corner(), things=((*corner().things[0][:3], 3000.0), (0.1, 1.06, 0, 2000.0))),
+            1.0,
+            "not that of a single point",
+        ),
+        (SCENES["breathing"], 0.7, "above the others"),
     ],
 )
-def test_no_use(mmecg, scene, range_m, said):
-    with pytest.raises(CalibrationError, match=said):
+def test_an_unusable_reflector_is_an_error_with_the_reason(mmecg, scene, range_m, message):
+    with pytest.raises(CalibrationError, match=message):
         measure(mmecg, frames(mmecg, scene), range_m)
 
 
 def test_a_moving_reflector_is_refused(mmecg):
     still = frames(mmecg, REFLECTOR)
     turned = [RadarFrame(f.seq, f.t_ns, f.iq * np.complex64(np.exp(0.01j * f.seq)), True) for f in still]
-    with pytest.raises(CalibrationError, match="keep all still"):
+    with pytest.raises(CalibrationError, match="nothing may move"):
         measure(mmecg, turned, 1.0)
 
 
-def test_an_antenna_that_hears_nothing_is_named(mmecg):
+def test_an_antenna_that_receives_nothing_is_named(mmecg):
     gains = np.ones((3, 4), complex)
     gains[1, 2] = 0.02
-    with pytest.raises(CalibrationError, match="TX2 to RX3 hardly hears"):
+    with pytest.raises(CalibrationError, match="TX2 to RX3 receives hardly any echo"):
         measure(mmecg, frames(mmecg, REFLECTOR, Board(tuple(map(tuple, gains)))), 1.0)
 
 
 def test_too_few_whole_frames_or_unknown_antennas_are_refused(mmecg, iwr6843):
     some = frames(mmecg, REFLECTOR)
     broken = [replace(frame, iq=frame.iq * 0, complete=frame.seq < 150) for frame in some]
-    with pytest.raises(CalibrationError, match="150 whole frames are too few"):
+    with pytest.raises(CalibrationError, match="150 complete frames are too few"):
         measure(mmecg, broken, 1.0)
-    with pytest.raises(CalibrationError, match="places are unknown"):
+    with pytest.raises(CalibrationError, match="unknown antenna positions"):
         measure(iwr6843, [], 1.0)
 
 
@@ -133,6 +137,6 @@ def test_focus_takes_the_calibration_it_is_given(mmecg):
     plain, given = Beamformer(mmecg, slice(4, 57)), Beamformer(mmecg, slice(4, 57), Calibration(0.0, (0.5j,) * 12))
     for focus in (plain, given):
         focus.push(seen)
-        assert any(focus.look(10, 0.46))
+        assert any(focus.refocus(10, 0.46))
     assert (plain.points_m == given.points_m).all()
     assert np.allclose(given.echo(seen[:5]), 0.5j * plain.echo(seen[:5]), rtol=1e-4)

@@ -112,7 +112,7 @@ def test_the_bins_are_those_of_the_paper():
 
 @pytest.mark.parametrize("channels", [1, 9, 50, 64])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_a_channel_does_not_know_the_others(both, channels, threads):
+def test_channels_are_independent(both, channels, threads):
     x = np.tile(segments(4), (16, 1))[:channels]
     together = Sst(channels, threads=threads)(x)
     alone = Sst(1)(x[-1:])
@@ -242,7 +242,7 @@ def test_a_hop_off_the_grid_is_an_error(hop):
         Sst(1, hop=hop)
 
 
-def test_a_restarted_transform_forgets():
+def test_a_restart_discards_the_previous_window():
     x = segments(2)
     fresh = Sst(2)(x)
     moving = Sst(2, hop=200)
