@@ -170,7 +170,9 @@ def _import_rtx() -> Any:
     try:
         return import_module("tensorrt_rtx")
     except ImportError as error:
-        raise BuildError(f"a dry run needs TensorRT-RTX ({error}): pip install tensorrt-rtx") from error
+        raise BuildError(
+            f"TensorRT-RTX is not installed ({error}); a dry run needs it: pip install tensorrt-rtx"
+        ) from error
 
 
 if __name__ == "__main__":
