@@ -161,7 +161,7 @@ def test_an_own_authority_and_a_client_certificate(tmp_path):
         ("https://x/Observation", 'cert = "hub.crt"', "cert and key must be set together"),
         ("http://x/Observation", 'ca = "ca.crt"', "begins with https"),
         ("http://x/Observation", 'token_file = "nowhere"', "cannot read nowhere"),
-        ("http://x/Observation", 'token = "two words"', "without a space"),
+        ("http://x/Observation", 'token = "two words"', "without spaces"),
         ("http://x/Observation", 'token = "a"\ntoken_file = "b"', "not both"),
         ("http://x/Observation", "tokn = 1", "tokn"),
         ("http://", "", "not a URL"),

@@ -138,7 +138,7 @@ def test_settings_are_checked(tmp_path):
 def test_a_full_disk_leaves_the_checkpoint_before(finished):
     path = finished / "last.pt"
     before = path.read_bytes()
-    with full_disk(), pytest.raises(OSError, match=r"last.pt.*File too large.*untouched"):
+    with full_disk(), pytest.raises(OSError, match=r"last.pt.*File too large.*unchanged"):
         checkpoint.save(path, CONFIG, {}, {})
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.glob("*.part")] == []

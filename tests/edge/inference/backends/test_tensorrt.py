@@ -201,7 +201,7 @@ def test_what_cuda_reports_is_told(compact_bundle, built, device, monkeypatch):
         raise device.driver.Error("cuMemcpyHtoDAsync failed:\n illegal address")
 
     monkeypatch.setattr(device.driver, "memcpy_htod_async", failing)
-    with pytest.raises(InputError, match="the GPU reports: cuMemcpyHtoDAsync failed: illegal address; look"):
+    with pytest.raises(InputError, match="the GPU reports: cuMemcpyHtoDAsync failed: illegal address; check"):
         network(spectrograms(1, POINTS))
     monkeypatch.setattr(device.driver, "mem_alloc", failing)
     for make in (lambda: TensorRt(loaded, built), lambda: CudaSst(POINTS)):
