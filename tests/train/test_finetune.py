@@ -109,7 +109,7 @@ def test_the_exported_bundle_names_its_training_subjects(whole, tmp_path):
     assert (about.data, about.train, about.test) == ("people", ("p1", "p2", "p3", "p4"), ())
     ((data, names),) = about.before.items()
     assert checkpoint_of(bundle.load(SHIPPED)).learnt_from() == {data: list(names)}
-    assert f"| before that | {data}: {len(names)}: " in (tmp_path / "mine" / "README.md").read_text()
+    assert f"| earlier training | {data}: {len(names)}: " in (tmp_path / "mine" / "README.md").read_text()
 
 
 def test_a_stopped_run_goes_on_to_the_same_result(whole, people, tmp_path, monkeypatch, capsys):
