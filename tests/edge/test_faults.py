@@ -14,9 +14,9 @@ from edge.twin.heart import Heart
 from tests.conftest import ROOT
 from tests.edge.cli.test_cli import MMECG
 from tests.edge.runtime.test_operations import running
-from tests.edge.test_pipeline import SECOND_NS, Given
 from tests.helpers.brokers import Listener, free_port
 from tests.helpers.bundles import another
+from tests.helpers.chain import SECOND_NS, Given
 from tests.helpers.chest import frames
 from tests.helpers.publishing import connected, wait
 from tests.helpers.web import get

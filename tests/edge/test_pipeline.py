@@ -8,10 +8,8 @@ import pytest
 from edge.core.types import RadarFrame, RawFrame, Vitals
 from edge.radar.iq import decode_frame, encode
 from edge.twin.heart import Heart
-from tests.helpers.chain import SECOND_NS, Given, at, outcome
+from tests.helpers.chain import SECOND_NS, at, outcome
 from tests.helpers.chest import frames
-
-__all__ = ["SECOND_NS", "Given"]  # used elsewhere by this name
 
 HEART = Heart(70)
 
