@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from edge.core.spec import RCG_RATE_HZ, SST_WINDOW
 from edge.ecg.stitcher import Stitcher
 from edge.inference.loader import load_network
-from train.data.dataset import Recording, load
+from train.data.dataset import Recording, load_dataset
 from train.data.labels import clean_ecg
 from train.evaluation.metrics import BeatMatch, match_beats, pcc
 from train.evaluation.reconstruct import reconstruct
@@ -33,7 +33,7 @@ def main() -> None:
     simulate_set(UNSEEN_FOLDER, UNSEEN_SUBJECTS, UNSEEN_SEED, trials_per_subject=1)
     predict = load_network().predict
     found: dict[float, list[tuple[BeatMatch, float]]] = {delay_s: [] for delay_s in DELAYS_S}
-    for recording in track(load(UNSEEN_FOLDER / "dataset.toml").recordings, "stitching"):
+    for recording in track(load_dataset(UNSEEN_FOLDER / "dataset.toml").recordings, "stitching"):
         windows = reconstruct(predict, recording.trial.rcg).windows
         for delay_s in DELAYS_S:
             found[delay_s].append(stitched(recording, windows, delay_s))

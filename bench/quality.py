@@ -35,7 +35,7 @@ from edge.inference.loader import load_network
 from edge.pipeline import Pipeline
 from edge.radar.chirp_file.parser import load_chirp
 from edge.vitals.quality import tolerance_bpm
-from train.simulation.scenarios import KINDS, draw_scenario, frames, true_bpm, watch_rcg
+from train.simulation.scenarios import KINDS, draw_scenario, feed_rcg, frames, true_bpm
 
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
 SEED, PEOPLE = 9003, 12
@@ -119,7 +119,7 @@ def recorded(root: Path, name: str) -> Minute:
         x = record.displacement_mm
         rcg = SecondDerivative(200).push(x, np.ones(x.shape[1], bool))[1]
         pipeline = Pipeline(CHIRP, lambda: True, network=load_network().begin)
-        for now_s in watch_rcg(pipeline, rcg, x):
+        for now_s in feed_rcg(pipeline, rcg, x):
             true = true_bpm(record.r_peaks_s, now_s)
             second = judged(pipeline, now_s, true, 0.0, pipeline.movement.score)
             if np.isfinite(true):

@@ -29,7 +29,7 @@ from edge.inference.loader import load_network
 from edge.pipeline import Pipeline
 from edge.vitals.beat_heart_rate import RHYTHM_S
 from train.data.readers.motion import integrated
-from train.simulation.scenarios import watch_rcg
+from train.simulation.scenarios import feed_rcg
 from train.simulation.session import draw_session
 from train.simulation.subject import draw_subject
 from train.simulation.trial import simulate
@@ -52,7 +52,7 @@ def watched(number: int) -> Person:
     pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
     rcg = trial.rcg.astype(np.float64)
     person = Person(subject.rhythm, [], [], [])
-    for now_s in watch_rcg(pipeline, rcg, integrated(rcg)):
+    for now_s in feed_rcg(pipeline, rcg, integrated(rcg)):
         rhythm = pipeline.vitals(round(now_s * 1e9)).rhythm
         if rhythm and now_s > RHYTHM_S:
             beats_s = trial.r_peaks_s[(trial.r_peaks_s > now_s - RHYTHM_S) & (trial.r_peaks_s <= now_s)]

@@ -160,7 +160,7 @@ class Pipeline:
             present=self._block is None or self._block.chest.present,
             movement=self.movement.level,
             history_s=self._heart.window_s(),
-            lost_share=self._complete_history.count(False) / max(1, len(self._complete_history)),
+            lost_fraction=self._complete_history.count(False) / max(1, len(self._complete_history)),
             breathing=breathing,
             classical=self._heart.update(breathing.bpm),
             network=self._reconstructor is not None,
@@ -217,7 +217,7 @@ class Pipeline:
         self.frames = FrameCount(self.frames.received + frame.complete, self.frames.lost + lost)
 
 
-def first_problem(source: Source) -> str | None:
+def find_source_problem(source: Source) -> str | None:
     """Check the first SOURCE_CHECK_S of a source; return why it cannot be radar data of a chest, None if it can."""
     rcg = RcgExtractor(source.chirp)
     for frame in islice(source.frames(), round(SOURCE_CHECK_S / source.chirp.frame_period_s)):

@@ -31,7 +31,7 @@ from edge.core.types import Float32
 from edge.dsp.frontend.point_selection import POINTS
 from edge.gpu.context import cuda_driver
 from edge.inference import bundle
-from edge.inference.backends.engine_file import About, digest_of, this_machine, write
+from edge.inference.backends.engine_file import About, digest_of, this_machine, write_engine
 from edge.inference.backends.tensorrt import tensorrt
 from edge.inference.bundle import Bundle, Precision
 from export.builder import BuildError, build
@@ -49,19 +49,21 @@ def network_of(path: Path, data: Path | None, dry: bool) -> tuple[Bundle, Sequen
     Raises InputError, OSError.
     """
     if path.is_dir():
-        made = bundle.load(path)
+        made = bundle.load_bundle(path)
     else:
         from export import bundle as exporter  # needs torch, which a Jetson may not have
         from train.training import checkpoint
 
         with Console(stderr=True).status(f"{path} to ONNX"):
-            made = (exporter.in_memory if dry else exporter.write)(checkpoint.load(path), path.with_suffix(""))
+            made = (exporter.in_memory if dry else exporter.write_bundle)(
+                checkpoint.load_checkpoint(path), path.with_suffix("")
+            )
     if data is None:
         return made, ()
     from export.windows import windows_of
-    from train.data.dataset import load, part_of
+    from train.data.dataset import load_dataset, part_of
 
-    return made, windows_of(part_of(load(data), "train"), made.about.points)
+    return made, windows_of(part_of(load_dataset(data), "train"), made.about.points)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -129,7 +131,7 @@ def real_run(args: argparse.Namespace) -> str:
     about = About(
         bundle=digest_of(made), name=made.about.name, points=points, precision=precision, machine=machine, sha256=sha256
     )
-    write(out, plan, about)
+    write_engine(out, plan, about)
     return (
         f"{out}: {precision}, {points} points, TensorRT {machine.tensorrt} on {machine.gpu}, {len(plan) / 1e6:.1f} MB\n"
         f'to run it, set under [network]: backend = "tensorrt", bundle = "{made.folder.resolve()}", '

@@ -32,7 +32,7 @@ from export.operators import ExportError
 from export.precision import in_precision
 from export.to_onnx import to_onnx
 from export.windows import windows_of
-from train.data.dataset import load, part_of
+from train.data.dataset import load_dataset, part_of
 from train.model import POINTS
 from train.training import checkpoint
 from train.training.checkpoint import Checkpoint
@@ -42,7 +42,7 @@ TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
 """Maximum difference between torch and ONNX Runtime in any output; the ECG pieces have an amplitude of about 1."""
 
 
-def write(
+def write_bundle(
     source: Checkpoint,
     folder: Path,
     metrics: Metrics | None = None,
@@ -67,7 +67,7 @@ def write(
         write_atomic(part / DESCRIPTION, _encoded(made.about))
         write_atomic(part / "README.md", model_card(made.about).encode())
         tested = windows if precision == "int8" else random_spectrograms(made.about.points)
-        found = differences(OnnxRuntime(bundle.load(part)), TorchPredictor(source.network()), tested)
+        found = differences(OnnxRuntime(bundle.load_bundle(part)), TorchPredictor(source.network()), tested)
         for head, difference in found.items():
             if not difference <= TOLERANCE[precision]:
                 raise ExportError(
@@ -76,7 +76,7 @@ def write(
         _replace_folder(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return bundle.load(folder)
+    return bundle.load_bundle(folder)
 
 
 def in_memory(source: Checkpoint, folder: Path, metrics: Metrics | None = None) -> Bundle:
@@ -118,9 +118,9 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         metrics = read_metrics(args.metrics) if args.metrics else None
-        source = checkpoint.load(args.checkpoint)
-        windows = windows_of(part_of(load(args.data), "train"), _points(source)) if args.data else ()
-        made = write(source, args.out, metrics, args.precision, windows)
+        source = checkpoint.load_checkpoint(args.checkpoint)
+        windows = windows_of(part_of(load_dataset(args.data), "train"), _points(source)) if args.data else ()
+        made = write_bundle(source, args.out, metrics, args.precision, windows)
     except (InputError, OSError) as error:
         print(f"export.bundle: error: {error}", file=sys.stderr)
         return 2

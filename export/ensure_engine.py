@@ -17,7 +17,7 @@ from edge.core.interrupts import raise_on_interrupt
 from edge.gpu.context import cuda_driver
 from edge.inference import bundle
 from edge.inference.backends.base import BackendError
-from edge.inference.backends.engine_file import read, this_machine
+from edge.inference.backends.engine_file import read_engine, this_machine
 from edge.inference.backends.tensorrt import tensorrt
 from edge.runtime.config import ConfigError, load_config
 
@@ -56,9 +56,9 @@ def _engine_of(path: Path) -> tuple[Path, Path] | None:
 
 def _check_engine(folder: Path, out: Path) -> str | None:
     """Returns why the engine must be built, or None if the existing one is valid. Raises InputError, OSError."""
-    made, here = bundle.load(folder), this_machine(tensorrt(), cuda_driver())
+    made, here = bundle.load_bundle(folder), this_machine(tensorrt(), cuda_driver())
     try:
-        read(out, made, here)
+        read_engine(out, made, here)
     except BackendError as error:
         return str(error)
     return None

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--key", type=Path, required=True, metavar="PEM", help="private ed25519 key")
     args = parser.parse_args(arguments)
     try:
-        signed = load_key(args.key, "private").sign(bundle.load(args.bundle).description)
+        signed = load_key(args.key, "private").sign(bundle.load_bundle(args.bundle).description)
         write_atomic(args.bundle / SIGNATURE, signed)
     except (InputError, OSError) as error:
         print(f"export.sign: error: {error}", file=sys.stderr)

@@ -28,7 +28,7 @@ from export.bundle import TOLERANCE, in_memory
 from export.difference import HEADS, differences
 from export.precision import in_precision
 from export.windows import replayed, windows_of
-from train.data.dataset import Recording, load, part_of
+from train.data.dataset import Recording, load_dataset, part_of
 from train.evaluation.report import evaluate
 from train.evaluation.summary import Row, summarise
 from train.training import checkpoint
@@ -48,8 +48,8 @@ def network(path: Path) -> tuple[Bundle, dict[str, Predictor]]:
     Raises InputError, FileNotFoundError.
     """
     if path.is_dir():
-        return bundle.load(path), {}
-    source = checkpoint.load(path)
+        return bundle.load_bundle(path), {}
+    source = checkpoint.load_checkpoint(path)
     return in_memory(source, path), {"torch": TorchPredictor(source.network())}
 
 
@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
-        data = load(args.data)
+        data = load_dataset(args.data)
         test = part_of(data, "test", args.fold)
         made, predictors = network(args.network)
         predictors |= in_onnx_runtime(made, windows_of(part_of(data, "train", args.fold), made.about.points))

@@ -33,6 +33,15 @@ def unhurried_disk(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda number: None)
 
 
+@pytest.fixture(autouse=True)
+def signal_handlers():
+    """A command tested in this process installs handlers for the rest of its life, which would reach the next test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def in_process(monkeypatch):
     """Work for other processes is done in this one: a new interpreter takes seconds to import what it needs."""
@@ -109,11 +118,11 @@ def trained_checkpoint(tmp_path_factory) -> Path:
 def compact_bundle(trained_checkpoint, make_once) -> Path:
     """That checkpoint's bundle; read it only."""
     from edge.inference.bundle import Metrics
-    from export.bundle import write
-    from train.training.checkpoint import load
+    from export.bundle import write_bundle
+    from train.training.checkpoint import load_checkpoint
 
     metrics = Metrics("made up", {"pcc": 0.5, "mdr": None})
-    return make_once("compact", lambda folder: write(load(trained_checkpoint), folder, metrics))
+    return make_once("compact", lambda folder: write_bundle(load_checkpoint(trained_checkpoint), folder, metrics))
 
 
 @pytest.fixture
@@ -125,9 +134,11 @@ def bundle_copy(compact_bundle, tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def half_bundle(trained_checkpoint, compact_bundle, make_once) -> Path:
     """The same in half precision; read it only."""
-    from export.bundle import write
+    from export.bundle import write_bundle
     from tests.helpers.networks import exported_once
-    from train.training.checkpoint import load
+    from train.training.checkpoint import load_checkpoint
 
     with exported_once(compact_bundle):
-        return make_once("half", lambda folder: write(load(trained_checkpoint), folder, precision="fp16"))
+        return make_once(
+            "half", lambda folder: write_bundle(load_checkpoint(trained_checkpoint), folder, precision="fp16")
+        )

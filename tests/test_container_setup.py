@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge.demo.processes import mosquitto_command
-from edge.mqtt.broker import Broker, greet, tls_context
+from edge.mqtt.broker import Broker, probe_broker, tls_context
 from edge.mqtt.client import MqttClient
 from edge.mqtt.topics import DISCOVERY, STATUS, VITALS
 from edge.radar.chirp_file.parser import load_chirp
@@ -112,12 +112,12 @@ def test_secrets_are_for_those_who_use_them(device):
 
 def test_the_device_is_let_in_and_who_is_not_known_is_not(device, ports):
     known = broker_for(device, ports[0])
-    assert not greet(known).is_failure
-    assert greet(replace(known, password="guessed")).is_failure
-    assert greet(replace(known, username=None, password=None)).is_failure
+    assert not probe_broker(known).is_failure
+    assert probe_broker(replace(known, password="guessed")).is_failure
+    assert probe_broker(replace(known, username=None, password=None)).is_failure
     with pytest.raises(ssl.SSLError):
-        greet(replace(known, tls=ssl.create_default_context()))
-    assert greet(replace(known, tls=None)) is None
+        probe_broker(replace(known, tls=ssl.create_default_context()))
+    assert probe_broker(replace(known, tls=None)) is None
     gc.collect()
 
 
@@ -139,7 +139,7 @@ def test_a_hub_hears_by_its_certificate_and_home_assistant_by_its_password(devic
         listener.close()
     for client in (ours, other):
         client.close((STATUS, b"bye"))
-    assert greet(Broker(port=ports[1], tls=authority(device))) is None  # without a certificate
+    assert probe_broker(Broker(port=ports[1], tls=authority(device))) is None  # without a certificate
     gc.collect()
 
 

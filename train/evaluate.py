@@ -19,7 +19,7 @@ from edge.core.interrupts import raise_on_interrupt
 from edge.inference import bundle
 from edge.inference.backends.base import Predictor
 from edge.inference.backends.onnxrt import OnnxRuntime
-from train.data.dataset import Recording, load, part_of
+from train.data.dataset import Recording, load_dataset, part_of
 from train.evaluation.report import report
 from train.simulation.simulated_set import unseen_set
 from train.training import checkpoint
@@ -29,8 +29,8 @@ from train.training.predictor import TorchPredictor
 def load_predictor(args: argparse.Namespace) -> Predictor:
     """Load the network that the command line selects. Raises InputError, FileNotFoundError."""
     if args.checkpoint:
-        return TorchPredictor(checkpoint.load(args.checkpoint).network())
-    return OnnxRuntime(bundle.load(bundle.SHIPPED if args.shipped else args.bundle))
+        return TorchPredictor(checkpoint.load_checkpoint(args.checkpoint).network())
+    return OnnxRuntime(bundle.load_bundle(bundle.SHIPPED if args.shipped else args.bundle))
 
 
 def load_recordings(args: argparse.Namespace) -> tuple[Sequence[Recording], str]:
@@ -38,7 +38,7 @@ def load_recordings(args: argparse.Namespace) -> tuple[Sequence[Recording], str]
     if args.shipped:
         data = unseen_set()
         return data.recordings, data.name
-    data = load(args.data)
+    data = load_dataset(args.data)
     return part_of(data, args.part, args.fold), f"{data.name}, part {args.part}, fold {args.fold}"
 
 

@@ -34,13 +34,13 @@ from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
 from edge.core.spec import SST_BINS, SST_COLUMNS
 from edge.inference import bundle
-from train.data.dataset import DataSet, load, part_of
+from train.data.dataset import DataSet, load_dataset, part_of
 from train.data.splits import Fold, Split, split_subjects
 from train.evaluation.report import evaluate
 from train.evaluation.summary import Row, markdown, summarise
 from train.model.network import Network
 from train.training import checkpoint
-from train.training.bundle_weights import checkpoint_of
+from train.training.bundle_weights import checkpoint_from_bundle
 from train.training.cached_work import cached_json, check_settings
 from train.training.checkpoint import Checkpoint
 from train.training.clock_alignment import aligned
@@ -66,7 +66,7 @@ def make_config(base: Checkpoint, data: DataSet, training: Training) -> TrainCon
     if not data.folds:
         raise InputError(f"{data.name} has no [split]: add one, or use --folds leave-subject-out")
     subjects = {recording.trial.subject for recording in data.recordings}
-    if overlap := sorted(subjects & set(base.learnt_from().get(data.name, ()))):
+    if overlap := sorted(subjects & set(base.training_subjects().get(data.name, ()))):
         raise InputError(
             f"the network has learnt from {data.name} already ({', '.join(overlap)}), and would be tested on subjects "
             "it was trained on; start from a network that was not"
@@ -90,7 +90,7 @@ def adapt(base: Checkpoint, config: TrainConfig, data: DataSet, folder: Path) ->
     best = min(trainer.history, key=lambda epoch: epoch["score"])
     if best["score"] >= trainer.validate(base.network().to(trainer.context.device))["score"]:
         return base.network(), 0
-    return checkpoint.load(folder / "best.pt").network(), int(best["epoch"])
+    return checkpoint.load_checkpoint(folder / "best.pt").network(), int(best["epoch"])
 
 
 def fold_figures(base: Checkpoint, config: TrainConfig, learn: DataSet, data: DataSet, folder: Path) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def adapt_to_all(base: Checkpoint, config: TrainConfig, data: DataSet, epochs: i
     path, folder = out / "adapted.pt", out / "unfinished" / str(epochs)
     subjects = tuple(sorted({recording.trial.subject for recording in data.recordings}))
     config = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, epochs=epochs))
-    if not path.exists() or checkpoint.load(path).config != config:
+    if not path.exists() or checkpoint.load_checkpoint(path).config != config:
         trainer = make_trainer(config, replace(data, folds=(Fold(subjects, subjects, ()),)), folder, base)
         trainer.train()
         state = {"network": trainer.network.state_dict(), "history": trainer.history}
@@ -187,10 +187,10 @@ def main(arguments: list[str] | None = None) -> int:
         wanted = {"epochs": args.epochs, "steps": args.steps, "learning_rate": args.rate, "keep_statistics": True}
         training = msgspec.convert(wanted, Training)
         if args.checkpoint:
-            base = checkpoint.load(args.checkpoint)
+            base = checkpoint.load_checkpoint(args.checkpoint)
         else:
-            base = checkpoint_of(bundle.load(bundle.SHIPPED if args.shipped else args.bundle))
-        data = load(args.data)
+            base = checkpoint_from_bundle(bundle.load_bundle(bundle.SHIPPED if args.shipped else args.bundle))
+        data = load_dataset(args.data)
         data = with_split(data, args.folds) if args.folds else data
         figures = finetune(base, data, training, args.first, args.out, args.align)
     except (InputError, msgspec.ValidationError, OSError) as error:

@@ -35,7 +35,7 @@ from edge.vitals.quality import tolerance_bpm, trust_features
 from edge.vitals.quality_model import FILE, Fitted, Logistic, MovementFit, TrustFit
 from train.data.readers.motion import integrated
 from train.data.workers import worker_pool
-from train.simulation.scenarios import SECONDS, draw_scenario, frames, true_bpm, watch_rcg
+from train.simulation.scenarios import SECONDS, draw_scenario, feed_rcg, frames, true_bpm
 from train.simulation.session import draw_session
 from train.simulation.subject import draw_subject
 from train.simulation.trial import simulate
@@ -100,7 +100,7 @@ def trust_rows(person: int) -> Rows:
     names, features, targets = [], [], []
     pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
     rcg = trial.rcg.astype(np.float64)
-    for now_s in watch_rcg(pipeline, rcg, integrated(rcg)):
+    for now_s in feed_rcg(pipeline, rcg, integrated(rcg)):
         evidence, true = pipeline.collect_evidence(round(now_s * 1e9)), true_bpm(trial.r_peaks_s, now_s)
         if (beats := evidence.beats) and np.isfinite(true):
             found = trust_features(beats, evidence.classical)

@@ -97,9 +97,9 @@ class SstSpec:
 
 SST_DEFAULT = SstSpec()
 
-PIECE = 200
+ECG_PIECE_SAMPLES = 200
 """Samples of an ECG piece: the cycle around the window's middle beat, resampled to this length."""
-PIECE_R = 1 / 3
+ECG_PIECE_R_FRACTION = 1 / 3
 """Position of the R peak in the piece, as a fraction: the P wave is before it, the T wave after it."""
 ANCHOR_CLASSES = SST_WINDOW
 """Number of classes of the anchor output: one for each sample of the window at which an R peak can be."""
@@ -137,8 +137,8 @@ def fingerprint(spec: SstSpec) -> str:
         "SST_SCALE_RANK": SST_SCALE_RANK,
         "SST_SILENCE_MM_S2": SST_SILENCE_MM_S2,
         "SST_GRID": SST_GRID,
-        "PIECE": PIECE,
-        "PIECE_R": PIECE_R,
+        "PIECE": ECG_PIECE_SAMPLES,
+        "PIECE_R": ECG_PIECE_R_FRACTION,
         "ANCHOR_CLASSES": ANCHOR_CLASSES,
         "CYCLE_MIN": CYCLE_MIN,
         "CYCLE_CLASSES": CYCLE_CLASSES,

@@ -114,13 +114,13 @@ class TaskOutputs:
 class EcgEstimate:
     """A segment of the long-term ECG at RCG_RATE_HZ that starts at sample `sample0` of the stream.
 
-    ecg [n] in units of the height of the QRS complex; 0 where not `known` [n], outside two enclosing beats.
+    ecg [n] in units of the height of the QRS complex; 0 where not `valid_mask` [n], outside two enclosing beats.
     r_peaks [k]: positions of the R peaks in samples of the stream, fractional; confidence [k] of each, 0..1.
     """
 
     sample0: int
     ecg: Float64
-    known: Bool
+    valid_mask: Bool
     r_peaks: Float64
     confidence: Float64
 

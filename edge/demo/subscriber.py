@@ -28,7 +28,7 @@ MAX_ERROR_BPM, MAX_ERROR_FRACTION = 5.0, 0.10
 
 
 @dataclass
-class Watch:
+class LiveState:
     """Results and statistics for the view and the summary."""
 
     messages: int = 0
@@ -63,7 +63,7 @@ class Subscriber:
     """Subscribes to one device and requests the twin's ground truth for all vitals and ECG blocks."""
 
     def __init__(self, device: str, mqtt_port: int, truth_port: int) -> None:
-        self.watch = Watch()
+        self.watch = LiveState()
         self._truth_address = ("127.0.0.1", truth_port)
         self._truth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._truth.settimeout(0.5)

@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ
-from edge.demo.subscriber import TRACE_S, Watch
+from edge.demo.subscriber import TRACE_S, LiveState
 from edge.mqtt.payloads import VitalsPayload
 from edge.mqtt.topics import ROOT
 
@@ -44,7 +44,7 @@ def braille_trace(samples: Sequence[float], columns: int, rows: int) -> list[str
 
 
 def render(
-    watch: Watch, device: str, mqtt_port: int, elapsed_s: float, width: int = WIDTH, height: int = HEIGHT
+    watch: LiveState, device: str, mqtt_port: int, elapsed_s: float, width: int = WIDTH, height: int = HEIGHT
 ) -> RenderableType:
     """The whole view, never larger than `width` columns and `height` lines: traces are dropped first, figures last."""
     width = min(width, WIDTH)
@@ -73,7 +73,7 @@ def render(
     )
 
 
-def _panels(watch: Watch, width: int, padding: int) -> RenderableType:
+def _panels(watch: LiveState, width: int, padding: int) -> RenderableType:
     v = watch.vitals
     colour = _COLOURS[v.quality.state] if v else "white"
     quality = f"{v.quality.state} {v.quality.sqi:.2f}" if v else "--"
@@ -96,7 +96,7 @@ def _panels(watch: Watch, width: int, padding: int) -> RenderableType:
     return Columns(panels, expand=False)
 
 
-def _figures(watch: Watch) -> Text:
+def _figures(watch: LiveState) -> Text:
     """Returns the figures in one line."""
     v = watch.vitals
     if v is None:
@@ -106,7 +106,7 @@ def _figures(watch: Watch) -> Text:
     return _text(" heart ", heart, rest, f"  breathing {_number(v.breathing.value)}/min")
 
 
-def _traces(watch: Watch, width: int, height: int) -> list[RenderableType]:
+def _traces(watch: LiveState, width: int, height: int) -> list[RenderableType]:
     """Returns as many traces as fit the height, the reconstructed ECG first."""
     last = watch.ecg[-round(TRACE_S * RCG_RATE_HZ) :]
     wanted: list[tuple[str, list[float], str]] = [("Heart waveform; the ECG follows", list(watch.trace), "cyan")]

@@ -13,7 +13,7 @@ from collections import deque
 import numpy as np
 from scipy import ndimage
 
-from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, RCG_RATE_HZ, SST_WINDOW
+from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, ECG_PIECE_R_FRACTION, ECG_PIECE_SAMPLES, RCG_RATE_HZ, SST_WINDOW
 from edge.core.types import EcgEstimate, Float64, TaskOutputs
 
 DELAY_S = 1.0
@@ -51,7 +51,7 @@ class Stitcher:
     def push(self, outputs: TaskOutputs, end: int) -> EcgEstimate:
         """Add the outputs of the window that ends before sample `end` of the stream; return the ECG that is now final.
 
-        Samples that no window covers are not `known`. Raises ValueError if `end` is not larger than before.
+        Samples that no window covers are not `valid_mask`. Raises ValueError if `end` is not larger than before.
         """
         if end <= self._end:
             raise ValueError(
@@ -69,7 +69,7 @@ class Stitcher:
         start, self._emitted_until = max(self._emitted_until, end - _BUFFER_SAMPLES), end - self._delay
         return self._stretch(start, max(start, self._emitted_until))
 
-    def finish(self) -> EcgEstimate:
+    def flush(self) -> EcgEstimate:
         """Return the rest of the ECG at the end of a stream, without the delay."""
         return self._stretch(max(self._emitted_until, self._end - _BUFFER_SAMPLES), self._end)
 
@@ -136,7 +136,7 @@ class Stitcher:
         return float(np.exp(weights @ np.log([cycle for _, cycle, _ in self._pieces])))
 
     def _piece(self, position: float) -> Float64:
-        """Return the ECG piece [PIECE] of the beat at a position."""
+        """Return the ECG piece [ECG_PIECE_SAMPLES] of the beat at a position."""
         return np.asarray(self._proximity(position) @ np.stack([piece for _, _, piece in self._pieces]))
 
     def _proximity(self, position: float) -> Float64:
@@ -147,8 +147,8 @@ class Stitcher:
 
 def _between(fraction: Float64, this: Float64, following: Float64) -> Float64:
     """Return the ECG at `fraction` 0..1 from one R peak to the next: the end of one piece, the start of the next."""
-    position = np.arange(PIECE)
-    ending = np.interp((PIECE_R + fraction) * PIECE, position, this)
-    beginning = np.interp((PIECE_R + fraction - 1) * PIECE, position, following)
-    fade = np.clip((fraction - (1 - PIECE_R)) / _CROSSFADE + 0.5, 0, 1)
+    position = np.arange(ECG_PIECE_SAMPLES)
+    ending = np.interp((ECG_PIECE_R_FRACTION + fraction) * ECG_PIECE_SAMPLES, position, this)
+    beginning = np.interp((ECG_PIECE_R_FRACTION + fraction - 1) * ECG_PIECE_SAMPLES, position, following)
+    fade = np.clip((fraction - (1 - ECG_PIECE_R_FRACTION)) / _CROSSFADE + 0.5, 0, 1)
     return np.asarray(ending * (1 - fade) + beginning * fade)

@@ -169,7 +169,7 @@ def _observation(stored: StoredMessage, version: Version) -> Resource:
     return resource
 
 
-def store_in(target: str) -> Store:
+def folder_store(target: str) -> Store:
     """Returns a function that stores Observations in a folder. Raises InputError."""
     folder = Path(target)
     try:

@@ -17,7 +17,7 @@ from edge.core.errors import InputError
 from edge.core.spec import (
     ANCHOR_CLASSES,
     CYCLE_CLASSES,
-    PIECE,
+    ECG_PIECE_SAMPLES,
     SST_BINS,
     SST_COLUMNS,
     SST_DEFAULT,
@@ -108,7 +108,7 @@ class _Format(msgspec.Struct):
     format: str
 
 
-def load(folder: Path, public_key: Path | None = None) -> Bundle:
+def load_bundle(folder: Path, public_key: Path | None = None) -> Bundle:
     """Reads and checks a bundle; with a public key, also its signature.
 
     Raises BundleError, SignatureError, FileNotFoundError.
@@ -117,7 +117,7 @@ def load(folder: Path, public_key: Path | None = None) -> Bundle:
         raise FileNotFoundError(f"{folder}: no such bundle; python -m export.bundle makes one from a checkpoint")
     description = _read(folder / DESCRIPTION)
     if public_key:
-        signature.check(description, folder / signature.SIGNATURE, public_key)
+        signature.verify_signature(description, folder / signature.SIGNATURE, public_key)
     about = _decode_description(folder / DESCRIPTION, description)
     _check_compatibility(folder / DESCRIPTION, about)
     if set(about.sha256) != {MODEL}:
@@ -132,7 +132,7 @@ def inputs(points: Points) -> tuple[Tensor, ...]:
 
 def outputs() -> tuple[Tensor, ...]:
     """Returns the outputs of every network: the middle beat, and logits of R peak positions and of its cycle length."""
-    lengths = {"ecg": PIECE, "anchor": ANCHOR_CLASSES, "cycle": CYCLE_CLASSES}
+    lengths = {"ecg": ECG_PIECE_SAMPLES, "anchor": ANCHOR_CLASSES, "cycle": CYCLE_CLASSES}
     return tuple(Tensor(name, ("batch", length)) for name, length in lengths.items())
 
 

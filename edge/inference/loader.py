@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.core.errors import InputError
-from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_BINS, SST_COLUMNS
+from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, ECG_PIECE_SAMPLES, SST_BINS, SST_COLUMNS
 from edge.core.types import Float32
 from edge.dsp.frontend.point_selection import POINTS
 from edge.ecg.reconstructor import InferWindow, cpu_inference
@@ -20,13 +20,13 @@ from edge.gpu.sst import CudaSst
 from edge.inference.backends.base import BackendError, LoadedPredictor, Predictor
 from edge.inference.backends.onnxrt import OnnxRuntime
 from edge.inference.backends.tensorrt import TensorRt, TensorRtFromSegments
-from edge.inference.bundle import MODEL, SHIPPED, Bundle, load
+from edge.inference.bundle import MODEL, SHIPPED, Bundle, load_bundle
 
 log = logging.getLogger(__name__)
 
 MAX_INFERENCE_S = 0.5
 """A window arrives every second; slower inference leaves too little time for the other tasks."""
-_LENGTHS = (PIECE, ANCHOR_CLASSES, CYCLE_CLASSES)
+_LENGTHS = (ECG_PIECE_SAMPLES, ANCHOR_CLASSES, CYCLE_CLASSES)
 
 Backend = Callable[[Bundle, Path | None, int], tuple[Predictor, InferWindow | None]]
 """Returns `predict` and `infer_window` of a Network for a bundle, its engine (if any) and the number of cores."""
@@ -68,7 +68,7 @@ def load_network(
     Raises InputError, FileNotFoundError.
     """
     folder = (folder or SHIPPED).resolve()
-    bundle = load(folder, public_key)
+    bundle = load_bundle(folder, public_key)
     sha256 = bundle.about.sha256[MODEL]
     return Network(f"{bundle.about.name}-{sha256[:8]}", sha256, folder, *BACKENDS[backend](bundle, engine, threads))
 

@@ -18,7 +18,7 @@ class SignatureError(InputError):
     """A bundle's signature is missing or wrong, or a key is unusable; the message names the file."""
 
 
-def check(content: bytes, signature: Path, key: Path) -> None:
+def verify_signature(content: bytes, signature: Path, key: Path) -> None:
     """Verifies the file `signature` of `content` against the public `key` (PEM). Raises SignatureError."""
     public = load_key(key, "public")
     try:

@@ -77,7 +77,7 @@ def properties(protocol: int, packet: int, **values: int) -> Properties | None:
     return result
 
 
-def greet(broker: Broker) -> ReasonCode | None:
+def probe_broker(broker: Broker) -> ReasonCode | None:
     """Connects and disconnects; returns the CONNACK's reason code, or None if the broker sent none.
 
     Tries MQTT 5 first, then 3.1.1.

@@ -13,10 +13,10 @@ FLAGS = (
     *("radar_fault", "stale", "no_subject", *RESERVED_FLAGS, "body_movement", "warming_up"),
     *("low_snr", "model_uncertain", "frame_loss", "clock_unsynced"),
 )
-TO_ITS_END = r"(?!\n)"
+END_OF_STRING = r"(?!\n)"
 """Follows the $ of a pattern: in Python, unlike other languages, $ also matches before a final newline."""
-DEVICE_PATTERN = "^[a-z0-9-]{1,64}$" + TO_ITS_END
-BOOT_PATTERN = "^[0-9a-f]{8}$" + TO_ITS_END
+DEVICE_PATTERN = "^[a-z0-9-]{1,64}$" + END_OF_STRING
+BOOT_PATTERN = "^[0-9a-f]{8}$" + END_OF_STRING
 
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]

@@ -64,7 +64,7 @@ class Publisher:
         )
         self.outbox = Outbox(self.client, spool, backfill_per_s)
 
-    def network(self, network: p.Model, refused: str | None) -> None:
+    def publish_network(self, network: p.Model, refused: str | None) -> None:
         """Publishes which network reconstructs the ECG from now on, and why another one was refused, if so."""
         self._network = network
         self.client.update_birth_message(INFO, p.encode(self._info(refused)))
@@ -112,7 +112,7 @@ class Publisher:
             fs=RCG_RATE_HZ,
             n=len(e.ecg),
             latency_ms=max(0, time.time_ns() - end_ns) // 1_000_000,
-            samples=[round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.known, strict=True)],
+            samples=[round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.valid_mask, strict=True)],
             r_peaks=np.round(e.r_peaks + offset, 2).tolist(),
             confidence=np.round(e.confidence, 3).tolist(),
             continues=ecg.continues,

@@ -15,7 +15,7 @@ import msgspec
 
 from edge.core.spec import NOT_A_DEVICE
 from edge.mqtt import payloads as p
-from edge.mqtt.fields import TO_ITS_END
+from edge.mqtt.fields import END_OF_STRING
 from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, ROOT, STATUS, TOPICS, VITALS, WAVEFORM, Topic
 
 FOLDER = Path(__file__).with_name("schemas")
@@ -55,7 +55,7 @@ def build_json_schema(payload: type[p.Payload]) -> dict[str, Any]:
         for field in definition["properties"].values():
             field.pop("default", None)
             if "pattern" in field:
-                field["pattern"] = field["pattern"].removesuffix(TO_ITS_END)
+                field["pattern"] = field["pattern"].removesuffix(END_OF_STRING)
     main_schema = definitions.pop(payload.__name__)
     name = p.schema_of(payload)
     return {

@@ -48,7 +48,7 @@ class Boards(Protocol):
 
 
 @contextmanager
-def boards(chirp: ChirpConfig, serial: str | None, card: CardConfig) -> Iterator[Boards]:
+def open_boards(chirp: ChirpConfig, serial: str | None, card: CardConfig) -> Iterator[Boards]:
     """Configures both boards for `chirp` and yields them; on exit they are stopped.
 
     `serial` is the radar's command port or "auto"; without it, radarecg neither starts nor stops the boards.
@@ -61,7 +61,7 @@ def boards(chirp: ChirpConfig, serial: str | None, card: CardConfig) -> Iterator
         yield _Boards(chirp, serial, card, stack)
 
 
-def require_endless(chirp: ChirpConfig) -> None:
+def require_unlimited_frames(chirp: ChirpConfig) -> None:
     """Raises ChirpConfigError when the radar would stop after a number of frames, or needs a hardware trigger."""
     if chirp.frames:
         problem = f"the radar stops after {chirp.frames} frames (numFrames); set numFrames to 0"

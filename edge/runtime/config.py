@@ -17,7 +17,7 @@ from edge.core.files import read_text_file
 from edge.ecg.stitcher import DELAY_S
 from edge.inference.loader import Network, load_network
 from edge.mqtt.broker import Broker, tls_context
-from edge.mqtt.fields import DEVICE_PATTERN, TO_ITS_END
+from edge.mqtt.fields import DEVICE_PATTERN, END_OF_STRING
 from edge.mqtt.homeassistant import DISCOVERY_PREFIX
 from edge.mqtt.outbox import BACKFILL_PER_S
 from edge.mqtt.spool import Spool
@@ -33,9 +33,9 @@ from edge.web.access import read_token
 DeviceId = Annotated[str, msgspec.Meta(pattern=DEVICE_PATTERN)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _LABEL = r"[^\s\0.]{1,63}"  # of a host name; Python rejects empty or longer labels only when it resolves the name
-Host = Annotated[str, msgspec.Meta(pattern=rf"^{_LABEL}(\.{_LABEL})*\.?$" + TO_ITS_END)]
+Host = Annotated[str, msgspec.Meta(pattern=rf"^{_LABEL}(\.{_LABEL})*\.?$" + END_OF_STRING)]
 _LEVEL = r"[^+#/\x00-\x1f\x7f]+"  # one level of a topic for publishing, so without wildcards
-TopicPrefix = Annotated[str, msgspec.Meta(pattern=rf"^(?!\$){_LEVEL}(/{_LEVEL})*$" + TO_ITS_END)]
+TopicPrefix = Annotated[str, msgspec.Meta(pattern=rf"^(?!\$){_LEVEL}(/{_LEVEL})*$" + END_OF_STRING)]
 File = Annotated[str, msgspec.Meta(pattern=r"^[^\0]+$")]
 
 

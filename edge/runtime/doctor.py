@@ -16,10 +16,10 @@ from typing import Literal, NamedTuple
 from edge.core.errors import InputError
 from edge.dsp.sst.native import COMPILED
 from edge.inference.loader import load_network
-from edge.mqtt.broker import Broker, greet
+from edge.mqtt.broker import Broker, probe_broker
 from edge.radar.awr1843.driver import Awr1843
 from edge.radar.awr1843.serial_port import AUTO, find_port
-from edge.radar.boards import require_endless
+from edge.radar.boards import require_unlimited_frames
 from edge.radar.chirp import require_heartbeat
 from edge.radar.chirp_file.limits import LIMITS
 from edge.radar.chirp_file.parser import load_chirp
@@ -98,7 +98,7 @@ def _chirp_file(setup: Setup) -> Finding:
         return Finding("warn", "not checked: name a settings file with --config")
     chirp = load_chirp(setup.cfg)
     require_heartbeat(chirp)
-    require_endless(chirp)
+    require_unlimited_frames(chirp)
     if setup.config and (setup.config.radar.serial or setup.config.radar.card):
         require_rate(chirp, setup.card)
     image = chirp.image if setup.drives_boards else chirp.firmware or "mmWave Studio"
@@ -184,7 +184,7 @@ def _broker(setup: Setup) -> Finding:
     broker = broker_of(setup.config, setup.path) if setup.config else Broker()
     address = f"{broker.host}:{broker.port}"
     try:
-        response = greet(broker)
+        response = probe_broker(broker)
     except OSError as error:
         return Finding(
             "FAIL", f"{address}: {error.strerror or error}; start the broker, or correct host and port under [mqtt]"

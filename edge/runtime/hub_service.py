@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.core.errors import InputError
-from edge.fhir.bridge import Store, run_bridge, store_in
+from edge.fhir.bridge import Store, folder_store, run_bridge
 from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.observation import Version
 from edge.fhir.server import FhirServer
@@ -33,7 +33,7 @@ def open_store(target: str, config: HubConfig, path: Path) -> Store:
     if scheme not in ("", "http", "https"):
         raise InputError(f"{target}: the target must be a folder, or a URL that begins with http:// or https://")
     if not scheme:
-        return store_in(target)
+        return folder_store(target)
     f = config.fhir
     if f.token is not None and f.token_file is not None:
         raise ConfigError(f"{path}: fhir: set token or token_file, not both")

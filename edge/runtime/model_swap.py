@@ -59,7 +59,7 @@ def switch_model(folder: Path, path: Path) -> str:
     return f"{link} -> {network.folder}: {network.name}" + (f"; previously {before}" if before else "")
 
 
-class ChangingNetwork:
+class SwappableNetwork:
     """The network of the settings at `path`, replaceable at run time; `now` is the active one.
 
     Raises what `network_of` raises.
@@ -70,7 +70,7 @@ class ChangingNetwork:
         named = config.network.bundle
         self._link = path.parent / named if named is not None else None
         self._last_attempt = self._fingerprint()
-        self.now = self._load()
+        self.active = self._load()
         self._previous: Network | None = None  # set while the new network is on probation
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -87,8 +87,8 @@ class ChangingNetwork:
         def active() -> InferWindow:
             """Returns the active network, restarted after a change: the SST continues from its previous window."""
             nonlocal started, infer
-            if started is not self.now:
-                started, infer = self.now, self.now.begin(channels)
+            if started is not self.active:
+                started, infer = self.active, self.active.begin(channels)
             return infer
 
         def infer_window(segment: Float32) -> tuple[SstWindow, TaskOutputs]:
@@ -98,7 +98,7 @@ class ChangingNetwork:
                 try:
                     return self._infer_on_probation(active(), segment)
                 except InputError as error:
-                    failed, self.now, self._previous = self.now, self._previous, None
+                    failed, self.active, self._previous = self.active, self._previous, None
                     self._reject(f"{failed.name}: {error}")
                     return active()(segment)
 
@@ -133,7 +133,7 @@ class ChangingNetwork:
                 self._reject(str(error), exc_info=not isinstance(error, InputError | OSError))
             return
         with self._lock:
-            self._previous, self.now = self._previous or self.now, new
+            self._previous, self.active = self._previous or self.active, new
             self._windows, self._spent_s = 0, 0.0
             log.info("switched to network %s, previously %s", new.name, self._previous.name)
             self._on_change(new, None)
@@ -154,20 +154,20 @@ class ChangingNetwork:
 
     def _reject(self, problem: str, exc_info: bool = False) -> None:
         """Keeps the active network and points the link to it again."""
-        log.error("new network rejected: %s; %s continues", problem, self.now.name, exc_info=exc_info)
+        log.error("new network rejected: %s; %s continues", problem, self.active.name, exc_info=exc_info)
         if self._link and self._link.is_symlink():
             try:
-                _point(self._link, self.now.folder)
+                _point(self._link, self.active.folder)
                 self._last_attempt = self._fingerprint()
             except OSError as error:
                 log.error(
                     "cannot reset %s (%s): the next start will load the rejected network", *(self._link, error.strerror)
                 )
-        self._on_change(self.now, problem)
+        self._on_change(self.active, problem)
 
     def _load(self) -> Network:
         network = network_of(self._config, self._path)
-        assert network  # a ChangingNetwork is created only for a backend other than "none"
+        assert network  # a SwappableNetwork is created only for a backend other than "none"
         return network
 
     def _fingerprint(self) -> FileFingerprint:

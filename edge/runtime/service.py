@@ -14,12 +14,12 @@ from edge.inference.loader import Network
 from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
 from edge.pipeline import FanOut, Pipeline, Sink, run
-from edge.radar.boards import boards, require_endless
+from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.control import require_rate
 from edge.runtime.config import Config, broker_of, calibration_of, card_of, load_config, spool_of, token_of
 from edge.runtime.json_logs import use_json_logs
-from edge.runtime.model_swap import ChangingNetwork
+from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.systemd import Systemd
 from edge.sources.live import LiveSource
 from edge.web.messages import Hello
@@ -37,11 +37,11 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     if config.log == "json":
         use_json_logs()
     chirp = load_chirp(path.parent / config.radar.cfg)
-    require_endless(chirp)
+    require_unlimited_frames(chirp)
     card, broker = card_of(config, path), broker_of(config, path)
     if config.radar.serial or config.radar.card:
         require_rate(chirp, card)
-    network = ChangingNetwork(config, path) if config.network.backend != "none" else None
+    network = SwappableNetwork(config, path) if config.network.backend != "none" else None
     calibration = calibration_of(config, path, chirp)
     pipeline = Pipeline(
         chirp,
@@ -50,7 +50,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         network.begin if network else None,
         config.network.decide_after_s,
     )
-    with boards(chirp, config.radar.serial, card) as driven, ExitStack() as stack:
+    with open_boards(chirp, config.radar.serial, card) as driven, ExitStack() as stack:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
@@ -59,7 +59,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.device,
             chirp,
             spool_of(config, path),
-            _model(network.now) if network else None,
+            _model(network.active) if network else None,
             config.spool.backfill_per_s,
             config.mqtt.home_assistant,
             config.mqtt.discovery_prefix,
@@ -67,7 +67,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         )
         stack.callback(publisher.close)
         if network:
-            network.watch(lambda now, refused: publisher.network(_model(now), refused))
+            network.watch(lambda now, refused: publisher.publish_network(_model(now), refused))
             stack.callback(network.close)
         systemd = Systemd()
         sinks: list[Sink] = [publisher, systemd]

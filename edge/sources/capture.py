@@ -19,7 +19,7 @@ from edge.sources.recording import Recorder
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecordingRequest:
     """What to record and where. Without `seconds`, until it is stopped or the radar has sent its frames.
 
     `device` and `note` are stored in the recording's meta.json.
@@ -39,23 +39,23 @@ def data_port(chirp: ChirpConfig, host: str, port: int) -> DataPort:
     return DataPort(host, port, chirp.frame_bytes, pause_s(chirp))
 
 
-def record(wanted: Wanted, boards: Boards, data: DataPort, stopped: Callable[[], bool]) -> int:
+def record_frames(request: RecordingRequest, boards: Boards, data: DataPort, stopped: Callable[[], bool]) -> int:
     """Starts the boards, records all frames and returns their number.
 
     Recording ends after `seconds`, when `stopped()` is true, or after the number of frames set in the chirp file.
     The radar is then stopped if radarecg controls it, and the rest of the stopped stream is received and recorded.
     Raises RadarError, CardError, OSError.
     """
-    chirp = wanted.chirp
+    chirp = request.chirp
     boards.start(data.silence_s)
-    end_s = time.monotonic() + wanted.seconds if wanted.seconds else float("inf")
+    end_s = time.monotonic() + request.seconds if request.seconds else float("inf")
     recorder: Recorder | None = None  # created at the first frame, so that an earlier failure leaves no folder
     first_seq = last_seq = -1
     ending = False
     with ExitStack() as stack:
         for frame in data.frames():
             if frame:
-                recorder = recorder or stack.enter_context(_recorder(wanted))
+                recorder = recorder or stack.enter_context(_recorder(request))
                 recorder.write(frame)
                 first_seq = frame.seq if frame.seq <= last_seq or first_seq < 0 else first_seq
                 last_seq = frame.seq
@@ -73,6 +73,6 @@ def record(wanted: Wanted, boards: Boards, data: DataPort, stopped: Callable[[],
     return recorder.frames if recorder else 0
 
 
-def _recorder(wanted: Wanted) -> Recorder:
-    about = {"device": wanted.device, "note": wanted.note}
-    return Recorder(wanted.folder, wanted.chirp, wanted.iq_order, wanted.calibration, **about)
+def _recorder(request: RecordingRequest) -> Recorder:
+    about = {"device": request.device, "note": request.note}
+    return Recorder(request.folder, request.chirp, request.iq_order, request.calibration, **about)

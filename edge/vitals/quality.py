@@ -45,7 +45,7 @@ MIN_BREATHING_CONFIDENCE = 0.5
 class Evidence:
     """Input of `assess`.
 
-    silence_s: time since the last frame. history_s: time since the chest was last lost or moved. lost_share: fraction
+    silence_s: time since the last frame. history_s: time since the chest was last lost or moved. lost_fraction: part
     of the window's frames that were lost. classical: rate without a network. network: whether a network runs;
     outputs_finite: whether its latest outputs are finite; beats: the rate from its beats, once there are enough.
     """
@@ -55,7 +55,7 @@ class Evidence:
     present: bool
     movement: MovementLevel
     history_s: float
-    lost_share: float
+    lost_fraction: float
     breathing: RateEstimate
     classical: RateEstimate
     network: bool
@@ -81,12 +81,12 @@ def assess(e: Evidence) -> Quality:
         flags.append("warming_up")
     elif reason := _uncertainty_reason(e):
         flags.append(reason)
-    if e.lost_share > MIN_REPORTED_LOSS_FRACTION:
+    if e.lost_fraction > MIN_REPORTED_LOSS_FRACTION:
         flags.append("frame_loss")
     if not e.clock_synced:
         flags.append("clock_unsynced")
     severities = {FLAGS[flag] for flag in flags}
-    index = round(_trust(e) * (1 - e.lost_share), 3)
+    index = round(_trust(e) * (1 - e.lost_fraction), 3)
     if "unusable" in severities:
         return Quality("unusable", 0.0 if e.silence_s > MAX_SILENCE_S else index * 0.5, tuple(flags))
     return Quality("degraded" if "degraded" in severities or not _is_good(e) else "good", index, tuple(flags))
@@ -104,9 +104,9 @@ def trust_features(beats: BeatRate, classical: RateEstimate) -> dict[str, float]
 def _uncertainty_reason(e: Evidence) -> UncertaintyReason | None:
     """Return why the heart rate of a chest that is present and still is uncertain; None if it is not."""
     if not e.network:
-        is_usable = e.lost_share <= MAX_LOSS_FRACTION and _trust(e) >= MIN_CONFIDENCE
+        is_usable = e.lost_fraction <= MAX_LOSS_FRACTION and _trust(e) >= MIN_CONFIDENCE
         return e.classical.uncertainty_reason or (None if is_usable else "low_snr")
-    if e.beats is None or e.lost_share > MAX_LOSS_FRACTION_NETWORK:
+    if e.beats is None or e.lost_fraction > MAX_LOSS_FRACTION_NETWORK:
         return "low_snr"
     # The classical estimator often has no result. When its confidence is above the threshold, it must agree.
     contradicted = _is_confident(e.classical) and not _agrees(e.classical, e.beats)

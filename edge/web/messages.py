@@ -91,7 +91,7 @@ def ecg_message(ecg: EcgBlock, now_ns: int) -> Trace:
     """Returns the message of an ECG block, in thousandths of the QRS complex's height."""
     e = ecg.estimate
     end_ns = ecg.t_ns + len(e.ecg) * 1_000_000_000 // RCG_RATE_HZ
-    samples = [round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.known, strict=True)]
+    samples = [round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.valid_mask, strict=True)]
     r_peaks = np.round(e.r_peaks + (ecg.sample0 - e.sample0), 2).tolist()
     confidence = np.round(e.confidence, 2).tolist()
     delay_ms = _delay_ms(now_ns, end_ns)

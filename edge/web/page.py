@@ -55,7 +55,7 @@ class LivePage:
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
         """Shows an ECG block, and one second of its SST; skips the blocks before the first known sample."""
-        if not ecg.estimate.known.any() and not self._is_ecg_recent():
+        if not ecg.estimate.valid_mask.any() and not self._is_ecg_recent():
             return
         self._ecg_s = time.monotonic()
         self._send(ecg_message(ecg, time.time_ns()))

@@ -53,7 +53,7 @@ def test_a_newer_opset_than_the_oldest_jetson_reads_is_refused():
 
 
 def test_the_bundle_says_all_about_itself_and_nothing_about_the_machine(compact_bundle):
-    about = bundle.load(compact_bundle).about
+    about = bundle.load_bundle(compact_bundle).about
     assert (about.name, about.points, about.precision) == ("compact", "any", "fp32")
     assert (about.spec, about.sst) == (fingerprint(SST_DEFAULT), SST_DEFAULT)
     assert (about.provenance.data, about.provenance.train, about.provenance.seed) == ("simulated-1", ("a", "b"), 1)
@@ -70,7 +70,7 @@ def test_the_bundle_says_all_about_itself_and_nothing_about_the_machine(compact_
 def test_a_new_bundle_replaces_the_one_before_and_nothing_else(trained_checkpoint, compact_bundle, bundle_copy):
     (bundle_copy / MODEL).write_bytes(b"damaged")
     assert exporter.main([os.fspath(trained_checkpoint), "--out", os.fspath(bundle_copy)]) == 0
-    assert bundle.load(bundle_copy).about.metrics is None
+    assert bundle.load_bundle(bundle_copy).about.metrics is None
     assert "Not measured yet." in (bundle_copy / "README.md").read_text()
     assert (bundle_copy / MODEL).read_bytes() == (compact_bundle / MODEL).read_bytes()  # same weights, same file
     assert list(bundle_copy.parent.iterdir()) == [bundle_copy]
@@ -80,7 +80,7 @@ def test_a_link_to_a_bundle_stays_one(trained_checkpoint, compact_bundle, bundle
     link = bundle_copy.with_name("current")
     link.symlink_to(bundle_copy)
     with exported_once(compact_bundle):
-        assert exporter.write(checkpoint.load(trained_checkpoint), link).folder == bundle_copy
+        assert exporter.write_bundle(checkpoint.load_checkpoint(trained_checkpoint), link).folder == bundle_copy
     assert sorted(link.parent.iterdir()) == [bundle_copy, link]
     assert link.is_symlink()
 
@@ -92,24 +92,24 @@ def test_a_model_that_says_something_else_than_torch_is_never_written(trained_ch
     weights.raw_data = (np.frombuffer(weights.raw_data, np.float32) + 0.05).tobytes()
     monkeypatch.setattr(exporter, "to_onnx", lambda *_: model)
     with pytest.raises(ExportError, match="ONNX Runtime and torch differ by"):
-        exporter.write(checkpoint.load(trained_checkpoint), bundle_copy)
+        exporter.write_bundle(checkpoint.load_checkpoint(trained_checkpoint), bundle_copy)
     assert (bundle_copy / DESCRIPTION).read_bytes() == before
     assert list(bundle_copy.parent.iterdir()) == [bundle_copy]
 
 
 def test_a_network_that_says_no_numbers_is_never_written(trained_checkpoint, compact_bundle, tmp_path):
-    broken = checkpoint.load(trained_checkpoint)
+    broken = checkpoint.load_checkpoint(trained_checkpoint)
     broken.state["network"]["decoders.0.shape.2.bias"][0] = torch.nan
     with exported_once(compact_bundle), pytest.raises(ExportError, match="differ by nan"):
-        exporter.write(broken, tmp_path / "new")
+        exporter.write_bundle(broken, tmp_path / "new")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_checkpoint_that_does_not_say_where_it_came_from_is_refused(trained_checkpoint, tmp_path):
-    known = checkpoint.load(trained_checkpoint)
+    known = checkpoint.load_checkpoint(trained_checkpoint)
     known.provenance.pop("data")
     with pytest.raises(ExportError, match="the checkpoint lacks data"):
-        exporter.write(known, tmp_path / "new")
+        exporter.write_bundle(known, tmp_path / "new")
 
 
 def test_a_folder_that_is_no_bundle_is_left_alone(trained_checkpoint, tmp_path, capsys):

@@ -90,12 +90,12 @@ def test_an_engine_is_written_with_what_it_was_built_for(compact_bundle, tmp_pat
     out = tmp_path / "x.engine"
     assert build_engine.main([os.fspath(compact_bundle), "--precision", "fp32", "--out", os.fspath(out)]) == 0
     assert "x.engine: fp32, 50 points, TensorRT 10.3.0 on CPU" in capsys.readouterr().out
-    loaded, here = bundle.load(compact_bundle), engine.Machine("10.3.0", "12.6", "CPU", "8.7")
-    content, about = engine.read(out, loaded, here)
+    loaded, here = bundle.load_bundle(compact_bundle), engine.Machine("10.3.0", "12.6", "CPU", "8.7")
+    content, about = engine.read_engine(out, loaded, here)
     assert (about.points, about.precision, about.machine, about.name) == (50, "fp32", here, "compact")
     assert {path.name for path in tmp_path.iterdir()} == {"x.engine", "x.engine.json", "x.timing"}
     with pytest.raises(InputError, match=r"built for TensorRT 10.3.0, found 10.16.2; build it here: python -m export"):
-        engine.read(out, loaded, msgspec.structs.replace(here, tensorrt="10.16.2"))
+        engine.read_engine(out, loaded, msgspec.structs.replace(here, tensorrt="10.16.2"))
     assert hashlib.sha256(content).hexdigest() == about.sha256
     (tmp_path / "x.timing").write_bytes(b"damaged")
     assert build_engine.main([os.fspath(compact_bundle), "--precision", "fp32", "--out", os.fspath(out)]) == 0
@@ -221,6 +221,6 @@ def test_a_bundle_with_one_byte_changed_is_not_built(bundle_copy, capsys):
 
 
 def test_a_network_of_some_points_is_not_built_for_others(compact_bundle):
-    nine = fixed(onnx.load_from_string(bundle.load(compact_bundle).model), 9)
+    nine = fixed(onnx.load_from_string(bundle.load_bundle(compact_bundle).model), 9)
     with pytest.raises(ExportError, match="9 points cannot be built for 50"):
         fixed(nine, 50)

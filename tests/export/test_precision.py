@@ -20,7 +20,7 @@ from tests.helpers.rounding import relative_error, rounding_noise
 @pytest.fixture(scope="module")
 def by_precision(compact_bundle) -> dict[Precision, Bundle]:
     """The same network in each of them; nothing is written."""
-    loaded, windows = bundle.load(compact_bundle), list(spectrograms(4, 50)[:, None])
+    loaded, windows = bundle.load_bundle(compact_bundle), list(spectrograms(4, 50)[:, None])
     return {each: in_precision(loaded, each, windows) for each in get_args(Precision)}
 
 

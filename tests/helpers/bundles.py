@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_COLUMNS
+from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, ECG_PIECE_SAMPLES, SST_COLUMNS
 from edge.inference import bundle
 from edge.inference.bundle import DESCRIPTION, MODEL, SHIPPED
 
@@ -57,12 +57,12 @@ def largest_sums() -> onnx.ModelProto:
     Its values are exact in float32, in whatever order they are added: every output is 120 * (127/128)^2, which is
     rounded to 118. Sums of two products in 16 bits saturate: 255 * 127 * 2 > 32767.
     """
-    channels = PIECE + ANCHOR_CLASSES + CYCLE_CLASSES
+    channels = ECG_PIECE_SAMPLES + ANCHOR_CLASSES + CYCLE_CLASSES
     constants = {
         "axes": np.int64([1, 2]),
         "shape": np.int64([0, SST_COLUMNS, 1, 1]),
         "flat": np.int64([0, channels]),
-        "parts": np.int64([PIECE, ANCHOR_CLASSES, CYCLE_CLASSES]),
+        "parts": np.int64([ECG_PIECE_SAMPLES, ANCHOR_CLASSES, CYCLE_CLASSES]),
         "weights": np.full((channels, SST_COLUMNS, 1, 1), 127, np.int8),
         "step": np.float32(1 / 128),
         "one": np.float32(1),

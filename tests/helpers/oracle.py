@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE, SST_PAST, SST_WINDOW
+from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, ECG_PIECE_SAMPLES, SST_PAST, SST_WINDOW
 from edge.core.types import TaskOutputs
 from train.data.trial import Trial
 
@@ -34,7 +34,7 @@ def oracle(labels, late=0.0):
             middle = int(np.abs(r - start - SST_WINDOW / 2).argmin())
             length = float((r[1:] - r[:-1])[min(middle, len(r) - 2)])
             cycle = np.exp(-0.5 * np.square(np.arange(CYCLE_CLASSES) + 60 - length) / 4)
-            piece = labels.piece[by_window[window]] if window in by_window else np.zeros(PIECE)
+            piece = labels.piece[by_window[window]] if window in by_window else np.zeros(ECG_PIECE_SAMPLES)
             said.append(TaskOutputs(np.nan_to_num(piece), anchor / anchor.sum(), cycle / cycle.sum()))
             window += 1
         return said

@@ -8,7 +8,7 @@ import pytest
 from edge.inference import bundle
 from train import evaluate
 from train.training import checkpoint
-from train.training.bundle_weights import checkpoint_of
+from train.training.bundle_weights import checkpoint_from_bundle
 
 
 @pytest.mark.usefixtures("in_process")
@@ -22,7 +22,7 @@ def test_evaluate_takes_a_checkpoint_or_its_bundle_and_finds_the_same(tmp_path, 
     assert len(out.splitlines()) == 1
     assert {"pcc", "rmse", "ppi_error_ms", "r_timing_ms_median", "mdr", "hr_error_bpm_median"} <= set(shipped)
     data = ["--data", os.fspath(tmp_path / "people/dataset.toml"), "--part", "all", "--json"]
-    same = checkpoint_of(bundle.load(bundle.SHIPPED))
+    same = checkpoint_from_bundle(bundle.load_bundle(bundle.SHIPPED))
     checkpoint.save(tmp_path / "same.pt", same.config, same.state, same.provenance)
     assert evaluate.main(["--checkpoint", os.fspath(tmp_path / "same.pt"), *data]) == 0
     for key, value in json.loads(capsys.readouterr().out).items():

@@ -17,9 +17,9 @@ from export import bundle as exporter
 from tests.helpers.networks import assert_alike, spectrograms
 from tests.helpers.people import write_people
 from train import finetune
-from train.data.dataset import load
+from train.data.dataset import load_dataset
 from train.training import checkpoint
-from train.training.bundle_weights import checkpoint_of
+from train.training.bundle_weights import checkpoint_from_bundle
 from train.training.config import Training
 from train.training.loop import Trainer
 from train.training.predictor import TorchPredictor
@@ -28,7 +28,7 @@ FAST = Training(epochs=2, steps=2, batch=4, learning_rate=1e-3, keep_statistics=
 
 
 def finetune_to(out, people):
-    return finetune.finetune(checkpoint_of(bundle.load(SHIPPED)), load(people), FAST, 2, out)
+    return finetune.finetune(checkpoint_from_bundle(bundle.load_bundle(SHIPPED)), load_dataset(people), FAST, 2, out)
 
 
 def command(network, people, out, *more):
@@ -63,26 +63,26 @@ def stopped_after(epochs, monkeypatch):
 
 @pytest.mark.parametrize("points", [1, 9])
 def test_a_bundle_in_torch_gives_the_same_outputs(points):
-    ours = bundle.load(SHIPPED)
+    ours = bundle.load_bundle(SHIPPED)
     x = spectrograms(3, points)
-    assert_alike(OnnxRuntime(ours)(x), TorchPredictor(checkpoint_of(ours).network())(x))
+    assert_alike(OnnxRuntime(ours)(x), TorchPredictor(checkpoint_from_bundle(ours).network())(x))
 
 
 def test_a_bundle_of_other_layers_is_refused():
-    ours = bundle.load(SHIPPED)
+    ours = bundle.load_bundle(SHIPPED)
     model = onnx.load_from_string(ours.model)
     model.graph.initializer[0].name = "renamed"
     with pytest.raises(BundleError, match=r"model.onnx: its layers are not those .*encoder.0.stem.0.0.weight"):
-        checkpoint_of(replace(ours, model=model.SerializeToString()))
+        checkpoint_from_bundle(replace(ours, model=model.SerializeToString()))
     with pytest.raises(BundleError, match="made for the spec 1234"):
-        checkpoint_of(replace(ours, about=msgspec.structs.replace(ours.about, spec="1234")))
+        checkpoint_from_bundle(replace(ours, about=msgspec.structs.replace(ours.about, spec="1234")))
 
 
 def test_no_test_subject_is_used_in_training(whole):
-    before = checkpoint_of(bundle.load(SHIPPED)).learnt_from()
+    before = checkpoint_from_bundle(bundle.load_bundle(SHIPPED)).training_subjects()
     tested = []
     for number in (1, 2):
-        made = checkpoint.load(whole / f"fold-{number}" / "best.pt").provenance
+        made = checkpoint.load_checkpoint(whole / f"fold-{number}" / "best.pt").provenance
         known, test = {*made["train"], *made["validation"]}, set(made["test"])
         assert not known & test
         assert known | test == {"p1", "p2", "p3", "p4"}
@@ -93,8 +93,8 @@ def test_no_test_subject_is_used_in_training(whole):
 
 
 def test_statistics_are_kept_and_weights_learn(whole):
-    before = checkpoint_of(bundle.load(SHIPPED)).network()
-    after = checkpoint.load(whole / "adapted.pt").network()
+    before = checkpoint_from_bundle(bundle.load_bundle(SHIPPED)).network()
+    after = checkpoint.load_checkpoint(whole / "adapted.pt").network()
     for (name, old), new in zip(before.named_modules(), after.modules(), strict=True):
         if isinstance(old, _BatchNorm):
             assert torch.equal(old.running_mean, new.running_mean), name
@@ -105,10 +105,10 @@ def test_statistics_are_kept_and_weights_learn(whole):
 @pytest.mark.slow  # torch takes ten seconds to export it
 def test_the_exported_bundle_names_its_training_subjects(whole, tmp_path):
     assert exporter.main([os.fspath(whole / "adapted.pt"), "--out", os.fspath(tmp_path / "mine")]) == 0
-    about = bundle.load(tmp_path / "mine").about.provenance
+    about = bundle.load_bundle(tmp_path / "mine").about.provenance
     assert (about.data, about.train, about.test) == ("people", ("p1", "p2", "p3", "p4"), ())
     ((data, names),) = about.before.items()
-    assert checkpoint_of(bundle.load(SHIPPED)).learnt_from() == {data: list(names)}
+    assert checkpoint_from_bundle(bundle.load_bundle(SHIPPED)).training_subjects() == {data: list(names)}
     assert f"| earlier training | {data}: {len(names)}: " in (tmp_path / "mine" / "README.md").read_text()
 
 
@@ -126,7 +126,7 @@ def test_a_stopped_run_goes_on_to_the_same_result(whole, people, tmp_path, monke
     assert capsys.readouterr().out.count("(finished before)") == 2
     for name in ("figures.md", "fold-1/figures.json", "fold-2/figures.json"):
         assert (tmp_path / name).read_text() == (whole / name).read_text()
-    ours, theirs = (checkpoint.load(folder / "adapted.pt").state["network"] for folder in (tmp_path, whole))
+    ours, theirs = (checkpoint.load_checkpoint(folder / "adapted.pt").state["network"] for folder in (tmp_path, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert (figures["folds"], set(figures)) == (2, {"folds", "epochs", "zero_shot", "fine_tuned"})
     assert "mean of 2 folds: fine-tuned" in (tmp_path / "figures.md").read_text()

@@ -84,7 +84,7 @@ class DataSet:
         return counts
 
 
-def load(path: Path, spec: SstSpec = SST_DEFAULT) -> DataSet:
+def load_dataset(path: Path, spec: SstSpec = SST_DEFAULT) -> DataSet:
     """Load the data set of the TOML file into memory (40 kB per second of recording); displays its progress.
 
     Raises InputError, FileNotFoundError.

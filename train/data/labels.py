@@ -21,7 +21,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import interpolate, signal
 
-from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, RCG_RATE_HZ, SST_DEFAULT, SstSpec
+from edge.core.spec import (
+    ANCHOR_CLASSES,
+    CYCLE_CLASSES,
+    CYCLE_MIN,
+    ECG_PIECE_R_FRACTION,
+    ECG_PIECE_SAMPLES,
+    RCG_RATE_HZ,
+    SST_DEFAULT,
+    SstSpec,
+)
 from edge.core.types import Bool, Float32, Float64
 from train.data.peaks import Beats, around, find_beats
 from train.data.spectrograms import count_windows, window_samples
@@ -139,10 +148,13 @@ def _anchors(r_peaks: Float64, start: npt.NDArray[np.int64]) -> npt.NDArray[np.u
 
 def _pieces(ecg: Float32 | None, beats: Beats, middle: npt.NDArray[np.int64]) -> Float32:
     if ecg is None or len(middle) == 0:
-        return np.full((len(middle), PIECE), np.nan, np.float32)
+        return np.full((len(middle), ECG_PIECE_SAMPLES), np.nan, np.float32)
     curve = interpolate.CubicSpline(np.arange(len(ecg)), clean_ecg(ecg, beats), extrapolate=False)
     length = beats.r_peaks[middle + 1] - beats.r_peaks[middle]
-    at = beats.r_peaks[middle, None] + (np.arange(PIECE) / PIECE - PIECE_R) * length[:, None]
+    at = (
+        beats.r_peaks[middle, None]
+        + (np.arange(ECG_PIECE_SAMPLES) / ECG_PIECE_SAMPLES - ECG_PIECE_R_FRACTION) * length[:, None]
+    )
     return np.asarray(curve(at), np.float32)
 
 

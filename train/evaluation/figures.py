@@ -87,10 +87,10 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
     long_rmse, long_pcc, lag_pcc, waves = np.nan, np.nan, np.nan, {}
     if trial.ecg is not None:
         ecg = clean_ecg(trial.ecg, labels.beats).astype(np.float64)
-        seen = ours.known if ours.known.sum() > 2 * RCG_RATE_HZ else np.ones(len(ecg), bool)
+        seen = ours.valid_mask if ours.valid_mask.sum() > 2 * RCG_RATE_HZ else np.ones(len(ecg), bool)
         long_rmse, long_pcc = rmse(ours.ecg[seen], ecg[seen]), pcc(ours.ecg[seen], ecg[seen])
         lag_pcc, _ = lag_adjusted_pcc(ours.ecg, ecg, seen)
-        waves = wave_timing_ms(ours.ecg, ecg, true, ours.known)
+        waves = wave_timing_ms(ours.ecg, ecg, true, ours.valid_mask)
     ends = np.arange(WINDOW_S, trial.seconds + 1e-6, WINDOW_S) * RCG_RATE_HZ
     window = WINDOW_S * RCG_RATE_HZ
     classical = classical_bpm(trial.rcg, ends)
@@ -108,7 +108,7 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
         match_beats(ours.r_peaks - lag_ms / MS, true),
         match_beats(ticks - constant_lag_ms(ticks, true) / MS, true),
         lag_ms,
-        float(ours.known[first:last].mean()),
+        float(ours.valid_mask[first:last].mean()),
         long_rmse,
         long_pcc,
         lag_pcc,
@@ -133,7 +133,7 @@ def window_beats(window_outputs: Iterable[TaskOutputs], labels: Labels) -> BeatM
     matches = []
     for outputs, anchors in zip(window_outputs, labels.anchors, strict=True):
         alone = Stitcher()
-        parts = [alone.push(outputs, _STREAM_OFFSET), alone.finish()]
+        parts = [alone.push(outputs, _STREAM_OFFSET), alone.flush()]
         found = np.concatenate([part.r_peaks for part in parts]) - _STREAM_OFFSET + SST_WINDOW
         matches.append(match_beats(found, np.flatnonzero(anchors).astype(np.float64)))
     timing = np.concatenate([match.timing_ms for match in matches]) if matches else np.zeros(0)

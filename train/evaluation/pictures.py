@@ -31,7 +31,7 @@ def draw_reconstructions(pairs: Sequence[tuple[Recording, Reconstruction]], path
         t_s = np.arange(len(ours.ecg))[shown] / RCG_RATE_HZ
         if trial.ecg is not None:
             panel.plot(t_s, clean_ecg(trial.ecg, labels.beats)[shown], color=TRUE, linewidth=1.8, label="ECG")
-        panel.plot(t_s, np.where(ours.known, ours.ecg, np.nan)[shown], color=OURS, linewidth=1, label="by radar")
+        panel.plot(t_s, np.where(ours.valid_mask, ours.ecg, np.nan)[shown], color=OURS, linewidth=1, label="by radar")
         for r_peaks, height, color, label in (
             (labels.beats.r_peaks, 1.2, TRUE, "R peaks"),
             (ours.r_peaks, 1.5, OURS, "R peaks by radar"),

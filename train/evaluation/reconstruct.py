@@ -21,12 +21,12 @@ BATCH = 16
 class Reconstruction:
     """Long-term ECG of a recording of n samples.
 
-    ecg [n], 0 where not `known` [n]; R peaks [k] in samples, each with its confidence; `windows`: (sample after the
-    window, outputs of the network).
+    ecg [n], 0 where not `valid_mask` [n]; R peaks [k] in samples, each with its confidence; `windows`: (sample after
+    the window, outputs of the network).
     """
 
     ecg: Float64
-    known: Bool
+    valid_mask: Bool
     r_peaks: Float64
     confidence: Float64
     windows: list[tuple[int, TaskOutputs]]
@@ -39,11 +39,11 @@ def reconstruct(predict: Predictor, rcg: Float32, spec: SstSpec = SST_DEFAULT) -
     for end, outputs in _predicted(predict, rcg, spec):
         parts.append(stitcher.push(outputs, end))
         windows.append((end, outputs))
-    parts.append(stitcher.finish())
+    parts.append(stitcher.flush())
     ecg, known = np.zeros(n), np.zeros(n, bool)
     for part in parts:
         inside = slice(part.sample0, part.sample0 + len(part.ecg))
-        ecg[inside], known[inside] = part.ecg, part.known
+        ecg[inside], known[inside] = part.ecg, part.valid_mask
     r_peaks = np.concatenate([part.r_peaks for part in parts])
     confidence = np.concatenate([part.confidence for part in parts])
     return Reconstruction(ecg, known, r_peaks, confidence, windows)

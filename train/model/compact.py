@@ -16,7 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, PIECE, RCG_RATE_HZ, SST_BINS, SST_COLUMN_RATE_HZ, SST_COLUMNS
+from edge.core.spec import (
+    CYCLE_CLASSES,
+    CYCLE_MIN,
+    ECG_PIECE_SAMPLES,
+    RCG_RATE_HZ,
+    SST_BINS,
+    SST_COLUMN_RATE_HZ,
+    SST_COLUMNS,
+)
 from train.model.network import Network
 
 STEM = 40
@@ -141,7 +149,7 @@ class Piece(nn.Module):
     def __init__(self, heads: int = 4) -> None:
         super().__init__()
         self.score = nn.Conv1d(LEVELS[0], heads, 1)
-        self.shape = nn.Sequential(nn.Linear(heads * LEVELS[0], 128), nn.ReLU(), nn.Linear(128, PIECE))
+        self.shape = nn.Sequential(nn.Linear(heads * LEVELS[0], 128), nn.ReLU(), nn.Linear(128, ECG_PIECE_SAMPLES))
 
     def forward(self, z: Tensor) -> Tensor:
         """Map [B, 96, 120] to [B, 200]."""

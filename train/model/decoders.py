@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from edge.core.spec import PIECE
+from edge.core.spec import ECG_PIECE_SAMPLES
 from train.model.ode import WAVES, HeartbeatOde
 
 
@@ -58,7 +58,7 @@ class Morphology(nn.Module):
         self.fuse = nn.Sequential(  # 200 x 200 -> 50 x 50 -> 1 x 50 -> 1 x 200
             _image(nn.Conv2d(1, 8, 3, 2, padding=1, bias=False), 8),
             _image(nn.Conv2d(8, 16, 3, 2, padding=1, bias=False), 16),
-            _image(nn.Conv2d(16, 32, (PIECE // 4, 1), bias=False), 32),
+            _image(nn.Conv2d(16, 32, (ECG_PIECE_SAMPLES // 4, 1), bias=False), 32),
             _image(nn.ConvTranspose2d(32, 16, (1, 4), (1, 2), padding=(0, 1), bias=False), 16),
             nn.ConvTranspose2d(16, 1, (1, 4), (1, 2), padding=(0, 1)),
             nn.Flatten(),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class Outputs(NamedTuple):
     """Outputs for B windows, in the order of the tasks.
 
-    ecg [B, 200]: the middle beat, R at PIECE_R. anchor [B, 800]: logits of an R peak at each sample of the
+    ecg [B, 200]: the middle beat, R at ECG_PIECE_R_FRACTION. anchor [B, 800]: logits of an R peak at each sample of the
     window. cycle [B, 260]: logits of the middle beat's length, class c for CYCLE_MIN + c samples.
     """
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edge.core.spec import PIECE, PIECE_R
+from edge.core.spec import ECG_PIECE_R_FRACTION, ECG_PIECE_SAMPLES
 
 WAVES = ("P", "Q", "R", "S", "T")
 SIZES = (5.0, -100.0, 480.0, -120.0, 8.0)
@@ -25,7 +25,7 @@ WIDTHS = (0.25, 0.1, 0.1, 0.1, 0.4)
 ANGLES_DEG = (-15.0, 25.0, 40.0, 60.0, 135.0)
 """The paper's a, b (rad) and theta; the resulting QRS complex has a height of about 1."""
 
-START_DEG = ANGLES_DEG[WAVES.index("R")] - 360 * PIECE_R
+START_DEG = ANGLES_DEG[WAVES.index("R")] - 360 * ECG_PIECE_R_FRACTION
 """Angle of the first sample of a piece, such that R is at the same position as in the labels."""
 
 MIN_WIDTH_FRACTION = 0.3
@@ -47,12 +47,12 @@ class HeartbeatOde(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        k = np.arange(PIECE)
-        dt = 1 / PIECE  # of a cycle of one second
+        k = np.arange(ECG_PIECE_SAMPLES)
+        dt = 1 / ECG_PIECE_SAMPLES  # of a cycle of one second
         since = np.subtract.outer(k, k) - 1
         tables = {
-            "phase": math.radians(START_DEG) + 2 * np.pi * k[:, None] / PIECE,
-            "baseline": BASELINE * np.sin(2 * np.pi * BASELINE_HZ * k / PIECE),
+            "phase": math.radians(START_DEG) + 2 * np.pi * k[:, None] / ECG_PIECE_SAMPLES,
+            "baseline": BASELINE * np.sin(2 * np.pi * BASELINE_HZ * k / ECG_PIECE_SAMPLES),
             "steps": np.where(since >= 0, dt * (1 - dt) ** np.maximum(since, 0), 0),
             "sizes": np.array(SIZES),
             "widths": np.array(WIDTHS),

@@ -79,7 +79,7 @@ def frames(scenario: Scenario, chirp: ChirpConfig) -> Iterator[RadarFrame]:
             yield RadarFrame(seq, round(seq * chirp.frame_period_s * 1e9), iq, complete=not scenario.lost[seq])
 
 
-def watch_rcg(pipeline: Pipeline, rcg: Float64, displacement: Float64) -> Iterator[float]:
+def feed_rcg(pipeline: Pipeline, rcg: Float64, displacement: Float64) -> Iterator[float]:
     """Pass RCG and displacement [P, n] of a present chest to the pipeline; yield the time at every full second."""
     step = round(BLOCK_S * RCG_RATE_HZ)
     weights, chest, covered = np.full(len(rcg), 1 / len(rcg)), Chest(0.5, 30.0, True), np.ones(step, bool)

@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from edge.core.errors import InputError
 from edge.core.spec import RCG_RATE_HZ
-from train.data.dataset import DataSet, load
+from train.data.dataset import DataSet, load_dataset
 from train.data.readers import mmecg
 from train.data.workers import worker_pool
 from train.simulation.session import draw_session
@@ -67,7 +67,7 @@ def simulate_set(
 def unseen_set(folder: Path = UNSEEN_FOLDER, subjects: int = UNSEEN_SUBJECTS, samples: int = SAMPLES) -> DataSet:
     """Load one trial of each person of UNSEEN_SEED; trials that are not in `folder` yet are simulated first."""
     simulate_set(folder, subjects, UNSEEN_SEED, trials_per_subject=1, samples=samples)
-    return load(folder / DESCRIPTION)
+    return load_dataset(folder / DESCRIPTION)
 
 
 def _make_missing(paths: list[Path], seed: int, trials_per_subject: int, samples: int, processes: int | None) -> None:

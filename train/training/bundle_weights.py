@@ -22,7 +22,7 @@ from train.training.checkpoint import Checkpoint
 from train.training.config import TrainConfig
 
 
-def checkpoint_of(bundle: Bundle) -> Checkpoint:
+def checkpoint_from_bundle(bundle: Bundle) -> Checkpoint:
     """Return the bundle as a checkpoint with the bundle's provenance and without an optimizer state.
 
     Raises BundleError if its spec or its layers are not those of this version.

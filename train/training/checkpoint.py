@@ -54,7 +54,7 @@ class Checkpoint:
         network.eval()
         return network
 
-    def learnt_from(self) -> dict[str, list[str]]:
+    def training_subjects(self) -> dict[str, list[str]]:
         """Return, by data set, all subjects used to train or select these weights and those they started from.
 
         Raises CheckpointError if the provenance is incomplete.
@@ -88,7 +88,7 @@ def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Map
     write_atomic(path, file.getvalue())
 
 
-def load(path: Path, model: str | None = None) -> Checkpoint:
+def load_checkpoint(path: Path, model: str | None = None) -> Checkpoint:
     """Read a checkpoint; its network must be `model` if given. Raises CheckpointError, FileNotFoundError."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint")

@@ -163,7 +163,7 @@ class Trainer:
         path = self.folder / "last.pt"
         if not path.exists():
             return
-        past = checkpoint.load(path)
+        past = checkpoint.load_checkpoint(path)
         if past.config != self.config:
             raise TrainingError(f"{path} has other settings; choose another folder with --out, or delete it")
         if changed := [key for key, value in self.provenance.items() if past.provenance.get(key) != value]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch.distributed as dist
 
 from edge.core.spec import RCG_RATE_HZ, SST_DEFAULT
-from train.data.dataset import DataSet, load, part_of, with_windows
+from train.data.dataset import DataSet, load_dataset, part_of, with_windows
 from train.model import POINTS
 from train.simulation.simulated_set import simulate_set
 from train.simulation.trial import SAMPLES
@@ -30,7 +30,7 @@ def prepare_data(config: TrainConfig, folder: Path) -> DataSet:
     elif simulated := config.data.simulate:
         samples = simulated.seconds * RCG_RATE_HZ if simulated.seconds else SAMPLES
         simulate_set(path.parent, simulated.subjects, simulated.seed, simulated.trials_per_subject, samples)
-    data = load(path)
+    data = load_dataset(path)
     if not config.data.augment:
         data = with_windows(data, path.with_suffix(".windows"))
     if context.ranks > 1 and not context.rank:
@@ -56,6 +56,6 @@ def make_trainer(config: TrainConfig, data: DataSet, out: Path, start: Checkpoin
         "train": list(fold.train),
         "validation": list(fold.validation),
         "test": list(fold.test),
-        "before": start.learnt_from() if start else {},
+        "before": start.training_subjects() if start else {},
     }
     return Trainer(config, out, train, validation, provenance, start.state["network"] if start else None)

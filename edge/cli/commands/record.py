@@ -11,14 +11,14 @@ from pathlib import Path
 from edge.cli.arguments import port, positive
 from edge.core.interrupts import on_stop
 from edge.radar.awr1843.serial_port import AUTO
-from edge.radar.boards import boards
+from edge.radar.boards import open_boards
 from edge.radar.calibration import UNCALIBRATED
 from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.control import CardConfig, load_card, require_rate
 from edge.radar.dca1000.data_port import DEFAULT_DATA_PORT
 from edge.radar.iq import IQ_ORDERS
-from edge.sources.capture import Wanted, data_port, record
+from edge.sources.capture import RecordingRequest, data_port, record_frames
 from edge.sources.recording import check_new
 
 DEVICE = "RADARECG_DEVICE"  # the `device` setting of `run`; `record` has no settings file, so only the environment
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.serial or args.card:
         require_rate(chirp, card)
     stopping: list[bool] = []
-    wanted = Wanted(
+    wanted = RecordingRequest(
         args.folder,
         chirp,
         args.iq_order or chirp.iq_order,
@@ -70,9 +70,9 @@ def run(args: argparse.Namespace) -> int:
         device=os.environ.get(DEVICE),
         note=args.note,
     )
-    with boards(chirp, args.serial, card) as driven, closing(data_port(chirp, args.host, args.port)) as data:
+    with open_boards(chirp, args.serial, card) as driven, closing(data_port(chirp, args.host, args.port)) as data:
         on_stop(lambda: stopping.append(True))
-        frames = record(wanted, driven, data, lambda: bool(stopping))
+        frames = record_frames(wanted, driven, data, lambda: bool(stopping))
     if not frames:
         print(
             f"radarecg: error: no frame received on port {data.port}; check that the radar is streaming to it",

@@ -58,13 +58,13 @@ def about_path(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def write(path: Path, content: bytes, about: About) -> None:
+def write_engine(path: Path, content: bytes, about: About) -> None:
     """Writes an engine and its description; `read` rejects one without the other. Raises OSError."""
     write_atomic(path, content)
     write_atomic(about_path(path), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
 
 
-def read(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:
+def read_engine(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:
     """Reads and checks an engine for this bundle on this machine.
 
     Raises BackendError with the command that builds one.

@@ -17,7 +17,7 @@ from edge.core.spec import SST_BINS, SST_COLUMNS
 from edge.core.types import Float32, SstWindow, TaskOutputs
 from edge.gpu.context import cuda_driver, translate_cuda_errors
 from edge.inference.backends.base import BackendError, task_outputs
-from edge.inference.backends.engine_file import read, this_machine
+from edge.inference.backends.engine_file import read_engine, this_machine
 from edge.inference.bundle import Bundle, Tensor, inputs, outputs
 
 WARM_UP_WINDOWS = 3
@@ -40,7 +40,7 @@ class TensorRt:
 
     def __init__(self, bundle: Bundle, engine: Path) -> None:
         trt, self.cuda = tensorrt(), cuda_driver()
-        content, about = read(engine, bundle, this_machine(trt, self.cuda))
+        content, about = read_engine(engine, bundle, this_machine(trt, self.cuda))
         self.points = about.points
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
         self._engine = self._runtime.deserialize_cuda_engine(content)

@@ -6,13 +6,14 @@ import pytest
 
 from edge.core import spec
 from edge.core.spec import SST_DEFAULT, SstSpec, fingerprint
-from edge.inference.bundle import SHIPPED, load
+from edge.inference.bundle import SHIPPED, load_bundle
 
-NUMBERS = [name for name in vars(spec) if name.startswith(("SST_", "PIECE", "ANCHOR_", "CYCLE_")) and name.isupper()]
+PREFIXES = ("SST_", "ECG_PIECE_", "ANCHOR_", "CYCLE_")
+NUMBERS = [name for name in vars(spec) if name.startswith(PREFIXES) and name.isupper()]
 
 
 def test_the_fingerprint_is_the_one_that_the_shipped_bundle_carries():
-    assert fingerprint(SST_DEFAULT) == "886d90da02d8ba39" == load(SHIPPED).about.spec
+    assert fingerprint(SST_DEFAULT) == "886d90da02d8ba39" == load_bundle(SHIPPED).about.spec
 
 
 @pytest.mark.parametrize("name", [*sorted(set(NUMBERS) - {"SST_DEFAULT"}), "RCG_RATE_HZ"])

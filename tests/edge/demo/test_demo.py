@@ -10,7 +10,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from edge.demo.subscriber import Subscriber, Watch
+from edge.demo.subscriber import LiveState, Subscriber
 from edge.demo.view import render
 from edge.mqtt.payloads import BreathingRate, Clock, Frames, HeartRate, Model, QualityReport, VitalsPayload
 from tests.helpers.publishing import GOOD, connected, wait
@@ -82,7 +82,7 @@ SIZES = [(100, 26), (80, 23), (80, 24), (132, 50), (79, 20), (40, 12), (30, 8), 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_view_fits_every_terminal(size, began, has_ecg):
     width, height = size
-    watch = Watch(vitals=GOOD_VITALS if began else None, true_bpm=68.0 if began else None)
+    watch = LiveState(vitals=GOOD_VITALS if began else None, true_bpm=68.0 if began else None)
     watch.trace.extend(math.sin(k / 8) for k in range(400))
     if has_ecg:
         watch.ecg = [(math.sin(k / 30), math.cos(k / 30)) for k in range(1600)]

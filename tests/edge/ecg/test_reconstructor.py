@@ -70,7 +70,7 @@ def test_windows_with_much_missing_are_ignored():
     ecg = reconstructed(300, uncovered=range(100, 180))
     known = np.zeros(6000, bool)
     for part in ecg:
-        known[part.sample0 : part.sample0 + len(part.estimate.known)] |= part.estimate.known
+        known[part.sample0 : part.sample0 + len(part.estimate.valid_mask)] |= part.estimate.valid_mask
     assert not known[2600:3000].any()
     assert known[1000:1700].mean() > 0.9
     assert known[4500:5500].mean() > 0.9

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, CYCLE_MIN, PIECE, PIECE_R, RCG_RATE_HZ, SST_WINDOW
+from edge.core.spec import (
+    ANCHOR_CLASSES,
+    CYCLE_CLASSES,
+    CYCLE_MIN,
+    ECG_PIECE_R_FRACTION,
+    ECG_PIECE_SAMPLES,
+    RCG_RATE_HZ,
+    SST_WINDOW,
+)
 from edge.core.types import TaskOutputs
 from edge.ecg.stitcher import DELAY_S, Stitcher
 
@@ -19,7 +27,7 @@ def outputs(beats, end, blur=1.5, height=1.0, drop=(), stray=()):
     middle = int(np.argmin(np.abs(np.asarray(beats) - start - SST_WINDOW / 2)))
     length = beats[middle + 1] - beats[middle]
     cycle = np.exp(-0.5 * ((CYCLE_MIN + np.arange(CYCLE_CLASSES) - length) / 3) ** 2)
-    piece = height * np.exp(-0.5 * ((np.arange(PIECE) - PIECE_R * PIECE) / 3) ** 2)
+    piece = height * np.exp(-0.5 * ((np.arange(ECG_PIECE_SAMPLES) - ECG_PIECE_R_FRACTION * ECG_PIECE_SAMPLES) / 3) ** 2)
     return TaskOutputs(piece.astype(np.float32), anchor / anchor.sum(), cycle / cycle.sum())
 
 
@@ -109,7 +117,7 @@ def test_the_end_of_a_stream_is_not_held_back():
     beats, stitcher = regular(70), Stitcher()
     for end in range(SST_WINDOW, 6000, HOP):
         last = stitcher.push(outputs(beats, end), end)
-    rest = stitcher.finish()
+    rest = stitcher.flush()
     assert rest.sample0 == last.sample0 + len(last.ecg)
     assert rest.sample0 + len(rest.ecg) == end
     np.testing.assert_allclose(rest.r_peaks, beats[(beats >= rest.sample0) & (beats < end)], atol=0.5)

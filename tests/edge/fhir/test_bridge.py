@@ -19,7 +19,7 @@ from fhir.resources.R4B import observation as r4b
 
 from edge.core.errors import InputError
 from edge.core.types import Quality
-from edge.fhir.bridge import store_in
+from edge.fhir.bridge import folder_store
 from edge.fhir.observation import VERSIONS, observation
 from edge.mqtt import payloads as p
 from edge.mqtt.fields import iso_utc
@@ -211,4 +211,4 @@ def test_observations_are_retried_until_stored(mosquitto_port, tmp_path, mmecg):
 def test_an_unusable_folder_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="nor a URL"):
-        store_in(str(tmp_path / "file"))
+        folder_store(str(tmp_path / "file"))

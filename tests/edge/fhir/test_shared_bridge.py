@@ -8,7 +8,7 @@ import msgspec
 import paho.mqtt.client as paho
 import pytest
 
-from edge.fhir.bridge import BACKFILL, BATCH_SIZE, LIVE, MAX_TRIES, Forwarder, run_bridge, store_in
+from edge.fhir.bridge import BACKFILL, BATCH_SIZE, LIVE, MAX_TRIES, Forwarder, folder_store, run_bridge
 from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.server import FhirServer, RefusedError, UnavailableError
 from edge.mqtt import payloads as p
@@ -202,7 +202,7 @@ def test_two_bridges_share_the_work(mosquitto_port, tmp_path):
 
 def test_without_shared_subscriptions_both_bridges_store_the_same(tmp_path):
     with running_broker("amqtt", tmp_path) as port:
-        store = store_in(str(tmp_path / "out"))
+        store = folder_store(str(tmp_path / "out"))
         with bridge(tmp_path / "a", port, store) as first, bridge(tmp_path / "b", port, store) as second:
             publish(port, range(5))
             wait(lambda: len(list(tmp_path.glob("out/*/*.json"))) == 5)

@@ -21,19 +21,19 @@ def test_one_changed_byte_is_found(bundle_copy):
     model[len(model) // 2] ^= 1
     (bundle_copy / MODEL).write_bytes(model)
     with pytest.raises(BundleError, match=r"model.onnx: sha256 differs"):
-        bundle.load(bundle_copy)
+        bundle.load_bundle(bundle_copy)
 
 
 @pytest.mark.parametrize("name", [MODEL, DESCRIPTION])
 def test_a_missing_file_is_named(bundle_copy, name):
     (bundle_copy / name).unlink()
     with pytest.raises(BundleError, match=f"{name}: cannot read this file of the bundle"):
-        bundle.load(bundle_copy)
+        bundle.load_bundle(bundle_copy)
 
 
 def test_no_folder_is_no_bundle(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none: no such bundle; python -m export.bundle makes one"):
-        bundle.load(tmp_path / "none")
+        bundle.load_bundle(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -53,13 +53,13 @@ def test_no_folder_is_no_bundle(tmp_path):
 )
 def test_a_description_that_does_not_fit_says_so(bundle_copy, changes, message):
     with pytest.raises(BundleError, match=message):
-        bundle.load(edited(bundle_copy, **changes))
+        bundle.load_bundle(edited(bundle_copy, **changes))
 
 
 def test_other_numbers_in_the_spec_are_another_spec(compact_bundle, monkeypatch):
     monkeypatch.setattr(spec, "SST_LOW_HZ", 0.7)
     with pytest.raises(BundleError, match="train and export again"):
-        bundle.load(compact_bundle)
+        bundle.load_bundle(compact_bundle)
 
 
 def test_a_half_written_description_is_refused(bundle_copy):
@@ -67,4 +67,4 @@ def test_a_half_written_description_is_refused(bundle_copy):
     for damaged in (b"", content[: len(content) // 2], b"\xff\xfe", b"[]"):
         (bundle_copy / DESCRIPTION).write_bytes(damaged)
         with pytest.raises(BundleError, match=r"bundle.json: .*export the bundle again"):
-            bundle.load(bundle_copy)
+            bundle.load_bundle(bundle_copy)

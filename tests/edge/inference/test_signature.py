@@ -42,7 +42,7 @@ def change_a_byte(path):
 
 
 def test_what_the_maker_signed_is_used(signed, maker):
-    assert bundle.load(signed, maker[1]) == bundle.load(signed)
+    assert bundle.load_bundle(signed, maker[1]) == bundle.load_bundle(signed)
 
 
 @pytest.mark.parametrize("name", [SIGNATURE, DESCRIPTION])
@@ -51,22 +51,22 @@ def test_one_changed_byte_is_found(signed, maker, name):
     with pytest.raises(
         SignatureError, match=r"bundle.json.sig: not a signature of this bundle.json by the owner of .*maker.pem"
     ):
-        bundle.load(signed, maker[1])
+        bundle.load_bundle(signed, maker[1])
 
 
 def test_one_changed_byte_of_the_model_is_found_by_its_digest(signed, maker):
     change_a_byte(signed / MODEL)
     with pytest.raises(BundleError, match="sha256"):
-        bundle.load(signed, maker[1])
+        bundle.load_bundle(signed, maker[1])
 
 
 def test_another_makers_bundle_and_one_that_nobody_signed_are_refused(signed, maker, tmp_path):
     stranger = write_keys(tmp_path, "stranger", Ed25519PrivateKey.generate())
     with pytest.raises(SignatureError, match="not a signature of"):
-        bundle.load(signed, stranger[1])
+        bundle.load_bundle(signed, stranger[1])
     (signed / SIGNATURE).unlink()
     with pytest.raises(SignatureError, match=r"bundle.json.sig: cannot be read .*must be signed"):
-        bundle.load(signed, maker[1])
+        bundle.load_bundle(signed, maker[1])
 
 
 def test_the_runtimes_settings_ask_for_the_signature(signed, maker, tmp_path):
@@ -97,4 +97,4 @@ def test_a_key_that_is_none_is_told_in_one_line(bundle_copy, maker, tmp_path, ca
 def test_without_the_library_the_extra_is_named(signed, maker, monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
     with pytest.raises(SignatureError, match=r"pip install '\.\[signed\]'"):
-        bundle.load(signed, maker[1])
+        bundle.load_bundle(signed, maker[1])

@@ -92,10 +92,12 @@ def evidence() -> Iterator[Evidence]:
     """Yields all combinations of evidence."""
     radar = product((0.0, 2.0, 9.0), (None, "the IQ order looks wrong"), (True, False), ("none", "mild"))
     heart = product((0.0, 20.0), (0.0, 0.05, 0.5), (0.0, 0.97), (True, False), (BEATS, None), (True, False))
-    for seen, (history_s, lost_share, confidence, outputs_finite, beats, clock_synced) in product(radar, list(heart)):
+    for seen, (history_s, lost_fraction, confidence, outputs_finite, beats, clock_synced) in product(
+        radar, list(heart)
+    ):
         classical = RateEstimate(70.0, confidence)
         breathing = RateEstimate(15.0, 0.9)
-        yield Evidence(*seen, history_s, lost_share, breathing, classical, True, outputs_finite, beats, clock_synced)
+        yield Evidence(*seen, history_s, lost_fraction, breathing, classical, True, outputs_finite, beats, clock_synced)
 
 
 def test_unmeasured_values_are_unknown(discovered, mmecg):
@@ -142,7 +144,7 @@ def check(vitals: Vitals, searched: bool, e: Evidence, seen: dict[str, str]) -> 
         assert seen["movement"] == ("ON" if e.present and moves else "OFF"), flags
     else:  # a movement may date from the second before the reset
         assert seen["presence"] == seen["movement"] == ("ON" if usable and moves else "None"), flags
-    bad = e.problem is not None or e.lost_share > 0
+    bad = e.problem is not None or e.lost_fraction > 0
     waits = still and "warming_up" in flags
     poor = still and not waits and vitals.quality.state != "good"
     assert seen["problem"] == ("None" if not receives or (waits and not bad) else "ON" if bad or poor else "OFF"), flags

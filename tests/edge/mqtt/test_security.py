@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from edge.mqtt.broker import Broker, greet, tls_context
+from edge.mqtt.broker import Broker, probe_broker, tls_context
 from edge.mqtt.client import MqttClient
 from edge.mqtt.topics import STATUS, VITALS
 from edge.runtime.config import ConfigError, broker_of, load_config
@@ -56,7 +56,7 @@ def test_a_device_with_its_certificate_can_publish(tmp_path, mutual, authority, 
     authority.issue("radar-0001")
     listener = hub(mutual, authority)
     broker = settings(tmp_path, mutual, 'tls = true\nca = "ca.crt"\ncert = "radar-0001.crt"\nkey = "radar-0001.key"')
-    assert not greet(broker).is_failure
+    assert not probe_broker(broker).is_failure
     publisher = connected(broker, tmp_path, mmecg)
     publisher.vitals(GOOD)
     assert listener.wait_for("radarecg/v1/radar-0001/vitals")
@@ -133,7 +133,7 @@ def test_an_untrusted_broker_receives_nothing(tmp_path, mutual, authority, caplo
     trusted = Authority(tmp_path / "elsewhere").certificate
     broker = Broker(port=mutual, tls=tls_context(trusted, *authority.issue("radar-0001")))
     with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
-        greet(broker)
+        probe_broker(broker)
     publisher = start_publisher(broker, tmp_path, mmecg)
     wait(lambda: "certificate verify failed" in caplog.text)
     assert not publisher.client.connected.is_set()
@@ -179,7 +179,7 @@ def test_a_password_comes_from_a_file(tmp_path, mmecg):
     port = free_port()
     lines = f"allow_anonymous false\npassword_file {tmp_path / 'known'}"
     with running_broker("mosquitto", tmp_path, port, lines):
-        assert greet(settings(tmp_path, port, 'username = "radar-0001"')).is_failure
+        assert probe_broker(settings(tmp_path, port, 'username = "radar-0001"')).is_failure
         broker = settings(tmp_path, port, 'username = "radar-0001"\npassword_file = "password"')
         connected(broker, tmp_path, mmecg).close()
 

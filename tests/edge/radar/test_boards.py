@@ -12,7 +12,7 @@ from edge.radar import boards as module
 from edge.radar.awr1843 import driver as awr1843
 from edge.radar.awr1843 import serial_port as uart
 from edge.radar.awr1843.serial_port import RadarError
-from edge.radar.boards import boards, require_endless
+from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.chirp import ChirpConfigError
 from edge.radar.chirp_file.parser import parse_chirp
 from edge.radar.dca1000.control import CardConfig, CardError
@@ -73,7 +73,7 @@ def wait(condition):
 
 def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, card, radar, recorded, caplog):
     for _ in range(2):
-        with boards(mmecg, radar.port, config_of(card)) as driven:
+        with open_boards(mmecg, radar.port, config_of(card)) as driven:
             assert not radar.running
             assert not card.recording
             driven.start(flowing)
@@ -94,12 +94,12 @@ def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, c
 
 
 def test_what_an_earlier_program_left_streaming_is_not_received(mmecg, card, radar):
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         radar._firmware.running = card.recording = False  # so that it stays as it is
         left = radar._firmware
     left.running = card.recording = True
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         assert not radar.running
         data = DataPort(HOST, 0, mmecg.frame_bytes)
         card._target = (HOST, data.port)
@@ -114,7 +114,7 @@ def test_what_an_earlier_program_left_streaming_is_not_received(mmecg, card, rad
 
 def test_a_radar_that_does_not_start_leaves_the_card_stopped(mmecg, card, radar):
     lame = replace(mmecg, text="\n".join(line for line in mmecg.text.splitlines() if "profileCfg" not in line))
-    with pytest.raises(RadarError, match="Error -57"), boards(lame, radar.port, config_of(card)) as driven:
+    with pytest.raises(RadarError, match="Error -57"), open_boards(lame, radar.port, config_of(card)) as driven:
         driven.start(flowing)
     assert sent(card)[-2:] == [START, STOP]
     assert not card.recording
@@ -122,17 +122,17 @@ def test_a_radar_that_does_not_start_leaves_the_card_stopped(mmecg, card, radar)
 
 def test_a_card_that_is_not_there_leaves_the_radar_stopped(mmecg, card, radar, monkeypatch):
     monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.01)
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         left = radar._firmware
     left.running = True
-    with pytest.raises(CardError, match="does not answer"), boards(mmecg, radar.port, CardConfig(CARD, HOST, 1)):
+    with pytest.raises(CardError, match="does not answer"), open_boards(mmecg, radar.port, CardConfig(CARD, HOST, 1)):
         pass
     assert not radar.running
 
 
 def test_a_card_that_does_not_record_leaves_the_radar_stopped(mmecg, card, radar, recorded):
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         card.lost_replies = 99
         with pytest.raises(CardError, match="RECORD_START"):
             driven.start(flowing)
@@ -143,14 +143,14 @@ def test_a_card_that_does_not_record_leaves_the_radar_stopped(mmecg, card, radar
 def test_no_radar_leaves_the_card_alone(mmecg, card, tmp_path):
     with (
         pytest.raises(RadarError, match=r"port not found.*--serial \(radar.serial in the settings\)"),
-        boards(mmecg, str(tmp_path / "none"), config_of(card)),
+        open_boards(mmecg, str(tmp_path / "none"), config_of(card)),
     ):
         pass
     assert sent(card) == []
 
 
 def test_a_radar_that_reboots_is_configured_and_started_again(mmecg, card, radar, recorded, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         card.lost_replies = 21  # the first attempt fails too
         radar.reboot()
@@ -162,7 +162,7 @@ def test_a_radar_that_reboots_is_configured_and_started_again(mmecg, card, radar
 
 
 def test_a_radar_whose_firmware_fails_an_assertion_is_started_again(mmecg, card, radar, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         radar._firmware.running = False
         radar._write("Exception: ../objectdetection.c, line 428.\n")
@@ -176,7 +176,7 @@ def test_a_radar_that_comes_back_at_another_port_is_found(mmecg, card, recorded,
     radars = [Awr1843Emulator("studio_cli"), Awr1843Emulator("studio_cli")]
     monkeypatch.setattr(awr1843, "find_port", lambda: radars[0].port)
     with radars[1] as second:
-        with radars[0] as first, boards(mmecg, "auto", config_of(card)) as driven:
+        with radars[0] as first, open_boards(mmecg, "auto", config_of(card)) as driven:
             driven.start(flowing)
             first.close()
             del radars[0]
@@ -186,7 +186,7 @@ def test_a_radar_that_comes_back_at_another_port_is_found(mmecg, card, recorded,
 
 
 def test_a_radar_whose_cable_is_out_keeps_sending_and_the_card_is_stopped(mmecg, card, radar, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         radar.close()
         wait(lambda: "started again in 0.04 s" in caplog.text)
@@ -197,7 +197,7 @@ def test_a_radar_whose_cable_is_out_keeps_sending_and_the_card_is_stopped(mmecg,
 
 
 def test_what_the_card_reports_is_reported(mmecg, card, radar, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         card.report(1 << 0)
         wait(lambda: "the card reports: no LVDS data" in caplog.text)
@@ -207,7 +207,7 @@ def test_what_the_card_reports_is_reported(mmecg, card, radar, caplog):
 @pytest.mark.parametrize("bit", [7, 9])
 def test_data_lost_in_the_card_begins_a_new_recording(mmecg, card, radar, recorded, caplog, bit):
     """Such bytes are not in the byte count: all later frames would start at a wrong byte."""
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         card.report(1 << bit)
         wait(lambda: len(recorded) == 3)
@@ -218,7 +218,7 @@ def test_data_lost_in_the_card_begins_a_new_recording(mmecg, card, radar, record
 
 
 def test_a_card_that_lost_its_power_is_configured_and_started_again(mmecg, card, radar, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(lambda: 0.0 if card.recording else 99.0)
         card.power_cycle()
         wait(lambda: card.recording)
@@ -227,7 +227,7 @@ def test_a_card_that_lost_its_power_is_configured_and_started_again(mmecg, card,
 
 
 def test_boards_that_stay_silent_are_started_again_ever_more_rarely(mmecg, card, radar, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(lambda: 99.0)
         wait(lambda: "in 0.08 s" in caplog.text)
     pauses = [record.args[1] for record in caplog.records if "started again" in record.message]
@@ -242,7 +242,7 @@ def test_a_port_that_fails_in_any_way_is_tried_again(mmecg, card, radar, monkeyp
             raise errors.pop()
         return serial(*args, **options)
 
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         serial = uart.serial.Serial
         monkeypatch.setattr(uart.serial, "Serial", failing)
@@ -253,7 +253,7 @@ def test_a_port_that_fails_in_any_way_is_tried_again(mmecg, card, radar, monkeyp
 
 
 def test_without_a_serial_port_others_drive_the_boards(mmecg, caplog):
-    with boards(mmecg, None, CardConfig(control_port=free_port())) as driven:
+    with open_boards(mmecg, None, CardConfig(control_port=free_port())) as driven:
         driven.start(flowing)
     assert [record.message for record in caplog.records] == [
         "no serial port is given for the radar: radarecg does not start the boards"
@@ -270,7 +270,7 @@ def frames_of(chirp, frames=0, trigger=1):
 @pytest.mark.parametrize("finite", [{"frames": 4}, {"trigger": 2}])
 def test_a_radar_that_has_sent_its_frames_or_waits_for_pulses_is_left_alone(mmecg, card, radar, caplog, finite):
     polls = []
-    with boards(frames_of(mmecg, **finite), radar.port, config_of(card)) as driven:
+    with open_boards(frames_of(mmecg, **finite), radar.port, config_of(card)) as driven:
         driven.start(lambda: polls.append(1) or 99.0)
         wait(lambda: driven.has_sent_all() or "trigger" in finite)
         seen = len(card.requests)
@@ -284,7 +284,7 @@ def test_a_radar_that_has_sent_its_frames_or_waits_for_pulses_is_left_alone(mmec
 
 
 def test_the_radar_is_stopped_first_and_the_card_when_leaving(mmecg, card, radar, recorded, caplog):
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         assert driven.stop_radar()
         assert (radar.running, card.recording) == (False, True)
@@ -294,7 +294,7 @@ def test_the_radar_is_stopped_first_and_the_card_when_leaving(mmecg, card, radar
 
 
 def test_a_radar_that_cannot_be_stopped_is_reported(mmecg, card, radar):
-    with boards(mmecg, radar.port, config_of(card)) as driven:
+    with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         radar.silent = True
         assert not driven.stop_radar()
@@ -310,5 +310,5 @@ def test_a_radar_that_cannot_be_stopped_is_reported(mmecg, card, radar):
 )
 def test_what_is_to_run_needs_frames_without_end(mmecg, finite, message):
     with pytest.raises(ChirpConfigError, match=message):
-        require_endless(frames_of(mmecg, **finite))
-    require_endless(mmecg)
+        require_unlimited_frames(frames_of(mmecg, **finite))
+    require_unlimited_frames(mmecg)

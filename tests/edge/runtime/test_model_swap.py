@@ -14,7 +14,7 @@ from edge.inference.bundle import MODEL
 from edge.inference.loader import load_network
 from edge.runtime import model_swap as swap
 from edge.runtime.config import load_config
-from edge.runtime.model_swap import ChangingNetwork, switch_model
+from edge.runtime.model_swap import SwappableNetwork, switch_model
 from tests.conftest import ROOT
 from tests.edge.cli.test_cli import MMECG
 from tests.edge.runtime.test_operations import running
@@ -40,7 +40,7 @@ def device(tmp_path):
 def running_network(device, monkeypatch):
     """What runs on those settings and looks often; its `changes` is what it message."""
     monkeypatch.setattr(swap, "POLL_INTERVAL_S", 0.02)
-    network = ChangingNetwork(load_config(device), device)
+    network = SwappableNetwork(load_config(device), device)
     network.changes = []
     network.watch(lambda now, refused: network.changes.append((now.name.split("-")[0], refused)))
     yield network
@@ -62,11 +62,11 @@ def link(device):
 
 def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypatch):
     monkeypatch.setattr(swap, "PROBATION_WINDOWS", 3)
-    first = running_network.now
+    first = running_network.active
     switch_model(device.parent / "models/second", device)
     wait(lambda: running_network.changes)
     assert running_network.changes == [("second", None)]
-    assert running_network.now.sha256 != first.sha256
+    assert running_network.active.sha256 != first.sha256
     read = running_network.begin(3)
     for segment in SEGMENTS[:4]:
         assert read(segment)[1].finite

@@ -7,7 +7,7 @@ import pytest
 import edge.sources.capture as module
 from edge.radar.calibration import UNCALIBRATED
 from edge.radar.dca1000.data_port import DataPort
-from edge.sources.capture import Wanted, record
+from edge.sources.capture import RecordingRequest, record_frames
 from edge.sources.recording import open_recording
 from edge.twin.card import EmulatedCard
 
@@ -46,7 +46,7 @@ def data():
 
 
 def wanted(chirp, folder, seconds=None):
-    return Wanted(folder / "rec", chirp, "sdk", UNCALIBRATED, seconds)
+    return RecordingRequest(folder / "rec", chirp, "sdk", UNCALIBRATED, seconds)
 
 
 def index(folder):
@@ -55,7 +55,7 @@ def index(folder):
 
 def test_the_last_frame_is_whole_when_it_is_stopped(mmecg, data, tmp_path):
     boards = MadeUpBoards(data, 7)
-    assert record(wanted(mmecg, tmp_path), boards, data, lambda: not data._frames.qsize()) == 7
+    assert record_frames(wanted(mmecg, tmp_path), boards, data, lambda: not data._frames.qsize()) == 7
     assert index(tmp_path)["received"].tolist() == [FRAME] * 7
     assert boards.stops == 1
     boards.card.close()
@@ -70,7 +70,7 @@ def test_it_ends_with_the_frames_that_the_radar_was_to_send(mmecg, data, tmp_pat
         boards.card.serve()
 
     boards.start = send_rest
-    assert record(wanted(replace(mmecg, frames=7), tmp_path), boards, data, lambda: False) == 7
+    assert record_frames(wanted(replace(mmecg, frames=7), tmp_path), boards, data, lambda: False) == 7
     assert index(tmp_path)["seq"].tolist() == list(range(7))
     boards.card.close()
 
@@ -79,20 +79,20 @@ def test_it_ends_where_the_last_frames_never_come(mmecg, data, tmp_path, monkeyp
     monkeypatch.setattr(module, "TAIL_S", 0.05)
     boards = MadeUpBoards(data, 5)
     boards.sent_all = True
-    assert record(wanted(replace(mmecg, frames=7), tmp_path), boards, data, lambda: False) == 5
+    assert record_frames(wanted(replace(mmecg, frames=7), tmp_path), boards, data, lambda: False) == 5
     boards.card.close()
 
 
 def test_without_a_frame_there_is_no_folder(mmecg, data, tmp_path):
     boards = MadeUpBoards(data, 0)
-    assert record(wanted(mmecg, tmp_path, 0.01), boards, data, lambda: False) == 0
+    assert record_frames(wanted(mmecg, tmp_path, 0.01), boards, data, lambda: False) == 0
     assert not (tmp_path / "rec").exists()
     boards.card.close()
 
 
 def test_boards_of_others_that_stream_on_are_not_waited_for(mmecg, data, tmp_path):
     boards = MadeUpBoards(data, 7, ours=False)
-    assert record(wanted(mmecg, tmp_path), boards, data, lambda: data.silence_s() < 0.2) <= 7
+    assert record_frames(wanted(mmecg, tmp_path), boards, data, lambda: data.silence_s() < 0.2) <= 7
     boards.card.close()
 
 
@@ -105,7 +105,7 @@ def test_a_stream_of_others_that_has_stopped_is_waited_for(mmecg, data, tmp_path
         boards.card.serve()  # the rest comes only now
         return True
 
-    assert record(wanted(mmecg, tmp_path), boards, data, stopped) == 7
+    assert record_frames(wanted(mmecg, tmp_path), boards, data, stopped) == 7
     assert index(tmp_path)["received"].tolist() == [FRAME] * 7
     boards.card.close()
 
@@ -115,6 +115,6 @@ def test_a_radar_that_streams_on_though_it_was_stopped_does_not_hold_up_the_end(
     data = DataPort("127.0.0.1", 0, FRAME, tail_s=3600)
     boards = MadeUpBoards(data, 7)
     boards.stop_radar = lambda: True  # and the rest never comes
-    assert record(wanted(mmecg, tmp_path), boards, data, lambda: data.silence_s() > 0.25) == 7
+    assert record_frames(wanted(mmecg, tmp_path), boards, data, lambda: data.silence_s() > 0.25) == 7
     assert index(tmp_path)["received"].tolist() == [FRAME] * 6 + [7 * FRAME // 1456 * 1456 - 6 * FRAME]
     boards.card.close()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge.core.errors import InputError
 from edge.core.spec import RCG_RATE_HZ
-from train.data.dataset import DataSetError, load, with_windows
+from train.data.dataset import DataSetError, load_dataset, with_windows
 from train.data.readers import mmecg
 from train.data.splits import Holdout, KFold, LeaveSubjectOut, SplitError, split_subjects
 from train.data.trial import Trial
@@ -80,7 +80,7 @@ def toml(tmp_path):
 
 
 def test_a_data_set_is_what_its_file_says(toml, caplog):
-    data = load(toml)
+    data = load_dataset(toml)
     assert (data.name, [r.trial.name for r in data.recordings]) == ("mine", ["1", "2", "3", "4"])
     assert "5: left out, 3.0 s hold no window" in caplog.text
     for recording in data.recordings:
@@ -96,10 +96,10 @@ def test_a_data_set_is_what_its_file_says(toml, caplog):
 @pytest.mark.usefixtures("in_process")
 def test_windows_are_kept_on_the_disk(toml):
     cache = toml.parent / "windows"
-    data = with_windows(load(toml), cache, processes=1)
+    data = with_windows(load_dataset(toml), cache, processes=1)
     assert [r.windows.shape for r in data.recordings] == [(k, 2, 71, 120) for k in (2, 3, 2, 4)]
     written = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
-    with_windows(load(toml), cache)
+    with_windows(load_dataset(toml), cache)
     assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == written
 
 
@@ -119,4 +119,4 @@ def test_windows_are_kept_on_the_disk(toml):
 def test_a_description_that_cannot_be_followed_is_refused(toml, old, new, error, message):
     toml.write_text(TOML.replace(old, new))
     with pytest.raises(error, match=message):
-        load(toml)
+        load_dataset(toml)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, PIECE, RCG_RATE_HZ
+from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, ECG_PIECE_SAMPLES, RCG_RATE_HZ
 from edge.dsp.sst.transform import spectrograms
 from train.data.labels import label
 from train.data.readers.table import READERS
@@ -61,7 +61,7 @@ def test_a_piece_does_not_know_the_ecg_s_unit_drift_or_mains():
     t_s = np.arange(4000) / RCG_RATE_HZ
     other = 350 * (plain.ecg + 2 + np.sin(2 * np.pi * 0.1 * t_s) + 0.1 * np.sin(2 * np.pi * 60 * t_s))
     one, two = label(plain).piece, label(replace(plain, ecg=other.astype(np.float32))).piece
-    assert one.shape[1] == PIECE
+    assert one.shape[1] == ECG_PIECE_SAMPLES
     np.testing.assert_allclose(one, two, atol=0.06)
     for piece in one:
         assert np.ptp(piece[50:85]) == pytest.approx(1, abs=0.03)
@@ -128,7 +128,7 @@ def test_windows_with_an_expected_but_unknown_beat_are_excluded():
 def test_an_ecg_without_beats_gives_no_labels(ecg):
     found = label(replace(trial(every(0.8)), ecg=ecg.astype(np.float32)))
     assert len(found.window) == 0
-    assert found.piece.shape == (0, PIECE)
+    assert found.piece.shape == (0, ECG_PIECE_SAMPLES)
 
 
 def test_a_cycle_too_long_for_its_classes_is_left_out():

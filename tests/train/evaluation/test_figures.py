@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, PIECE
+from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, ECG_PIECE_SAMPLES
 from edge.core.types import TaskOutputs
 from tests.helpers.oracle import oracle, shaking_chest
 from train.data.dataset import Recording
@@ -37,7 +37,7 @@ def short():
 
 def mute(values):
     flat = np.full(ANCHOR_CLASSES, 1 / ANCHOR_CLASSES), np.full(CYCLE_CLASSES, 1 / CYCLE_CLASSES)
-    return [TaskOutputs(np.zeros(PIECE), *flat) for _ in values]
+    return [TaskOutputs(np.zeros(ECG_PIECE_SAMPLES), *flat) for _ in values]
 
 
 def test_who_knows_the_truth_gets_full_marks(trial, labels):

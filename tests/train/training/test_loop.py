@@ -90,7 +90,7 @@ def test_a_run_learns(recordings, tmp_path):
     learner.train()
     assert learner.history[-1]["train_anchor"] < learner.history[0]["train_anchor"]
     assert (tmp_path / "run" / "best.pt").exists()
-    best = checkpoint.load(tmp_path / "run" / "best.pt", "compact")
+    best = checkpoint.load_checkpoint(tmp_path / "run" / "best.pt", "compact")
     assert best.provenance["data"] == "chests"
     assert best.network().encoder is not None
 
@@ -148,12 +148,12 @@ def test_what_is_no_checkpoint_is_refused(finished, tmp_path, monkeypatch):
     path = tmp_path / "x.pt"
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(CheckpointError, match=r"x.pt: not a checkpoint"):
-        checkpoint.load(path)
+        checkpoint.load_checkpoint(path)
     with pytest.raises(CheckpointError, match="a network 'compact', not 'reference'"):
-        checkpoint.load(finished / "last.pt", "reference")
+        checkpoint.load_checkpoint(finished / "last.pt", "reference")
     monkeypatch.setattr("train.training.checkpoint.fingerprint", lambda spec: "0123456789abcdef")
     with pytest.raises(CheckpointError, match="made for the spec"):
-        checkpoint.load(finished / "last.pt")
+        checkpoint.load_checkpoint(finished / "last.pt")
 
 
 def test_resuming_with_other_subjects_is_refused(recordings, finished):

@@ -43,7 +43,7 @@ def test_what_the_anchor_loss_teaches_are_the_beats_the_device_reads():
     anchor = learnt(lambda logits: anchor_loss(logits, torch.tensor([places])), SST_WINDOW)
     cycle = learnt(lambda logits: cycle_loss(logits, torch.tensor([160.0])), 260)
     stitcher = Stitcher()
-    read = [stitcher.push(outputs(anchor, cycle), SST_WINDOW).r_peaks, stitcher.finish().r_peaks]
+    read = [stitcher.push(outputs(anchor, cycle), SST_WINDOW).r_peaks, stitcher.flush().r_peaks]
     np.testing.assert_allclose(np.concatenate(read), places, atol=0.2)
 
 

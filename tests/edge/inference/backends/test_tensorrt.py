@@ -48,7 +48,7 @@ def device(folder, monkeypatch) -> OneDevice:
 @pytest.fixture
 def built(compact_bundle, device, tmp_path) -> Path:
     """The bundle's engine on this 'machine'."""
-    made = bundle.load(compact_bundle)
+    made = bundle.load_bundle(compact_bundle)
     content = fixed(onnx.load_from_string(made.model), POINTS).SerializeToString()
     about = engine.About(
         bundle=engine.digest_of(made),
@@ -58,12 +58,12 @@ def built(compact_bundle, device, tmp_path) -> Path:
         machine=engine.Machine(tensorrt_on_cpu.VERSION, "12.6", "CPU", "8.7"),
         sha256=sha256(content),
     )
-    engine.write(tmp_path / "x.engine", content, about)
+    engine.write_engine(tmp_path / "x.engine", content, about)
     return tmp_path / "x.engine"
 
 
 def test_it_says_what_onnx_runtime_says(compact_bundle, built, device):
-    loaded = bundle.load(compact_bundle)
+    loaded = bundle.load_bundle(compact_bundle)
     network, values = TensorRt(loaded, built), spectrograms(3, POINTS)
     taken = device.taken
     outputs = network(values)
@@ -77,7 +77,7 @@ def test_it_says_what_onnx_runtime_says(compact_bundle, built, device):
 def test_segments_go_in_and_answers_come_out(compact_bundle, built, device):
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed")
-    loaded = bundle.load(compact_bundle)
+    loaded = bundle.load_bundle(compact_bundle)
     network = TensorRt(loaded, built)
     read = TensorRtFromSegments(network, CudaSst(POINTS), SST_DEFAULT.segment)
     taken = device.taken
@@ -120,7 +120,7 @@ def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, 
     blocks = list(zip(ecg_of(on_gpu), ecg_of(cpu_inference), strict=True))
     assert len(blocks) == 4
     assert on_gpu.infer_window
-    predict, stitcher = OnnxRuntime(bundle.load(compact_bundle)), Stitcher()
+    predict, stitcher = OnnxRuntime(bundle.load_bundle(compact_bundle)), Stitcher()
     for ours, theirs in blocks:
         assert (ours.t_ns, ours.sample0, ours.window_end) == (theirs.t_ns, theirs.sample0, theirs.window_end)
         assert_same_but_for_bins(ours.window, theirs.window)
@@ -153,19 +153,19 @@ def edited(path: Path, **changes) -> None:
 def test_an_engine_of_something_else_is_refused_with_the_command_to_build_it(compact_bundle, built, changes, message):
     edited(built, **changes)
     with pytest.raises(BackendError, match=rf"{message}.*python -m export.build_engine {compact_bundle} --out {built}"):
-        TensorRt(bundle.load(compact_bundle), built)
+        TensorRt(bundle.load_bundle(compact_bundle), built)
 
 
 def test_another_cuda_alone_is_no_reason_to_refuse(compact_bundle, built):
     edited(built, machine={"cuda": "12.9"})
-    assert TensorRt(bundle.load(compact_bundle), built).points == POINTS
+    assert TensorRt(bundle.load_bundle(compact_bundle), built).points == POINTS
 
 
 @pytest.mark.parametrize("gone", ["x.engine", "x.engine.json"])
 def test_half_an_engine_is_refused(compact_bundle, built, gone):
     (built.parent / gone).unlink()
     with pytest.raises(BackendError, match=rf"{gone}: cannot be read .*export.build_engine"):
-        TensorRt(bundle.load(compact_bundle), built)
+        TensorRt(bundle.load_bundle(compact_bundle), built)
 
 
 def test_one_changed_byte_is_found(compact_bundle, built):
@@ -173,11 +173,11 @@ def test_one_changed_byte_is_found(compact_bundle, built):
     content[5000] ^= 1
     built.write_bytes(content)
     with pytest.raises(BackendError, match="built for content"):
-        TensorRt(bundle.load(compact_bundle), built)
+        TensorRt(bundle.load_bundle(compact_bundle), built)
 
 
 def test_what_tensorrt_refuses_is_told(compact_bundle, built, monkeypatch):
-    loaded = bundle.load(compact_bundle)
+    loaded = bundle.load_bundle(compact_bundle)
     network = TensorRt(loaded, built)
     monkeypatch.setattr(tensorrt_on_cpu.IExecutionContext, "execute_async_v3", lambda *_: False)
     with pytest.raises(BackendError, match="could not start the network"):
@@ -194,7 +194,7 @@ def test_what_tensorrt_refuses_is_told(compact_bundle, built, monkeypatch):
 
 
 def test_what_cuda_reports_is_told(compact_bundle, built, device, monkeypatch):
-    loaded = bundle.load(compact_bundle)
+    loaded = bundle.load_bundle(compact_bundle)
     network = TensorRt(loaded, built)
 
     def failing(*_):
@@ -210,20 +210,20 @@ def test_what_cuda_reports_is_told(compact_bundle, built, device, monkeypatch):
 
 
 def test_a_bundle_that_is_replaced_meanwhile_does_not_pass_for_another(bundle_copy, tmp_path):
-    loaded, here = bundle.load(bundle_copy), engine.Machine("10.3.0", "12.6", "CPU", "8.7")
+    loaded, here = bundle.load_bundle(bundle_copy), engine.Machine("10.3.0", "12.6", "CPU", "8.7")
     about = engine.About(
         bundle=engine.digest_of(loaded), name="x", points=3, precision="int8", machine=here, sha256=sha256(b"plan")
     )
-    engine.write(tmp_path / "x.engine", b"plan", about)
+    engine.write_engine(tmp_path / "x.engine", b"plan", about)
     description = bundle_copy / bundle.DESCRIPTION
     description.write_bytes(description.read_bytes().replace(b'"made up"', b'"another"'))
-    assert engine.read(tmp_path / "x.engine", loaded, here) == (b"plan", about)
+    assert engine.read_engine(tmp_path / "x.engine", loaded, here) == (b"plan", about)
     with pytest.raises(BackendError, match=r"built for bundle .*build_engine .* --precision int8"):
-        engine.read(tmp_path / "x.engine", bundle.load(bundle_copy), here)
+        engine.read_engine(tmp_path / "x.engine", bundle.load_bundle(bundle_copy), here)
 
 
 def test_without_tensorrt_or_pycuda_it_says_what_to_install(compact_bundle, built, monkeypatch):
-    loaded = bundle.load(compact_bundle)
+    loaded = bundle.load_bundle(compact_bundle)
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
     with pytest.raises(InputError, match=r"pip install '\.\[jetson\]'"):
         TensorRt(loaded, built)
