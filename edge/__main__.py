@@ -13,7 +13,7 @@ os.environ.setdefault(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command; the exit status is 0, 1 (it failed), 2 (invalid input) or 130 (interrupted)."""
+    """Run one command; the exit status is 0, 1 (it failed), 2 (invalid input) or 130 (interrupted)."""
     try:
         if argv is None:  # runs as its own process
             end_quietly("radarecg")

@@ -44,7 +44,7 @@ CLOSEST_TO_ORIN = "SM86"
 
 
 def network_of(path: Path, data: Path | None, dry: bool) -> tuple[Bundle, Sequence[Float32]]:
-    """Loads a bundle, or exports one beside a checkpoint (in memory if `dry`); also returns windows of `data`, if any.
+    """Load a bundle, or export one beside a checkpoint (in memory if `dry`); also returns windows of `data`, if any.
 
     Raises InputError, OSError.
     """
@@ -67,7 +67,7 @@ def network_of(path: Path, data: Path | None, dry: bool) -> tuple[Bundle, Sequen
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.build_engine", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("network", type=_path, help="checkpoint, or folder of a bundle")
     parser.add_argument(
@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def dry_run(args: argparse.Namespace) -> str:
-    """Builds without TensorRT and without a GPU; returns a report. Raises InputError, OSError."""
+    """Build without TensorRT and without a GPU; return a report. Raises InputError, OSError."""
     trt = _import_rtx()
     made, points = _load_network(args)
     plan = build(trt, _graph(made, points), args.workspace_mb, None, CLOSEST_TO_ORIN)
@@ -116,7 +116,7 @@ def dry_run(args: argparse.Namespace) -> str:
 
 
 def real_run(args: argparse.Namespace) -> str:
-    """Builds the engine for this machine; returns a report. Raises InputError, OSError."""
+    """Build the engine for this machine; return a report. Raises InputError, OSError."""
     try:
         trt, cuda = tensorrt(), cuda_driver()
     except InputError as error:
@@ -140,7 +140,7 @@ def real_run(args: argparse.Namespace) -> str:
 
 
 def _load_network(args: argparse.Namespace) -> tuple[Bundle, int]:
-    """Returns the bundle in the requested precision, and the engine's number of points."""
+    """Return the bundle in the requested precision, and the engine's number of points."""
     made, windows = network_of(args.network, args.data, args.dry_run)
     precision = args.precision or ("fp16" if made.about.precision == "fp32" else made.about.precision)
     made = in_precision(made, precision, windows)
@@ -153,7 +153,7 @@ def _path(text: str) -> Path:
 
 
 def _check_writable(out: Path) -> None:
-    """Checks before the build, which takes minutes, that `out` is writable. Raises BuildError."""
+    """Check before the build, which takes minutes, that `out` is writable. Raises BuildError."""
     try:
         if out.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")

@@ -25,7 +25,7 @@ class BuildError(InputError):
 
 
 def build(trt: Any, model: onnx.ModelProto, workspace_mb: int, cache: Path | None, target: str | None = None) -> bytes:
-    """Builds the engine of a graph with a fixed shape, with the module `trt`; shows progress and stops on Ctrl-C.
+    """Build the engine of a graph with a fixed shape, with the module `trt`; show progress and stop on Ctrl-C.
 
     `cache`: the file for TensorRT's timing cache. `target`: a compute capability, for a module that builds without a
     GPU. Raises BuildError, KeyboardInterrupt, OSError.
@@ -66,7 +66,7 @@ def _line(errors: Sequence[str]) -> str:
 
 
 def _log(trt: Any) -> Any:
-    """Creates a logger for TensorRT that collects its errors."""
+    """Create a logger for TensorRT that collects its errors."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -82,7 +82,7 @@ def _log(trt: Any) -> Any:
 
 @contextmanager
 def _progress(trt: Any) -> Iterator[tuple[Any, threading.Event]]:
-    """Shows TensorRT's phases as bars, or as lines in a log; yields the monitor and an event that Ctrl-C sets.
+    """Show TensorRT's phases as bars, or as lines in a log; yield the monitor and an event that Ctrl-C sets.
 
     An event is used because no exception may pass through TensorRT.
     """

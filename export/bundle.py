@@ -49,7 +49,7 @@ def write_bundle(
     precision: Precision = "fp32",
     windows: Sequence[Float32] = (),
 ) -> Bundle:
-    """Writes a bundle, loads it again, checks that its outputs equal those in torch, and returns it.
+    """Write a bundle, load it again, check that its outputs equal those in torch, and return it.
 
     `windows` [1, P, 71, 120] calibrate and check int8, and are needed only for int8.
     An existing bundle in `folder` is replaced only after the new one is complete and checked.
@@ -80,7 +80,7 @@ def write_bundle(
 
 
 def in_memory(source: Checkpoint, folder: Path, metrics: Metrics | None = None) -> Bundle:
-    """Creates the float32 bundle for `folder` without writing it. Raises ExportError."""
+    """Create the float32 bundle for `folder` without writing it. Raises ExportError."""
     provenance, points = _provenance(source), _points(source)
     model = to_onnx(source.network(), points).SerializeToString()
     about = Description(
@@ -99,7 +99,7 @@ def in_memory(source: Checkpoint, folder: Path, metrics: Metrics | None = None) 
 
 
 def read_metrics(path: Path) -> Metrics:
-    """Reads the figures of all trials from `figures.json` of `train.evaluate`. Raises InputError, FileNotFoundError."""
+    """Read the figures of all trials from `figures.json` of `train.evaluate`. Raises InputError, FileNotFoundError."""
     try:
         content = json.loads(path.read_text())
         return Metrics(content["data"], msgspec.convert(content["rows"]["all"], dict[str, float | None]))
@@ -108,7 +108,7 @@ def read_metrics(path: Path) -> Metrics:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.bundle", description="Writes a bundle from a checkpoint.")
     parser.add_argument("checkpoint", type=Path, help="trained checkpoint")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle")
@@ -159,7 +159,7 @@ def _encoded(about: Description) -> bytes:
 
 
 def _replace_folder(part: Path, folder: Path) -> None:
-    """Moves the finished folder to its place; after a crash between the renames, the old one is kept beside it."""
+    """Move the finished folder to its place; after a crash between the renames, the old one is kept beside it."""
     before = folder.with_name(folder.name + ".before")
     shutil.rmtree(before, ignore_errors=True)
     if folder.exists():

@@ -56,7 +56,7 @@ $settings
 
 
 def model_card(about: Description) -> str:
-    """Returns the card in Markdown."""
+    """Return the card in Markdown."""
     provenance = about.provenance
     return _CARD.substitute(
         name=about.name,

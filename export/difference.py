@@ -17,14 +17,14 @@ HEADS = ("ecg", "anchor", "cycle")
 
 
 def random_spectrograms(points: Points, windows: int = 4) -> list[Float32]:
-    """Returns random spectrograms [windows, P, 71, 120], for each P to test the network with."""
+    """Return random spectrograms [windows, P, 71, 120], for each P to test the network with."""
     random = np.random.default_rng(0)
     counts = ANY_POINTS if points == "any" else (points,)
     return [random.random((windows, count, SST_BINS, SST_COLUMNS), np.float32) ** 4 for count in counts]
 
 
 def differences(one: Predictor, other: Predictor, batches: Iterable[Float32]) -> dict[str, float]:
-    """Returns the largest difference in each head's outputs (pieces, probabilities) for the batches [B, P, 71, 120].
+    """Return the largest difference in each head's outputs (pieces, probabilities) for the batches [B, P, 71, 120].
 
     The difference is NaN if an output is NaN.
     """

@@ -23,7 +23,7 @@ from edge.runtime.config import ConfigError, load_config
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.ensure_engine", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("config", type=Path, metavar="TOML", help="settings file of radarecg run")
     path = parser.parse_args(arguments).config
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _engine_of(path: Path) -> tuple[Path, Path] | None:
-    """Returns the bundle's folder and the engine's file, or None if no engine is needed. Raises InputError, OSError."""
+    """Return the bundle's folder and the engine's file, or None if no engine is needed. Raises InputError, OSError."""
     network = load_config(path).network
     if network.backend != "tensorrt":
         return None
@@ -55,7 +55,7 @@ def _engine_of(path: Path) -> tuple[Path, Path] | None:
 
 
 def _check_engine(folder: Path, out: Path) -> str | None:
-    """Returns why the engine must be built, or None if the existing one is valid. Raises InputError, OSError."""
+    """Return why the engine must be built, or None if the existing one is valid. Raises InputError, OSError."""
     made, here = bundle.load_bundle(folder), this_machine(tensorrt(), cuda_driver())
     try:
         read_engine(out, made, here)

@@ -20,7 +20,7 @@ FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 
 
 def in_half(model: ModelProto) -> ModelProto:
-    """Returns the network in half precision, with the same name, inputs and outputs."""
+    """Return the network in half precision, with the same name, inputs and outputs."""
     known = shape_inference.infer_shapes(model, strict_mode=True).graph
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
@@ -63,7 +63,7 @@ def in_half(model: ModelProto) -> ModelProto:
 
 
 def _find_float_nodes(nodes: list[NodeProto], outputs: set[str]) -> set[int]:
-    """Returns the indices of nodes that stay float32: FLOAT_OPERATORS, output nodes, and nodes that feed only those."""
+    """Return the indices of nodes that stay float32: FLOAT_OPERATORS, output nodes, and nodes that feed only those."""
     users: dict[str, list[int]] = defaultdict(list)
     for number, node in enumerate(nodes):
         for name in node.input:

@@ -29,7 +29,7 @@ class ExportError(InputError):
 
 
 def check_operators(model: onnx.ModelProto) -> None:
-    """Checks opset and operators. Raises ExportError for an opset above MAX_OPSET, or for a node not in OPERATORS."""
+    """Check opset and operators. Raises ExportError for an opset above MAX_OPSET, or for a node not in OPERATORS."""
     for opset in model.opset_import:
         if not opset.domain and opset.version > MAX_OPSET:
             raise ExportError(
@@ -44,7 +44,7 @@ def check_operators(model: onnx.ModelProto) -> None:
 
 
 def fixed(model: onnx.ModelProto, points: int, windows: int = 1) -> onnx.ModelProto:
-    """Returns a copy with the fixed input shape [windows, points, 71, 120]: an engine is built for one shape.
+    """Return a copy with the fixed input shape [windows, points, 71, 120]: an engine is built for one shape.
 
     Raises ExportError for a network with another number of points.
     """

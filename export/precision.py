@@ -16,7 +16,7 @@ from export.operators import ExportError, check_operators
 
 
 def in_precision(made: Bundle, precision: Precision, windows: Sequence[Float32] = ()) -> Bundle:
-    """Converts a float32 bundle to `precision` in memory; int8 is calibrated on `windows` [1, P, 71, 120].
+    """Convert a float32 bundle to `precision` in memory; int8 is calibrated on `windows` [1, P, 71, 120].
 
     Its `description` remains that of the source bundle.
 

@@ -22,7 +22,7 @@ INT8_OPERATORS = ["Conv", "ConvTranspose"]
 
 
 def in_int8(model: ModelProto, windows: Iterable[Float32]) -> ModelProto:
-    """Returns the network with int8 layers, and the same name, inputs and outputs."""
+    """Return the network with int8 layers, and the same name, inputs and outputs."""
     source = ModelProto()
     source.CopyFrom(model)
     add_pre_process_metadata(source)  # suppresses the advice to fold normalisations, which is already done
@@ -54,6 +54,6 @@ class _Windows(CalibrationDataReader):  # type: ignore[misc]
         self._remaining = iter(windows)
 
     def get_next(self) -> dict[str, Float32] | None:
-        """Returns the next window, or None after the last."""
+        """Return the next window, or None after the last."""
         window = next(self._remaining, None)
         return None if window is None else {"spectrograms": window}

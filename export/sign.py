@@ -19,7 +19,7 @@ from edge.inference.signature import SIGNATURE, load_key
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.sign", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("bundle", type=Path, help="folder of the bundle")
     parser.add_argument("--key", type=Path, required=True, metavar="PEM", help="private ed25519 key")

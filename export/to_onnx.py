@@ -19,7 +19,7 @@ _EXAMPLE_BATCH, _EXAMPLE_POINTS = 2, 3  # for free axes; torch would treat a len
 
 
 def to_onnx(network: Network, points: Points) -> onnx.ModelProto:
-    """Exports the network for any number of windows, with a bundle's names of inputs and outputs.
+    """Export the network for any number of windows, with a bundle's names of inputs and outputs.
 
     Raises ExportError, naming the node, for an operator that a Jetson's parser may not support.
     """
@@ -47,7 +47,7 @@ def to_onnx(network: Network, points: Points) -> onnx.ModelProto:
 
 
 def _strip_build_metadata(model: onnx.ModelProto) -> None:
-    """Removes source lines and paths of the exporting machine: the same weights give the same file on any machine."""
+    """Remove source lines and paths of the exporting machine: the same weights give the same file on any machine."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]

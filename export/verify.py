@@ -43,7 +43,7 @@ COMPARED_WINDOWS = 32
 
 
 def network(path: Path) -> tuple[Bundle, dict[str, Predictor]]:
-    """Loads a checkpoint or a float32 bundle as a float32 bundle; for a checkpoint, also its predictor in torch.
+    """Load a checkpoint or a float32 bundle as a float32 bundle; for a checkpoint, also its predictor in torch.
 
     Raises InputError, FileNotFoundError.
     """
@@ -54,12 +54,12 @@ def network(path: Path) -> tuple[Bundle, dict[str, Predictor]]:
 
 
 def in_onnx_runtime(made: Bundle, windows: Sequence[Float32]) -> dict[str, Predictor]:
-    """Converts a float32 bundle to every precision, with int8 calibrated on `windows`. Raises InputError."""
+    """Convert a float32 bundle to every precision, with int8 calibrated on `windows`. Raises InputError."""
     return {f"ONNX Runtime {each}": OnnxRuntime(in_precision(made, each, windows)) for each in get_args(Precision)}
 
 
 def loss_percent(row: Row, before: Row) -> float:
-    """Returns the largest relative loss of any of FIGURES against `before`, in %; 100 for a figure that became None."""
+    """Return the largest relative loss of any of FIGURES against `before`, in %; 100 for a figure that became None."""
     losses = [0.0]
     for name, sign in FIGURES.items():
         now, was = row[name], before[name]
@@ -71,7 +71,7 @@ def loss_percent(row: Row, before: Row) -> float:
 def table(
     predictors: dict[str, Predictor], recordings: Sequence[Recording], compared: Mapping[str, Sequence[Float32]]
 ) -> dict[str, Row]:
-    """Returns one row per predictor: HEAD_apart_WHERE, the largest difference to the first one; figures; loss.
+    """Return one row per predictor: HEAD_apart_WHERE, the largest difference to the first one; figures; loss.
 
     WHERE is a key of `compared`, the windows on which the heads are compared.
     """
@@ -88,7 +88,7 @@ def table(
 
 
 def too_far(rows: dict[str, Row]) -> list[str]:
-    """Returns the precisions whose heads differ more from the first row than `export.bundle` allows."""
+    """Return the precisions whose heads differ more from the first row than `export.bundle` allows."""
     found = []
     for precision, limit in TOLERANCE.items():
         row = rows[f"ONNX Runtime {precision}"]
@@ -98,7 +98,7 @@ def too_far(rows: dict[str, Row]) -> list[str]:
 
 
 def markdown(rows: dict[str, Row]) -> str:
-    """Formats the rows as a Markdown table."""
+    """Format the rows as a Markdown table."""
     first = next(iter(rows.values()))
     forms = {
         **{key: (key.replace("_", " "), ".1e") for key in first if "_apart_" in key},
@@ -116,7 +116,7 @@ def markdown(rows: dict[str, Row]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.verify", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("network", type=Path, help="checkpoint, or folder of a float32 bundle")
     parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="data set; its test part is used")

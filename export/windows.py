@@ -24,13 +24,13 @@ CALIBRATION_WINDOWS = 128
 
 
 def windows_of(recordings: Sequence[Recording], points: Points, count: int = CALIBRATION_WINDOWS) -> list[Float32]:
-    """Returns at most `count` windows [1, P, 71, 120], spread over the recordings. Raises InputError if none exists."""
+    """Return at most `count` windows [1, P, 71, 120], spread over the recordings. Raises InputError if none exists."""
     batches = Batches(recordings, 1, POINTS if points == "any" else points, augment=False, seed=0, spec=SST_DEFAULT)
     return [batch.x for batch in batches.spread(count)]
 
 
 def replayed(folder: Path, predict: Predictor) -> list[Float32]:
-    """Returns the windows [1, P, 71, 120] that the device computes from a recording. Raises InputError."""
+    """Return the windows [1, P, 71, 120] that the device computes from a recording. Raises InputError."""
     recording = open_recording(folder)
     chain = Pipeline(recording.chirp, lambda: True, recording.calibration, partial(cpu_inference, predict))
     blocks = [ecg for frame in ReplaySource(recording).frames() for ecg in chain.push(frame)[1]]

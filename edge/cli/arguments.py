@@ -6,7 +6,7 @@ import argparse
 
 
 def positive(text: str) -> float:
-    """Returns a finite number above 0."""
+    """Return a finite number above 0."""
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} must be a finite number above 0")
@@ -14,21 +14,21 @@ def positive(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """Returns a whole number above 0."""
+    """Return a whole number above 0."""
     if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} must be 1 or more")
     return value
 
 
 def port(text: str) -> int:
-    """Returns a port number."""
+    """Return a port number."""
     if not 1 <= (value := int(text)) <= 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port number from 1 to 65535")
     return value
 
 
 def heart_rate(text: str) -> float:
-    """Returns a plausible heart rate in beats per minute."""
+    """Return a plausible heart rate in beats per minute."""
     if not 20 <= (value := float(text)) <= 300:
         raise argparse.ArgumentTypeError(f"{text} is not a heart rate from 20 to 300 beats per minute")
     return value

@@ -30,7 +30,7 @@ COMMANDS = {
 
 
 def run_command(words: Sequence[str]) -> int:
-    """Runs the command in `words` and returns its exit status; invalid input gives one line on stderr and status 2."""
+    """Run the command in `words` and return its exit status; invalid input gives one line on stderr and status 2."""
     args = parse(words)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     try:
@@ -44,7 +44,7 @@ def run_command(words: Sequence[str]) -> int:
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """Returns the options of the chosen command and its `run` function; imports no other command's module."""
+    """Return the options of the chosen command and its `run` function; import no other command's module."""
     parser = argparse.ArgumentParser(prog="radarecg", description=f"ECG and heart rate from a radar. {NOT_A_DEVICE}")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -52,7 +52,7 @@ class ChestMotion:
 
 
 def motion_of_recording(name: str, recording: Recording) -> ChestMotion:
-    """Returns the longest period in which one chest was tracked without a restart. Raises InputError if none."""
+    """Return the longest period in which one chest was tracked without a restart. Raises InputError if none."""
     rcg = RcgExtractor(recording.chirp, recording.calibration)
     stretches: list[list[RcgBlock]] = [[]]
     for frame in ReplaySource(recording).frames():
@@ -68,7 +68,7 @@ def motion_of_recording(name: str, recording: Recording) -> ChestMotion:
 
 
 def motion_of_arrays(path: Path) -> ChestMotion:
-    """Reads an .npz file with displacement_mm [P, n] or [n] and rate_hz; ecg [m] and ecg_rate_hz are optional.
+    """Read an .npz file with displacement_mm [P, n] or [n] and rate_hz; ecg [m] and ecg_rate_hz are optional.
 
     Raises InputError that names the missing or invalid array.
     """
@@ -101,7 +101,7 @@ def motion_of_arrays(path: Path) -> ChestMotion:
 def motion_of_displacement(
     name: str, displacement_mm: Float64, rate_hz: float, ecg: Float64 | None = None, ecg_rate_hz: float = 1.0
 ) -> ChestMotion:
-    """Computes the chest's motion from its displacement [P, n], which must be finite, at any sampling rate."""
+    """Compute the chest's motion from its displacement [P, n], which must be finite, at any sampling rate."""
     x, covered = Resampler(rate_hz, RCG_RATE_HZ).push(displacement_mm, np.ones(displacement_mm.shape[1], bool))
     x, rcg, _ = SecondDerivative(RCG_RATE_HZ).push(x, covered)
     delay = SecondDerivative.DELAY  # the ECG is not delayed
@@ -109,7 +109,7 @@ def motion_of_displacement(
 
 
 def sst_of_whole(rcg_mm_s2: Float64) -> Float64:
-    """Computes the channels' mean SST [71, columns] of RCG [P, n], scaled to a maximum of about 1, from 4 s on.
+    """Compute the channels' mean SST [71, columns] of RCG [P, n], scaled to a maximum of about 1, from 4 s on.
 
     The third second of every window is used: one more second follows it, as for most of what a network receives.
     """

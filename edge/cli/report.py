@@ -24,7 +24,7 @@ class Report:
         """Ignores the ECG."""
 
     def vitals(self, vitals: Vitals) -> None:
-        """Prints one line per second."""
+        """Print one line per second."""
         self.seconds.append(vitals)
         if self._start_ns is None:
             self._start_ns = vitals.t_ns
@@ -33,7 +33,7 @@ class Report:
             print(f"{elapsed_s:6.0f} s  {describe(vitals)}", file=self.out)
 
     def summary(self) -> dict[str, object]:
-        """Returns medians over the valid seconds, or None where no second was valid."""
+        """Return medians over the valid seconds, or None where no second was valid."""
         heart = [v.heart_rate_bpm for v in self.seconds if v.heart_rate_bpm is not None]
         breathing = [v.breathing_rate_bpm for v in self.seconds if v.breathing_rate_bpm is not None]
         chest = [v.chest_range_m for v in self.seconds if v.chest_range_m is not None]
@@ -47,7 +47,7 @@ class Report:
 
 
 def describe(vitals: Vitals) -> str:
-    """Formats one second of vitals as text."""
+    """Format one second of vitals as text."""
     heart = f"{vitals.heart_rate_bpm:5.1f}" if vitals.heart_rate_bpm is not None else "   --"
     breathing = f"{vitals.breathing_rate_bpm:4.1f}" if vitals.breathing_rate_bpm is not None else "  --"
     where = f"{vitals.chest_range_m:.2f} m" if vitals.chest_range_m is not None else "-- m"

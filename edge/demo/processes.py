@@ -49,13 +49,13 @@ class Child:
             )
 
     def require_alive(self) -> None:
-        """Raises DemoError when the process has ended."""
+        """Raise DemoError when the process has ended."""
         if self.process.poll() is not None:
             last_lines = self._log.read_text(errors="replace").strip().splitlines()[-5:]
             raise DemoError(f"{self.name} ended with status {self.process.returncode}: " + " | ".join(last_lines))
 
     def stop(self) -> Usage | None:
-        """Ends the process; returns its resource usage, or None if it had ended already."""
+        """End the process; return its resource usage, or None if it had ended already."""
         if self.process.poll() is not None:
             return None
         self.process.send_signal(signal.SIGTERM)
@@ -71,14 +71,14 @@ class Child:
 
 
 def start(stack: ExitStack, name: str, command: list[str], folder: Path) -> Child:
-    """Starts a process that is stopped when the stack closes."""
+    """Start a process that is stopped when the stack closes."""
     child = Child(name, command, folder / f"{name}.log")
     stack.callback(child.stop)
     return child
 
 
 def start_broker(stack: ExitStack, folder: Path) -> tuple[Child, int]:
-    """Starts mosquitto if installed, else amqtt, on port 1883 if it is free. Raises DemoError."""
+    """Start mosquitto if installed, else amqtt, on port 1883 if it is free. Raises DemoError."""
     port = usual_port(MQTT_PORT)
     mosquitto = mosquitto_command(port, folder)
     name = "mosquitto" if mosquitto else "amqtt"
@@ -93,7 +93,7 @@ def start_broker(stack: ExitStack, folder: Path) -> tuple[Child, int]:
 
 
 def mosquitto_command(port: int, folder: Path) -> list[str] | None:
-    """Returns the command that starts mosquitto on loopback, with its settings in `folder`; None if not installed."""
+    """Return the command that starts mosquitto on loopback, with its settings in `folder`; None if not installed."""
     program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
         return None
@@ -104,7 +104,7 @@ def mosquitto_command(port: int, folder: Path) -> list[str] | None:
 
 
 def amqtt_command(port: int, folder: Path) -> list[str]:
-    """Returns the command that starts amqtt, a broker in Python, on loopback."""
+    """Return the command that starts amqtt, a broker in Python, on loopback."""
     config = folder / "amqtt.yaml"
     config.write_text(
         f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{port}\n"
@@ -114,12 +114,12 @@ def amqtt_command(port: int, folder: Path) -> list[str]:
 
 
 def usual_port(port: int) -> int:
-    """Returns the given TCP port if it is free, else another free one."""
+    """Return the given TCP port if it is free, else another free one."""
     return port if _is_free(port) else free_port(socket.SOCK_STREAM)
 
 
 def free_port(kind: socket.SocketKind) -> int:
-    """Returns a free port of this kind of socket on loopback."""
+    """Return a free port of this kind of socket on loopback."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -131,6 +131,6 @@ def _is_free(port: int) -> bool:
 
 
 def _terminate_with_parent() -> None:
-    """Runs in the child: makes Linux terminate it if the demo is killed."""
+    """Run in the child: makes Linux terminate it if the demo is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

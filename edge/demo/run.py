@@ -28,7 +28,7 @@ FIRST_RATE_TIMEOUT_S = 20.0  # a shorter demo does not fail without a heart rate
 
 
 def demo(duration_s: float | None, picture: Path | None) -> int:
-    """Runs until interrupted or for `duration_s`; the last line on stdout is a JSON summary.
+    """Run until interrupted or for `duration_s`; the last line on stdout is a JSON summary.
 
     Returns 0 if vitals with received frames (and, after FIRST_RATE_TIMEOUT_S, a valid heart rate) arrived, else 1.
     """
@@ -62,7 +62,7 @@ def demo(duration_s: float | None, picture: Path | None) -> int:
 
 
 def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_s: float | None) -> None:
-    """Shows the results, live on a terminal and line by line elsewhere, until the time is over or Ctrl-C."""
+    """Show the results, live on a terminal and line by line elsewhere, until the time is over or Ctrl-C."""
     start_s = time.monotonic()
     console = Console(stderr=True)
     live = Live(console=console, auto_refresh=False) if console.is_terminal and not console.is_dumb_terminal else None
@@ -125,7 +125,7 @@ def _summary(
 
 
 def _verdict(subscriber: Subscriber, elapsed_s: float) -> int:
-    """Returns 0 if the chain worked; otherwise prints the reason to stderr and returns 1."""
+    """Return 0 if the chain worked; otherwise prints the reason to stderr and return 1."""
     watch = subscriber.watch
     if watch.vitals is None or watch.vitals.frames.received == 0:
         print("radarecg: error: no vitals with received radar frames arrived", file=sys.stderr)

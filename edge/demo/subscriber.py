@@ -76,7 +76,7 @@ class Subscriber:
         self._client.loop_start()
 
     def update(self, timeout_s: float) -> VitalsPayload | None:
-        """Processes messages until vitals arrive, and returns them; None after `timeout_s`."""
+        """Process messages until vitals arrive, and return them; None after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while (left_s := deadline - time.monotonic()) > 0:
             try:
@@ -117,7 +117,7 @@ class Subscriber:
         return None
 
     def _compare_ecg(self, ecg: EcgPayload) -> None:
-        """Compares an ECG block with the twin's ground truth of the same time."""
+        """Compare an ECG block with the twin's ground truth of the same time."""
         truth = self._request_truth(MAX_ECG_AGE_S)
         if not truth:
             return

@@ -97,7 +97,7 @@ def _panels(watch: LiveState, width: int, padding: int) -> RenderableType:
 
 
 def _figures(watch: LiveState) -> Text:
-    """Returns the figures in one line."""
+    """Return the figures in one line."""
     v = watch.vitals
     if v is None:
         return _text(" heart --")
@@ -107,7 +107,7 @@ def _figures(watch: LiveState) -> Text:
 
 
 def _traces(watch: LiveState, width: int, height: int) -> list[RenderableType]:
-    """Returns as many traces as fit the height, the reconstructed ECG first."""
+    """Return as many traces as fit the height, the reconstructed ECG first."""
     last = watch.ecg[-round(TRACE_S * RCG_RATE_HZ) :]
     wanted: list[tuple[str, list[float], str]] = [("Heart waveform; the ECG follows", list(watch.trace), "cyan")]
     if last:
@@ -121,7 +121,7 @@ def _traces(watch: LiveState, width: int, height: int) -> list[RenderableType]:
 
 
 def line(v: VitalsPayload, true_bpm: float | None, elapsed_s: float) -> str:
-    """Returns one second as a line of text, for output without a terminal."""
+    """Return one second as a line of text, for output without a terminal."""
     flags = " ".join(v.quality.flags)
     return (
         f"{elapsed_s:4.0f} s  heart {_number(v.hr.value):>5} /min (true {_number(true_bpm)})  "
@@ -135,7 +135,7 @@ def _trace(title: str, samples: Sequence[float], colour: str, width: int, rows: 
 
 
 def _text(*parts: str | tuple[str, str]) -> Text:
-    """Returns one line, truncated at the terminal's width."""
+    """Return one line, truncated at the terminal's width."""
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 

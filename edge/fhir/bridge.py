@@ -57,7 +57,7 @@ class Forwarder:
         self.refused: Counter[str] = Counter()
 
     def forward(self, stopping: threading.Event) -> float:
-        """Stores the next messages; returns how long to wait before the next call, in seconds."""
+        """Store the next messages; return how long to wait before the next call, in seconds."""
         waiting = self._spool.oldest(self._backfill_cursor, BATCH_SIZE)
         for stored in waiting:
             if stopping.is_set():
@@ -94,7 +94,7 @@ class Forwarder:
                 )
 
     def _retry(self, stored: StoredMessage, error: OSError) -> float:
-        """Records a failure; returns how long to wait, in seconds."""
+        """Record a failure; return how long to wait, in seconds."""
         code, after_s = (error.code, error.retry_after_s) if isinstance(error, UnavailableError) else (None, 0.0)
         fault = code or str(error)
         if fault not in self._faults:
@@ -116,7 +116,7 @@ class Forwarder:
 def run_bridge(
     broker: Broker, spool: Spool, store: Store, letters: DeadLetters, version: Version, stopping: threading.Event
 ) -> None:
-    """Runs until stopped. Retries failed Observations; saves refused ones as dead letters."""
+    """Run until stopped; retry failed Observations, save refused ones as dead letters."""
     forwarder, is_connected = Forwarder(spool, store, letters, version), False
     # Two sessions, each with the expiry of its messages, so that a long absence ends the session of live messages.
     subscribers = [
@@ -157,7 +157,7 @@ def _report_connected(broker: Broker, subscribers: list[Subscriber]) -> None:
 
 
 def _observation(stored: StoredMessage, version: Version) -> Resource:
-    """Converts a message. Raises ValueError for every defect of it, since a retry would fail too."""
+    """Convert a message. Raises ValueError for every defect of it, since a retry would fail too."""
     try:
         payload = msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload)
         resource = observation(payload, version)
@@ -170,7 +170,7 @@ def _observation(stored: StoredMessage, version: Version) -> Resource:
 
 
 def folder_store(target: str) -> Store:
-    """Returns a function that stores Observations in a folder. Raises InputError."""
+    """Return a function that stores Observations in a folder. Raises InputError."""
     folder = Path(target)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ class DeadLetters:
         self._files = sorted(folder.glob("*.json"))  # sorted by time: names begin with it
 
     def keep(self, number: int, resource: Resource, error: RefusedError) -> None:
-        """Writes the resource and the reason for the refusal. Raises OSError."""
+        """Write the resource and the reason for the refusal. Raises OSError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it contains health data
         path = self.folder / f"{time.time_ns()}-{number}.json"
         write_atomic(path, encode({"status": error.status, "answer": error.answer, "resource": resource}))

@@ -28,7 +28,7 @@ Resource = dict[str, Any]
 
 
 def observation(payload: VitalsPayload | EcgPayload, version: Version) -> Resource:
-    """Returns the Observation of a message; its unique identifier is device/boot/seq."""
+    """Return the Observation of a message; its unique identifier is device/boot/seq."""
     specific = heart_rate(payload) if isinstance(payload, VitalsPayload) else ecg(payload, version)
     quality = payload.quality
     reasons = f" ({_flag_text(quality.flags)})" if quality.flags else ""
@@ -43,7 +43,7 @@ def observation(payload: VitalsPayload | EcgPayload, version: Version) -> Resour
 
 
 def heart_rate(vitals: VitalsPayload) -> Resource:
-    """Returns the fields specific to a heart rate: its value, or why there is none."""
+    """Return the fields specific to a heart rate: its value, or why there is none."""
     if vitals.hr.value is not None:
         value: Resource = {"valueQuantity": {"value": vitals.hr.value, **_unit("/min", "beats/minute")}}
     else:
@@ -65,7 +65,7 @@ def heart_rate(vitals: VitalsPayload) -> Resource:
 
 
 def ecg(block: EcgPayload, version: Version) -> Resource:
-    """Returns the fields specific to an ECG block: SampledData in mV, with E for unknown samples."""
+    """Return the fields specific to an ECG block: SampledData in mV, with E for unknown samples."""
     interval_ms = 1000 / block.fs
     interval = {"period": interval_ms} if version == "R4B" else {"interval": interval_ms, "intervalUnit": "ms"}
     end_ns = block.t0_ns + block.n * 1_000_000_000 // block.fs

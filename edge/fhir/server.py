@@ -74,7 +74,7 @@ class FhirServer:
         self._opener = urllib.request.build_opener(*handlers)
 
     def create(self, resource: Resource) -> None:
-        """Creates a resource unless one with its identifier exists. Raises RefusedError, UnavailableError."""
+        """Create a resource unless one with its identifier exists. Raises RefusedError, UnavailableError."""
         identifier = resource["identifier"][0]["value"]
         headers = {
             "Content-Type": "application/fhir+json",
@@ -119,7 +119,7 @@ def _check_url(url: str) -> None:
 
 
 def _check_stored(url: str, status: int, headers: HTTPMessage, body: bytes) -> None:
-    """Raises UnavailableError unless the response confirms creation by a FHIR server (FHIR section 3.2.0.8)."""
+    """Raise UnavailableError unless the response confirms creation by a FHIR server (FHIR section 3.2.0.8)."""
     if status not in (200, 201):
         raise UnavailableError(f"{url} answers {status}, which does not confirm that the Observation is stored")
     if body:
@@ -153,7 +153,7 @@ def _error_body(error: urllib.error.HTTPError) -> str:
 
 
 def _retry_after_s(text: str | None) -> float:
-    """Parses Retry-After, seconds or a date (RFC 9110, section 10.2.3); returns 0 for anything else."""
+    """Parse Retry-After, seconds or a date (RFC 9110, section 10.2.3); return 0 for anything else."""
     if not text:
         return 0.0
     try:

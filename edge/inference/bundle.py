@@ -109,7 +109,7 @@ class _Format(msgspec.Struct):
 
 
 def load_bundle(folder: Path, public_key: Path | None = None) -> Bundle:
-    """Reads and checks a bundle; with a public key, also its signature.
+    """Read and check a bundle; with a public key, also its signature.
 
     Raises BundleError, SignatureError, FileNotFoundError.
     """
@@ -126,12 +126,12 @@ def load_bundle(folder: Path, public_key: Path | None = None) -> Bundle:
 
 
 def inputs(points: Points) -> tuple[Tensor, ...]:
-    """Returns the inputs of every network: spectrograms in 0..1, row 0 is the lowest frequency."""
+    """Return the inputs of every network: spectrograms in 0..1, row 0 is the lowest frequency."""
     return (Tensor("spectrograms", ("batch", "points" if points == "any" else points, SST_BINS, SST_COLUMNS)),)
 
 
 def outputs() -> tuple[Tensor, ...]:
-    """Returns the outputs of every network: the middle beat, and logits of R peak positions and of its cycle length."""
+    """Return the outputs of every network: the middle beat, and logits of R peak positions and of its cycle length."""
     lengths = {"ecg": ECG_PIECE_SAMPLES, "anchor": ANCHOR_CLASSES, "cycle": CYCLE_CLASSES}
     return tuple(Tensor(name, ("batch", length)) for name, length in lengths.items())
 

@@ -51,7 +51,7 @@ class Network:
     infer_window: InferWindow | None = None
 
     def begin(self, channels: int) -> InferWindow:
-        """Starts SST and network for a new, continuous RCG stream of `channels` channels."""
+        """Start SST and network for a new, continuous RCG stream of `channels` channels."""
         return self.infer_window or cpu_inference(self.predict, channels)
 
 
@@ -62,7 +62,7 @@ def load_network(
     threads: int = 1,
     public_key: Path | None = None,
 ) -> Network:
-    """Loads the bundle in `folder`, or the shipped one, on one of BACKENDS and self-tests it.
+    """Load the bundle in `folder`, or the shipped one, on one of BACKENDS and self-tests it.
 
     With a public key, the bundle must be signed with that key. `threads`: cores, for a backend on the CPU.
     Raises InputError, FileNotFoundError.
@@ -74,7 +74,7 @@ def load_network(
 
 
 def _self_test(predict: LoadedPredictor, bundle: Bundle) -> Predictor:
-    """Returns `predict` if its outputs for zeros, noise and ones are valid. Raises NetworkError.
+    """Return `predict` if its outputs for zeros, noise and ones are valid. Raises NetworkError.
 
     A slow network only causes a warning: the machine may have been busy.
     """
@@ -101,11 +101,11 @@ def _self_test_inputs(points: int) -> tuple[Float32, ...]:
     return np.zeros(shape, np.float32), noise, np.ones(shape, np.float32)
 
 
-def _onnxruntime(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predictor, None]:
+def _onnxruntime(bundle: Bundle, _engine: Path | None, threads: int) -> tuple[Predictor, None]:
     return _self_test(OnnxRuntime(bundle, threads), bundle), None
 
 
-def _tensorrt(bundle: Bundle, engine: Path | None, threads: int) -> tuple[Predictor, InferWindow]:
+def _tensorrt(bundle: Bundle, engine: Path | None, _threads: int) -> tuple[Predictor, InferWindow]:
     if engine is None:
         raise BackendError(
             f"the backend tensorrt needs an engine: build it with python -m export.build_engine {bundle.folder} and "

@@ -19,7 +19,7 @@ class SignatureError(InputError):
 
 
 def verify_signature(content: bytes, signature: Path, key: Path) -> None:
-    """Verifies the file `signature` of `content` against the public `key` (PEM). Raises SignatureError."""
+    """Verifie the file `signature` of `content` against the public `key` (PEM). Raises SignatureError."""
     public = load_key(key, "public")
     try:
         signed = signature.read_bytes()
@@ -38,7 +38,7 @@ def verify_signature(content: bytes, signature: Path, key: Path) -> None:
 
 
 def load_key(path: Path, half: str) -> Any:
-    """Loads the `half` ("public" or "private") of an ed25519 key from a PEM file. Raises SignatureError."""
+    """Load the `half` ("public" or "private") of an ed25519 key from a PEM file. Raises SignatureError."""
     try:
         kinds = import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
         load = getattr(import_module("cryptography.hazmat.primitives.serialization"), f"load_pem_{half}_key")

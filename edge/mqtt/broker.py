@@ -35,7 +35,7 @@ class Broker:
 
 
 def tls_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
-    """Returns a TLS 1.2+ context that trusts `ca`, or the system's authorities without it; mutual with cert and key.
+    """Return a TLS 1.2+ context that trusts `ca`, or the system's authorities without it; mutual with cert and key.
 
     Raises:
         OSError: A file cannot be read or used; ssl.SSLError is a subclass.
@@ -49,7 +49,7 @@ def tls_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSL
 def paho_client(
     broker: Broker, protocol: MQTTProtocolVersion, client_id: str = "", is_persistent: bool = False
 ) -> Client:
-    """Returns a client with the broker's credentials, for one connection: it does not reconnect.
+    """Return a client with the broker's credentials, for one connection: it does not reconnect.
 
     `is_persistent`: the broker keeps the session in MQTT 3.1.1; in MQTT 5, a CONNECT property sets how long.
     """
@@ -68,7 +68,7 @@ def paho_client(
 
 
 def properties(protocol: int, packet: int, **values: int) -> Properties | None:
-    """Returns MQTT 5 properties, or None for MQTT 3.1.1."""
+    """Return MQTT 5 properties, or None for MQTT 3.1.1."""
     if protocol != MQTTProtocolVersion.MQTTv5:
         return None
     result = Properties(packet)  # type: ignore[no-untyped-call]
@@ -78,7 +78,7 @@ def properties(protocol: int, packet: int, **values: int) -> Properties | None:
 
 
 def probe_broker(broker: Broker) -> ReasonCode | None:
-    """Connects and disconnects; returns the CONNACK's reason code, or None if the broker sent none.
+    """Connect and disconnects; return the CONNACK's reason code, or None if the broker sent none.
 
     Tries MQTT 5 first, then 3.1.1.
 

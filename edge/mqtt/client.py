@@ -67,18 +67,18 @@ class MqttClient(Connection):
         self._thread.start()
 
     def send(self, topic: Topic, payload: bytes) -> PublishToken | None:
-        """Sends the message immediately; returns None without a connection."""
+        """Send the message immediately; return None without a connection."""
         link = self._link
         return self._publish(link, topic, payload) if link else None
 
     def update_birth_message(self, topic: Topic, payload: bytes) -> None:
-        """Replaces the payload of a birth topic, and publishes it now and on every later connection."""
+        """Replace the payload of a birth topic, and publish it now and on every later connection."""
         with self._birth_lock:
             self._birth = [(topic, payload) if other is topic else (other, old) for other, old in self._birth]
             self.send(topic, payload)
 
     def close(self, final_message: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
-        """Publishes the final message, waits up to `timeout_s` for its acknowledgement, and disconnects."""
+        """Publish the final message, wait up to `timeout_s` for its acknowledgement, and disconnects."""
         self._closing.set()
         if (link := self._link) is not None:
             token, deadline = self._publish(link, *final_message), time.monotonic() + timeout_s

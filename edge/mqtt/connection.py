@@ -147,7 +147,7 @@ class Connection(ABC):
             wait_s = min(2 * wait_s, MAX_WAIT_S)
 
     def _run_connection(self) -> float:
-        """Runs one connection until it ends; returns the minimum wait before the next attempt."""
+        """Run one connection until it ends; return the minimum wait before the next attempt."""
         self._lasted_s = 0.0
         link = Link(self.connections + 1, self._new_client())
         try:
@@ -221,7 +221,7 @@ class Connection(ABC):
         return min_wait_s(end.reason) if end.is_from_broker else 0.0
 
     def _report(self, fault: str, level: int = logging.WARNING) -> None:
-        """Records a fault, and logs it unless it was the last one logged."""
+        """Record a fault, and log it unless it was the last one logged."""
         if fault != self._reported:
             log.log(level, "%s; retrying", fault)
         self._fault = self._reported = fault

@@ -40,7 +40,7 @@ VALID_OR_NULL = {
 
 
 def iso_utc(t_ns: int) -> str:
-    """Formats a time as RFC 3339 with microseconds, such as 2026-11-20T17:40:00.000000Z."""
+    """Format a time as RFC 3339 with microseconds, such as 2026-11-20T17:40:00.000000Z."""
     seconds, rest_ns = divmod(t_ns, 1_000_000_000)
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"

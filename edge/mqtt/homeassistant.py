@@ -30,12 +30,12 @@ _POOR = " or ".join(f"'{flag}' in {_FLAGS}" for flag in ("radar_fault", "frame_l
 
 
 def discovery_topic(prefix: str) -> Topic:
-    """Returns the topic of the discovery message for this discovery prefix."""
+    """Return the topic of the discovery message for this discovery prefix."""
     return replace(DISCOVERY, root=f"{prefix}/device")
 
 
 def discovery(device: str, model: str, page_url: str | None = None) -> bytes:
-    """Returns the discovery message for a device; `page_url` is the address of its live page, if enabled."""
+    """Return the discovery message for a device; `page_url` is the address of its live page, if enabled."""
     return encode(
         {
             "device": {
@@ -132,6 +132,6 @@ def _sensor(name: str, value: str, **settings: object) -> dict[str, Any]:
 
 
 def _binary(name: str, device_class: str, on: str, off: str) -> dict[str, Any]:
-    """Returns a binary sensor that is on or off if that condition holds, `on` first; otherwise unknown."""
+    """Return a binary sensor that is on or off if that condition holds, `on` first; otherwise unknown."""
     template = f"{{{{ 'ON' if {on} else 'OFF' if {off} else None }}}}"
     return {"platform": "binary_sensor", "name": name, "device_class": device_class, "value_template": template}

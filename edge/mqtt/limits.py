@@ -24,7 +24,7 @@ class Limits:
 
 
 def parse_limits(connack: Properties | None) -> Limits:
-    """Returns the limits in a CONNACK."""
+    """Return the limits in a CONNACK."""
 
     def value_of(name: str, default: int) -> int:
         return int(getattr(connack, name, default))
@@ -39,7 +39,7 @@ def parse_limits(connack: Properties | None) -> Limits:
 
 
 def publish_packet_bytes(topic: str, payload: bytes, qos: int, properties: Properties | None) -> int:
-    """Returns the size of a PUBLISH packet (section 3.3); without `properties`, that of MQTT 3.1.1."""
+    """Return the size of a PUBLISH packet (section 3.3); without `properties`, that of MQTT 3.1.1."""
     body = 2 + len(topic.encode()) + (2 if qos else 0) + len(payload)
     if properties is not None:
         body += len(properties.pack())  # type: ignore[no-untyped-call]

@@ -56,7 +56,7 @@ class Outbox:
         self._thread.start()
 
     def publish(self, topic: Topic, payload: bytes) -> None:
-        """Sends the message now or spools it; counts it as dropped if its topic is not in `SPOOLED`."""
+        """Send the message now or spool it; count it as dropped if its topic is not in `SPOOLED`."""
         with self._lock:
             self._process_acks()
             number = self._spool.append(topic.suffix, payload) if topic in SPOOLED else None
@@ -67,12 +67,12 @@ class Outbox:
                 self._dropped += 1
 
     def count(self) -> OutboxCount:
-        """Returns the number of messages lost and waiting."""
+        """Return the number of messages lost and waiting."""
         with self._lock:
             return OutboxCount(self._dropped, self._spool.count())
 
     def close(self, final_message: tuple[Topic, bytes], timeout_s: float = 2.0) -> None:
-        """Waits briefly for messages in flight, publishes the final message, and leaves the rest in the spool."""
+        """Wait briefly for messages in flight, publish the final message, and leave the rest in the spool."""
         self._closing.set()
         self._thread.join()
         deadline = time.monotonic() + timeout_s
@@ -98,7 +98,7 @@ class Outbox:
                 self._spool.sync()
 
     def _process_acks(self) -> None:
-        """Processes acknowledgements, and requeues messages whose connection ended without one."""
+        """Process acknowledgements, and requeue messages whose connection ended without one."""
         while True:
             try:
                 token, refused = self._client.acks.get_nowait()

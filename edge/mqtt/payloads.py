@@ -240,5 +240,5 @@ encode = msgspec.json.Encoder().encode
 
 
 def schema_of(payload: type[Payload]) -> str:
-    """Returns the schema's name and version, such as radarecg.vitals/1."""
+    """Return the schema's name and version, such as radarecg.vitals/1."""
     return str(payload.__struct_config__.tag)

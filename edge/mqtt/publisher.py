@@ -65,12 +65,12 @@ class Publisher:
         self.outbox = Outbox(self.client, spool, backfill_per_s)
 
     def publish_network(self, network: p.Model, refused: str | None) -> None:
-        """Publishes which network reconstructs the ECG from now on, and why another one was refused, if so."""
+        """Publish which network reconstructs the ECG from now on, and why another one was refused, if so."""
         self._network = network
         self.client.update_birth_message(INFO, p.encode(self._info(refused)))
 
     def waveform(self, wave: Waveform) -> None:
-        """Publishes the heart waveform in blocks of about 0.2 s."""
+        """Publish the heart waveform in blocks of about 0.2 s."""
         if not wave.continues:
             self._waves = []
         self._waves.append(wave)
@@ -96,7 +96,7 @@ class Publisher:
         self.outbox.publish(WAVEFORM, p.encode(payload))
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """Publishes a block of the ECG."""
+        """Publish a block of the ECG."""
         assert self._network  # only a network produces an ECG
         e = ecg.estimate
         offset = ecg.sample0 - e.sample0  # from the estimate's sample numbers to those since the boot
@@ -122,7 +122,7 @@ class Publisher:
         self.outbox.publish(ECG, p.encode(payload))
 
     def vitals(self, vitals: Vitals) -> None:
-        """Publishes the vitals of one second, an event if the quality changed, and health every HEALTH_PERIOD_S."""
+        """Publish the vitals of one second, an event if the quality changed, and health every HEALTH_PERIOD_S."""
         q = vitals.quality
         payload = p.VitalsPayload(
             device=self._device,
@@ -156,7 +156,7 @@ class Publisher:
             self.outbox.publish(HEALTH, p.encode(self.health(vitals.frames)))
 
     def health(self, frames: FrameCount) -> p.HealthPayload:
-        """Returns the current counters."""
+        """Return the current counters."""
         now_ns, count = time.time_ns(), self.outbox.count()
         return p.HealthPayload(
             device=self._device,
@@ -171,7 +171,7 @@ class Publisher:
         )
 
     def gauges(self) -> dict[str, float]:
-        """Returns the MQTT metrics by name."""
+        """Return the MQTT metrics by name."""
         dropped, spool = self.outbox.count()
         return {
             "mqtt_connected": int(self.client.connected.is_set()),
@@ -182,7 +182,7 @@ class Publisher:
         }
 
     def close(self) -> None:
-        """Publishes the status "offline" and disconnects; undelivered messages stay in the spool."""
+        """Publish the status "offline" and disconnects; undelivered messages stay in the spool."""
         self.outbox.close((STATUS, self._status("offline", "stopped")))
 
     def _publish_quality_event(self, vitals: Vitals) -> None:

@@ -62,7 +62,7 @@ def accept_any_reason() -> None:
 
 
 def explain(reason: ReasonCode, properties: Properties | None = None) -> str:
-    """Returns the reason as text, with the broker's explanation and what to do."""
+    """Return the reason as text, with the broker's explanation and what to do."""
     texts = (getattr(properties, name, None) for name in ("ReasonString", "ServerReference"))
     details = [str(text) for text in texts if text]
     if reason.value in ADVICE:
@@ -71,7 +71,7 @@ def explain(reason: ReasonCode, properties: Properties | None = None) -> str:
 
 
 def min_wait_s(reason: ReasonCode) -> float:
-    """Returns the minimum wait before the next connection attempt, in seconds."""
+    """Return the minimum wait before the next connection attempt, in seconds."""
     return ADVICE[reason.value].min_wait_s if reason.value in ADVICE else 0.0
 
 

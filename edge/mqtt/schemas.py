@@ -39,13 +39,13 @@ RULES: dict[type[p.Payload], dict[str, Any]] = {
 
 
 def documents() -> dict[str, Any]:
-    """Returns the content of each file in `schemas/` by name."""
+    """Return the content of each file in `schemas/` by name."""
     schemas = {f"{topic.suffix}.schema.json": build_json_schema(payload) for topic, payload in PAYLOADS.items()}
     return {**schemas, "asyncapi.json": asyncapi()}
 
 
 def build_json_schema(payload: type[p.Payload]) -> dict[str, Any]:
-    """Returns a strict schema: every field is required, even if null, and no other is allowed."""
+    """Return a strict schema: every field is required, even if null, and no other is allowed."""
     schema = msgspec.json.schema(payload)
     definitions = schema["$defs"]
     for definition in definitions.values():
@@ -68,7 +68,7 @@ def build_json_schema(payload: type[p.Payload]) -> dict[str, Any]:
 
 
 def asyncapi() -> dict[str, Any]:
-    """Returns the topics as an AsyncAPI 3.0 document for the device, which sends on all and receives on none."""
+    """Return the topics as an AsyncAPI 3.0 document for the device, which sends on all and receives on none."""
     channels, operations = {}, {}
     for topic in TOPICS:
         live = topic.suffix.removeprefix("backfill/")
@@ -116,7 +116,7 @@ def _description(topic: Topic) -> str:
 
 
 def main() -> None:
-    """Writes all documents to `schemas/`."""
+    """Write all documents to `schemas/`."""
     for name, document in documents().items():
         (FOLDER / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 

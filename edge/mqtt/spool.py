@@ -86,7 +86,7 @@ class Spool:
             self._open()
 
     def append(self, suffix: str, payload: bytes) -> int | None:
-        """Stores a message, evicting the oldest if needed; returns its number, or None after a write error."""
+        """Store a message, evicting the oldest if needed; return its number, or None after a write error."""
         with self._lock:
             try:
                 return self._insert(suffix, payload)
@@ -96,7 +96,7 @@ class Spool:
                 return None
 
     def oldest(self, after: int, limit: int) -> list[StoredMessage]:
-        """Returns up to `limit` messages with numbers above `after`, oldest first; none after a read error."""
+        """Return up to `limit` messages with numbers above `after`, oldest first; none after a read error."""
         with self._lock:
             try:
                 rows = self._opened().execute(
@@ -109,7 +109,7 @@ class Spool:
                 return []
 
     def delete(self, numbers: Iterable[int]) -> bool:
-        """Deletes delivered messages; returns False if the caller must retry."""
+        """Delete delivered messages; return False if the caller must retry."""
         with self._lock:
             try:
                 with self._transaction() as db:
@@ -144,7 +144,7 @@ class Spool:
             self._report_failure(error)
 
     def count(self) -> SpoolCount:
-        """Returns the number and size of the spooled messages, and the number of lost ones."""
+        """Return the number and size of the spooled messages, and the number of lost ones."""
         with self._lock:
             try:
                 used = _used_bytes(self._opened())
@@ -228,7 +228,7 @@ class Spool:
 
 
 def _lock_file(path: Path) -> int:
-    """Creates the file if needed, readable by its owner only, and locks it; returns a descriptor. Raises SpoolError."""
+    """Create the file if needed, readable by its owner only, and lock it; return a descriptor. Raises SpoolError."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)  # it contains health data
     except OSError as error:

@@ -53,7 +53,7 @@ class Subscriber(Connection):
         self._thread.join(timeout_s)
 
     def _prepare(self, client: Client, options: ConnectOptions) -> None:
-        def on_message(client: Client, userdata: Any, message: MQTTMessage) -> None:
+        def on_message(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
             self._on_message(message.topic, bytes(message.payload))
 
         client.on_message = on_message
@@ -64,7 +64,7 @@ class Subscriber(Connection):
         self._subscribe(link)
 
     def _subscribe(self, link: Link) -> None:
-        def on_subscribe(client: Client, userdata: Any, mid: int, reasons: list[ReasonCode], answer: Any) -> None:
+        def on_subscribe(_c: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
             failures = [reason for reason in reasons if reason.is_failure]
             if self.is_shared and any(reason.value == SHARED_NOT_SUPPORTED for reason in failures):
                 self.is_shared = False

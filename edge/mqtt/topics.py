@@ -21,7 +21,7 @@ class Topic:
     root: str = ROOT
 
     def name(self, device: str) -> str:
-        """Returns the full topic name for a device."""
+        """Return the full topic name for a device."""
         return f"{self.root}/{device}/{self.suffix}"
 
 
@@ -37,7 +37,7 @@ SPOOLED = (VITALS, ECG, EVENT)
 
 
 def backfill(suffix: str) -> Topic:
-    """Returns the topic for messages that could not be delivered live on the topic with this suffix."""
+    """Return the topic for messages that could not be delivered live on the topic with this suffix."""
     return Topic(f"backfill/{suffix}", qos=1, retain=False, expiry_s=86_400)
 
 

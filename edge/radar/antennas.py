@@ -25,7 +25,7 @@ class Antennas:
     rx_m: Float64
 
     def of(self, chirp: ChirpConfig) -> Antennas:
-        """Selects the antennas that a chirp file uses, the transmitters in their firing order."""
+        """Select the antennas that a chirp file uses, the transmitters in their firing order."""
         return Antennas(self.tx_m[np.array(chirp.tx_order) - 1], self.rx_m[np.array(chirp.rx) - 1])
 
     @property

@@ -38,10 +38,10 @@ class Boards(Protocol):
     """Both boards, configured and ready to start."""
 
     def start(self, silence_s: Silence) -> None:
-        """Starts both boards. Raises RadarError and CardError; both are then stopped."""
+        """Start both boards. Raises RadarError and CardError; both are then stopped."""
 
     def stop_radar(self) -> bool:
-        """Stops the frames, but not the card's recording. Returns False when frames may continue."""
+        """Stop the frames, but not the card's recording. Returns False when frames may continue."""
 
     def has_sent_all(self) -> bool:
         """Whether the radar was started for a fixed number of frames and enough time for them has passed."""
@@ -49,7 +49,7 @@ class Boards(Protocol):
 
 @contextmanager
 def open_boards(chirp: ChirpConfig, serial: str | None, card: CardConfig) -> Iterator[Boards]:
-    """Configures both boards for `chirp` and yields them; on exit they are stopped.
+    """Configure both boards for `chirp` and yield them; on exit they are stopped.
 
     `serial` is the radar's command port or "auto"; without it, radarecg neither starts nor stops the boards.
     Raises RadarError and CardError; both boards are then stopped.
@@ -62,7 +62,7 @@ def open_boards(chirp: ChirpConfig, serial: str | None, card: CardConfig) -> Ite
 
 
 def require_unlimited_frames(chirp: ChirpConfig) -> None:
-    """Raises ChirpConfigError when the radar would stop after a number of frames, or needs a hardware trigger."""
+    """Raise ChirpConfigError when the radar would stop after a number of frames, or needs a hardware trigger."""
     if chirp.frames:
         problem = f"the radar stops after {chirp.frames} frames (numFrames); set numFrames to 0"
     elif chirp.trigger == HARDWARE_TRIGGER:
@@ -101,7 +101,7 @@ class _Boards:
         self._configure()
 
     def start(self, silence_s: Silence) -> None:
-        """Starts the card, then the radar, then the monitoring of both."""
+        """Start the card, then the radar, then the monitoring of both."""
         self._silence_s = silence_s
         self._stack.callback(self._stop)
         self._start()
@@ -145,12 +145,12 @@ class _Boards:
         log.info("the radar streams")
 
     def _stop(self) -> None:
-        """Stops both boards. A failure is logged and does not prevent stopping the other board."""
+        """Stop both boards. A failure is logged and does not prevent stopping the other board."""
         for name in ("radar", "card"):
             self._stop_board(name)
 
     def _stop_board(self, name: Literal["radar", "card"]) -> bool:
-        """Stops a board unless it is stopped already. Logs a failure and returns False."""
+        """Stop a board unless it is stopped already; log a failure and return False."""
         if name in self._stopped_boards:
             return True
         try:
@@ -163,7 +163,7 @@ class _Boards:
         return True
 
     def _on_card_status(self, bits: int) -> None:
-        """Logs an asynchronous status of the card and records a data loss."""
+        """Log an asynchronous status of the card and record a data loss."""
         log_status(bits)
         self._data_lost |= bool(bits & DATA_LOST)
 
@@ -176,7 +176,7 @@ class _Boards:
                 self._restart(error)
 
     def _check(self) -> None:
-        """Processes the card's reports. Raises RadarError and CardError when the boards must be restarted."""
+        """Process the card's reports. Raises RadarError and CardError when the boards must be restarted."""
         self._card.poll()
         if self._data_lost:
             self._stop()  # at once: lost bytes are not counted, so all later frames start at a wrong byte

@@ -1,5 +1,7 @@
-"""`Calibration`: corrects phase and gain of a board's antenna pairs; measured on a reflector
-(`edge.dsp.frontend.reflector_calibration`)."""
+"""Calibration of the phase and gain of a board's antenna pairs.
+
+It is measured on a reflector: `edge.dsp.frontend.reflector_calibration`.
+"""
 
 from __future__ import annotations
 

@@ -35,12 +35,12 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_calibration(path: Path, chirp: ChirpConfig) -> Calibration:
-    """Reads a calibration file for the antenna pairs of a chirp file. Raises InputError, FileNotFoundError."""
+    """Read a calibration file for the antenna pairs of a chirp file. Raises InputError, FileNotFoundError."""
     return parse_calibration(read_text_file(path), chirp, str(path))
 
 
 def parse_calibration(text: str, chirp: ChirpConfig, source: str) -> Calibration:
-    """Parses the calibration for a chirp file's antenna pairs. Raises CalibrationError."""
+    """Parse the calibration for a chirp file's antenna pairs. Raises CalibrationError."""
     try:
         file = msgspec.toml.decode(text, type=_File)
     except msgspec.DecodeError as error:
@@ -61,7 +61,7 @@ def parse_calibration(text: str, chirp: ChirpConfig, source: str) -> Calibration
 
 
 def calibration_text(chirp: ChirpConfig, range_bias_m: float, factors: tuple[complex, ...], comment: str) -> str:
-    """Formats a calibration file from the factors of a chirp file's antenna pairs."""
+    """Format a calibration file from the factors of a chirp file's antenna pairs."""
     pairs = [f"{factor.real:8.5f} {factor.imag:8.5f}" for factor in factors]
     rows = ["   ".join(pairs[k : k + len(chirp.rx)]) for k in range(0, len(pairs), len(chirp.rx))]
     return "\n".join(

@@ -148,7 +148,7 @@ class ChirpConfig:
 
 
 def chest_bins(chirp: ChirpConfig, range_bias_m: float = 0.0) -> range:
-    """Returns the range bins within SEARCH_RANGE_M. Raises ChirpConfigError when there are too few."""
+    """Return the range bins within SEARCH_RANGE_M. Raises ChirpConfigError when there are too few."""
     low, high = ((metres + range_bias_m) / chirp.range_bin_m for metres in SEARCH_RANGE_M)
     bins = range(max(2, math.ceil(low)), min(chirp.samples // 2 - 1, math.floor(high) + 1))
     if len(bins) < MIN_CHEST_BINS:
@@ -161,7 +161,7 @@ def chest_bins(chirp: ChirpConfig, range_bias_m: float = 0.0) -> range:
 
 
 def require_heartbeat(chirp: ChirpConfig) -> None:
-    """Raises ChirpConfigError when a heartbeat cannot be measured with these frames; called by `run` and `replay`."""
+    """Raise ChirpConfigError when a heartbeat cannot be measured with these frames; called by `run` and `replay`."""
     if chirp.frame_rate_hz < MIN_FRAME_RATE_HZ:
         raise ChirpConfigError(
             f"{chirp.source}: {chirp.frame_rate_hz:g} frames a second are too few to see a heartbeat; "

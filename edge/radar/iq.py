@@ -28,7 +28,7 @@ class FrameSizeError(InputError):
 
 
 def decode(data: bytes | bytearray | memoryview, shape: tuple[int, int, int, int], order: IqOrder) -> Complex64:
-    """Decodes one frame to complex64 [loop, tx, rx, sample].
+    """Decode one frame to complex64 [loop, tx, rx, sample].
 
     Raises FrameSizeError when the bytes are not exactly that many samples.
     """
@@ -48,7 +48,7 @@ def decode(data: bytes | bytearray | memoryview, shape: tuple[int, int, int, int
 
 
 def decode_frame(raw: RawFrame, chirp: ChirpConfig, order: IqOrder) -> RadarFrame:
-    """Decodes a raw frame, keeping its number, time and completeness. Raises FrameSizeError.
+    """Decode a raw frame, keeping its number, time and completeness. Raises FrameSizeError.
 
     A frame with a run of zeros is incomplete: recorders fill lost packets with zeros, but a live ADC always has noise.
     """
@@ -64,7 +64,7 @@ def _has_zero_run(data: bytes | bytearray | memoryview) -> bool:
 
 
 def encode(iq: Complex64, order: IqOrder) -> bytes:
-    """Encodes samples, rounded and clipped to int16, as the card sends them; the inverse of `decode`."""
+    """Encode samples, rounded and clipped to int16, as the card sends them; the inverse of `decode`."""
     pairs = iq.reshape(-1, 2)
     words = np.empty((len(pairs), 2, 2), "<i2")
     first, second = (pairs.real, pairs.imag) if order == "studio" else (pairs.imag, pairs.real)

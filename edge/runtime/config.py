@@ -168,12 +168,12 @@ class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """Reads a settings file and applies overrides from the environment. Raises InputError, FileNotFoundError."""
+    """Read a settings file and apply overrides from the environment. Raises InputError, FileNotFoundError."""
     return _load(path, Config, environ)
 
 
 def load_hub_config(path: Path, environ: Mapping[str, str] = os.environ) -> HubConfig:
-    """Reads a hub's settings file and applies overrides from the environment. Raises InputError, FileNotFoundError."""
+    """Read a hub's settings file and apply overrides from the environment. Raises InputError, FileNotFoundError."""
     return _load(path, HubConfig, environ)
 
 
@@ -187,12 +187,12 @@ def _load(path: Path, kind: type[_Settings], environ: Mapping[str, str]) -> _Set
 
 
 def card_of(config: Config, path: Path) -> CardConfig:
-    """Loads the card's settings, relative to the settings at `path`. Raises InputError, FileNotFoundError."""
+    """Load the card's settings, relative to the settings at `path`. Raises InputError, FileNotFoundError."""
     return load_card(path.parent / config.radar.card) if config.radar.card else CardConfig()
 
 
 def broker_of(config: Config | HubConfig, path: Path) -> Broker:
-    """Returns the broker with password, certificates and key from the files that the settings name.
+    """Return the broker with password, certificates and key from the files that the settings name.
 
     Raises ConfigError.
     """
@@ -217,18 +217,18 @@ def broker_of(config: Config | HubConfig, path: Path) -> Broker:
 
 
 def spool_of(config: Config | HubConfig, path: Path) -> Spool:
-    """Opens the spool that the settings at `path` name. Raises SpoolError."""
+    """Open the spool that the settings at `path` name. Raises SpoolError."""
     return Spool(path.parent / config.spool.file, config.spool.max_mb << 20)
 
 
 def calibration_of(config: Config, path: Path, chirp: ChirpConfig) -> Calibration:
-    """Loads the board's calibration, or returns `UNCALIBRATED` if none is set. Raises InputError, OSError."""
+    """Load the board's calibration, or return `UNCALIBRATED` if none is set. Raises InputError, OSError."""
     name = config.radar.calibration
     return load_calibration(path.parent / name, chirp) if name is not None else UNCALIBRATED
 
 
 def network_of(config: Config, path: Path) -> Network | None:
-    """Loads the network of the settings at `path`; None for the backend "none". Raises InputError, OSError."""
+    """Load the network of the settings at `path`; None for the backend "none". Raises InputError, OSError."""
     wanted = config.network
     if wanted.backend == "none":
         return None
@@ -238,5 +238,5 @@ def network_of(config: Config, path: Path) -> Network | None:
 
 
 def token_of(web: WebConfig, path: Path) -> str | None:
-    """Reads the page's token; None if the settings name no token file. Raises AccessError."""
+    """Read the page's token; None if the settings name no token file. Raises AccessError."""
     return read_token(path.parent / web.token_file) if web.token_file is not None else None

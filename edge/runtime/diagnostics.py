@@ -29,7 +29,7 @@ _REMOVED = "(removed)"
 
 
 def diagnose(config: Path, out: Path) -> None:
-    """Writes the archive `out`; if the settings are invalid, it contains the error. Raises FileExistsError, OSError."""
+    """Write the archive `out`; if the settings are invalid, it contains the error. Raises FileExistsError, OSError."""
     files = {"versions.json": _versions(), **_settings(config)}
     if log := _last_log():
         files["log.txt"] = log
@@ -39,7 +39,7 @@ def diagnose(config: Path, out: Path) -> None:
 
 
 def without_secrets(settings: Any) -> Any:
-    """Returns the settings with every user name, password and token removed; the names of their files remain."""
+    """Return the settings with every user name, password and token removed; the names of their files remain."""
     if not isinstance(settings, dict):
         return settings
     return {
@@ -53,7 +53,7 @@ def _is_secret(key: str) -> bool:
 
 
 def _settings(path: Path) -> dict[str, str]:
-    """Returns the effective settings, the chirp file and the doctor's findings, or only the error in the settings."""
+    """Return the effective settings, the chirp file and the doctor's findings, or only the error in the settings."""
     try:
         config = load_config(path)
     except InputError as error:  # names keys, never values
@@ -85,7 +85,7 @@ def _versions() -> str:
 
 
 def _last_log() -> str:
-    """Returns the last log lines of the service from systemd's journal, or "" without one."""
+    """Return the last log lines of the service from systemd's journal, or "" without one."""
     if shutil.which("journalctl") is None:
         return ""
     command = ["journalctl", "--unit", _UNIT, "--lines", str(LOG_LINES), "--no-pager", "--quiet"]

@@ -69,19 +69,19 @@ BOARDS_NOT_DRIVEN = Finding("warn", "not checked: radarecg does not start the bo
 
 
 def _in_service(files: set[str]) -> Finding | None:
-    """Returns the finding for a port that the running service uses: a check would disturb the service."""
+    """Return the finding for a port that the running service uses: a check would disturb the service."""
     if (process := service_with(files)) is None:
         return None
     return Finding("ok", f"in use by the running radarecg (process {process}), as expected")
 
 
 def load_setup(path: Path | None) -> Setup:
-    """Loads the settings file, if one is given. Raises ConfigError, FileNotFoundError."""
+    """Load the settings file, if one is given. Raises ConfigError, FileNotFoundError."""
     return Setup(load_config(path), path) if path else Setup()
 
 
 def examine(setup: Setup) -> int:
-    """Runs all checks and prints one line for each; returns 1 if any fails, else 0."""
+    """Run all checks and print one line for each; return 1 if any fails, else 0."""
     failed = False
     for name, check in CHECKS:
         try:
@@ -170,7 +170,7 @@ def _data_port(setup: Setup) -> Finding:
     return Finding("ok", f"{host}:{port} is free")
 
 
-def _receive_buffer(setup: Setup) -> Finding:
+def _receive_buffer(_setup: Setup) -> Finding:
     try:
         largest = int(RMEM_MAX.read_text())
     except FileNotFoundError:
@@ -200,7 +200,7 @@ def _broker(setup: Setup) -> Finding:
     return Finding("ok", f"{address} accepts the connection")
 
 
-def _sst(setup: Setup) -> Finding:
+def _sst(_setup: Setup) -> Finding:
     if COMPILED:
         return Finding("ok", "compiled")
     return Finding("warn", "not compiled, so slower: install a C compiler, then run pip install -e . again")

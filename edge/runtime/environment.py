@@ -22,7 +22,7 @@ class OverrideError(InputError):
 
 
 def override(settings: dict[str, Any], kind: type[msgspec.Struct], environ: Mapping[str, str]) -> None:
-    """Overrides `settings`, the data of a `kind`, with the variables of `environ`. Raises OverrideError."""
+    """Override `settings`, the data of a `kind`, with the variables of `environ`. Raises OverrideError."""
     for name in sorted(environ.keys() - NOT_SETTINGS):
         if name.startswith(PREFIX):
             *tables, key = name.removeprefix(PREFIX).lower().split("__")
@@ -41,7 +41,7 @@ def _types(name: str, struct: type[msgspec.Struct], key: str) -> Any:
 
 
 def _struct(name: str, struct: type[msgspec.Struct], step: str) -> type[msgspec.Struct]:
-    """Returns the table's type, from `Table` or `Table | None`."""
+    """Return the table's type, from `Table` or `Table | None`."""
     kind = _types(name, struct, step)
     for option in (kind, *get_args(kind)):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):

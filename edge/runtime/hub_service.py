@@ -16,7 +16,7 @@ from edge.runtime.config import ConfigError, FhirConfig, HubConfig, broker_of, l
 
 
 def serve_hub(path: Path, target: str, version: Version, on_stop: Callable[[Callable[[], object]], None]) -> None:
-    """Runs the bridge with the settings at `path` until the callback passed to `on_stop` is called.
+    """Run the bridge with the settings at `path` until the callback passed to `on_stop` is called.
 
     Raises InputError, OSError.
     """
@@ -28,7 +28,7 @@ def serve_hub(path: Path, target: str, version: Version, on_stop: Callable[[Call
 
 
 def open_store(target: str, config: HubConfig, path: Path) -> Store:
-    """Opens the store for Observations: a URL to POST them to, or a folder. Raises InputError."""
+    """Open the store for Observations: a URL to POST them to, or a folder. Raises InputError."""
     scheme = target.lower().partition("://")[0] if "://" in target else ""
     if scheme not in ("", "http", "https"):
         raise InputError(f"{target}: the target must be a folder, or a URL that begins with http:// or https://")
@@ -53,7 +53,7 @@ def open_store(target: str, config: HubConfig, path: Path) -> Store:
 
 
 def read_token(fhir: FhirConfig, path: Path) -> str | None:
-    """Reads the current bearer token of the settings at `path`; None without one. Raises ConfigError."""
+    """Read the current bearer token of the settings at `path`; None without one. Raises ConfigError."""
     token = fhir.token
     if fhir.token_file is not None:
         try:

@@ -11,7 +11,7 @@ class JsonFormatter(logging.Formatter):
     """Formats a record as `t` (RFC 3339), `level`, `logger`, `message`, and `exception` if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the record as one line of JSON."""
+        """Return the record as one line of JSON."""
         moment = datetime.fromtimestamp(record.created, timezone.utc)
         line = {
             "t": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -25,6 +25,6 @@ class JsonFormatter(logging.Formatter):
 
 
 def use_json_logs() -> None:
-    """Sets the JSON formatter on every handler of the root logger."""
+    """Set the JSON formatter on every handler of the root logger."""
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonFormatter())

@@ -77,7 +77,7 @@ class SwappableNetwork:
         self._watcher = threading.Thread(target=self._watch, name="model", daemon=True)
 
     def begin(self, channels: int) -> InferWindow:
-        """Starts SST and active network for a new, continuous RCG stream of `channels` channels.
+        """Start SST and active network for a new, continuous RCG stream of `channels` channels.
 
         If a new network fails, the previous one processes the window.
         """
@@ -85,7 +85,7 @@ class SwappableNetwork:
         infer: InferWindow
 
         def active() -> InferWindow:
-            """Returns the active network, restarted after a change: the SST continues from its previous window."""
+            """Return the active network, restarted after a change: the SST continues from its previous window."""
             nonlocal started, infer
             if started is not self.active:
                 started, infer = self.active, self.active.begin(channels)
@@ -105,13 +105,13 @@ class SwappableNetwork:
         return infer_window
 
     def watch(self, on_change: ModelChangeCallback) -> None:
-        """Starts to watch for another bundle behind the link; calls `on_change` for each change, from any thread."""
+        """Start to watch for another bundle behind the link; call `on_change` for each change, from any thread."""
         self._on_change = on_change
         if self._link:
             self._watcher.start()
 
     def close(self) -> None:
-        """Stops watching; waits briefly for a network that is being loaded."""
+        """Stop watching; wait briefly for a network that is being loaded."""
         self._closing.set()
         if self._watcher.is_alive():
             self._watcher.join(CLOSE_TIMEOUT_S)
@@ -139,7 +139,7 @@ class SwappableNetwork:
             self._on_change(new, None)
 
     def _infer_on_probation(self, infer: InferWindow, segment: Float32) -> tuple[SstWindow, TaskOutputs]:
-        """Runs the new network and checks its outputs and its time. Raises InputError if it fails."""
+        """Run the new network and check its outputs and its time. Raises InputError if it fails."""
         start_s = time.perf_counter()
         window, outputs = infer(segment)
         self._spent_s += time.perf_counter() - start_s
@@ -153,7 +153,7 @@ class SwappableNetwork:
         return window, outputs
 
     def _reject(self, problem: str, exc_info: bool = False) -> None:
-        """Keeps the active network and points the link to it again."""
+        """Keep the active network and point the link to it again."""
         log.error("new network rejected: %s; %s continues", problem, self.active.name, exc_info=exc_info)
         if self._link and self._link.is_symlink():
             try:
@@ -171,7 +171,7 @@ class SwappableNetwork:
         return network
 
     def _fingerprint(self) -> FileFingerprint:
-        """Returns a value that changes with every change of the bundle's files or the engine."""
+        """Return a value that changes with every change of the bundle's files or the engine."""
         files = [self._link / name for name in (DESCRIPTION, MODEL, SIGNATURE)] if self._link else []
         if self._config.network.engine is not None:
             files.append(self._path.parent / self._config.network.engine)
@@ -187,7 +187,7 @@ def _stat(file: Path) -> tuple[int, int, int] | None:
 
 
 def _point(link: Path, folder: Path) -> None:
-    """Creates or replaces `link` atomically. Raises OSError."""
+    """Create or replace `link` atomically. Raises OSError."""
     link.parent.mkdir(parents=True, exist_ok=True)
     part = link.with_name(f"{link.name}.part")
     part.unlink(missing_ok=True)

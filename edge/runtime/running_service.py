@@ -9,7 +9,7 @@ PROC = Path("/proc")
 
 
 def service_with(files: set[str]) -> int | None:
-    """Returns the process id of a `radarecg run` that has one of these files open, or None.
+    """Return the process id of a `radarecg run` that has one of these files open, or None.
 
     A file is the path of a device or a name that `udp_sockets` returns. For another user's process only the command
     line is readable: it is assumed to have the files open.
@@ -25,7 +25,7 @@ def service_with(files: set[str]) -> int | None:
 
 
 def udp_sockets(port: int) -> set[str]:
-    """Returns the sockets bound to a UDP port, by the names that Linux lists in a process's open files."""
+    """Return the sockets bound to a UDP port, by the names that Linux lists in a process's open files."""
     found = set()
     for table in (PROC / "net/udp", PROC / "net/udp6"):
         for row in table.read_text().splitlines()[1:] if table.exists() else ():

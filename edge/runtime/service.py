@@ -29,7 +29,7 @@ log = logging.getLogger("edge.run")
 
 
 def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
-    """Runs the device with the settings at `path` until the callback passed to `on_stop` is called.
+    """Run the device with the settings at `path` until the callback passed to `on_stop` is called.
 
     Raises InputError, OSError.
     """

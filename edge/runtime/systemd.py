@@ -28,12 +28,12 @@ class Systemd:
         """Ignores the ECG."""
 
     def vitals(self, vitals: Vitals) -> None:
-        """Reports ready and alive."""
+        """Report ready and alive."""
         frames = vitals.frames
         self._notify(f"READY=1\nWATCHDOG=1\nSTATUS={frames.received} frames, {frames.lost} lost")
 
     def stopping(self) -> None:
-        """Reports that the service is stopping."""
+        """Report that the service is stopping."""
         self._notify("STOPPING=1")
 
     def _notify(self, state: str) -> None:

@@ -23,7 +23,7 @@ class Source(Protocol):
         """The settings of all frames."""
 
     def frames(self) -> Iterator[RadarFrame | None]:
-        """Yields the frames, see the contract above."""
+        """Yield the frames, see the contract above."""
 
     def close(self) -> None:
-        """Ends `frames()`. Safe to call more than once."""
+        """End `frames()`. Safe to call more than once."""

@@ -35,12 +35,12 @@ class RecordingRequest:
 
 
 def data_port(chirp: ChirpConfig, host: str, port: int) -> DataPort:
-    """Opens the card's data port for frames of `chirp`. Raises OSError when it cannot be bound."""
+    """Open the card's data port for frames of `chirp`. Raises OSError when it cannot be bound."""
     return DataPort(host, port, chirp.frame_bytes, pause_s(chirp))
 
 
 def record_frames(request: RecordingRequest, boards: Boards, data: DataPort, stopped: Callable[[], bool]) -> int:
-    """Starts the boards, records all frames and returns their number.
+    """Start the boards, record all frames and return their number.
 
     Recording ends after `seconds`, when `stopped()` is true, or after the number of frames set in the chirp file.
     The radar is then stopped if radarecg controls it, and the rest of the stopped stream is received and recorded.

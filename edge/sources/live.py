@@ -20,10 +20,10 @@ class LiveSource:
         self.port, self.silence_s = self._port.port, self._port.silence_s
 
     def frames(self) -> Iterator[RadarFrame | None]:
-        """Yields frames as they arrive, and None after each 0.1 s without one."""
+        """Yield frames as they arrive, and None after each 0.1 s without one."""
         for raw in self._port.frames():
             yield decode_frame(raw, self.chirp, self._iq_order) if raw else None
 
     def close(self) -> None:
-        """Stops receiving."""
+        """Stop receiving."""
         self._port.close()

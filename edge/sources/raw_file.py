@@ -57,7 +57,7 @@ class RawFile:
         return int(self.pieces["start"][-1] + self.pieces["length"][-1])
 
     def bytes_before(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Returns the number of stored bytes before each position [n] in the stream."""
+        """Return the number of stored bytes before each position [n] in the stream."""
         start, length = self.pieces["start"], self.pieces["length"]
         stored = np.cumsum(length)
         piece = np.searchsorted(start, positions, "right") - 1
@@ -65,7 +65,7 @@ class RawFile:
         return np.where(piece < 0, 0, stored[piece] - length[piece] + inside)
 
     def cut(self, positions: Iterable[int], size: int) -> Iterator[bytes]:
-        """Yields `size` bytes of the stream from each position on; bytes that are not stored are zero."""
+        """Yield `size` bytes of the stream from each position on; bytes that are not stored are zero."""
         start = self.pieces["start"].copy()  # contiguous, for a faster search
         end = start + self.pieces["length"]
         with ExitStack() as stack:
@@ -81,12 +81,12 @@ class RawFile:
 
 
 def plain_file(path: Path) -> RawFile:
-    """Creates a RawFile for a file that is a plain byte stream."""
+    """Create a RawFile for a file that is a plain byte stream."""
     return RawFile((path,), np.array([(0, path.stat().st_size, 0, 0)], _PIECE))
 
 
 def open_raw_file(path: Path) -> RawFile:
-    """Opens a capture, with the parts that follow the first one. Raises InputError, OSError."""
+    """Open a capture, with the parts that follow the first one. Raises InputError, OSError."""
     files = _parts(path)
     if len(files) > 1:
         log.info("%s continues in %d more parts, which are read too", path.name, len(files) - 1)
@@ -128,7 +128,7 @@ def _is_full(path: Path) -> bool:
 
 
 def _find_header(path: Path) -> struct.Struct | None:
-    """Returns the header format of the file's packets; None for a plain byte stream, which has no packet numbers."""
+    """Return the header format of the file's packets; None for a plain byte stream, which has no packet numbers."""
     for header in (_RECORD, HEADER):
         packets = list(islice(_packets(path, header), _PROBE_PACKETS))
         if len({number for number, *_ in packets}) < 2:
@@ -140,7 +140,7 @@ def _find_header(path: Path) -> struct.Struct | None:
 
 
 def _packets(path: Path, header: struct.Struct) -> Iterator[Packet]:
-    """Yields the file's packets up to the first invalid one."""
+    """Yield the file's packets up to the first invalid one."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         offset = 0
         while offset + header.size < len(content):
@@ -158,7 +158,7 @@ def _packets(path: Path, header: struct.Struct) -> Iterator[Packet]:
 def _consistent_pieces(
     packets: Iterable[tuple[int, int, int, int, int]], path: Path
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Yields pieces; skips packets whose number contradicts their position, and stops when the card restarts."""
+    """Yield pieces; skip packets whose number contradicts their position, and stop when the card restarts."""
     damaged = last = 0
     first: tuple[int, int] | None = None
     for number, start, length, offset, file in packets:

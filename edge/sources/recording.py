@@ -54,7 +54,7 @@ class RecordingError(InputError):
 
 
 def check_new(folder: Path) -> None:
-    """Raises FileExistsError when the folder for a new recording is not empty."""
+    """Raise FileExistsError when the folder for a new recording is not empty."""
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; record into a new folder")
 
@@ -100,7 +100,7 @@ class Recorder:
         self.frames = 0
 
     def write(self, frame: RawFrame) -> None:
-        """Appends one frame. Frame numbers may jump (loss) or restart (card restart). Raises OSError."""
+        """Append one frame. Frame numbers may jump (loss) or restart (card restart). Raises OSError."""
         if self._first_seq is None or frame.seq <= self._last_seq:
             self._first_seq, self._base = frame.seq, self._end
         offset = self._base + (frame.seq - self._first_seq) * self._frame_bytes
@@ -112,7 +112,7 @@ class Recorder:
         self.frames += 1
 
     def close(self) -> None:
-        """Syncs the files to disk and closes them."""
+        """Sync the files to disk and close them."""
         for file in (self._adc, self._index):
             if not file.closed:
                 os.fsync(file.fileno())
@@ -141,14 +141,14 @@ class Recording:
     calibration: Calibration = UNCALIBRATED
 
     def frames(self) -> Iterator[RawFrame]:
-        """Yields every frame in order."""
+        """Yield every frame in order."""
         frames = self.raw.cut(self.index["offset"], self.chirp.frame_bytes)
         for row, data in zip(self.index, frames, strict=True):
             yield RawFrame(int(row["seq"]), int(row["t_ns"]), data, int(row["received"]))
 
 
 def open_recording(path: Path, cfg: Path | None = None, iq_order: IqOrder | None = None) -> Recording:
-    """Opens a recording folder, or a bare `.bin` file, for which the chirp file (and optionally the IQ order) is given.
+    """Open a recording folder, or a bare `.bin` file, for which the chirp file (and optionally the IQ order) is given.
 
     Raises RecordingError, ChirpConfigError, CalibrationError, FileNotFoundError.
     """

@@ -23,12 +23,12 @@ class ReplaySource:
         return self._recording.chirp
 
     def frames(self) -> Iterator[RadarFrame]:
-        """Yields every recorded frame, never None."""
+        """Yield every recorded frame, never None."""
         for raw in self._recording.frames():
             if not self._open:
                 return
             yield decode_frame(raw, self.chirp, self._recording.iq_order)
 
     def close(self) -> None:
-        """Ends the replay after the current frame."""
+        """End the replay after the current frame."""
         self._open = False

@@ -41,7 +41,7 @@ def _two_lanes(words: Float64, samples: int) -> Complex128:
 def _four_lanes(words: Float64, samples: int) -> Complex128:
     groups = words.reshape(-1, 2, LANES)
     chirps = np.asarray(groups[:, 0] + 1j * groups[:, 1]).reshape(-1, samples, LANES)
-    return chirps.transpose(0, 2, 1).reshape(-1, samples)
+    return np.asarray(chirps.transpose(0, 2, 1).reshape(-1, samples))
 
 
 FOREIGN = (
@@ -64,7 +64,7 @@ FOREIGN = (
 
 
 def find_foreign_layout(data: bytes, chirp: ChirpConfig) -> str | None:
-    """Returns an error and its remedy when complete frames do not have the two-lane layout, else None."""
+    """Return an error and its remedy when complete frames do not have the two-lane layout, else None."""
     words = np.frombuffer(data, "<i2")
     size = np.abs(words.astype(np.int32))
     if np.median(size) > 4 * np.median(_OFFSET - size):
@@ -85,7 +85,7 @@ def find_foreign_layout(data: bytes, chirp: ChirpConfig) -> str | None:
 
 
 def find_foreign_frame(data: bytes, chirp: ChirpConfig) -> str | None:
-    """Returns an error when part of the stream does not consist of frames of this chirp file, else None.
+    """Return an error when part of the stream does not consist of frames of this chirp file, else None.
 
     The echoes of still objects repeat from frame to frame. If the words repeat after a number of bytes that is neither
     the frame's nor a multiple of a chirp's, they were recorded with other settings.
@@ -111,7 +111,7 @@ def find_foreign_frame(data: bytes, chirp: ChirpConfig) -> str | None:
 
 
 def _flatness(chirps: Complex128) -> float:
-    """Returns geometric over arithmetic mean of the mean power spectrum: 1 for noise, near 0 for a few tones."""
+    """Return geometric over arithmetic mean of the mean power spectrum: 1 for noise, near 0 for a few tones."""
     window = np.blackman(chirps.shape[1] + 1)[:-1]
     spectra = np.fft.fft((chirps - chirps.mean(axis=1, keepdims=True)) * window, axis=1)
     power = np.square(np.abs(spectra)).mean(axis=0) + 1e-12

@@ -78,7 +78,7 @@ class Awr1843Emulator:
         return self._firmware.running
 
     def close(self) -> None:
-        """Removes the port, as if the USB cable were disconnected."""
+        """Remove the port, as if the USB cable were disconnected."""
         self._resources.close()
 
     def reboot(self) -> None:

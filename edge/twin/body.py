@@ -51,7 +51,7 @@ class Body:
     unrest: Unrest | None = None
 
     def breath_mm(self, t_s: Float64) -> Float64:
-        """Returns the breathing motion [n] at times [n], positive away from the radar (breathing out)."""
+        """Return the breathing motion [n] at times [n], positive away from the radar (breathing out)."""
         if self.breaths:
             return self.breaths.displacement_mm(t_s)
         turn = 2 * math.pi * self.breathing_rate_bpm / 60 * t_s
@@ -59,7 +59,7 @@ class Body:
         return np.asarray(self.breathing_mm / 2 * (np.cos(turn) + 0.2 * np.cos(2 * turn + 0.9)))
 
     def lean_mm(self, t_s: Float64) -> Float64:
-        """Returns movements and involuntary motion [n, 3] in x, y, z at times [n]."""
+        """Return movements and involuntary motion [n, 3] in x, y, z at times [n]."""
         lean = np.zeros((len(t_s), 3))
         if self.unrest:
             lean[:, 1] = self.unrest.at(t_s)
@@ -70,10 +70,10 @@ class Body:
         return lean
 
     def displacement_mm(self, t_s: Float64) -> Float64:
-        """Returns the motion of the whole chest [n] at times [n], positive away from the radar."""
+        """Return the motion of the whole chest [n] at times [n], positive away from the radar."""
         return self.breath_mm(t_s) + self.lean_mm(t_s)[:, 1]
 
     def moving(self, t_s: Float64) -> Bool:
-        """Returns at which of the times [n] a movement is in progress."""
+        """Return at which of the times [n] a movement is in progress."""
         inside = [(t_s >= m.start_s) & (t_s < m.start_s + m.duration_s) for m in self.movements]
         return np.asarray(np.any([np.zeros(len(t_s), bool), *inside], axis=0))

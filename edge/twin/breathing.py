@@ -22,13 +22,13 @@ class Breaths:
     depth_mm: Float64
 
     def displacement_mm(self, t_s: Float64) -> Float64:
-        """Returns the chest's motion at times of any shape: 0 after expiration, -depth_mm after inspiration."""
+        """Return the chest's motion at times of any shape: 0 after expiration, -depth_mm after inspiration."""
         breath, since_s = self._breath(t_s)
         out = smooth_step((since_s - self.in_s[breath]) / self.out_s[breath])
         return np.asarray(self.depth_mm[breath] * (out - smooth_step(since_s / self.in_s[breath])))
 
     def state(self, t_s: float) -> float:
-        """Returns -1 after inspiration and 1 after expiration, independent of the depth."""
+        """Return -1 after inspiration and 1 after expiration, independent of the depth."""
         breath, since_s = self._breath(np.array(t_s))
         out = smooth_step((since_s - self.in_s[breath]) / self.out_s[breath])
         return float(1 + 2 * (out - smooth_step(since_s / self.in_s[breath])))
@@ -39,7 +39,7 @@ class Breaths:
 
 
 def smooth_step(share: Float64) -> Float64:
-    """Returns 0 below 0, 1 above 1, and between them a step with continuous speed and acceleration.
+    """Return 0 below 0, 1 above 1, and between them a step with continuous speed and acceleration.
 
     A jump of speed or acceleration would look like a heartbeat.
     """

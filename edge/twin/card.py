@@ -54,17 +54,15 @@ class Packetizer:
         self._sent_bytes = sent_bytes
 
     def push(self, data: bytes) -> list[bytes]:
-        """Adds a frame's bytes and returns the packets that are now full."""
+        """Add a frame's bytes and return the packets that are now full."""
         stream = self._rest + data
         whole = len(stream) - len(stream) % PAYLOAD_BYTES
-        packets = []
-        for start in range(0, whole, PAYLOAD_BYTES):
-            packets.append(self._pack(stream[start : start + PAYLOAD_BYTES]))
+        packets = [self._pack(stream[start : start + PAYLOAD_BYTES]) for start in range(0, whole, PAYLOAD_BYTES)]
         self._rest = stream[whole:]
         return packets
 
     def flush(self) -> list[bytes]:
-        """Returns the remaining bytes as a short packet, if there are any."""
+        """Return the remaining bytes as a short packet, if there are any."""
         rest, self._rest = self._rest, b""
         return [self._pack(rest)] if rest else []
 
@@ -125,7 +123,7 @@ class EmulatedCard:
             log.info("the card sends from port %d, as %d is not available (%s)", port, SOURCE_PORT, error.strerror)
 
     def close(self) -> None:
-        """Closes the sockets."""
+        """Close the sockets."""
         self._data.close()
         if self._control:
             self._control.close()
@@ -139,7 +137,7 @@ class EmulatedCard:
         self._last_s = time.monotonic()  # time at which data were last received or sent
 
     def power_cycle(self) -> None:
-        """Simulates a power failure: the card loses its settings and stops recording."""
+        """Simulate a power failure: the card loses its settings and stop recording."""
         self._settings.clear()
         self.recording = False
         self.restart()
@@ -158,11 +156,11 @@ class EmulatedCard:
         self._send_waiting()
 
     def report(self, bits: int) -> None:
-        """Sends an asynchronous status to the sender of the last request."""
+        """Send an asynchronous status to the sender of the last request."""
         self._reply(Command.SYSTEM_ERROR, bits)
 
     def serve(self) -> None:
-        """Replies to received requests and sends packets that are due. Call it often."""
+        """Reply to received requests and send packets that are due. Call it often."""
         while self._control:
             try:
                 message, sender = self._control.recvfrom(1024)
@@ -177,7 +175,7 @@ class EmulatedCard:
             self._send(self._packetizer.flush())
 
     def _send_waiting(self) -> None:
-        """Sends the packets in the memory that the data rate allows by now."""
+        """Send the packets in the memory that the data rate allows by now."""
         now_s = time.monotonic()
         self._free_s = max(self._free_s, now_s - _BURST_S)
         while self._memory and self._free_s <= now_s:
@@ -207,7 +205,7 @@ class EmulatedCard:
             self._data.sendto(REPLY.pack(HEADER, code, status, FOOTER), self._host)
 
     def _execute(self, code: int, payload: bytes) -> int:
-        """Executes a request and returns the reply's status."""
+        """Execute a request and return the reply's status."""
         if code == Command.READ_FPGA_VERSION:
             return FPGA_VERSION
         if code == Command.RESET_FPGA:
@@ -230,7 +228,7 @@ class EmulatedCard:
 
 
 def _packet_delay_us(payload: bytes) -> float | None:
-    """Parses the packet delay of CONFIG_PACKET_DATA; None when the payload is not as documented."""
+    """Parse the packet delay of CONFIG_PACKET_DATA; None when the payload is not as documented."""
     if len(payload) != 6:
         return None
     size, ticks, _ = struct.unpack("<HHH", payload)

@@ -87,7 +87,7 @@ class Dca1000Emulator:
                     due_s = max(due_s + period_s, time.monotonic() + period_s * _CATCH_UP)
 
     def truth(self, window_s: float) -> dict[str, object]:
-        """Returns the ground truth over the window that ends with the last frame sent, at `t_ns`.
+        """Return the ground truth over the window that ends with the last frame sent, at `t_ns`.
 
         Contains the mean rates, the ECG at 200 Hz, and the ages of its R peaks at `t_ns`.
         """

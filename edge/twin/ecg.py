@@ -57,7 +57,7 @@ class EcgShape:
 def ecg_mv(
     beats: Sequence[Beat], shape: EcgShape, samples: int, rate_hz: int, rest_mv: float | Float64 = 0.0
 ) -> Float64:
-    """Returns the ECG [samples] from time 0 on, with R waves at the beats; rest_mv [samples] is the baseline z0.
+    """Return the ECG [samples] from time 0 on, with R waves at the beats; rest_mv [samples] is the baseline z0.
 
     The rate must divide STEP_RATE_HZ. `beats` must include those up to a second before and after the ECG.
     """
@@ -94,7 +94,7 @@ def _slope(beats: Sequence[Beat], waves: tuple[Wave, ...], t_s: Float64) -> Floa
 
 
 def _fibrillation_slope(t_s: Float64, shape: EcgShape) -> Float64:
-    """Returns the slope of the f waves: sawtooth-like, with varying rate and amplitude."""
+    """Return the slope of the f waves: sawtooth-like, with varying rate and amplitude."""
     if not shape.fibrillation_mv:
         return np.zeros(len(t_s))
     wander = 0.8 * np.sin(2 * np.pi * 0.23 * t_s) + 0.6 * np.sin(2 * np.pi * 0.61 * t_s + 1)

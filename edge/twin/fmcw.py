@@ -35,7 +35,7 @@ class Fmcw:
         self._clutter = self.echoes(still, things[None, :, 3])
 
     def frames(self, first: int, count: int) -> Complex64:
-        """Returns frames [count, loop, tx, rx, sample] in ADC counts."""
+        """Return frames [count, loop, tx, rx, sample] in ADC counts."""
         chirp, scene = self._chirp, self._scene
         slots = chirp.loops * len(chirp.tx_order)
         frame_s = np.arange(first, first + count, dtype=float) * chirp.frame_period_s
@@ -48,10 +48,10 @@ class Fmcw:
         )
         words = iq.view(np.float32).reshape(noise.shape) + noise
         words = np.clip(np.rint(words / ADC_STEP) * ADC_STEP, -ADC_LIMIT, ADC_LIMIT)
-        return words.view(np.complex64).reshape(count, *chirp.frame_shape)
+        return np.asarray(words.view(np.complex64).reshape(count, *chirp.frame_shape))
 
     def echoes(self, points_m: Float64, counts: Float64) -> Complex64:
-        """Returns noise-free echoes [frame, slot, rx, sample] of points [frame, slot, P, 3] of strengths [frame, P].
+        """Return noise-free echoes [frame, slot, rx, sample] of points [frame, slot, P, 3] of strengths [frame, P].
 
         A slot is one chirp; slots cycle through the TX order.
         """
@@ -70,7 +70,7 @@ class Fmcw:
         return samples * np.resize(self._board.of(c), (slots, len(c.rx), 1)) if self._board else samples
 
     def _common_rad(self, t_s: Float64) -> Float64:
-        """Returns the phase [n] common to all echoes of the chirps at times [n]: noise and the scene's phase steps."""
+        """Return the phase [n] common to all echoes of the chirps at times [n]: noise and the scene's phase steps."""
         common = self._scene.phase_noise_rad * self._phase_rng.standard_normal(len(t_s))
         for step in self._scene.phase_steps:
             common[t_s >= step.start_s] += step.rad

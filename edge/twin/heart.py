@@ -100,15 +100,15 @@ class Heart:
         self._changes: list[Float64] = []
 
     def beats(self, start_s: float, end_s: float) -> list[Beat]:
-        """Returns the beats with R peaks in [start, end)."""
+        """Return the beats with R peaks in [start, end)."""
         return self._beats[self._between(start_s, end_s)]
 
     def beats_s(self, start_s: float, end_s: float) -> Float64:
-        """Returns the R peaks in [start, end)."""
+        """Return the R peaks in [start, end)."""
         return np.array(self._r_s[self._between(start_s, end_s)])
 
     def displacement_mm(self, t_s: Float64, at_base: bool | None = None) -> Float64:
-        """Returns the motion of the chest wall over the heart at times of any shape, positive away from the radar.
+        """Return the motion of the chest wall over the heart at times of any shape, positive away from the radar.
 
         `at_base`: True: only vibrations that start at the heart's base; False: only the others; None: all.
         """
@@ -132,7 +132,7 @@ class Heart:
         return motion
 
     def rate_bpm(self, end_s: float, window_s: float) -> float | None:
-        """Returns the mean rate of the complete cycles in the window that ends at `end_s`; None without any."""
+        """Return the mean rate of the complete cycles in the window that ends at `end_s`; None without any."""
         beats = self.beats_s(end_s - window_s, end_s)
         return 60 * (len(beats) - 1) / float(beats[-1] - beats[0]) if len(beats) > 1 else None
 

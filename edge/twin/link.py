@@ -36,7 +36,7 @@ class FaultyLink:
         self._in_flight: list[tuple[int, int, bytes]] = []  # heap, by the packet count of the arrival
 
     def push(self, packets: list[bytes]) -> list[bytes]:
-        """Sends packets and returns those that arrive meanwhile."""
+        """Send packets and return those that arrive meanwhile."""
         arrived = []
         chance, faults = self._random.random, self._faults
         for packet in packets:
@@ -50,7 +50,7 @@ class FaultyLink:
         return arrived
 
     def _draw_delay(self) -> int:
-        """Returns by how many packets the next one is delayed, alone or in a burst."""
+        """Return by how many packets the next one is delayed, alone or in a burst."""
         if self._held:
             self._held -= 1
         elif self._random.random() < self._faults.delay:

@@ -35,7 +35,7 @@ class Rhythm(Protocol):
     """Generator of a heart's beats."""
 
     def beats(self, seed: int) -> Iterator[Beat]:
-        """Yields beats in ascending order, without end."""
+        """Yield beats in ascending order, without end."""
         ...
 
 
@@ -137,7 +137,7 @@ class Given:
 
 
 def since_beats(r_s: Float64, t_s: Float64, before_s: float, after_s: float) -> Iterator[tuple[np.ndarray, Float64]]:
-    """Yields, for each time, the index in r_s of a beat in reach and the time since its R peak, latest beats first.
+    """Yield, for each time, the index in r_s of a beat in reach and the time since its R peak, latest beats first.
 
     A beat is in reach from before_s before its R peak to after_s after it. Ends when no beat is in reach of any time.
     """

@@ -94,10 +94,10 @@ class Scene:
     @property
     def chest_xz_m(self) -> Float64:
         """Positions [2, P] of the scatterers on the chest: sideways and up from its middle."""
-        return self._chest_points[:, [0, 2]].T
+        return np.asarray(self._chest_points[:, [0, 2]].T)
 
     def surface_m(self, x: Float64, z: Float64) -> Float64:
-        """Returns the positions [..., 3] of points on the chest at x and z from its middle."""
+        """Return the positions [..., 3] of points on the chest at x and z from its middle."""
         return np.asarray(np.stack([x, self.range_m + _depth_m(x, z), z], axis=-1) @ self._rotation.T)
 
     @cached_property
@@ -111,17 +111,17 @@ class Scene:
         return np.asarray(CHEST_COUNTS * uneven * np.exp(-((tilt / 0.5) ** 2)))
 
     def positions_m(self, t_s: Float64) -> Float64:
-        """Returns the scatterers' positions [n, P, 3] at times [n]."""
+        """Return the scatterers' positions [n, P, 3] at times [n]."""
         x, _, z = self._chest_points.T
         breath_mm = breath_share(z) * self.body.breath_mm(t_s)[:, None]
         outward_mm = breath_mm + self.spread.motion_mm(self.heart, t_s[:, None], x, z)
         moved = self.body.lean_mm(t_s)[:, None, :] * 1e-3
         moved = np.broadcast_to(moved, (len(t_s), SCATTERERS, 3)).copy()
         moved[..., 1] += outward_mm * 1e-3 + self._walked_m(t_s)[:, None]
-        return self.points_m + moved @ self._rotation.T
+        return np.asarray(self.points_m + moved @ self._rotation.T)
 
     def counts(self, points_m: Float64, t_s: Float64) -> Float64:
-        """Returns the echo strengths [n, P] in ADC counts of scatterers [n, P, 3] at times [n].
+        """Return the echo strengths [n, P] in ADC counts of scatterers [n, P, 3] at times [n].
 
         They depend on the distance, the antennas' beam and the person's presence.
         """
@@ -132,29 +132,29 @@ class Scene:
         return np.asarray(strength * self.in_view(t_s)[:, None])
 
     def cardiac_mm(self, t_s: Float64, points_m: Float64) -> Float64:
-        """Returns the heart's motion [n, P] at points [P, 3] of the chest, positive away from the radar."""
+        """Return the heart's motion [n, P] at points [P, 3] of the chest, positive away from the radar."""
         x, _, z = self._on_chest(points_m).T
         return self.spread.motion_mm(self.heart, t_s[:, None], x, z)
 
     def cardiac_mm_s2(self, t_s: Float64, points_m: Float64) -> Float64:
-        """Returns the second derivative [n, P] of `cardiac_mm`, in mm/s^2."""
+        """Return the second derivative [n, P] of `cardiac_mm`, in mm/s^2."""
         h = 2e-4
         before, now, after = (self.cardiac_mm(t_s + shift, points_m) for shift in (-h, 0, h))
         return (before - 2 * now + after) / h**2
 
     def on_chest(self, points_m: Float64, margin_m: float = 0.03) -> Bool:
-        """Returns which of the points [n, 3] are on the chest's surface, within the margin."""
+        """Return which of the points [n, 3] are on the chest's surface, within the margin."""
         local = self._on_chest(points_m)
         across = np.abs(local[:, [0, 2]]) <= np.array(CHEST_HALF_M) + margin_m
         deep = np.abs(local[:, 1] - _depth_m(local[:, 0], local[:, 2])) <= margin_m
         return np.asarray(across.all(axis=1) & deep)
 
     def in_view(self, t_s: Float64) -> Bool:
-        """Returns at which of the times [n] the person gives an echo, walking or seated."""
+        """Return at which of the times [n] the person gives an echo, walking or seated."""
         return self._is_present(t_s, WALK_S)
 
     def seated(self, t_s: Float64) -> Bool:
-        """Returns at which of the times [n] the person is seated."""
+        """Return at which of the times [n] the person is seated."""
         return self._is_present(t_s, 0.0)
 
     @cached_property
@@ -190,12 +190,12 @@ class Scene:
 
 
 def breath_share(z: Float64) -> Float64:
-    """Returns the breathing motion relative to the chest's middle: the belly moves more than the collarbones."""
+    """Return the breathing motion relative to the chest's middle: the belly moves more than the collarbones."""
     return np.asarray(1 - 0.5 * z)
 
 
 def _depth_m(x: Float64, z: Float64) -> Float64:
-    """Returns the depth of the chest's surface behind its foremost point."""
+    """Return the depth of the chest's surface behind its foremost point."""
     side, front = CURVE_M
     return np.asarray(front * (1 - np.sqrt(np.clip(1 - (x / side) ** 2, 0, None))) + z**2 / (2 * BEND_RADIUS_M))
 

@@ -28,7 +28,7 @@ class Spread:
     wave_m_s: float = 10.0  # engineering assumption: shear waves in soft tissue run at 1 to 20 m/s
 
     def motion_mm(self, heart: Heart, t_s: Float64, x: Float64, z: Float64) -> Float64:
-        """Returns the heart's motion [n, P] at times [n, 1] and positions [P], positive away from the radar."""
+        """Return the heart's motion [n, P] at times [n, 1] and positions [P], positive away from the radar."""
         parts = ((self.apex_m, None),) if self.apex_m == self.base_m else ((self.apex_m, False), (self.base_m, True))
         motion = np.zeros((len(t_s), len(x)))
         for spot, at_base in parts:
@@ -37,7 +37,7 @@ class Spread:
         return motion
 
     def reached(self, spot_m: tuple[float, float], x: Float64, z: Float64) -> tuple[Float64, Float64]:
-        """Returns the fraction [P] of the motion that starts at `spot_m`, and its delay [P] in s."""
+        """Return the fraction [P] of the motion that starts at `spot_m`, and its delay [P] in s."""
         aside, above = x - spot_m[0], z - spot_m[1]
         away_m = np.hypot(aside, above)
         near = (1 - self.floor) * np.exp(-((away_m / self.reach_m) ** 2))

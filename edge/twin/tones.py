@@ -30,7 +30,7 @@ class Tones:
         self._where = place % self._grid
 
     def sum(self, start: Float64, per_sample: Float64, strength: Float64) -> Complex64:
-        """Returns the samples [channel, n] of the sum of each channel's tones.
+        """Return the samples [channel, n] of the sum of each channel's tones.
 
         Arguments [channel, P]: phase at the first sample and phase advance per sample, in cycles, and strength.
         """
@@ -49,5 +49,5 @@ class Tones:
 
 
 def _kernel(across: Float64) -> Float64:
-    """Returns the weight of a grid point at a distance of `across` half widths from a tone."""
+    """Return the weight of a grid point at a distance of `across` half widths from a tone."""
     return np.asarray(np.exp(_SHARPNESS * (np.sqrt(np.clip(1 - across**2, 0, None)) - 1)))

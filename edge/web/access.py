@@ -36,7 +36,7 @@ class Access:
         self._cookie_digest = hashlib.sha256(f"radarecg page {token}".encode()).hexdigest()
 
     def cookie(self, query: str) -> str | None:
-        """Returns the cookie to set if the query string contains the token, else None."""
+        """Return the cookie to set if the query string contains the token, else None."""
         given = parse_qs(query).get("token", [""])[0]
         if self._token is None or not _equal_in_constant_time(given, self._token):
             return None
@@ -59,7 +59,7 @@ class Access:
 
 
 def read_token(path: Path) -> str:
-    """Returns the first line of a token file. Raises AccessError."""
+    """Return the first line of a token file. Raises AccessError."""
     try:
         token = read_text_file(path).splitlines()[0].strip()
     except (OSError, IndexError, InputError) as error:
@@ -70,12 +70,12 @@ def read_token(path: Path) -> str:
 
 
 def _equal_in_constant_time(given: str, expected: str) -> bool:
-    """Compares in constant time, so that the duration does not reveal how many characters match."""
+    """Compare in constant time, so that the duration does not reveal how many characters match."""
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 def _hostname(host: str) -> str:
-    """Returns the host name of a Host header, without port and brackets."""
+    """Return the host name of a Host header, without port and brackets."""
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 

@@ -35,14 +35,14 @@ class Feed:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Ends every current and future `listen`."""
+        """End every current and future `listen`."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     @contextmanager
     def listen(self) -> Iterator[Iterator[bytes]]:
-        """Yields an iterator over all events sent from now on, until the feed is closed."""
+        """Yield an iterator over all events sent from now on, until the feed is closed."""
         inbox: deque[bytes] = deque(maxlen=MAX_QUEUED_MESSAGES)
         with self._changed:
             self._inboxes.append(inbox)

@@ -74,12 +74,12 @@ Message = Hello | Trace | Spectrogram | VitalsMessage
 
 
 def event(message: Message) -> bytes:
-    """Encodes a message as a server-sent event."""
+    """Encode a message as a server-sent event."""
     return b"data: " + msgspec.json.encode(message) + b"\n\n"
 
 
 def waveform_message(wave: Waveform, now_ns: int) -> Trace:
-    """Returns the message of a waveform block. Its `t_ns` is that of the newest frame, and so of the last sample."""
+    """Return the message of a waveform block. Its `t_ns` is that of the newest frame, and so of the last sample."""
     t_ms = wave.t_ns / 1e6 - (len(wave.samples) - 1) * 1e3 / wave.rate_hz
     samples = np.round(wave.samples, 3).tolist()
     return Trace(
@@ -88,7 +88,7 @@ def waveform_message(wave: Waveform, now_ns: int) -> Trace:
 
 
 def ecg_message(ecg: EcgBlock, now_ns: int) -> Trace:
-    """Returns the message of an ECG block, in thousandths of the QRS complex's height."""
+    """Return the message of an ECG block, in thousandths of the QRS complex's height."""
     e = ecg.estimate
     end_ns = ecg.t_ns + len(e.ecg) * 1_000_000_000 // RCG_RATE_HZ
     samples = [round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.valid_mask, strict=True)]
@@ -99,14 +99,14 @@ def ecg_message(ecg: EcgBlock, now_ns: int) -> Trace:
 
 
 def spectrogram_message(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
-    """Returns the last but one second of an ECG block's window: the last second lacks later samples."""
+    """Return the last but one second of an ECG block's window: the last second lacks later samples."""
     second = window.values[:, :, SST_COLUMNS - 2 * SST_COLUMN_RATE_HZ : -SST_COLUMN_RATE_HZ].mean(axis=0)
     cells = base64.b64encode(np.rint(255 * second.T).astype(np.uint8).tobytes()).decode()
     return Spectrogram(ecg.window_end - RCG_RATE_HZ, len(second), SST_COLUMN_RATE_HZ, cells)
 
 
 def vitals_message(vitals: Vitals, now_ns: int) -> VitalsMessage:
-    """Returns the message of one second's vitals."""
+    """Return the message of one second's vitals."""
     q = vitals.quality
     return VitalsMessage(
         _rounded(vitals.heart_rate_bpm, 1),

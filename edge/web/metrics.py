@@ -36,19 +36,19 @@ class Metrics:
         self._latency_sum_s = 0.0
 
     def vitals(self, vitals: Vitals) -> None:
-        """Records the vitals of one second."""
+        """Record the vitals of one second."""
         if vitals.frames.received > self._frames.received:
             self._last_frame_s = self._clock_s()
         self._frames, self._state = vitals.frames, vitals.quality.state
         self._vitals[vitals.heart_rate_bpm is not None] += 1
 
     def latency(self, seconds: float) -> None:
-        """Records the time from the last packet of a frame to its result."""
+        """Record the time from the last packet of a frame to its result."""
         self._latencies[bisect_left(LATENCY_BUCKETS_S, seconds)] += 1
         self._latency_sum_s += seconds
 
     def fault(self) -> str | None:
-        """Returns why the runtime is unhealthy, or None if it is healthy."""
+        """Return why the runtime is unhealthy, or None if it is healthy."""
         now_s = self._clock_s()
         if self._last_frame_s is None:
             return f"no radar frame in the {now_s - self._start_s:.0f} s since the start"
@@ -56,7 +56,7 @@ class Metrics:
         return f"no radar frame for {elapsed_s:.0f} s" if elapsed_s > STALE_S else None
 
     def text(self) -> str:
-        """Returns all metrics in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return "".join(f"{line}\n" for line in self._lines())
 
     def _lines(self) -> Iterator[str]:

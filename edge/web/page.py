@@ -19,7 +19,7 @@ ECG_TIMEOUT_S = 5.0
 
 
 def page_url(host: str, port: int) -> str:
-    """Returns the page's URL without the token; uses this machine's name if the page is served on all addresses."""
+    """Return the page's URL without the token; use this machine's name if the page is served on all addresses."""
     try:
         if ipaddress.ip_address(host).is_unspecified:
             name = socket.gethostname()
@@ -47,14 +47,14 @@ class LivePage:
         self.port = self._server.port
 
     def waveform(self, wave: Waveform) -> None:
-        """Shows the heart waveform while there is no ECG."""
+        """Show the heart waveform while there is no ECG."""
         now_ns = time.time_ns()
         self._metrics.latency(max(0, now_ns - wave.t_ns) / 1e9)
         if not self._is_ecg_recent():
             self._send(waveform_message(wave, now_ns))
 
     def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """Shows an ECG block, and one second of its SST; skips the blocks before the first known sample."""
+        """Show an ECG block, and one second of its SST; skips the blocks before the first known sample."""
         if not ecg.estimate.valid_mask.any() and not self._is_ecg_recent():
             return
         self._ecg_s = time.monotonic()
@@ -63,12 +63,12 @@ class LivePage:
             self._send(spectrogram_message(ecg, ecg.window))
 
     def vitals(self, vitals: Vitals) -> None:
-        """Shows the vitals of one second."""
+        """Show the vitals of one second."""
         self._metrics.vitals(vitals)
         self._send(vitals_message(vitals, time.time_ns()))
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         self._server.close()
 
     def _is_ecg_recent(self) -> bool:

@@ -63,7 +63,7 @@ class WebServer(ThreadingHTTPServer):
         return int(self.server_address[1])
 
     def close(self) -> None:
-        """Ends every stream, then stops the server."""
+        """End every stream, then stop the server."""
         self.feed.close()
         self.shutdown()
         self.server_close()
@@ -78,14 +78,14 @@ class WebServer(ThreadingHTTPServer):
         TCPServer.server_bind(self)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Handles one connection, then frees its slot."""
+        """Handle one connection, then frees its slot."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Logs an exception; a browser that disconnected or stalled is not an error."""
+        """Log an exception; a browser that disconnected or stalled is not an error."""
         level = logging.DEBUG if isinstance(sys.exc_info()[1], OSError) else logging.ERROR
         log.log(level, "a request failed", exc_info=True)
 
@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(_Request(self.connection))
 
     def do_GET(self) -> None:
-        """Serves files, events and metrics; all are read-only."""
+        """Serve files, events and metrics; all are read-only."""
         self.connection.settimeout(SEND_TIMEOUT_S)
         try:
             address = urlsplit(self.path)
@@ -154,11 +154,11 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, b"Page not found.\n")
 
     def do_HEAD(self) -> None:
-        """Sends the headers of the GET response only."""
+        """Send the headers of the GET response only."""
         self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Does not log requests: the URL may contain the token."""
+        """Do not log requests: the URL may contain the token."""
 
     def _healthz(self) -> None:
         fault = self.server.metrics.fault()
@@ -196,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _static_files() -> dict[str, tuple[bytes, str]]:
-    """Returns content and type of every static file by URL path; reading them once prevents path traversal."""
+    """Return content and type of every static file by URL path; reading them once prevents path traversal."""
     files = {}
     for file in resources.files("edge.web").joinpath("static").iterdir():
         kind = _TYPES.get(file.name[file.name.rfind(".") :], "text/plain")

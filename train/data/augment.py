@@ -75,7 +75,7 @@ def _cut(rng: np.random.Generator) -> float:
 def constant_noise(shape: tuple[int, int], power: float, snr_db: float, rng: np.random.Generator) -> Float32:
     """Return independent white Gaussian noise [P, n], `snr_db` below a signal of `power` (radarODE-MTL IV-D1)."""
     noise = rng.standard_normal(shape, np.float32)
-    return noise * np.float32(np.sqrt(power * 10 ** (-snr_db / 10)))
+    return np.asarray(noise * np.float32(np.sqrt(power * 10 ** (-snr_db / 10))))
 
 
 def rising_noise(

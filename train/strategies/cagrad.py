@@ -14,9 +14,9 @@ from train.strategies.base import TINY, GradientStrategy
 
 
 class CAGrad(GradientStrategy):
-    """d = g_0 + (c ‖g_0‖ / ‖g_v‖) g_v with g_0 the mean gradient and g_v = Σ v_i g_i; v on the simplex minimises
+    """The best step for the worst-off task within c ‖g_0‖ of the mean gradient g_0.
 
-    g_vᵀ g_0 + c ‖g_0‖ ‖g_v‖ (CAGrad): the best step for the worst-off task within c ‖g_0‖ of the mean gradient.
+    d = g_0 + (c ‖g_0‖ / ‖g_v‖) g_v with g_v = Σ v_i g_i; v on the simplex minimises g_vᵀ g_0 + c ‖g_0‖ ‖g_v‖.
     Liu et al., "Conflict-Averse Gradient Descent for Multi-Task Learning", NeurIPS 2021, algorithm 1; c = 0.4 there.
     """
 

@@ -10,7 +10,7 @@ from edge.cli.calibrate import calibrate
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the recording, the reflector's distance and the file to write."""
+    """Add the recording, the reflector's distance and the file to write."""
     options.add_argument("recording", type=Path, help="folder of the recording")
     options.add_argument(
         "--range-m", type=positive, required=True, metavar="M", help="distance from antennas to reflector, in metres"
@@ -21,6 +21,6 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the calibration."""
+    """Write the calibration."""
     calibrate(args.recording, args.range_m, args.out)
     return 0

@@ -9,12 +9,12 @@ from edge.radar.chirp_file.parser import explain, load_chirp
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the chirp file."""
+    """Add the chirp file."""
     options.add_argument("cfg", type=Path, help="chirp file to check")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints one line per property of the chirp configuration."""
+    """Print one line per property of the chirp configuration."""
     for name, value in explain(load_chirp(args.cfg)).items():
         print(f"{name:>15}  {value}")
     return 0

@@ -10,13 +10,13 @@ from edge.core.errors import InputError, install_hint
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the duration and the picture to save."""
+    """Add the duration and the picture to save."""
     options.add_argument("--duration", type=positive, metavar="S", help="stop after this many seconds")
     options.add_argument("--picture", type=Path, metavar="SVG", help="save the final view as an image")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the demo; returns 1 if the chain failed."""
+    """Run the demo; return 1 if the chain failed."""
     try:
         from edge.demo.run import demo
     except ModuleNotFoundError as error:

@@ -9,13 +9,13 @@ from edge.runtime.diagnostics import diagnose
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the settings file and the archive to write."""
+    """Add the settings file and the archive to write."""
     options.add_argument("--config", type=Path, required=True, metavar="TOML", help="settings file of radarecg run")
     options.add_argument("--out", type=Path, required=True, metavar="ZIP", help="archive to write; must not exist")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the archive."""
+    """Write the archive."""
     diagnose(args.config, args.out)
     print(args.out)
     return 0

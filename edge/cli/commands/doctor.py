@@ -9,7 +9,7 @@ from edge.runtime.doctor import examine, load_setup
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the settings file, which is optional."""
+    """Add the settings file, which is optional."""
     options.add_argument(
         "--config",
         type=Path,
@@ -19,5 +19,5 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs all checks; returns 1 if any failed."""
+    """Run all checks; return 1 if any failed."""
     return examine(load_setup(args.config))

@@ -11,7 +11,7 @@ from edge.runtime.hub_service import serve_hub
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the target, the settings file and the FHIR version."""
+    """Add the target, the settings file and the FHIR version."""
     options.add_argument(
         "target", metavar="FOLDER|URL", help="folder to write Observations to, or a server's URL ending in /Observation"
     )
@@ -26,6 +26,6 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Converts messages until stopped."""
+    """Convert messages until stopped."""
     serve_hub(args.config, args.target, args.fhir, on_stop)
     return 0

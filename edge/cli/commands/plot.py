@@ -12,7 +12,7 @@ from edge.sources.recording import open_recording
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the recording, the period to plot and the image file."""
+    """Add the recording, the period to plot and the image file."""
     options.add_argument(
         "file", type=Path, help="folder of a recording, a single .bin file, or an .npz file with displacement_mm"
     )
@@ -35,7 +35,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the image."""
+    """Write the image."""
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:

@@ -25,7 +25,7 @@ DEVICE = "RADARECG_DEVICE"  # the `device` setting of `run`; `record` has no set
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the folder, the chirp file and the description of the boards."""
+    """Add the folder, the chirp file and the description of the boards."""
     options.add_argument("folder", type=Path, help="folder to create for the recording")
     options.add_argument(
         "--cfg", type=Path, required=True, help="chirp file to send to the radar, or the one it already runs"
@@ -53,7 +53,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Records until stopped, or for the given time; returns 1 if no frame was received."""
+    """Record until stopped, or for the given time; return 1 if no frame was received."""
     check_new(args.folder)
     chirp = load_chirp(args.cfg)
     card = load_card(args.card) if args.card else CardConfig()

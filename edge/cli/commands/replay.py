@@ -19,7 +19,7 @@ from edge.sources.replay import ReplaySource
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the recording and how to decode its bytes."""
+    """Add the recording and how to decode its bytes."""
     options.add_argument("recording", type=Path, help="folder of a recording, or a single .bin file")
     options.add_argument("--cfg", type=Path, help="chirp file, for a single .bin file")
     options.add_argument(
@@ -29,7 +29,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints one line per second, or one JSON line for the whole recording."""
+    """Print one line per second, or one JSON line for the whole recording."""
     recording = open_recording(args.recording, args.cfg, args.iq_order)
     if problem := find_source_problem(ReplaySource(recording)):
         if "IQ order" in problem:

@@ -10,11 +10,11 @@ from edge.runtime.service import serve
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the settings file, which holds everything else."""
+    """Add the settings file, which holds everything else."""
     options.add_argument("--config", type=Path, required=True, metavar="TOML", help="settings file")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs until stopped."""
+    """Run until stopped."""
     serve(args.config, on_stop)
     return 0

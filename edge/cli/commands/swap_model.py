@@ -9,7 +9,7 @@ from edge.runtime.model_swap import switch_model
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the bundle, and the settings file whose network is replaced."""
+    """Add the bundle, and the settings file whose network is replaced."""
     options.add_argument("folder", type=Path, help="folder of the new bundle")
     options.add_argument("--config", type=Path, required=True, metavar="TOML", help="settings file of radarecg run")
 

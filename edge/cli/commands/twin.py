@@ -20,7 +20,7 @@ from edge.twin.scene import SCENES
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
-    """Adds the chirp file, the addresses and the simulated person."""
+    """Add the chirp file, the addresses and the simulated person."""
     options.add_argument("--cfg", type=Path, required=True, help="chirp file of the simulated radar")
     options.add_argument(
         "--host", default="127.0.0.1", help="address to send the card's packets to (default: %(default)s)"
@@ -50,7 +50,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Sends frames until stopped."""
+    """Send frames until stopped."""
     chirp, target = load_chirp(args.cfg), (args.host, args.port)
     scene = replace(SCENES[args.scene], heart=Heart(args.heart_rate_bpm))
     stopping: list[bool] = []

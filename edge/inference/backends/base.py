@@ -20,7 +20,7 @@ class Predictor(Protocol):
     """Runs a network on spectrograms [B, P, 71, 120], on any backend."""
 
     def __call__(self, values: Float32) -> list[TaskOutputs]:
-        """Returns one TaskOutputs per window, in order."""
+        """Return one TaskOutputs per window, in order."""
 
 
 class LoadedPredictor(Predictor, Protocol):
@@ -32,6 +32,6 @@ class LoadedPredictor(Predictor, Protocol):
 
 
 def task_outputs(ecg: Float32, anchor: Float32, cycle: Float32) -> list[TaskOutputs]:
-    """Converts outputs for B windows: keeps pieces [B, 200], turns logits [B, 800] and [B, 260] into probabilities."""
+    """Convert outputs for B windows: keep pieces [B, 200], turn logits [B, 800] and [B, 260] into probabilities."""
     with np.errstate(invalid="ignore"):  # logits that are not finite remain so; `TaskOutputs.finite` detects them
         return [TaskOutputs(*row) for row in zip(ecg, softmax(anchor, axis=-1), softmax(cycle, axis=-1), strict=True)]

@@ -42,30 +42,30 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 def this_machine(tensorrt: Any, cuda: Any) -> Machine:
-    """Describes this machine with the modules `tensorrt` and `pycuda.driver`; needs a current CUDA context."""
+    """Describe this machine with the modules `tensorrt` and `pycuda.driver`. Needs a current CUDA context."""
     device, version = cuda.Context.get_device(), int(cuda.get_driver_version())
     capability = ".".join(map(str, device.compute_capability()))
     return Machine(tensorrt.__version__, f"{version // 1000}.{version % 1000 // 10}", device.name(), capability)
 
 
 def digest_of(bundle: Bundle) -> str:
-    """Returns the sha256 of the bundle's bundle.json, which contains the model's digest."""
+    """Return the sha256 of the bundle's bundle.json, which contains the model's digest."""
     return hashlib.sha256(bundle.description).hexdigest()
 
 
 def about_path(path: Path) -> Path:
-    """Returns the path of the file beside the engine."""
+    """Return the path of the file beside the engine."""
     return path.with_name(path.name + ".json")
 
 
 def write_engine(path: Path, content: bytes, about: About) -> None:
-    """Writes an engine and its description; `read` rejects one without the other. Raises OSError."""
+    """Write an engine and its description; `read_engine` rejects one without the other. Raises OSError."""
     write_atomic(path, content)
     write_atomic(about_path(path), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
 
 
 def read_engine(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:
-    """Reads and checks an engine for this bundle on this machine.
+    """Read and check an engine for this bundle on this machine.
 
     Raises BackendError with the command that builds one.
     """

@@ -47,7 +47,7 @@ class OnnxRuntime:
             )
 
     def __call__(self, values: Float32) -> list[TaskOutputs]:
-        """Runs the network on spectrograms [B, P, 71, 120]. Raises BackendError."""
+        """Run the network on spectrograms [B, P, 71, 120]. Raises BackendError."""
         if self.points not in ("any", values.shape[1]):
             raise BackendError(
                 f"{values.shape[1]} points for a network of {self.points}; use that many, or a network for any number"
@@ -60,7 +60,7 @@ class OnnxRuntime:
 
 
 def _onnxruntime() -> Any:
-    """Imports onnxruntime on demand, because a device that runs engines may not have it. Raises BackendError."""
+    """Import onnxruntime on demand, because a device that runs engines may not have it. Raises BackendError."""
     try:
         return import_module("onnxruntime")
     except ImportError as error:

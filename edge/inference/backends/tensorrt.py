@@ -71,7 +71,7 @@ class TensorRt:
         return self._device["spectrograms"]
 
     def __call__(self, values: Float32) -> list[TaskOutputs]:
-        """Runs the network on spectrograms [B, P, 71, 120]. Raises InputError."""
+        """Run the network on spectrograms [B, P, 71, 120]. Raises InputError."""
         if values.shape[1] != self.points:
             raise BackendError(f"{values.shape[1]} points for an engine of {self.points}; use ONNX Runtime for these")
         results = []
@@ -81,7 +81,7 @@ class TensorRt:
         return results
 
     def run(self) -> TaskOutputs:
-        """Runs the network on the window at `spectrograms`, after all work already enqueued on the stream."""
+        """Run the network on the window at `spectrograms`, after all work already enqueued on the stream."""
         if not self._context.execute_async_v3(self.stream.handle):
             raise BackendError("TensorRT could not start the network; see its message above")
         with translate_cuda_errors(self.cuda):
@@ -117,7 +117,7 @@ class TensorRtFromSegments:
         self(np.zeros(self._host.shape, np.float32))
 
     def __call__(self, segment: Float32) -> tuple[SstWindow, TaskOutputs]:
-        """Runs SST and network on high-passed samples [P, spec.segment]. Raises InputError."""
+        """Run SST and network on high-passed samples [P, spec.segment]. Raises InputError."""
         if segment.shape != self._host.shape:
             raise BackendError(
                 f"{len(segment)} channels for an engine of {self._network.points} points: this radar does not measure "
@@ -135,7 +135,7 @@ class TensorRtFromSegments:
 
 
 def tensorrt() -> Any:
-    """Imports the module `tensorrt` on demand. Raises BackendError if it is not installed."""
+    """Import the module `tensorrt` on demand. Raises BackendError if it is not installed."""
     try:
         return import_module("tensorrt")
     except ImportError as error:

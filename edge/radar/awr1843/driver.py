@@ -66,11 +66,11 @@ class Awr1843:
         self.close()
 
     def close(self) -> None:
-        """Closes the port. A radar that is running keeps running."""
+        """Close the port. A radar that is running keeps running."""
         self._serial.close()
 
     def configure(self, chirp: ChirpConfig) -> None:
-        """Sends all commands of the chirp file except sensorStart.
+        """Send all commands of the chirp file except sensorStart.
 
         Raises RadarError, with the file's line, when the radar rejects a command or when a command would change a
         setting that is fixed after the first start; RadarError when the file is for the other firmware;
@@ -97,7 +97,7 @@ class Awr1843:
         self._has_new_settings = True
 
     def start(self) -> None:
-        """Starts the frames, after a `stop` with the same settings. Start the card's recording first.
+        """Start the frames, after a `stop` with the same settings. Start the card's recording first.
 
         Raises RadarError when the radar rejects the command or is not configured, RadarRebootError when it has
         rebooted and lost its settings.
@@ -113,12 +113,12 @@ class Awr1843:
         self._has_new_settings = False
 
     def stop(self) -> None:
-        """Stops the frames; has no effect when they are stopped. Raises RadarError when the radar does not stop."""
+        """Stop the frames. No effect when they are stopped. Raises RadarError when the radar does not stop."""
         self._synchronize()
         self._execute("sensorStop", self.port, _REPLY_TIMEOUT_S)
 
     def check_for_reboot(self) -> None:
-        """Checks what the radar has sent since the last command, without sending anything.
+        """Check what the radar has sent since the last command, without sending anything.
 
         A running radar sends nothing. Raises RadarRebootError when it sent its boot banner, RadarError when it
         reported a failed assertion or the port failed.
@@ -134,7 +134,7 @@ class Awr1843:
             log.warning("%s: unexpected output of the radar: %r", self.port, text)
 
     def _synchronize(self) -> bool:
-        """Sends an empty line, waits for the prompt and discards earlier output. Returns whether the radar rebooted."""
+        """Send an empty line, wait for the prompt and discard earlier output. Returns whether the radar rebooted."""
         response = self._exchange("", _REPLY_TIMEOUT_S)
         if not PROMPT.search(response):
             received = "but other bytes (wrong baud rate or port?)" if response.strip() else "no bytes received"
@@ -148,7 +148,7 @@ class Awr1843:
         return rebooted
 
     def _execute(self, command: str, location: str, timeout_s: float) -> None:
-        """Sends a command and checks its reply; error messages begin with `location`, the origin of the command.
+        """Send a command and check its reply; error messages begin with `location`, the origin of the command.
 
         Raises RadarError when the radar rejects the command, RadarRebootError when it reboots.
         """
@@ -168,7 +168,7 @@ class Awr1843:
             raise RadarError(f"{location}: the radar replied {reply.text!r} to {command!r}: {problem}")
 
     def _exchange(self, command: str, timeout_s: float) -> bytes:
-        """Sends a line, then reads until its reply is complete or `timeout_s` has passed.
+        """Send a line, then read until its reply is complete or `timeout_s` has passed.
 
         Unread bytes from before are discarded, unless they contain the boot banner: then they are returned.
         """
@@ -188,7 +188,7 @@ class Awr1843:
         return response
 
     def _drain(self) -> bytes:
-        """Reads until the port is idle, at most for _REPLY_TIMEOUT_S: a data port sends without end."""
+        """Read until the port is idle, at most for _REPLY_TIMEOUT_S: a data port sends without end."""
         deadline_s = time.monotonic() + _REPLY_TIMEOUT_S
         response = b""
         while time.monotonic() < deadline_s and (more := self._receive()):
@@ -215,7 +215,7 @@ def _is_answered(response: bytes, command: str) -> bool:
 
 
 def _commands(chirp: ChirpConfig) -> list[tuple[str, str]]:
-    """Returns ('file:line', command) of each line to send: single spaces, without comments and sensorStart."""
+    """Return ('file:line', command) of each line to send: single spaces, without comments and sensorStart."""
     lines = command_lines(chirp.text, chirp.source)
     if wrong := next(filter(None, map(find_send_error, lines)), None):
         raise RadarError(wrong)

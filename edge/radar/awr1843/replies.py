@@ -46,7 +46,7 @@ _MIN_GARBLED_SIMILARITY = 0.6  # above this ratio a line counts as a corrupted e
 
 
 def split_lines(raw: bytes) -> tuple[str, ...]:
-    """Splits the firmware's output into lines, which end with LF CR; bytes that are not text become '?'."""
+    """Split the firmware's output into lines, which end with LF CR; bytes that are not text become '?'."""
     text = re.sub(rb"[^ -~\r\n]", b"?", raw).decode("ascii")
     return tuple(line for part in re.split(r"[\r\n]+", text) if (line := part.strip()))
 
@@ -60,7 +60,7 @@ class Reply:
 
     @staticmethod
     def parse(command: str, raw: bytes) -> Reply:
-        """Parses the output before the prompt. The reply may follow the echo on the same line."""
+        """Parse the output before the prompt. The reply may follow the echo on the same line."""
         lines: list[str] = []
         for line in split_lines(raw):
             echo, found, rest = line.partition(command)
@@ -99,7 +99,7 @@ class Reply:
         return self._check_echo()
 
     def _check_echo(self) -> str | None:
-        """Returns an error if the echo differs from the command: Done then refers to another command.
+        """Return an error if the echo differs from the command: Done then refers to another command.
 
         An image that does not echo cannot be checked.
         """

@@ -22,7 +22,7 @@ class RadarError(InputError):
 
 
 def find_port() -> str:
-    """Returns the command port of the only radar on USB, e.g. /dev/ttyACM0.
+    """Return the command port of the only radar on USB, e.g. /dev/ttyACM0.
 
     The USB interface number identifies the port; the order of the ports does not. Raises InputError, with the ports
     found, when there is not exactly one such port.
@@ -45,13 +45,13 @@ def find_port() -> str:
 
 
 def _interface_number(location: str | None) -> int | None:
-    """Parses a location such as '1-2:1.0' (Linux): interface 0 of configuration 1 of the device at 1-2."""
+    """Parse a location such as '1-2:1.0' (Linux): interface 0 of configuration 1 of the device at 1-2."""
     found = re.search(r":\w+\.(\d+)$", location or "")
     return int(found[1]) if found else None
 
 
 def open_port(port: str, baud: int, timeout_s: float, write_timeout_s: float) -> serial.Serial:
-    """Opens the port exclusively. Raises RadarError."""
+    """Open the port exclusively. Raises RadarError."""
     try:
         return serial.Serial(port, baud, timeout=timeout_s, write_timeout=write_timeout_s, exclusive=True)
     except (OSError, termios.error) as error:  # pyserial raises either when the device disappears

@@ -19,7 +19,7 @@ class Line(NamedTuple):
 
 
 def command_lines(text: str, source: str) -> list[Line]:
-    """Returns the commands of a chirp file in order. A comment begins with %; only LF ends a line."""
+    """Return the commands of a chirp file in order. A comment begins with %; only LF ends a line."""
     lines = []
     for number, line in enumerate(text.split("\n"), 1):
         if words := line.split("%")[0].split():
@@ -28,7 +28,7 @@ def command_lines(text: str, source: str) -> list[Line]:
 
 
 def count_hint(line: Line) -> str:
-    """Returns a hint, to append to a message, for a command with a wrong number of arguments."""
+    """Return a hint, to append to a message, for a command with a wrong number of arguments."""
     if line.name == "frameCfg" and len(line.args) == 8:
         return "; frameCfg of another device, AWR2944, has 8, with the samples before the period"
     return ""

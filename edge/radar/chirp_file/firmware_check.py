@@ -14,7 +14,7 @@ _NO_SETTINGS = ("sensorStart", "sensorStop", "flushCfg", "version", "help", "que
 
 
 def require_accepted(lines: list[Line], image: Firmware) -> None:
-    """Raises ChirpConfigError for the first line that the image would reject, in the file's order."""
+    """Raise ChirpConfigError for the first line that the image would reject, in the file's order."""
     firmware = Awr1843Firmware(image)
     start: Line | None = None
     for line in lines:
@@ -31,7 +31,7 @@ def require_accepted(lines: list[Line], image: Firmware) -> None:
 
 
 def require_start(lines: list[Line], image: Firmware) -> None:
-    """Raises ChirpConfigError when the image accepts these lines but would reject sensorStart after them."""
+    """Raise ChirpConfigError when the image accepts these lines but would reject sensorStart after them."""
     firmware = Awr1843Firmware(image)
     for line in lines:
         if line.name != "sensorStart":
@@ -45,7 +45,7 @@ def require_start(lines: list[Line], image: Firmware) -> None:
 
 
 def find_send_error(line: Line) -> str | None:
-    """Returns why a line cannot be sent to the console at all; None when it can."""
+    """Return why a line cannot be sent to the console at all; None when it can."""
     if line.text.isascii() and len(line.text) <= LINE_CHARS:
         return None
     return f"{line.place}: a line must have at most {LINE_CHARS} plain characters (ASCII); shorten it"
@@ -56,7 +56,7 @@ def _reply(firmware: Awr1843Firmware, command: str) -> Reply:
 
 
 def _problem(line: Line, image: Firmware, firmware: Awr1843Firmware) -> str | None:
-    """Returns the error message for a line: location, error, remedy; None when the image accepts it."""
+    """Return the error message for a line: location, error, remedy; None when the image accepts it."""
     reply = _reply(firmware, line.text)
     if reply.problem is None or (line.name == "sensorStop" and reply.is_already_in_state):
         return None

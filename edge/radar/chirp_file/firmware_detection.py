@@ -59,7 +59,7 @@ _CHIRP_COMMANDS = {
 
 
 def require_command_set(lines: list[Line], source: str) -> None:
-    """Raises ChirpConfigError for files of devices with another command set, and for files without commands."""
+    """Raise ChirpConfigError for files of devices with another command set, and for files without commands."""
     if not any(line.name in _CHIRP_COMMANDS for line in lines) and not any(
         line.name.startswith(_LUA_PREFIX) for line in lines
     ):
@@ -77,7 +77,7 @@ def require_command_set(lines: list[Line], source: str) -> None:
 
 
 def firmware_of(lines: list[Line]) -> Firmware | None:
-    """Returns the image that the commands belong to, studio_cli if both accept them, or None for a lab's firmware."""
+    """Return the image that the commands belong to, studio_cli if both accept them, or None for a lab's firmware."""
     names = {line.name for line in lines}
     if names & _LAB_BY_COMMAND.keys():
         return None
@@ -90,7 +90,7 @@ _PAIRS: tuple[tuple[Firmware, Firmware], ...] = (("sdk_demo", "studio_cli"), ("s
 
 
 def lab_error(lines: list[Line]) -> ChirpConfigError:
-    """Returns the error for a file whose `firmware_of` is None; it names the lab."""
+    """Return the error for a file whose `firmware_of` is None; it names the lab."""
     names = {line.name for line in lines}
     lab = next(lab for lab, commands in _LABS.items() if names & set(commands))
     line = next(line for line in lines if line.name in _LABS[lab])

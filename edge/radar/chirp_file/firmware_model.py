@@ -101,7 +101,7 @@ _STUDIO_CLI_COUNT_ERRORS = {"guiMonitor": -1, "adcbufCfg": -52, "lvdsStreamCfg":
 
 
 def _atoi(word: str) -> int:
-    """Parses the integer at the beginning of a word, as C's atoi; 0 when there is none."""
+    """Parse the integer at the beginning of a word, as C's atoi; 0 when there is none."""
     found = re.match(r"[+-]?\d+", word)
     return int(found[0]) if found else 0
 
@@ -120,14 +120,14 @@ class Awr1843Firmware:
         self._first_fixed: dict[str, list[str]] | None = None  # as they were at the first start
 
     def execute(self, line: str) -> str:
-        """Executes a line and returns the firmware's reply, newlines as LF, without the prompt."""
+        """Execute a line and return the firmware's reply, newlines as LF, without the prompt."""
         if line.startswith("%"):
             return "Skipped\n"
         words = [word for word in line.split(" ") if word]
         return self._execute_command(words[0], words[1:]) if words else ""
 
     def missing(self) -> list[str]:
-        """Returns the missing commands because of which the first sensorStart would be rejected."""
+        """Return the missing commands because of which the first sensorStart would be rejected."""
         required = _REQUIRED_BY_DEMO - self._pending if self.image == "sdk_demo" else set()
         return sorted(required | (_REQUIRED - self._received))
 
@@ -169,7 +169,7 @@ class Awr1843Firmware:
         return "Done\n"
 
     def _order_error(self, name: str, args: list[str]) -> str | None:
-        """Returns the stock demo's error for a command that needs an earlier command; None when there is no error."""
+        """Return the stock demo's error for a command that needs an earlier command; None when there is no error."""
         modes = _REQUIRED_MODES.get(name)
         if modes and self._mode not in modes:
             return f"Error: Configuration is valid only if the DFE Output Mode is {' or '.join(modes)}\n"
@@ -195,7 +195,7 @@ class Awr1843Firmware:
         return reply
 
     def _start_error(self, args: list[str], reconfigure: bool) -> str | None:
-        """Returns the error reply to sensorStart, in the firmware's order of checks; None when it starts."""
+        """Return the error reply to sensorStart, in the firmware's order of checks; None when it starts."""
         if self.image == "studio_cli":
             if len(args) == 1 and args[0] != "0":
                 return "Error -53\n"

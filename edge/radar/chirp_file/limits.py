@@ -15,11 +15,11 @@ LIMITS: tuple[Limit, ...] = FRONT_END_LIMITS + STREAM_LIMITS
 
 
 def broken_limits(chirp: ChirpConfig, for_replay: bool = False) -> list[Limit]:
-    """Returns the limits that a chirp violates, in the order of LIMITS; `for_replay`: only those for decoding."""
+    """Return the limits that a chirp violates, in the order of LIMITS; `for_replay`: only those for decoding."""
     return [limit for limit in LIMITS if (limit.for_replay or not for_replay) and not limit.check(chirp)]
 
 
 def require_limits(chirp: ChirpConfig, for_replay: bool = False) -> None:
-    """Raises LimitError with all limits that `broken_limits` returns."""
+    """Raise LimitError with all limits that `broken_limits` returns."""
     if broken := broken_limits(chirp, for_replay):
         raise LimitError(chirp, broken)

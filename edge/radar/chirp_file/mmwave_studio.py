@@ -23,7 +23,7 @@ def is_studio(text: str) -> bool:
 
 
 def studio_lines(text: str, source: str) -> list[Line]:
-    """Returns the settings as commands in the units of a .cfg. Raises ChirpConfigError."""
+    """Return the settings as commands in the units of a .cfg. Raises ChirpConfigError."""
     try:
         if text.lstrip().startswith("<"):
             return _xml_lines(ElementTree.fromstring(text.lstrip()), source)
@@ -101,7 +101,7 @@ _JSON_FRAME: dict[str, float | None] = {
 
 
 def _require_export(content: Any, source: str) -> None:
-    """Raises ChirpConfigError for other JSON files, which are often found beside the export."""
+    """Raise ChirpConfigError for other JSON files, which are often found beside the export."""
     keys = content.keys() if isinstance(content, dict) else ()
     if "mmWaveDevices" in keys and "rfConfig" in content["mmWaveDevices"][0]:
         return
@@ -154,7 +154,7 @@ _XML_CHIRP = (
 
 
 def _require_all_chirps(frame: dict[str, str], chirps: list[dict[str, str]], source: str) -> None:
-    """Raises ChirpConfigError when the frame uses chirps that are missing in the file."""
+    """Raise ChirpConfigError when the frame uses chirps that are missing in the file."""
     used = range(int(_number(frame["fchirpStartIdx"])), int(_number(frame["fchirpEndIdx"])) + 1)
     known = {
         index
@@ -194,7 +194,7 @@ def _line(place: str, name: str, *values: Any) -> Line:
 
 
 def _number(value: Any) -> float:
-    """Parses a number, a decimal as text (with a decimal comma on some Windows systems), or a hexadecimal "0x7"."""
+    """Parse a number, a decimal as text (with a decimal comma on some Windows systems), or a hexadecimal "0x7"."""
     if isinstance(value, str) and value.strip().lower().startswith("0x"):
         return int(value, 16)
     return float(value.replace(",", ".") if isinstance(value, str) else value)

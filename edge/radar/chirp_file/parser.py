@@ -31,7 +31,7 @@ _REFERENCE_HZ = {"77GHz": 3.6e9, "60GHz": 2.7e9}
 
 
 def load_chirp(path: Path | str, for_replay: bool = False) -> ChirpConfig:
-    """Reads and checks a chirp file, in any usual text encoding.
+    """Read and check a chirp file, in any usual text encoding.
 
     `for_replay`: only what decoding a recording needs is checked. Otherwise the file must be acceptable to the radar's
     command line and front end. Raises ChirpConfigError (its subclass LimitError when a documented limit is violated),
@@ -59,7 +59,7 @@ def load_chirp(path: Path | str, for_replay: bool = False) -> ChirpConfig:
 
 
 def parse_chirp(text: str, source: str = "<text>", for_replay: bool = False) -> ChirpConfig:
-    """Parses the settings of a chirp file; does not check limits. Raises ChirpConfigError.
+    """Parse the settings of a chirp file; do not check limits. Raises ChirpConfigError.
 
     `for_replay`: the frame's chirps may differ in what does not change their samples, such as the idle time.
     """
@@ -117,7 +117,7 @@ def parse_chirp(text: str, source: str = "<text>", for_replay: bool = False) -> 
 
 
 def explain(chirp: ChirpConfig) -> dict[str, str]:
-    """Describes a checked chirp file: one text for each property.
+    """Describe a checked chirp file: one text for each property.
 
     Raises ChirpConfigError when a heartbeat cannot be measured with its frames; `run` and `replay` reject such files.
     """
@@ -162,7 +162,7 @@ def _antennas(mask: int) -> tuple[int, ...]:
 
 
 def _chirps(cfg: _Commands, first: int, last: int, for_replay: bool) -> tuple[tuple[int, ...], list[float]]:
-    """Returns the transmitter of each chirp in firing order (TI's files: 1, 3, 2), and the profile of the chirps.
+    """Return the transmitter of each chirp in firing order (TI's files: 1, 3, 2), and the profile of the chirps.
 
     Of several definitions of a chirp the last one is used. Chirps that the frame does not use are not checked.
     """
@@ -210,7 +210,7 @@ class _Commands:
         return ChirpConfigError(f"{place}: {command} {problem}")
 
     def all(self, command: str, count: int) -> list[tuple[Line, list[float]]]:
-        """Returns every use of a command, which must have exactly `count` numbers."""
+        """Return every use of a command, which must have exactly `count` numbers."""
         if command not in self:
             raise ChirpConfigError(f"{self._source}: {command} is missing; is this a TI chirp file?{self.hint}")
         return [(line, self._numbers(line, count)) for line in self._lines if line.name == command]
@@ -219,7 +219,7 @@ class _Commands:
         return self.all(command, count)[-1][1]
 
     def of_frame(self, command: str, count: int) -> list[float]:
-        """Returns the last use for all subframes (-1) or for subframe 0, used by plain frames; [] if there is none."""
+        """Return the last use for all subframes (-1) or for subframe 0, used by plain frames; [] if there is none."""
         uses = self.all(command, count) if command in self else []
         return next((args for _, args in reversed(uses) if args[0] in (-1, 0)), [])
 

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 def pack_header(sequence: int, byte_count: int) -> bytes:
-    """Encodes the ten header bytes of a packet."""
+    """Encode the ten header bytes of a packet."""
     return HEADER.pack(sequence & 0xFFFFFFFF, byte_count & 0xFFFFFFFF, byte_count >> 32 & 0xFFFF)
 
 
@@ -145,7 +145,7 @@ class FrameAssembler:
         return []
 
     def _handle_stray(self, stray: _Stray) -> list[RawFrame]:
-        """Handles a packet far from the newest: much too late, from another stream, or after a jump of the byte count.
+        """Handle a packet far from the newest: much too late, from another stream, or after a jump of the byte count.
 
         After RESYNC_PACKETS consecutive strays near each other a jump is assumed, and they are placed.
         """
@@ -168,7 +168,7 @@ class FrameAssembler:
         return released
 
     def _join(self, first: _Stray) -> None:
-        """Joins a stream at a packet. A frame whose beginning was missed is skipped, except a recording's first."""
+        """Join a stream at a packet. A frame whose beginning was missed is skipped, except a recording's first."""
         if self._stream and first.start < self._end:
             self.restarts += 1
             log.warning("the card restarted (byte %d); the frame count restarts", first.start)

@@ -20,7 +20,7 @@ def is_json(text: str) -> bool:
 
 
 def explain_json(text: str) -> str:
-    """Returns the error message for JSON; for the capture program's file, it contains the same settings as TOML."""
+    """Return the error message for JSON; for the capture program's file, it contains the same settings as TOML."""
     try:
         settings = json.loads(text)["DCA1000Config"]
         lines = [f"{key} = {json.dumps(_at(settings, path))}" for key, path in _KEYS.items() if _at(settings, path)]

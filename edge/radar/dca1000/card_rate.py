@@ -15,7 +15,7 @@ _PAYLOAD_BITS = 8 * PAYLOAD_BYTES
 
 
 def card_rate_bit_s(packet_delay_us: float) -> float:
-    """Returns the card's maximum data rate with this delay between packets."""
+    """Return the card's maximum data rate with this delay between packets."""
     packet_us = {delay: _PAYLOAD_BITS / rate for delay, rate in RATES_MBIT_S.items()}
     longest = max(packet_us)
     if packet_delay_us >= longest:
@@ -26,6 +26,6 @@ def card_rate_bit_s(packet_delay_us: float) -> float:
 
 
 def max_packet_delay_us(chirp: ChirpConfig) -> int | None:
-    """Returns the longest packet delay with which the card can send these frames; None when no delay is possible."""
+    """Return the longest packet delay with which the card can send these frames; None when no delay is possible."""
     delays = range(MAX_DELAY_US, MIN_DELAY_US - 1, -1)
     return next((delay for delay in delays if card_rate_bit_s(delay) >= chirp.rate_bit_s), None)

@@ -58,7 +58,7 @@ class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def require_rate(chirp: ChirpConfig, card: CardConfig) -> None:
-    """Raises CardError when the card's packet delay is too long for these frames; the message gives a suitable delay.
+    """Raise CardError when the card's packet delay is too long for these frames; the message gives a suitable delay.
 
     A data rate above the card's maximum violates the limit `card_rate` of `edge.radar.chirp_file.limits`.
     """
@@ -76,7 +76,7 @@ def require_rate(chirp: ChirpConfig, card: CardConfig) -> None:
 
 
 def load_card(path: Path) -> CardConfig:
-    """Reads `dca1000.toml`. Raises InputError, FileNotFoundError."""
+    """Read `dca1000.toml`. Raises InputError, FileNotFoundError."""
     try:
         text = read_text_file(path)
     except InputError as error:
@@ -90,7 +90,7 @@ def load_card(path: Path) -> CardConfig:
 
 
 def log_status(bits: int) -> None:
-    """Logs a status of the card: as information if it only reports a completed operation, else as a warning."""
+    """Log a status of the card: as information if it only reports a completed operation, else as a warning."""
     for words in status_words(bits):
         log.log(logging.WARNING if bits & ~HARMLESS else logging.INFO, "the card reports: %s", words)
 
@@ -122,25 +122,25 @@ class Card:
         self.close()
 
     def close(self) -> None:
-        """Closes the socket. The card continues what it is doing."""
+        """Close the socket. The card continues what it is doing."""
         self._socket.close()
 
     def connect(self, attempts: int = MAX_ATTEMPTS) -> None:
-        """Sends SYSTEM_CONNECT until the card replies: while it starts or configures itself it ignores requests."""
+        """Send SYSTEM_CONNECT until the card replies: while it starts or configure itself it ignores requests."""
         self._command(Command.SYSTEM_CONNECT, attempts=attempts)
 
     def version(self) -> FpgaVersion:
-        """Sends READ_FPGA_VERSION; the reply has 7 bits major, 7 bits minor and one bit for a playback build."""
+        """Send READ_FPGA_VERSION; the reply has 7 bits major, 7 bits minor and one bit for a playback build."""
         status = self._request(Command.READ_FPGA_VERSION)
         return FpgaVersion(status & 0x7F, status >> 7 & 0x7F, bool(status >> 14 & 1))
 
     def reset(self) -> None:
-        """Sends RESET_FPGA, which ends any earlier recording and clears the settings; call `configure` afterwards."""
+        """Send RESET_FPGA, which ends any earlier recording and clears the settings; call `configure` afterwards."""
         self._command(Command.RESET_FPGA)
         self.connect()
 
     def configure(self) -> FpgaVersion:
-        """Prepares the card for recording, whatever its earlier state, and returns its FPGA version."""
+        """Prepare the card for recording, whatever its earlier state, and return its FPGA version."""
         self.connect()
         version = self.version()
         if version.playback:
@@ -153,14 +153,14 @@ class Card:
         return version
 
     def start(self) -> None:
-        """Sends RECORD_START; sequence and byte count restart.
+        """Send RECORD_START; sequence and byte count restart.
 
         The radar must not stream yet: otherwise byte 0 is not the first byte of a frame.
         """
         self._command(Command.RECORD_START)
 
     def stop(self) -> None:
-        """Sends RECORD_STOP."""
+        """Send RECORD_STOP."""
         self._command(Command.RECORD_STOP, attempts=FEW_ATTEMPTS)
 
     def poll(self) -> None:
@@ -179,7 +179,7 @@ class Card:
             )
 
     def _request(self, command: Command, payload: bytes = b"", attempts: int = MAX_ATTEMPTS) -> int:
-        """Sends a request until the card replies and returns the reply's status.
+        """Send a request until the card replies and return the reply's status.
 
         All requests are idempotent, so repeating one is safe, and a late reply to an earlier attempt is accepted.
         """
@@ -189,7 +189,7 @@ class Card:
         raise self._timeout_error(command)
 
     def _send_once(self, command: Command, payload: bytes = b"") -> int | None:
-        """Sends a request once and returns the reply's status, or None after REPLY_TIMEOUT_S.
+        """Send a request once and return the reply's status, or None after REPLY_TIMEOUT_S.
 
         Asynchronous statuses received meanwhile are dispatched.
         """
@@ -211,7 +211,7 @@ class Card:
             self._on_status(status)
 
     def _receive(self, timeout_s: float) -> tuple[int, int] | None:
-        """Returns code and status of the card's next well-formed reply, or None after `timeout_s`."""
+        """Return code and status of the card's next well-formed reply, or None after `timeout_s`."""
         end_s = time.monotonic() + timeout_s
         while select.select([self._socket], [], [], max(0.0, end_s - time.monotonic()))[0]:
             data, (address, _) = self._socket.recvfrom(MAX_REPLY_BYTES)

@@ -28,7 +28,7 @@ FINISH_TIMEOUT_S = 2 * TAIL_S  # applies when the radar keeps streaming although
 
 
 def pause_s(chirp: ChirpConfig) -> float:
-    """Returns the silence after which packets begin a new stream: longer than the gap between two frames."""
+    """Return the silence after which packets begin a new stream: longer than the gap between two frames."""
     if chirp.trigger == HARDWARE_TRIGGER:
         return TAIL_S  # pulses have no fixed period, but after TAIL_S the card has sent its last short packet
     return max(PAUSE_S, 2 * chirp.frame_period_s)
@@ -60,11 +60,11 @@ class DataPort:
         return self._assembler.restarts
 
     def silence_s(self) -> float:
-        """Returns the time since the last frame, or since the port was opened."""
+        """Return the time since the last frame, or since the port was opened."""
         return time.monotonic() - self._last_frame_s
 
     def frames(self) -> Iterator[RawFrame | None]:
-        """Yields frames as they arrive, and None after each SILENCE_S without one, until the port is closed.
+        """Yield frames as they arrive, and None after each SILENCE_S without one, until the port is closed.
 
         Raises the exception that ended the receiving thread.
         """
@@ -82,11 +82,11 @@ class DataPort:
                 yield frame
 
     def finish(self) -> None:
-        """Ends `frames()` when the rest of a stopped stream has arrived, which the card may delay for up to TAIL_S."""
+        """End `frames()` when the rest of a stopped stream has arrived, which the card may delay for up to TAIL_S."""
         self._finish_s = time.monotonic()
 
     def close(self) -> None:
-        """Stops receiving; safe to call twice and from a signal handler."""
+        """Stop receiving; safe to call twice and from a signal handler."""
         self._open = False
 
     def _receive(self) -> None:

@@ -60,12 +60,12 @@ class FpgaVersion(NamedTuple):
 
 
 def request(command: Command, payload: bytes = b"") -> bytes:
-    """Encodes a request."""
+    """Encode a request."""
     return struct.pack("<HHH", HEADER, command, len(payload)) + payload + struct.pack("<H", FOOTER)
 
 
 def parse_reply(data: bytes) -> tuple[int, int] | None:
-    """Parses a reply into code and status; None when it is invalid. Bytes after the footer are ignored."""
+    """Parse a reply into code and status; None when it is invalid. Bytes after the footer are ignored."""
     if len(data) < REPLY.size:
         return None
     header, code, status, footer = REPLY.unpack_from(data)
@@ -73,5 +73,5 @@ def parse_reply(data: bytes) -> tuple[int, int] | None:
 
 
 def status_words(bits: int) -> tuple[str, ...]:
-    """Returns the meaning of each bit set in an asynchronous status, lowest bit first."""
+    """Return the meaning of each bit set in an asynchronous status, lowest bit first."""
     return tuple(STATUS.get(bit, f"unknown status bit {bit}") for bit in range(16) if bits >> bit & 1)

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Opens a non-blocking socket bound to host and port; warns when its receive buffer is smaller than requested.
+    """Open a non-blocking socket bound to host and port; warn when its receive buffer is smaller than requested.
 
     Raises OSError when the address cannot be bound.
     """
@@ -49,7 +49,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def enlarge_command() -> str:
-    """Returns the command that raises the system's limit to the wanted buffer size."""
+    """Return the command that raises the system's limit to the wanted buffer size."""
     return f"sudo sysctl -w net.core.rmem_max={WANTED_BUFFER_BYTES}"
 
 
@@ -68,7 +68,7 @@ class Receiver(Protocol):
     """Receives the datagrams that have arrived."""
 
     def receive(self) -> list[Datagram]:
-        """Returns the waiting datagrams, at most BATCH, without blocking; they are valid until the next call.
+        """Return the waiting datagrams, at most BATCH, without blocking; they are valid until the next call.
 
         A datagram longer than the maximum size is truncated to one byte more, so that the caller can detect it.
         """
@@ -178,14 +178,14 @@ class BatchReceiver:
 
 
 def _field_view(structures: ctypes.Array[Any], offset: int, kind: Literal["I", "q"]) -> memoryview:
-    """Returns a view of one field of all structures; offset and structure size must be multiples of the field size."""
+    """Return a view of one field of all structures; offset and structure size must be multiples of the field size."""
     field_bytes = struct.calcsize(kind)
     stride = ctypes.sizeof(structures) // len(structures) // field_bytes
     return memoryview(structures).cast("B").cast(kind)[offset // field_bytes :: stride]
 
 
 def receiver(source: socket.socket, size: int) -> Receiver:
-    """Creates the fastest Receiver available on this system, for datagrams of up to `size` bytes."""
+    """Create the fastest Receiver available on this system, for datagrams of up to `size` bytes."""
     if sys.platform == "linux" and sys.maxsize > 1 << 32:
         with contextlib.suppress(OSError):  # an emulated Linux may not support timestamps
             return BatchReceiver(source, size)

@@ -114,7 +114,7 @@ def test_qt_grows_with_the_cycle_and_fibrillation_has_f_waves_and_no_p():
 
 def test_an_ectopic_beat_is_wide_in_the_ecg_and_weak_on_the_chest():
     heart = Heart(rhythm=WithEctopics(steady(60), 0.15), mechanics=Mechanics(ectopic_strength=0.4))
-    beats = [beat for beat in heart.beats(2, 100)]
+    beats = list(heart.beats(2, 100))
     ecg = ecg_mv(heart.beats(-1, 101), EcgShape(), 100_000, 1000)
     t_s = np.arange(0, 0.25, 1e-3)
     widths, strengths = {True: [], False: []}, {True: [], False: []}

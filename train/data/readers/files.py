@@ -72,4 +72,4 @@ def _from_hdf5(item: h5py.Dataset) -> Array:
     value = np.asarray(item).T  # MATLAB stores arrays in column-major order
     if item.attrs.get("MATLAB_class") == b"char":
         return np.array(["".join(map(chr, value.ravel()))])
-    return value
+    return np.asarray(value)
