@@ -19,7 +19,8 @@ from edge.core.errors import InputError
 from edge.core.types import Float32, SstWindow, TaskOutputs
 from edge.ecg.reconstructor import InferWindow
 from edge.inference.bundle import DESCRIPTION, MODEL
-from edge.inference.loader import MAX_INFERENCE_S, Network, NetworkError, load_network
+from edge.inference.loader import Network, load_network
+from edge.inference.self_test import MAX_INFERENCE_S, NetworkError
 from edge.inference.signature import SIGNATURE
 from edge.runtime.config import Config, ConfigError, load_config, network_of
 

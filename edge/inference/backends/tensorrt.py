@@ -41,7 +41,7 @@ class TensorRt:
     def __init__(self, bundle: Bundle, engine: Path) -> None:
         trt, self.cuda = tensorrt(), cuda_driver()
         content, about = read_engine(engine, bundle, this_machine(trt, self.cuda))
-        self.points = about.points
+        self.points, self.precision = about.points, about.precision
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
         self._engine = self._runtime.deserialize_cuda_engine(content)
         if self._engine is None:

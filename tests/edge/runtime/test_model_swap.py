@@ -11,7 +11,6 @@ from edge.__main__ import main
 from edge.core.spec import SST_DEFAULT
 from edge.dsp.sst.transform import HOP, Sst
 from edge.inference.bundle import MODEL
-from edge.inference.loader import load_network
 from edge.runtime import model_swap as swap
 from edge.runtime.config import load_config
 from edge.runtime.model_swap import SwappableNetwork, switch_model
@@ -22,7 +21,7 @@ from tests.helpers.brokers import Listener, free_port
 from tests.helpers.bundles import another, write_model
 from tests.helpers.publishing import wait
 
-NEVER_LIVE = (0.001, 0.1)  # the mean of a window that shows something, but of none that a network is tried with
+NEVER_LIVE = (0.03, 0.1)  # the mean of a window that shows something, but of none that a network is tried with
 ALWAYS = (-1.0, 2.0)
 
 
@@ -159,12 +158,6 @@ def test_after_a_refusal_a_good_one_is_taken(device, running_network):
     switch_model(device.parent / "models/second", device)
     wait(lambda: len(running_network.changes) == 2)
     assert running_network.changes[1] == ("second", None)
-
-
-def test_a_network_that_takes_long_is_warned_of(monkeypatch, caplog):
-    monkeypatch.setattr("edge.inference.loader.MAX_INFERENCE_S", 0.0)
-    load_network()
-    assert "s per window, more than" in caplog.text
 
 
 @pytest.mark.parametrize(
