@@ -45,15 +45,23 @@ def load_network(
     threads: int = 1,
     public_key: Path | None = None,
 ) -> Network:
-    """Load the bundle in `folder`, or the shipped one, on one of BACKENDS and self-tests it.
+    """Load the bundle in `folder`, or the shipped one, on one of BACKENDS and self-test it.
 
     With a public key, the bundle must be signed with that key. `threads`: cores, for a backend on the CPU.
     Raises InputError, FileNotFoundError.
     """
-    folder = (folder or SHIPPED).resolve()
-    bundle = load_bundle(folder, public_key)
-    sha256 = bundle.about.sha256[MODEL]
-    return Network(f"{bundle.about.name}-{sha256[:8]}", sha256, folder, *BACKENDS[backend](bundle, engine, threads))
+    return load_on_backend(load_bundle((folder or SHIPPED).resolve(), public_key), backend, engine, threads)
+
+
+def load_on_backend(bundle: Bundle, backend: str, engine: Path | None = None, threads: int = 1) -> Network:
+    """Load a bundle's network on one of BACKENDS and self-test it. Raises InputError."""
+    predict, infer_window = BACKENDS[backend](bundle, engine, threads)
+    return Network(network_name(bundle), bundle.about.sha256[MODEL], bundle.folder, predict, infer_window)
+
+
+def network_name(bundle: Bundle) -> str:
+    """Return the bundle's name with the first digits of its model's digest."""
+    return f"{bundle.about.name}-{bundle.about.sha256[MODEL][:8]}"
 
 
 def _onnxruntime(bundle: Bundle, _engine: Path | None, threads: int) -> tuple[Predictor, None]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edge.inference.loader import load_network
+from edge.mqtt.info import NO_NETWORK, NetworkState
 from edge.mqtt.payloads import Model
 from edge.pipeline import Pipeline, run
 from edge.twin.heart import Heart
@@ -54,7 +55,7 @@ def published(chirp, tmp_path, mosquitto_port, monkeypatch):
                 yield frame
 
         listener = Listener(mosquitto_port)
-        who = Model("x") if network else None
+        who = NetworkState(Model("x")) if network else NO_NETWORK
         publisher = connected(mosquitto_port, tmp_path, chirp, network=who, backfill_per_s=1000.0)
         run(Given(chirp, timed()), Pipeline(chirp, lambda: True, network=network), publisher)
         wait(lambda: publisher.outbox.count().spool.messages == 0)

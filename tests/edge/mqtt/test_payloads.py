@@ -11,6 +11,7 @@ import pytest
 from edge.core.types import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, TaskOutputs, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
+from edge.mqtt.info import NetworkState
 from edge.mqtt.outbox import OutboxCount
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.schemas import FOLDER, documents
@@ -50,7 +51,9 @@ class Sent(Publisher):
 
         monkeypatch.setattr("edge.mqtt.publisher.MqttClient", Client)
         monkeypatch.setattr("edge.mqtt.publisher.Outbox", Outbox)
-        super().__init__(Broker(), "radar-0001", chirp, None, p.Model("compact", "9b1f0c3a"))
+        super().__init__(
+            Broker(), "radar-0001", chirp, None, NetworkState(p.Model("compact", "9b1f0c3a"), True, "onnxruntime")
+        )
 
     def last(self, suffix: str) -> dict:
         return next(payload for topic, payload in reversed(self.out) if topic == suffix)

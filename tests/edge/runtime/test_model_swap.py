@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from edge.runtime.model_link import point_link, switch_model
 
 from edge.__main__ import main
 from edge.core.spec import SST_DEFAULT
@@ -13,7 +14,7 @@ from edge.dsp.sst.transform import HOP, Sst
 from edge.inference.bundle import MODEL
 from edge.runtime import model_swap as swap
 from edge.runtime.config import load_config
-from edge.runtime.model_swap import SwappableNetwork, switch_model
+from edge.runtime.model_swap import SwappableNetwork
 from tests.conftest import ROOT
 from tests.edge.cli.test_cli import MMECG
 from tests.edge.runtime.test_operations import running
@@ -65,7 +66,7 @@ def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypat
     switch_model(device.parent / "models/second", device)
     wait(lambda: running_network.changes)
     assert running_network.changes == [("second", None)]
-    assert running_network.active.sha256 != first.sha256
+    assert running_network.active.network.sha256 != first.network.sha256
     read = running_network.begin(3)
     for segment in SEGMENTS[:4]:
         assert read(segment)[1].finite
@@ -136,7 +137,7 @@ def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_n
     with pytest.raises(Exception, match=message):
         switch_model(bad, device)
     assert link(device) == "first"
-    swap._point(device.parent / "models/current", bad)  # as with ln -sfn, past every check
+    point_link(device.parent / "models/current", bad)  # as with ln -sfn, past every check
     wait(lambda: running_network.changes)
     ((name, why),) = running_network.changes
     assert message in why
@@ -153,7 +154,7 @@ def test_a_bundle_replaced_in_its_own_folder_is_seen_too(device, running_network
 
 def test_after_a_refusal_a_good_one_is_taken(device, running_network):
     bad = another(device.parent / "models/bad", "bad", ALWAYS)
-    swap._point(device.parent / "models/current", bad)
+    point_link(device.parent / "models/current", bad)
     wait(lambda: running_network.changes)
     switch_model(device.parent / "models/second", device)
     wait(lambda: len(running_network.changes) == 2)
@@ -187,7 +188,7 @@ def test_a_device_that_runs_takes_it_and_says_so(device, mosquitto_port, capsys)
         info = json.loads(hub.wait_for("/info").payload)
         assert (info["network"]["id"][:7], info["network_refused"]) == ("second-", None)
         corrupted(device.parent / "models/first")
-        swap._point(device.parent / "models/current", device.parent / "models/first")
+        point_link(device.parent / "models/current", device.parent / "models/first")
         info = json.loads(hub.wait_for("/info").payload)
         assert info["network"]["id"].startswith("second-")
         assert "model.onnx: sha256 differs" in info["network_refused"]
