@@ -2,15 +2,18 @@
 
 import json
 import signal
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from edge.inference.loader import load_network
+from edge.inference.loader import BACKENDS, load_network
 from edge.mqtt.info import NO_NETWORK, NetworkState
 from edge.mqtt.payloads import Model
 from edge.pipeline import Pipeline, run
+from edge.runtime.config import Config, RadarConfig
+from edge.runtime.model_swap import SwappableNetwork
 from edge.twin.heart import Heart
 from tests.conftest import ROOT
 from tests.edge.cli.test_cli import MMECG
@@ -19,6 +22,7 @@ from tests.helpers.brokers import Listener, free_port
 from tests.helpers.bundles import another
 from tests.helpers.chain import SECOND_NS, Given
 from tests.helpers.chest import frames
+from tests.helpers.ladders import TENSORRT, stand_in_for_tensorrt, write_engine
 from tests.helpers.publishing import connected, wait
 from tests.helpers.web import get
 
@@ -148,6 +152,65 @@ def test_network_outputs_that_are_not_finite(person, published, tmp_path, monkey
     assert not any(valid(seen)[14:])
     assert seen[-1]["quality"]["flags"] == ["model_uncertain"]
     assert caplog.text.count("the network outputs are not finite") == 1
+
+
+class Failing:
+    """The shipped network, which fails from its fifth window on."""
+
+    def __init__(self, failure: Exception | None) -> None:
+        self._network, self._failure, self._windows = load_network(), failure, 0
+
+    def __call__(self, values):
+        self._windows += 1
+        if self._windows > 4 and self._failure:
+            raise self._failure
+        outputs = self._network.predict(values)
+        return [replace(one, cycle=one.cycle * np.nan) for one in outputs] if self._windows > 4 else outputs
+
+
+def fail_in_flight(backend: str, failure: Exception | None):
+    """Replace a backend by one that raises, or without a failure returns NaN."""
+
+    def replace_backend(_engine, patch):
+        failing = Failing(failure)
+        patch.setitem(BACKENDS, backend, lambda *_: (failing, None))
+
+    return replace_backend
+
+
+def without_driver(_engine, patch) -> None:
+    patch.setitem(sys.modules, "pycuda.driver", None)
+
+
+NETWORK_FAULTS = {
+    "none": (lambda *_: None, "tensorrt"),
+    "engine absent": (lambda engine, _: engine.unlink(), "tensorrt-fp32"),
+    "engine of another GPU": (lambda engine, _: write_engine(engine, multiprocessors=16), "tensorrt-fp32"),
+    "wrong numbers": (lambda engine, _: write_engine(engine, wrong=True), "tensorrt-fp32"),
+    "driver absent": (without_driver, "onnxruntime"),
+    "a session that raises": (fail_in_flight("tensorrt", RuntimeError("illegal address")), "onnxruntime"),
+    "NaN in flight": (fail_in_flight("tensorrt", None), "onnxruntime"),
+    "NaN in flight on the CPU, driver absent": (
+        lambda *where: [fault(*where) for fault in (without_driver, fail_in_flight("onnxruntime", None))],
+        "none",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", NETWORK_FAULTS)
+def test_a_network_that_fails_steps_down_and_the_heart_rate_continues(person, published, tmp_path, monkeypatch, fault):
+    spoil, rung = NETWORK_FAULTS[fault]
+    stand_in_for_tensorrt(monkeypatch, tmp_path)
+    write_engine(tmp_path / "x.engine")
+    write_engine(tmp_path / "x-fp32.engine", "fp32")
+    spoil(tmp_path / "x.engine", monkeypatch)
+    config = Config(device="radar-0001", radar=RadarConfig(cfg="x"), network=TENSORRT)
+    network = SwappableNetwork(config, tmp_path / "radarecg.toml")
+    seen = published(person, network.begin)
+    assert network.active.rung == rung
+    assert valid(seen)[-1]
+    assert ("network_failed" in seen[-1]["quality"]["flags"]) == (rung == "none")
+    assert (seen[-1]["model"]["id"] == "classical-1") == (rung == "none")
 
 
 def test_the_process_through_a_silent_radar_and_a_kill(tmp_path, mosquitto_port):
