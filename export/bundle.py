@@ -38,7 +38,7 @@ from edge.inference.bundle import (
     Precision,
     Provenance,
 )
-from edge.inference.self_test import TOLERANCE, encode_golden, run_self_test
+from edge.inference.self_test import TOLERANCE, check_outputs, encode_golden
 from export.card import model_card
 from export.difference import differences, random_spectrograms
 from export.operators import ExportError
@@ -89,7 +89,7 @@ def write_bundle(
                 raise ExportError(
                     f"{head}: ONNX Runtime and torch differ by {difference:.2g}, more than {TOLERANCE[precision]:g}"
                 )
-        run_self_test(network, loaded)
+        check_outputs(network, loaded)
         _replace_folder(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)

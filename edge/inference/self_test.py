@@ -44,8 +44,19 @@ class NetworkError(InputError):
 
 
 def run_self_test(predict: LoadedPredictor, bundle: Bundle) -> None:
-    """Check shapes, values and time of a network's outputs for the windows of `self_test_windows`.
+    """Check a loaded network's outputs with `check_outputs`, and its time. Raises NetworkError, BundleError."""
+    shortest_s = check_outputs(predict, bundle)
+    if shortest_s > MAX_INFERENCE_S:
+        raise NetworkError(
+            f"{bundle.folder / MODEL}: inference takes {shortest_s:.2f} s per window, more than {MAX_INFERENCE_S:g}; "
+            "use a smaller network, or a TensorRT engine"
+        )
 
+
+def check_outputs(predict: LoadedPredictor, bundle: Bundle) -> float:
+    """Check shapes and values of a network's outputs for the windows of `self_test_windows`.
+
+    Returns the shortest time of a window in seconds; others may be longer because the machine was busy.
     Raises NetworkError, BundleError.
     """
     model = bundle.folder / MODEL
@@ -61,11 +72,7 @@ def run_self_test(predict: LoadedPredictor, bundle: Bundle) -> None:
     if not all(one.finite for one in outputs):
         raise NetworkError(f"{model}: its outputs are not finite; train or export it again")
     _compare_with_golden(outputs, windows, predict.precision, bundle)
-    if min(times_s) > MAX_INFERENCE_S:  # the shortest, because the machine may have been busy
-        raise NetworkError(
-            f"{model}: inference takes {min(times_s):.2f} s per window, more than {MAX_INFERENCE_S:g}; use a smaller "
-            "network, or a TensorRT engine"
-        )
+    return min(times_s)
 
 
 def self_test_windows(points: int) -> tuple[Float32, ...]:

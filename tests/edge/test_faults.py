@@ -183,7 +183,6 @@ def without_driver(_engine, patch) -> None:
 
 
 NETWORK_FAULTS = {
-    "none": (lambda *_: None, "tensorrt"),
     "engine absent": (lambda engine, _: engine.unlink(), "tensorrt-fp32"),
     "engine of another GPU": (lambda engine, _: write_engine(engine, multiprocessors=16), "tensorrt-fp32"),
     "wrong numbers": (lambda engine, _: write_engine(engine, wrong=True), "tensorrt-fp32"),

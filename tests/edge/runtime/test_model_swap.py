@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ from tests.edge.runtime.test_operations import running
 from tests.helpers.brokers import Listener, free_port
 from tests.helpers.bundles import another, write_model
 from tests.helpers.publishing import wait
+from tests.helpers.web import get
 
 NEVER_LIVE = (0.03, 0.1)  # the mean of a window that shows something, but of none that a network is tried with
 ALWAYS = (-1.0, 2.0)
@@ -201,6 +203,24 @@ def test_a_device_that_runs_takes_it_and_says_so(device, mosquitto_port, capsys)
     late = Listener(mosquitto_port, "radarecg/v1/r/info")  # retained
     assert json.loads(late.wait_for("/info").payload)["network"]["id"].startswith("second-")
     late.close()
+
+
+def test_a_device_whose_backend_fails_starts_below_it_and_reports_it(device, mosquitto_port):
+    web_port = free_port()
+    text = device.read_text().replace(
+        "[network]", '[network]\nbackend = "tensorrt"\nengine = "models/current/x.engine"'
+    )
+    device.write_text(f"{text}[mqtt]\nport = {mosquitto_port}\n[web]\nport = {web_port}\n")
+    hub = Listener(mosquitto_port)
+    with running("run", "--config", device, RADARECG_RADAR__DATA_PORT=str(free_port())) as process:
+        info = json.loads(hub.wait_for("/info").payload)
+        assert (info["network"]["id"][:6], info["network_backend"]) == ("first-", "onnxruntime")
+        assert info["network_fallback"].startswith("tensorrt: ")
+        assert " | tensorrt-fp32: " in info["network_fallback"]
+        hub.wait_for("/vitals")  # now the page is served
+        assert re.search(r"^radarecg_network_steps_down 2(\.0)?$", get(web_port, "/metrics")[2], re.MULTILINE)
+        assert process.poll() is None
+    hub.close()
 
 
 def test_a_damaged_network_at_the_start_is_named(device, capsys):
