@@ -199,7 +199,7 @@ NETWORK_FAULTS = {
 @pytest.mark.parametrize("fault", NETWORK_FAULTS)
 def test_a_network_that_fails_steps_down_and_the_heart_rate_continues(person, published, tmp_path, monkeypatch, fault):
     spoil, rung = NETWORK_FAULTS[fault]
-    stand_in_for_tensorrt(monkeypatch, tmp_path)
+    stand_in_for_tensorrt(monkeypatch)
     write_engine(tmp_path / "x.engine")
     write_engine(tmp_path / "x-fp32.engine", "fp32")
     spoil(tmp_path / "x.engine", monkeypatch)

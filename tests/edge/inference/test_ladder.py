@@ -46,7 +46,7 @@ def device(engines, tmp_path, monkeypatch) -> Path:
     """The settings of a device with both engines; they may be damaged."""
     for file in engines.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    stand_in_for_tensorrt(monkeypatch, tmp_path)
+    stand_in_for_tensorrt(monkeypatch)
     return tmp_path / "radarecg.toml"
 
 

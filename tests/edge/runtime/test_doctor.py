@@ -228,7 +228,7 @@ def test_the_network(checked, setup_of):
 
 
 def test_a_network_on_a_lower_rung_with_the_way_back(checked, setup_of, monkeypatch, tmp_path):
-    stand_in_for_tensorrt(monkeypatch, tmp_path)
+    stand_in_for_tensorrt(monkeypatch)
     settings = setup_of(more='[network]\nbackend = "tensorrt"\nengine = "x.engine"')
     level, text = checked("network", settings)
     assert level == "warn"
