@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 # Tests run on every core: threads of torch, MKL or OpenBLAS would only wait for each other, in child processes too.
@@ -15,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
+from edge.core.types import RadarFrame
 from edge.radar.chirp_file.parser import load_chirp
 from tests.helpers.brokers import nobody_let_in, running_broker
 
@@ -51,6 +53,22 @@ def in_process(monkeypatch):
 @pytest.fixture(scope="session")
 def mmecg():
     return load_chirp(ROOT / "firmware_config/awr1843_mmecg.cfg")
+
+
+@pytest.fixture(scope="session")
+def mmecg_100(mmecg):
+    """MMECG's chirp file at 100 frames a second: half the frames to simulate."""
+    return replace(mmecg, frame_period_s=0.01)
+
+
+@pytest.fixture(scope="session")
+def person(mmecg_100, make_once) -> list[RadarFrame]:
+    """30 s of a person who sits still, with a heart rate of 70 a minute, at 100 frames a second; read only."""
+    from edge.twin.heart import Heart
+    from tests.helpers.chest import frames, load_frames, save_iq
+
+    path = make_once("person.npy", lambda path: save_iq(path, frames(mmecg_100, Heart(70), seconds=30)))
+    return load_frames(path, mmecg_100)
 
 
 @pytest.fixture(scope="session")
