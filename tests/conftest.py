@@ -72,6 +72,14 @@ def person(mmecg_100, make_once) -> list[RadarFrame]:
 
 
 @pytest.fixture(scope="session")
+def cfg_50(make_once) -> Path:
+    """MMECG's chirp file at 50 frames a second: for another process, a quarter of the frames to simulate."""
+    text = (ROOT / "firmware_config/awr1843_mmecg.cfg").read_text()
+    assert "frameCfg 0 2 1 0 5 1 0" in text
+    return make_once("mmecg_50.cfg", lambda path: path.write_text(text.replace("1 0 5 1 0", "1 0 20 1 0")))
+
+
+@pytest.fixture(scope="session")
 def iwr6843():
     return load_chirp(ROOT / "firmware_config/iwr6843_recording.cfg")
 

@@ -10,8 +10,6 @@ import pytest
 from edge.inference.loader import load_network
 from edge.mqtt.payloads import Model
 from edge.pipeline import Pipeline, run
-from tests.conftest import ROOT
-from tests.edge.cli.test_cli import MMECG
 from tests.edge.runtime.test_operations import running
 from tests.helpers.brokers import Listener, free_port
 from tests.helpers.bundles import another
@@ -147,11 +145,11 @@ def test_network_outputs_that_are_not_finite(sitting, published, tmp_path, monke
     assert caplog.text.count("the network outputs are not finite") == 1
 
 
-def test_the_process_through_a_silent_radar_and_a_kill(tmp_path, mosquitto_port):
+def test_the_process_through_a_silent_radar_and_a_kill(tmp_path, mosquitto_port, cfg_50):
     """`radarecg run` and the twin as processes; the twin stops for a while, then the runtime is killed."""
     path, web_port, data_port = tmp_path / "radarecg.toml", free_port(), free_port()
     path.write_text(
-        f'device = "radar-0001"\n[radar]\ncfg = "{ROOT / MMECG}"\ndata_host = "127.0.0.1"\ndata_port = {data_port}\n'
+        f'device = "radar-0001"\n[radar]\ncfg = "{cfg_50}"\ndata_host = "127.0.0.1"\ndata_port = {data_port}\n'
         f"[mqtt]\nport = {mosquitto_port}\n[web]\nport = {web_port}\n"
     )
     hub = Listener(mosquitto_port)
@@ -159,9 +157,9 @@ def test_the_process_through_a_silent_radar_and_a_kill(tmp_path, mosquitto_port)
     def until(matching, topic="radar-0001/vitals"):
         return json.loads(hub.wait_for(topic, matching=lambda message: matching(json.loads(message.payload))).payload)
 
-    with running("twin", "--cfg", MMECG, "--port", data_port, "--truth-port", free_port()) as twin:
+    with running("twin", "--cfg", cfg_50, "--port", data_port, "--truth-port", free_port()) as twin:
         with running("run", "--config", path) as runtime:
-            first = until(lambda vitals: vitals["frames"]["received"] > 200)
+            first = until(lambda vitals: vitals["frames"]["received"] > 50)
             assert get(web_port, "/healthz")[0] == 200
             twin.send_signal(signal.SIGSTOP)
             until(lambda vitals: vitals["quality"]["flags"][:2] == ["radar_fault", "stale"])

@@ -47,10 +47,11 @@ def settings(tmp_path) -> Path:
     return path
 
 
-def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port):
+def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port, cfg_50):
     path, data_port, web_port = settings(tmp_path), free_port(), free_port()
     environ = {
         "NOTIFY_SOCKET": systemd.getsockname(),
+        "RADARECG_RADAR__CFG": str(cfg_50),
         "RADARECG_LOG": "json",
         "RADARECG_RADAR__DATA_PORT": str(data_port),
         "RADARECG_MQTT__PORT": str(mosquitto_port),
@@ -61,7 +62,7 @@ def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port):
     hub, home = Listener(mosquitto_port), Listener(mosquitto_port, "ha/#")
     with (
         running("run", "--config", path, **environ) as process,
-        running("twin", "--cfg", MMECG, "--port", data_port, "--truth-port", free_port()),
+        running("twin", "--cfg", cfg_50, "--port", data_port, "--truth-port", free_port()),
     ):
         state = systemd.recv(200).decode()
         assert state.startswith("READY=1\nWATCHDOG=1\nSTATUS=")
