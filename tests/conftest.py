@@ -18,20 +18,28 @@ from hypothesis import settings
 
 from edge.core.types import RadarFrame
 from edge.radar.chirp_file.parser import load_chirp
-from tests.helpers.brokers import nobody_let_in, running_broker
+from tests.helpers.brokers import refuse_all, running_broker
 
 ROOT = Path(__file__).parents[1]
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("unhurried", deadline=None)  # by default an example that takes 0.2 s fails: a timed assertion
-settings.load_profile("unhurried")
+settings.register_profile(
+    "no_deadline", deadline=None
+)  # by default an example that takes 0.2 s fails: a timed assertion
+settings.load_profile("no_deadline")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Many tests wait for a process, a broker or a timer: half as many workers again as cores keep the cores busy."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 @pytest.fixture(autouse=True)
-def unhurried_disk(monkeypatch):
-    """No test takes the power away, and waiting for the disk is most of what saving a checkpoint costs."""
+def no_fsync(monkeypatch):
+    """No test cuts the power, and waiting for the disk is most of the cost of saving a checkpoint."""
     monkeypatch.setattr(os, "fsync", lambda number: None)
 
 
@@ -101,8 +109,8 @@ def mosquitto_port(tmp_path):
 
 @pytest.fixture
 def strict_mosquitto_port(tmp_path):
-    """A broker that lets nobody in."""
-    with running_broker("mosquitto", tmp_path, settings=nobody_let_in(tmp_path)) as port:
+    """A broker that refuses every client."""
+    with running_broker("mosquitto", tmp_path, settings=refuse_all(tmp_path)) as port:
         yield port
 
 
@@ -117,7 +125,7 @@ def systemd(tmp_path):
 
 @pytest.fixture(scope="session")
 def make_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
-    """`make_once(name, make)`: a file or folder, written whole by the first worker that needs it, read by all."""
+    """`make_once(name, make)`: a file or folder, made by the first worker that needs it, read by all."""
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 

@@ -1,4 +1,4 @@
-"""The whole pipeline on a person who sits still: published rates are right, and uncertain ones are not published."""
+"""The complete pipeline on a person who sits still: published rates are right, and uncertain ones are not published."""
 
 from dataclasses import replace
 

@@ -39,7 +39,7 @@ class Still(Heart):
 
 
 @pytest.mark.parametrize("breaths", [15, more(22), more(26), 30])
-def test_breathing_alone_is_not_a_heart(chirp, breaths):
+def test_breathing_alone_gives_no_heart_rate(chirp, breaths):
     stream = list(frames(chirp, Still(), Body(breathing_rate_bpm=breaths), SECONDS))
     for receivers in (1, 4):
         seen = outcome(

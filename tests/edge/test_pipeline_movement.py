@@ -53,7 +53,7 @@ def test_no_scene_gives_a_wrong_rate(chirp, name, start_s, end_s, min_valid):
     assert_silent_while_away(seen, scene)
 
 
-def test_who_leaves_has_no_rate_and_back_again_has_one_in_16_s(chirp):
+def test_a_person_who_leaves_has_no_rate_and_16_s_after_the_return_has_one(chirp):
     """2 s until the body is still, 4 s to select points again, 10 s of history; earlier points are not usable."""
     scene, back_s = replace(SCENES["leaving"], absences=(Absence(16, 28),)), 28
     seen = outcome(chirp, frames_of(chirp, scene, 0, back_s + 20))

@@ -1,4 +1,4 @@
-"""Commands as a user types them: what they print, and what they say of bad input."""
+"""Commands as a user types them: what they print, and their errors for bad input."""
 
 import json
 import os
@@ -133,7 +133,7 @@ def demo(*args, wanted: int, shown: str, code: str = "from edge.__main__ import 
         return json.loads(process.stdout.read().splitlines()[-1]), "".join(lines)
 
 
-def test_the_demo_stands(tmp_path):
+def test_the_demo_works(tmp_path):
     summary, lines = demo("--picture", tmp_path / "demo.svg", wanted=5, shown=r"heart +[0-9.]+ /min")
     assert "live page: http://127.0.0.1:" in lines
     assert summary["false_valid_fraction"] == 0

@@ -85,7 +85,7 @@ def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, c
     ]
 
 
-def test_what_an_earlier_program_left_streaming_is_not_received(mmecg, card, radar):
+def test_frames_of_an_earlier_stream_are_not_received(mmecg, card, radar):
     with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         radar._firmware.running = card.recording = False  # so that it stays as it is

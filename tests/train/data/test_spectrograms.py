@@ -52,7 +52,7 @@ def test_another_definition_or_other_samples_are_another_file(tmp_path):
 
 
 @pytest.mark.parametrize("spec", [SstSpec(), SstSpec(look_ahead_s=0.5)], ids=str)
-def test_a_window_shows_the_samples_it_says(spec):
+def test_a_window_shows_its_own_samples(spec):
     x = rcg(9, 3)
     windows = [window for _, window in spectrograms(x, spec)]
     assert len(windows) == count_windows(x.shape[1], spec)

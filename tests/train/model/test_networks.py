@@ -65,11 +65,11 @@ def test_every_parameter_is_one_tasks_own_or_shared_and_learns(name):
         assert parameter.grad.abs().max() > 0, parameter_name
 
 
-def test_the_halves_are_the_whole(network):
+def test_encoder_and_decoder_together_equal_the_network(network):
     x = spectrograms(1, 50)
     with torch.no_grad():
-        for half, whole in zip(network.decode(network.encode(x)), network(x), strict=True):
-            torch.testing.assert_close(half, whole)
+        for part, full in zip(network.decode(network.encode(x)), network(x), strict=True):
+            torch.testing.assert_close(part, full)
 
 
 def test_silence_is_finite_and_trains(name):

@@ -125,7 +125,7 @@ def test_a_channel_that_is_not_finite_is_flagged_and_alone(both, wrong):
 @pytest.mark.parametrize(
     ("spec", "hop"), [*((SPECS[0], hop) for hop in (20, 100, 200, 500, 1000)), *((spec, 200) for spec in SPECS[1:])]
 )
-def test_what_can_have_changed_is_all_that_changes(both, spec, hop):
+def test_incremental_windows_equal_complete_ones(both, spec, hop):
     x = segments(9, spec.segment + 2 * hop)
     moving, still = Sst(9, spec, hop, threads=2), Sst(9, spec)
     for start in range(0, 2 * hop + 1, hop):

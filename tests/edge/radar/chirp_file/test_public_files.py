@@ -19,7 +19,7 @@ FRAME = "frameCfg 0 2 1 0 5 1 0"
 
 
 def lines(*changes, text=MMECG):
-    """`text` with whole lines replaced (old, new); an empty new line removes the old."""
+    """`text` with complete lines replaced (old, new); an empty new line removes the old."""
     for old, new in changes:
         assert f"\n{old}\n" in text
         text = text.replace(f"\n{old}\n", f"\n{new}\n" if new else "\n")
@@ -53,7 +53,7 @@ def test_the_sample_rate_is_limited_by_the_adc_format(load):
         load(lines(("adcCfg 2 1", "adcCfg 2 2"), text=fast.replace(" 20000 ", " 25001 ")))
 
 
-def test_odd_samples_are_taken_where_the_frame_is_whole_groups_of_the_lanes(load):
+def test_odd_samples_are_accepted_if_the_frame_is_a_multiple_of_the_lanes(load):
     odd = profile("0 77 10 7 60 0 0 57.984 1 133 10000 0 0 30")
     assert load(odd).frame_bytes == 3 * 4 * 133 * 4
     with pytest.raises(LimitError, match="1596 bytes a frame; two LVDS lanes carry two samples at a time"):
@@ -206,7 +206,7 @@ STOCK = DEMO.replace("frameCfg 0 2 4 0 5 1 0", "frameCfg 0 2 16 0 50 1 0")
     ],
     ids=["no LVDS", "LVDS off", "xWRL6432", "Lua", "no command", "advanced frame"],
 )
-def test_public_files_are_refused_for_the_true_reason(load, text, reason):
+def test_public_files_are_refused_for_the_correct_reason(load, text, reason):
     with pytest.raises(ChirpConfigError, match=reason):
         load(text)
 
@@ -220,7 +220,7 @@ def test_public_files_are_refused_for_the_true_reason(load, text, reason):
         ("numZones 5\ndynamicRACfarCfg -1 4", "occupancy"),
     ],
 )
-def test_the_labs_files_are_known_as_such_and_can_be_replayed(load, line, lab):
+def test_the_labs_files_are_identified_and_can_be_replayed(load, line, lab):
     text = MMECG.replace("calibMonCfg 0 0\n", f"{line}\n")
     with pytest.raises(ChirpConfigError, match=rf"x\.cfg:20: .* is a command of TI's lab for {lab}"):
         load(text)
@@ -244,7 +244,7 @@ def test_the_firmware_is_detected_from_all_commands(load, text, image):
 
 
 @pytest.mark.parametrize("period_ms", [120, 150, 200])
-def test_the_check_asks_what_the_run_asks(load, period_ms):
+def test_the_check_and_the_run_require_the_same(load, period_ms):
     chirp = load(lines((FRAME, f"frameCfg 0 2 1 0 {period_ms} 1 0")))
     for ask in (explain, require_heartbeat):
         with pytest.raises(ChirpConfigError, match="too few to see a heartbeat; at least 10 are needed"):
