@@ -25,9 +25,8 @@ ROOT = Path(__file__).parents[1]
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile(
-    "no_deadline", deadline=None
-)  # by default an example that takes 0.2 s fails: a timed assertion
+# By default an example that takes 0.2 s fails, which would be a timing assertion.
+settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
 
