@@ -94,9 +94,9 @@ def iwr6843():
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Real recordings, which are not part of the project."""
-    folder = Path(os.environ.get("RADARECG_REAL_DATA", ROOT.parent / "shared" / "real"))
+    folder = Path(os.environ.get("TEST_REAL_DATA", ROOT.parent / "shared" / "real"))
     if not folder.is_dir():
-        pytest.skip(f"real recordings are not at {folder}; set RADARECG_REAL_DATA")
+        pytest.skip(f"real recordings are not at {folder}; set TEST_REAL_DATA")
     return folder
 
 
