@@ -21,6 +21,7 @@ from edge.radar.chirp_file.parser import load_chirp
 from tests.helpers.brokers import refuse_all, running_broker
 
 ROOT = Path(__file__).parents[1]
+REAL_DATA = Path(os.environ.get("RADARECG_REAL_DATA", ROOT.parent / "shared" / "real"))
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,6 +41,12 @@ def pytest_xdist_auto_num_workers() -> int:
 def no_fsync(monkeypatch):
     """No test cuts the power, and waiting for the disk is most of the cost of saving a checkpoint."""
     monkeypatch.setattr(os, "fsync", lambda number: None)
+
+
+@pytest.fixture(autouse=True)
+def without_the_tests_variable(monkeypatch):
+    """`radarecg run` refuses an unknown RADARECG_ variable, as this one of the tests is."""
+    monkeypatch.delenv("RADARECG_REAL_DATA", raising=False)
 
 
 @pytest.fixture(autouse=True)
@@ -94,10 +101,9 @@ def iwr6843():
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Real recordings, which are not part of the project."""
-    folder = Path(os.environ.get("TEST_REAL_DATA", ROOT.parent / "shared" / "real"))
-    if not folder.is_dir():
-        pytest.skip(f"real recordings are not at {folder}; set TEST_REAL_DATA")
-    return folder
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"real recordings are not at {REAL_DATA}; set RADARECG_REAL_DATA")
+    return REAL_DATA
 
 
 @pytest.fixture
