@@ -7,14 +7,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from edge.core.settings import END_OF_STRING
+
 RESERVED_FLAGS = ("out_of_range", "multiple_subjects")
 """Flags reserved in version 1 of the schemas; no device publishes them yet."""
 FLAGS = (
     *("radar_fault", "stale", "no_subject", *RESERVED_FLAGS, "body_movement", "warming_up"),
     *("low_snr", "model_uncertain", "frame_loss", "clock_unsynced"),
 )
-END_OF_STRING = r"(?!\n)"
-"""Follows the $ of a pattern: in Python, unlike other languages, $ also matches before a final newline."""
 DEVICE_PATTERN = "^[a-z0-9-]{1,64}$" + END_OF_STRING
 BOOT_PATTERN = "^[0-9a-f]{8}$" + END_OF_STRING
 

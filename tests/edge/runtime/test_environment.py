@@ -2,7 +2,8 @@
 
 import pytest
 
-from edge.runtime.config import ConfigError, load_config
+from edge.core.settings import ConfigError
+from edge.runtime.config import load_config
 from edge.runtime.environment import OverrideError
 
 FILE = 'device = "radar-1"\n[radar]\ncfg = "radar.cfg"\n[mqtt]\nhost = "hub"\nport = 1884\n'
