@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
-import socket
 import time
 
 from edge.core.types import EcgBlock, Quality, Vitals, Waveform
@@ -15,17 +13,6 @@ from edge.web.server import WebServer
 
 ECG_TIMEOUT_S = 5.0
 """After this time without an ECG block (normally one per second), the heart waveform is shown instead."""
-
-
-def page_url(host: str, port: int) -> str:
-    """Return the page's URL without the token; use this machine's name if the page is served on all addresses."""
-    try:
-        if ipaddress.ip_address(host).is_unspecified:
-            name = socket.gethostname()
-            host = name if "." in name else f"{name}.local"
-    except ValueError:
-        pass  # a name
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 class LivePage:
