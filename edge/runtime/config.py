@@ -1,7 +1,6 @@
-"""The runtime's settings: one small TOML file, validated when it is read; an unknown key is an error.
+"""The settings of `radarecg run`: one small TOML file, validated when it is read; an unknown key is an error.
 
-Environment variables override the file (`edge.runtime.environment`). The tables [mqtt], [spool], [network] and [fhir]
-stand in the `settings` module of the room that builds something from them.
+The tables [mqtt], [spool] and [network] are in the `settings` module of the room that builds something from them.
 """
 
 from __future__ import annotations
@@ -9,22 +8,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 
-from edge.core.files import read_text_file
-from edge.core.settings import ConfigError, File, Host, Port
-from edge.fhir.settings import FhirConfig
+from edge.core.settings import File, Host, Port
 from edge.inference.settings import NetworkConfig
 from edge.mqtt.fields import DEVICE_PATTERN
 from edge.mqtt.settings import MqttConfig, SpoolConfig
 from edge.radar.dca1000.data_port import DEFAULT_DATA_PORT
 from edge.radar.iq import IqOrder
-from edge.runtime.environment import override
+from edge.runtime.settings_file import load_settings
 
 DeviceId = Annotated[str, msgspec.Meta(pattern=DEVICE_PATTERN)]
-_Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 class RadarConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,34 +69,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: Literal["text", "json"] = "text"
 
 
-class HubSpoolConfig(SpoolConfig, frozen=True, forbid_unknown_fields=True):
-    """Settings of the bridge's own spool, a separate file because `radarecg run` may use the same folder."""
-
-    file: File = "fhir-spool.db"
-
-
-class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings file of `radarecg fhir-bridge`: the broker, the spool and the FHIR server."""
-
-    mqtt: MqttConfig
-    spool: HubSpoolConfig = HubSpoolConfig()
-    fhir: FhirConfig = FhirConfig()
-
-
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """Read a settings file and apply overrides from the environment. Raises InputError, FileNotFoundError."""
-    return _load(path, Config, environ)
-
-
-def load_hub_config(path: Path, environ: Mapping[str, str] = os.environ) -> HubConfig:
-    """Read a hub's settings file and apply overrides from the environment. Raises InputError, FileNotFoundError."""
-    return _load(path, HubConfig, environ)
-
-
-def _load(path: Path, kind: type[_Settings], environ: Mapping[str, str]) -> _Settings:
-    try:
-        settings = msgspec.toml.decode(read_text_file(path))
-        override(settings, kind, environ)
-        return msgspec.convert(settings, kind)
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    return load_settings(path, Config, environ)

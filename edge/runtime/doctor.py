@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from edge.core.errors import InputError
 from edge.core.settings import resolve_file
-from edge.dsp.sst.native import COMPILED
+from edge.dsp.sst.native import COMPILED, NOT_COMPILED
 from edge.inference.loader import load_network
 from edge.inference.settings import load_configured_network
 from edge.mqtt.broker import Broker, probe_broker
@@ -207,7 +207,7 @@ def _broker(setup: Setup) -> Finding:
 def _sst(_setup: Setup) -> Finding:
     if COMPILED:
         return Finding("ok", "compiled")
-    return Finding("warn", "not compiled, so slower: install a C compiler, then run pip install -e . again")
+    return Finding("FAIL", NOT_COMPILED)
 
 
 def _network(setup: Setup) -> Finding:

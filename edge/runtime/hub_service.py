@@ -11,7 +11,7 @@ from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.observation import Version
 from edge.fhir.settings import open_store
 from edge.mqtt.settings import load_broker, open_spool
-from edge.runtime.config import load_hub_config
+from edge.runtime.hub_config import load_hub_config
 
 
 def serve_hub(path: Path, target: str, version: Version, on_stop: Callable[[Callable[[], object]], None]) -> None:

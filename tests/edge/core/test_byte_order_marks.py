@@ -8,7 +8,8 @@ import pytest
 from edge.mqtt.settings import load_broker
 from edge.radar.calibration_file import calibration_text, load_calibration
 from edge.radar.dca1000.control import CardConfig, load_card
-from edge.runtime.config import load_config, load_hub_config
+from edge.runtime.config import load_config
+from edge.runtime.hub_config import load_hub_config
 from edge.web.access import read_token
 from train.data.dataset import describe
 from train.data.readers.own import Person, _person

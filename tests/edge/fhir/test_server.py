@@ -10,7 +10,7 @@ import pytest
 from edge.core.errors import InputError
 from edge.fhir.server import MAX_RETRY_AFTER_S, RefusedError, UnavailableError
 from edge.fhir.settings import open_store
-from edge.runtime.config import load_hub_config
+from edge.runtime.hub_config import load_hub_config
 from tests.helpers.brokers import free_port
 from tests.helpers.certificates import Authority
 from tests.helpers.fhir import Answer, running_server

@@ -16,7 +16,7 @@ from edge.mqtt.broker import Broker
 from edge.mqtt.settings import SpoolConfig, open_spool
 from edge.mqtt.spool import Spool, SpoolError
 from edge.mqtt.subscriber import Subscriber
-from edge.runtime.config import load_hub_config
+from edge.runtime.hub_config import load_hub_config
 from tests.edge.fhir.test_bridge import VALID
 from tests.helpers.brokers import ScriptedBroker, running_broker
 from tests.helpers.fhir import Answer, running_server

@@ -5,7 +5,8 @@ import pytest
 from edge.core.errors import InputError
 from edge.core.settings import ConfigError
 from edge.mqtt.settings import load_broker
-from edge.runtime.config import load_config, load_hub_config
+from edge.runtime.config import load_config
+from edge.runtime.hub_config import load_hub_config
 
 RADAR = '[radar]\ncfg = "x.cfg"\n'
 

@@ -33,7 +33,7 @@ def test_the_environment_comes_before_the_file(loaded):
 
 
 def test_without_variables_the_file_stands(loaded):
-    config = loaded(RADARECG_REAL_DATA="/data")
+    config = loaded()
     assert (config.device, config.mqtt.port, config.web, config.log) == ("radar-1", 1884, None, "text")
 
 
