@@ -27,9 +27,7 @@ from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.systemd import Systemd
 from edge.sources.live import LiveSource
 from edge.web.access import read_token
-from edge.web.messages import Hello
-from edge.web.metrics import Gauges
-from edge.web.page import LivePage, page_url
+from edge.web.address import page_url
 
 log = logging.getLogger("edge.run")
 
@@ -78,7 +76,10 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         systemd = Systemd()
         sinks: list[Sink] = [publisher, systemd]
         if config.web:
-            gauges: Gauges = lambda: {**publisher.gauges(), **(network.gauges() if network else {})}  # noqa: E731
+
+            def gauges() -> dict[str, float]:
+                return publisher.gauges() | (network.gauges() if network else {})
+
             sinks.append(_page(config, path, network is not None, gauges, stack))
         stack.callback(systemd.stopping)
         driven.start(source.silence_s)
@@ -95,7 +96,11 @@ def _state(placed: PlacedNetwork, refused: str | None = None) -> NetworkState:
     return NetworkState(model, True, placed.rung, placed.fallback, refused)
 
 
-def _page(config: Config, path: Path, has_ecg: bool, gauges: Gauges, stack: ExitStack) -> LivePage:
+def _page(config: Config, path: Path, has_ecg: bool, gauges: Callable[[], dict[str, float]], stack: ExitStack) -> Sink:
+    # Imported here, so that without a page no web server is in memory.
+    from edge.web.messages import Hello
+    from edge.web.page import LivePage
+
     assert config.web
     token = read_token(path.parent / config.web.token_file) if config.web.token_file is not None else None
     hello = Hello(config.device, __version__, has_ecg)

@@ -1,10 +1,9 @@
-"""Another network for a device that runs: taken when it is good, refused or given back when it is not."""
+"""Model switch of a running device: a good model is used, a bad one refused or replaced by the previous one."""
 
 import json
 import logging
 import re
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +12,7 @@ from edge.__main__ import main
 from edge.core.spec import SST_DEFAULT
 from edge.dsp.sst.transform import HOP, Sst
 from edge.ecg.reconstructor import NoNetworkError
-from edge.inference.backends.base import BackendError
 from edge.inference.bundle import MODEL
-from edge.inference.loader import BACKENDS, load_network
 from edge.runtime import model_swap as swap
 from edge.runtime.config import load_config
 from edge.runtime.model_link import point_link, switch_model
@@ -44,7 +41,7 @@ def device(tmp_path):
 
 @pytest.fixture
 def running_network(device, monkeypatch):
-    """What runs on those settings and looks often; its `changes` is what it message."""
+    """A network with those settings that polls often; `changes` are its reports."""
     monkeypatch.setattr(swap, "POLL_INTERVAL_S", 0.02)
     network = SwappableNetwork(load_config(device), device)
     network.changes = []
@@ -66,7 +63,7 @@ def link(device):
     return (device.parent / "models/current").resolve().name
 
 
-def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypatch):
+def test_a_good_model_is_used_at_once_and_kept(device, running_network, monkeypatch):
     monkeypatch.setattr(swap, "PROBATION_WINDOWS", 3)
     first = running_network.active
     switch_model(device.parent / "models/second", device)
@@ -80,7 +77,7 @@ def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypat
     assert link(device) == "second"
 
 
-def test_one_that_fails_when_it_sees_a_person_is_given_back(device, running_network, caplog):
+def test_a_model_that_fails_with_a_person_in_view_is_replaced_by_the_previous_one(device, running_network, caplog):
     switch_model(another(device.parent / "models/bad", "bad", NEVER_LIVE), device)
     wait(lambda: running_network.changes)
     assert running_network.changes.pop() == ("bad", None)
@@ -93,7 +90,7 @@ def test_one_that_fails_when_it_sees_a_person_is_given_back(device, running_netw
     assert caplog.text.count("new network rejected") == 1
 
 
-def test_one_that_is_too_slow_is_given_back(device, running_network):
+def test_a_model_that_is_too_slow_is_replaced_by_the_previous_one(device, running_network):
     read = running_network.begin(3)
     read(SEGMENTS[0])
     switch_model(device.parent / "models/second", device)
@@ -137,7 +134,7 @@ def no_numbers(folder):
         (no_numbers, "not finite"),
     ],
 )
-def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_network, damage, message):
+def test_an_unusable_model_is_neither_linked_nor_used(device, running_network, damage, message):
     bad = device.parent / "models/second"
     damage(bad)
     with pytest.raises(Exception, match=message):
@@ -151,14 +148,14 @@ def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_n
     assert running_network.begin(3)(SEGMENTS[0])[1].finite
 
 
-def test_a_bundle_replaced_in_its_own_folder_is_seen_too(device, running_network):
+def test_a_bundle_replaced_in_its_own_folder_is_detected(device, running_network):
     new = another(device.parent / "new", "third")
     for file in new.iterdir():
         shutil.copy(file, device.parent / "models/first" / file.name)
     wait(lambda: ("third", None) in running_network.changes)
 
 
-def test_after_a_refusal_a_good_one_is_taken(device, running_network):
+def test_after_a_refusal_a_good_model_is_used(device, running_network):
     bad = another(device.parent / "models/bad", "bad", ALWAYS)
     point_link(device.parent / "models/current", bad)
     wait(lambda: running_network.changes)
@@ -176,14 +173,14 @@ def test_after_a_refusal_a_good_one_is_taken(device, running_network):
         ('bundle = "models/current"\nbackend = "tensorrt"\nengine = "x.engine"', "must be in models/current"),
     ],
 )
-def test_settings_with_which_it_cannot_be(device, network, word, capsys):
+def test_settings_that_do_not_allow_a_model_switch_are_refused(device, network, word, capsys):
     device.write_text(device.read_text().replace('bundle = "models/current"', network))
     assert swapped(device, "second") == 2
     assert word in capsys.readouterr().err
 
 
-def test_a_device_that_runs_takes_it_and_says_so(device, mosquitto_port, capsys):
-    """The process, told by the command, seen from the broker; then a damaged one."""
+def test_a_running_device_switches_the_model_and_reports_it(device, mosquitto_port, capsys):
+    """The process receives the command, and the broker its reports; then a damaged model."""
     device.write_text(f"{device.read_text()}[mqtt]\nport = {mosquitto_port}\n")
     hub = Listener(mosquitto_port, "radarecg/v1/r/info")
     with running("run", "--config", device, RADARECG_RADAR__DATA_PORT=str(free_port())) as process:
@@ -229,128 +226,12 @@ def test_a_damaged_network_at_the_start_is_named(device, capsys):
     assert "models/first/model.onnx: sha256 differs from the one in bundle.json" in capsys.readouterr().err
 
 
-def test_the_log_says_what_was_changed(device, running_network, caplog):
+def test_the_log_names_both_models(device, running_network, caplog):
     with caplog.at_level(logging.INFO):
         switch_model(device.parent / "models/second", device)
         wait(lambda: running_network.changes)
     assert "switched to network second-" in caplog.text
     assert "previously first-" in caplog.text
-
-
-class Backend:
-    """The network on a backend that can be told to fail."""
-
-    def __init__(self) -> None:
-        self.failure: Exception | None = None
-        self.not_finite = False
-        self.network = load_network()
-
-    def __call__(self, values):
-        if self.failure:
-            raise self.failure
-        outputs = self.network.predict(values)
-        return [replace(one, ecg=one.ecg * np.nan) for one in outputs] if self.not_finite else outputs
-
-
-@pytest.fixture
-def ladder(tmp_path, monkeypatch):
-    """A network on a stand-in for the backend tensorrt, whose float32 engine does not exist."""
-    backend = Backend()
-
-    def tensorrt(bundle, engine, threads):
-        if not engine.exists():
-            raise BackendError(f"{engine}: cannot be read")
-        return backend, None
-
-    monkeypatch.setitem(BACKENDS, "tensorrt", tensorrt)
-    monkeypatch.setattr(swap, "POLL_INTERVAL_S", 0.02)
-    path = tmp_path / "radarecg.toml"
-    path.write_text('device = "r"\n[radar]\ncfg = "x"\n[network]\nbackend = "tensorrt"\nengine = "x.engine"\n')
-    (tmp_path / "x.engine").touch()
-    network = SwappableNetwork(load_config(path), path)
-    network.backend, network.changes, network.path = backend, [], path
-    yield network
-    network.close()
-
-
-def watch(ladder) -> None:
-    ladder.watch(lambda now, refused: ladder.changes.append((now.rung, now.fallback, refused)))
-
-
-@pytest.mark.parametrize(
-    ("failure", "reason"),
-    [
-        (BackendError("the GPU reports: illegal address"), "the GPU reports: illegal address"),
-        (RuntimeError("a bug"), "RuntimeError: a bug"),
-        (None, "its outputs are not finite"),
-    ],
-)
-def test_a_backend_that_fails_repeatedly_steps_down(ladder, failure, reason, caplog):
-    watch(ladder)
-    infer = ladder.begin(3)
-    assert infer(SEGMENTS[0])[1].finite
-    assert ladder.gauges() == {"network_steps_down": 0}
-    ladder.backend.failure, ladder.backend.not_finite = failure, failure is None
-    assert [infer(segment)[1].finite for segment in SEGMENTS[1:4]] == [False, False, True]
-    ((rung, fallback, refused),) = ladder.changes
-    assert (rung, refused) == ("onnxruntime", None)
-    assert fallback.startswith(f"tensorrt: {reason} | tensorrt-fp32: ")
-    assert ladder.gauges() == {"network_steps_down": 2}
-    assert "the network stepped down from tensorrt to onnxruntime" in caplog.text
-    window, outputs = infer(SEGMENTS[4])
-    np.testing.assert_allclose(window.values, Sst(3)(SEGMENTS[4]).values, atol=1e-5)
-    assert outputs.finite
-
-
-def test_failures_far_apart_are_no_reason_to_step_down(ladder, monkeypatch):
-    monkeypatch.setattr(swap, "PROBATION_WINDOWS", 3)
-    watch(ladder)
-    infer = ladder.begin(3)
-    for failures in (2, 2, 2):
-        ladder.backend.failure = BackendError("busy")
-        assert not any(infer(SEGMENTS[0])[1].finite for _ in range(failures))
-        ladder.backend.failure = None
-        assert infer(SEGMENTS[1])[1].finite
-    assert ladder.changes == []
-
-
-def test_a_backend_that_is_too_slow_steps_down_and_the_cpu_is_not_too_slow_to_be_next(ladder, monkeypatch):
-    watch(ladder)
-    infer = ladder.begin(3)
-    with monkeypatch.context() as patch:
-        patch.setattr(swap, "MAX_INFERENCE_S", 0.0)
-        with pytest.raises(NoNetworkError):  # the CPU is too slow for this limit, too
-            infer(SEGMENTS[0])
-    assert [rung for rung, _, _ in ladder.changes] == ["onnxruntime", "none"]
-    assert "onnxruntime: it took" in ladder.changes[1][1]
-    with pytest.raises(NoNetworkError):
-        infer(SEGMENTS[1])
-    assert ladder.gauges() == {"network_steps_down": 3}
-
-
-def test_an_engine_that_is_built_meanwhile_is_used(ladder):
-    ladder.backend.failure = BackendError("broken")
-    infer = ladder.begin(3)
-    for segment in SEGMENTS[:3]:
-        infer(segment)
-    assert ladder.active.rung == "onnxruntime"
-    watch(ladder)
-    ladder.backend.failure = None
-    (ladder.path.parent / "x.engine").write_bytes(b"new")
-    wait(lambda: ladder.changes)
-    assert ladder.changes == [("tensorrt", None, None)]
-    assert infer(SEGMENTS[3])[1].finite
-    assert ladder.gauges() == {"network_steps_down": 0}
-
-
-def test_a_new_network_may_not_lower_the_rung(ladder):
-    watch(ladder)
-    (ladder.path.parent / "x.engine").unlink()
-    wait(lambda: ladder.changes)
-    ((rung, fallback, refused),) = ladder.changes
-    assert (rung, fallback) == ("tensorrt", None)
-    assert "x.engine: cannot be read" in refused
-    assert ladder.begin(3)(SEGMENTS[0])[1].finite
 
 
 def test_a_new_network_is_accepted_where_there_was_none(device, monkeypatch):
