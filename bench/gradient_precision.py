@@ -94,9 +94,9 @@ def main() -> None:
     for model in arguments.networks:
         torch.manual_seed(1)
         network, made = NETWORKS[model]().to(device), batches_of(data, POINTS[model] or config.data.points)
-        measured = list(made.drawn(1, range(MEASURED)))
+        measured = list(made.draw(1, range(MEASURED)))
         report(f"{model}, fresh", network, measured)
-        train(config, network, made.drawn(0, range(arguments.steps)))
+        train(config, network, made.draw(0, range(arguments.steps)))
         report(f"{model}, after {arguments.steps} steps", network, measured)
         if model == "compact":
             shipped = checkpoint_from_bundle(bundle.load_bundle(bundle.SHIPPED)).network().to(device)

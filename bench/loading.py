@@ -69,10 +69,10 @@ def main() -> None:
         made = Batches(recordings, SIZE, points, True, 1, SST_DEFAULT, processes)
         name = f"{processes} processes" if processes else "threads"
         if not processes:
-            one = next(made.drawn(0, range(1)))
+            one = next(made.draw(0, range(1)))
             found["network alone"] = per_second(train(itertools.repeat(one, BATCHES)))
-        found[f"{name} alone"] = per_second(made.drawn(1, range(BATCHES)))
-        found[f"{name} and network"] = per_second(train(made.drawn(2, range(BATCHES))))
+        found[f"{name} alone"] = per_second(made.draw(1, range(BATCHES)))
+        found[f"{name} and network"] = per_second(train(made.draw(2, range(BATCHES))))
     for name, value in found.items():
         print(f"{name}: {value:.1f}")
     cores = len(os.sched_getaffinity(0))

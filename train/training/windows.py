@@ -65,7 +65,7 @@ class WindowMaker:
         middle = labels.start[row] + SST_WINDOW / 2
         pace = draw_pace(rng) if self.augment else 1.0
         start = middle - pace * SST_WINDOW / 2
-        end = start + pace * (SST_WINDOW + self.spec.look_ahead)
+        end = start + pace * SST_WINDOW
         has_class = 0 <= round(labels.length[row] / pace) - CYCLE_MIN < CYCLE_CLASSES
         outside = start - pace * SST_PAST < 0 or end > rcg.shape[1]
         seen = slice(math.floor(start), math.ceil(start + pace * SST_WINDOW))

@@ -115,14 +115,14 @@ def test_other_settings_do_not_go_on_with_it(recordings, finished):
 
 
 def test_a_window_that_is_not_finite_stops_the_run_by_name(recordings, tmp_path, monkeypatch):
-    real = Batches.drawn
+    real = Batches.draw
 
     def broken(self, epoch, batches):
         for batch in real(self, epoch, batches):
             batch.x[2, 0, 5, 7] = np.nan
             yield batch
 
-    monkeypatch.setattr(Batches, "drawn", broken)
+    monkeypatch.setattr(Batches, "draw", broken)
     with pytest.raises(TrainingError, match=r"epoch 1, step 1: the spectrogram of chest0, window \d+ is not finite"):
         run(recordings, tmp_path / "run").train()
 
