@@ -26,8 +26,7 @@ from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.systemd import Systemd
 from edge.sources.live import LiveSource
 from edge.web.access import read_token
-from edge.web.messages import Hello
-from edge.web.page import LivePage, page_url
+from edge.web.address import page_url
 
 log = logging.getLogger("edge.run")
 
@@ -91,7 +90,11 @@ def _model(network: Network) -> Model:
     return Model(network.name, network.sha256)
 
 
-def _page(config: Config, path: Path, has_ecg: bool, publisher: Publisher, stack: ExitStack) -> LivePage:
+def _page(config: Config, path: Path, has_ecg: bool, publisher: Publisher, stack: ExitStack) -> Sink:
+    # Imported here, so that without a page no web server is in memory.
+    from edge.web.messages import Hello
+    from edge.web.page import LivePage
+
     assert config.web
     token = read_token(path.parent / config.web.token_file) if config.web.token_file is not None else None
     hello = Hello(config.device, __version__, has_ecg)

@@ -61,8 +61,8 @@ class IExecutionContext:
     def execute_async_v3(self, stream: int) -> bool:
         assert stream == 1234
         session = self._engine._session
-        said = session.run(None, {each.name: self._memory[each.name] for each in session.get_inputs()})
-        for tensor, values in zip(session.get_outputs(), said, strict=True):
+        outputs = session.run(None, {each.name: self._memory[each.name] for each in session.get_inputs()})
+        for tensor, values in zip(session.get_outputs(), outputs, strict=True):
             self._memory[tensor.name][:] = values
         return True
 
