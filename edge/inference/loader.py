@@ -113,7 +113,8 @@ def _tensorrt(bundle: Bundle, engine: Path | None, _threads: int) -> tuple[Predi
         )
     with cuda_context():
         network, sst = TensorRt(bundle, engine), bundle.about.sst
-        return _self_test(network, bundle), TensorRtFromSegments(network, CudaSst(network.points, sst), sst.segment)
+        on_gpu = TensorRtFromSegments(network, CudaSst(network.points, sst, engine.parent), sst.segment)
+        return _self_test(network, bundle), on_gpu
 
 
 BACKENDS: dict[str, Backend] = {"onnxruntime": _onnxruntime, "tensorrt": _tensorrt}

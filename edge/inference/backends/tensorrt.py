@@ -15,7 +15,7 @@ import numpy as np
 
 from edge.core.spec import SST_BINS, SST_COLUMNS
 from edge.core.types import Float32, SstWindow, TaskOutputs
-from edge.gpu.context import cuda_driver, translate_cuda_errors
+from edge.gpu.context import GpuOwner, cuda_driver, translate_cuda_errors
 from edge.inference.backends.base import BackendError, task_outputs
 from edge.inference.backends.engine_file import read_engine, this_machine
 from edge.inference.bundle import Bundle, Tensor, inputs, outputs
@@ -31,7 +31,7 @@ class EnqueuedSst(Protocol):
         """Enqueues one window on a stream, given device pointers to samples, spectrograms and their scales."""
 
 
-class TensorRt:
+class TensorRt(GpuOwner):
     """Runs an engine as a `Predictor`, for the number of points it was built for.
 
     Raises BackendError without TensorRT and for an engine of another TensorRT, GPU or bundle; InputError without
@@ -97,7 +97,7 @@ class TensorRt:
         return self.run()
 
 
-class TensorRtFromSegments:
+class TensorRtFromSegments(GpuOwner):
     """Runs SST and engine in one step: samples are copied to the GPU, and the SST writes into the engine's input.
 
     The spectrograms are returned with the outputs, for display. `sst` must have as many channels as the engine has
