@@ -76,7 +76,7 @@ class Gpu:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder, self._patch = folder, patch
         # A library with the soname of one that is loaded already, as PyCUDA's, is not looked for.
-        self._driver = ctypes.CDLL(os.fspath(folder / LIBRARY), mode=ctypes.RTLD_GLOBAL)
+        self._driver = ctypes.CDLL(os.fspath(folder / LIBRARY))
         self.order = DESCENDING
         self.card = ORIN
 
@@ -136,18 +136,20 @@ def build_driver(folder: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     for each in (part / "kernels", part / "cubins"):
         each.mkdir(parents=True)
-    path = part / LIBRARY
-    flags = ["-O1", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-Wl,-soname,{LIBRARY}"]
-    includes = [f"-I{each}" for each in include_folders()]
-    command = ["g++", *flags, *includes, HELPERS / "driver/driver.cpp", "-ldl", "-o"]
-    subprocess.run([*command, path], check=True)
-    missing = sorted(_functions("--undefined-only", _pycuda()) - _functions("--defined-only", path))
-    text = "#include <cstdio>\n" + "".join(
-        f'extern "C" int {name}() {{ fprintf(stderr, "stand-in driver: {name} is missing\\n"); return 801; }}\n'
-        for name in missing
+    compiler = ["g++", "-O1", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fPIC"]
+    compiler += [f"-I{each}" for each in include_folders()]
+    driver, missing = part / "driver.o", part / "missing.cpp"
+    subprocess.run([*compiler, "-c", HELPERS / "driver/driver.cpp", "-o", driver], check=True)
+    missing.write_text(
+        '#include <cstdio>\n#define MISSING(name) extern "C" int name() { fprintf(stderr, "stand-in driver: " #name '
+        '" is missing\\n"); return 801; }\n'
+        + "".join(
+            f"MISSING({name})\n"
+            for name in sorted(_functions("--undefined-only", "-D", _pycuda()) - _functions("--defined-only", driver))
+        )
     )
-    (part / "missing.cpp").write_text(text)
-    subprocess.run([*command, path, part / "missing.cpp"], check=True)
+    linker = [f"-Wl,-soname,{LIBRARY}", f"-Wl,--version-script={HELPERS / 'driver/exports.map'}"]
+    subprocess.run([*compiler, "-shared", *linker, driver, missing, "-ldl", "-o", part / LIBRARY], check=True)
     part.rename(folder)
 
 
@@ -186,8 +188,8 @@ def _pycuda() -> Path:
     return Path(found.origin)
 
 
-def _functions(which: str, library: Path) -> set[str]:
-    command = ["nm", "-D", which, "--format=just-symbols", library]
+def _functions(*which: str | Path) -> set[str]:
+    command = ["nm", "--format=just-symbols", *which]
     names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return {name for name in names if name.startswith("cu") and name[2].isupper()}
 

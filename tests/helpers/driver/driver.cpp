@@ -147,6 +147,9 @@ CUresult cuCtxSynchronize(void)
 
 CUresult cuCtxGetApiVersion(CUcontext, unsigned *version) { return *version = driver_version(), CUDA_SUCCESS; }
 
+// NVRTC 13 asks for the driver's private functions, and compiles without.
+CUresult cuGetExportTable(const void **, const CUuuid *) { return CUDA_ERROR_NOT_FOUND; }
+
 // For tests: blocks of device memory, blocks of pinned memory, launches, contexts of this thread, references to the
 // primary context.
 void stand_in_usage(size_t *counts)

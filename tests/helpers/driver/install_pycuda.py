@@ -1,7 +1,7 @@
 """Installs PyCUDA on a machine without CUDA, for the tests on the stand-in driver; `make test` runs this once.
 
 PyCUDA exists as source only. It needs CUDA's headers, which are a package on PyPI, and a library to link with, for
-which an empty one is enough. The build takes some minutes; pip keeps its result for the next virtual environment.
+which one function is enough. The build takes some minutes; pip keeps its result for the next virtual environment.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def main() -> None:
     print(f"Building {PACKAGE} for the tests on the stand-in driver, some minutes the first time ...", flush=True)
     with TemporaryDirectory() as name:
         home = Path(name)
-        stub = ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-x", "c", os.devnull]
-        subprocess.run([*stub, "-o", home / "libcuda.so"], check=True)
+        stub = ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-x", "c", "-", "-o", home / "libcuda.so"]
+        subprocess.run(stub, input="int cuInit(unsigned flags) { return flags; }\n", text=True, check=True)
         settings = {
             "CUDA_ENABLE_CURAND": False,
             "CUDA_INC_DIR": [str(folder) for folder in include_folders()],
