@@ -58,8 +58,8 @@ class TensorRt(GpuOwner):
             self.stream = self.cuda.Stream()
             self._host = {name: self.cuda.pagelocked_empty(shape, np.float32) for name, shape in expected.items()}
             self._device = {name: self.cuda.mem_alloc(array.nbytes) for name, array in self._host.items()}
-        for name, memory in self._device.items():
-            if not self._context.set_tensor_address(name, int(memory)):
+        for name in self._device:  # no other reference to the memory: an exception would keep it (GpuOwner)
+            if not self._context.set_tensor_address(name, int(self._device[name])):
                 raise BackendError(f"{engine}: TensorRT rejects the memory for {name}; see its message above")
         self._host["spectrograms"][:] = 0
         for _ in range(WARM_UP_WINDOWS):
