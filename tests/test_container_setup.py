@@ -15,9 +15,11 @@ import pytest
 from edge.demo.processes import mosquitto_command
 from edge.mqtt.broker import Broker, probe_broker, tls_context
 from edge.mqtt.client import MqttClient
+from edge.mqtt.settings import load_broker
 from edge.mqtt.topics import DISCOVERY, STATUS, VITALS
 from edge.radar.chirp_file.parser import load_chirp
-from edge.runtime.config import broker_of, card_of, load_config, token_of
+from edge.radar.dca1000.control import load_card
+from edge.runtime.config import load_config
 from tests.conftest import ROOT
 from tests.helpers.brokers import Listener, answers, free_port
 
@@ -78,7 +80,7 @@ def ports(device, tmp_path):
 def broker_for(device: Path, port: int) -> Broker:
     """As the runtime sees it, by the settings that were made."""
     path = device / "radarecg.toml"
-    return broker_of(load_config(path, {"RADARECG_MQTT__PORT": str(port)}), path)
+    return load_broker(load_config(path, {"RADARECG_MQTT__PORT": str(port)}).mqtt, path)
 
 
 def authority(device: Path, name: str | None = None) -> ssl.SSLContext:
@@ -92,8 +94,8 @@ def test_the_settings_that_are_made_can_be_used(device):
     config = load_config(path, {})
     assert config.network.backend == "tensorrt"
     assert (config.web.host, config.web.port) == ("127.0.0.1", 8080)  # served without a container, too
-    assert token_of(config.web, path) is None
-    assert card_of(config, path).host_address == config.radar.data_host
+    assert config.web.token_file is None
+    assert load_card(path.parent / config.radar.card).host_address == config.radar.data_host
     assert load_chirp(path.parent / config.radar.cfg).frame_rate_hz == 200
 
 
@@ -110,7 +112,7 @@ def test_secrets_are_for_those_who_use_them(device):
     assert password not in (device / "broker" / "passwords").read_text()
 
 
-def test_the_device_is_let_in_and_who_is_not_known_is_not(device, ports):
+def test_the_device_is_accepted_and_unknown_clients_are_refused(device, ports):
     known = broker_for(device, ports[0])
     assert not probe_broker(known).is_failure
     assert probe_broker(replace(known, password="guessed")).is_failure
@@ -121,7 +123,7 @@ def test_the_device_is_let_in_and_who_is_not_known_is_not(device, ports):
     gc.collect()
 
 
-def test_a_hub_hears_by_its_certificate_and_home_assistant_by_its_password(device, ports):
+def test_a_hub_receives_with_its_certificate_and_home_assistant_with_its_password(device, ports):
     password = (device / "authority" / "home-assistant.password").read_text().strip()
     home = Listener(ports[0], "#", tls=authority(device), login=("home-assistant", password))
     hub = Listener(ports[1], "radarecg/#", tls=authority(device, "ward-7"))
@@ -143,7 +145,7 @@ def test_a_hub_hears_by_its_certificate_and_home_assistant_by_its_password(devic
     gc.collect()
 
 
-def test_it_is_done_once(device):
+def test_the_set_up_runs_only_once(device):
     before = (device / "password").read_text()
     done = set_up(device, ROOT, "--device", "radar-0001")
     assert done.returncode == 2

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -26,7 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "gpu": {"dsp"},
     "inference": {"dsp", "ecg", "gpu"},
     "pipeline": {"radar", "sources", "dsp", "ecg", "vitals"},
-    "runtime": {"radar", "sources", "dsp", "ecg", "inference", "pipeline", "mqtt", "fhir", "web"},
+    "runtime": {"radar", "sources", "dsp", "ecg", "gpu", "inference", "pipeline", "mqtt", "fhir", "web"},
     "cli": {"radar", "sources", "twin", "dsp", "pipeline", "fhir", "runtime", "demo"},
     "__main__": {"cli"},
 }
@@ -46,6 +47,7 @@ def modules() -> list[Path]:
     return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 
 
+@cache
 def imported(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -117,3 +119,13 @@ def test_every_module_of_edge_imports_without_torch_train_or_export():
 
 def test_no_file_is_two_rooms():
     assert [path for path in modules() if len(path.read_text().splitlines()) > 250] == []
+
+
+def test_no_function_is_longer_than_a_screen():
+    long = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60
+    ]
+    assert long == []

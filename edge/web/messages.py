@@ -1,4 +1,4 @@
-"""Messages of the page as server-sent events, for `static/page.js`. Times are Unix milliseconds."""
+"""Messages of the page as server-sent events, for `static/stream.js`. Times are Unix milliseconds."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def stitched(beats, seconds=30, ends=None, **how):
     ecg, known, times = np.zeros(length), np.zeros(length, bool), np.zeros(length, int)
     for part in parts:
         inside = slice(part.sample0, part.sample0 + len(part.ecg))
-        ecg[inside], known[inside] = part.ecg, part.known
+        ecg[inside], known[inside] = part.ecg, part.valid_mask
         times[inside] += 1
     assert times.max() == 1
     return ecg, known, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("r_peaks", "confidence"))
@@ -75,7 +75,7 @@ def test_the_ecg_peaks_at_the_beats_and_is_silent_between():
     assert np.abs(ecg[middle]).max() < 0.01
 
 
-def test_a_stray_beat_in_one_of_the_windows_is_not_believed():
+def test_a_stray_beat_in_one_of_the_windows_is_rejected():
     beats = regular(60)
     stray = (beats[10] + beats[11]) / 2
     _, _, found, _ = stitched(beats, stray=[stray])

@@ -23,7 +23,7 @@ from tests.helpers.cuda_stand_in import ASCENDING, DESCENDING, ORIN, RTX_3060, S
 from tests.helpers.kernels_on_cpu import StuckBlockError, run_sst
 
 BUILD = build_for(SstSpec(), ORIN.shared_bytes)
-SPECS = {"60 Hz": SstSpec(), "30 Hz": SstSpec(30), "look-ahead": SstSpec(60, 0.335)}
+SPECS = {"60 Hz": SstSpec(), "30 Hz": SstSpec(30)}
 
 
 def tones(spec: SstSpec, seed: int = 0) -> np.ndarray:

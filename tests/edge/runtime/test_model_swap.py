@@ -1,4 +1,4 @@
-"""Another network for a device that runs: taken when it is good, refused or given back when it is not."""
+"""Model switch of a running device: a good model is used, a bad one refused or replaced by the previous one."""
 
 import json
 import logging
@@ -38,7 +38,7 @@ def device(tmp_path):
 
 @pytest.fixture
 def running_network(device, monkeypatch):
-    """What runs on those settings and looks often; its `changes` is what it message."""
+    """A network with those settings that polls often; `changes` are its reports."""
     monkeypatch.setattr(swap, "POLL_INTERVAL_S", 0.02)
     network = SwappableNetwork(load_config(device), device)
     network.changes = []
@@ -60,7 +60,7 @@ def link(device):
     return (device.parent / "models/current").resolve().name
 
 
-def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypatch):
+def test_a_good_model_is_used_at_once_and_kept(device, running_network, monkeypatch):
     monkeypatch.setattr(swap, "PROBATION_WINDOWS", 3)
     first = running_network.active
     switch_model(device.parent / "models/second", device)
@@ -74,7 +74,7 @@ def test_a_good_one_is_taken_at_once_and_kept(device, running_network, monkeypat
     assert link(device) == "second"
 
 
-def test_one_that_fails_when_it_sees_a_person_is_given_back(device, running_network, caplog):
+def test_a_model_that_fails_with_a_person_in_view_is_replaced_by_the_previous_one(device, running_network, caplog):
     switch_model(another(device.parent / "models/bad", "bad", NEVER_LIVE), device)
     wait(lambda: running_network.changes)
     assert running_network.changes.pop() == ("bad", None)
@@ -87,7 +87,7 @@ def test_one_that_fails_when_it_sees_a_person_is_given_back(device, running_netw
     assert caplog.text.count("new network rejected") == 1
 
 
-def test_one_that_is_too_slow_is_given_back(device, running_network, monkeypatch):
+def test_a_model_that_is_too_slow_is_replaced_by_the_previous_one(device, running_network, monkeypatch):
     read = running_network.begin(3)
     read(SEGMENTS[0])
     switch_model(device.parent / "models/second", device)
@@ -131,7 +131,7 @@ def no_numbers(folder):
         (no_numbers, "not finite"),
     ],
 )
-def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_network, damage, message):
+def test_an_unusable_model_is_neither_linked_nor_used(device, running_network, damage, message):
     bad = device.parent / "models/second"
     damage(bad)
     with pytest.raises(Exception, match=message):
@@ -145,14 +145,14 @@ def test_one_that_is_no_good_is_not_put_in_place_and_not_taken(device, running_n
     assert running_network.begin(3)(SEGMENTS[0])[1].finite
 
 
-def test_a_bundle_replaced_in_its_own_folder_is_seen_too(device, running_network):
+def test_a_bundle_replaced_in_its_own_folder_is_detected(device, running_network):
     new = another(device.parent / "new", "third")
     for file in new.iterdir():
         shutil.copy(file, device.parent / "models/first" / file.name)
     wait(lambda: ("third", None) in running_network.changes)
 
 
-def test_after_a_refusal_a_good_one_is_taken(device, running_network):
+def test_after_a_refusal_a_good_model_is_used(device, running_network):
     bad = another(device.parent / "models/bad", "bad", ALWAYS)
     swap._point(device.parent / "models/current", bad)
     wait(lambda: running_network.changes)
@@ -176,14 +176,14 @@ def test_a_network_that_takes_long_is_warned_of(monkeypatch, caplog):
         ('bundle = "models/current"\nbackend = "tensorrt"\nengine = "x.engine"', "must be in models/current"),
     ],
 )
-def test_settings_with_which_it_cannot_be(device, network, word, capsys):
+def test_settings_that_do_not_allow_a_model_switch_are_refused(device, network, word, capsys):
     device.write_text(device.read_text().replace('bundle = "models/current"', network))
     assert swapped(device, "second") == 2
     assert word in capsys.readouterr().err
 
 
-def test_a_device_that_runs_takes_it_and_says_so(device, mosquitto_port, capsys):
-    """The process, told by the command, seen from the broker; then a damaged one."""
+def test_a_running_device_switches_the_model_and_reports_it(device, mosquitto_port, capsys):
+    """The process receives the command, and the broker its reports; then a damaged model."""
     device.write_text(f"{device.read_text()}[mqtt]\nport = {mosquitto_port}\n")
     hub = Listener(mosquitto_port, "radarecg/v1/r/info")
     with running("run", "--config", device, RADARECG_RADAR__DATA_PORT=str(free_port())) as process:
@@ -211,7 +211,7 @@ def test_a_damaged_network_at_the_start_is_named(device, capsys):
     assert "models/first/model.onnx: sha256 differs from the one in bundle.json" in capsys.readouterr().err
 
 
-def test_the_log_says_what_was_changed(device, running_network, caplog):
+def test_the_log_names_both_models(device, running_network, caplog):
     with caplog.at_level(logging.INFO):
         switch_model(device.parent / "models/second", device)
         wait(lambda: running_network.changes)
