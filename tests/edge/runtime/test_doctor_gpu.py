@@ -9,7 +9,6 @@ from tests.helpers import tensorrt_on_cpu
 from tests.helpers.cuda_stand_in import RTX_3060
 from tests.helpers.engines import write_stand_in_engine
 
-
 POINTS = 2  # the usual 50 take seconds on a CPU
 
 
