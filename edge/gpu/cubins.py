@@ -24,9 +24,8 @@ def load_cubin(nvrtc: Nvrtc, source: Path, architecture: str, options: Sequence[
     """
     content = source.read_bytes()
     headers = {path.name: path.read_bytes() for path in sorted(source.parent.glob("*.cuh"))}
-    parts = [architecture, str(nvrtc.version), repr(list(options)), content, *(repr(pair) for pair in headers.items())]
-    encoded = [part if isinstance(part, bytes) else part.encode() for part in parts]
-    key = hashlib.sha256(b"\0".join(encoded)).hexdigest()
+    settings = repr((architecture, nvrtc.version, list(options), headers)).encode()
+    key = hashlib.sha256(settings + b"\0" + content).hexdigest()
     path = folder / f"{source.stem}-{architecture}-{key[:16]}.cubin" if folder else None
     if path and (stored := _read(path)):
         return stored
