@@ -50,4 +50,5 @@ clean:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Setting up .venv ($*), a minute or two the first time ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@if [ $* = dev ]; then $(BIN)/python tests/helpers/driver/install_pycuda.py; fi
 	@touch $@

@@ -146,6 +146,25 @@ def make_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Pat
 
 
 @pytest.fixture(scope="session")
+def gpu_folder(make_once) -> Path:
+    """The stand-in for NVIDIA's driver, and what was compiled for it."""
+    from tests.helpers.cuda_stand_in import build_driver, require_stand_in
+
+    require_stand_in()
+    return make_once("gpu", build_driver)
+
+
+@pytest.fixture
+def gpu(gpu_folder, monkeypatch):
+    """A GPU, a Jetson Orin's, until the test ends: the real PyCUDA on a stand-in for NVIDIA's driver."""
+    from tests.helpers.cuda_stand_in import Gpu
+
+    gpu = Gpu(gpu_folder, monkeypatch)
+    yield gpu
+    gpu.recover()
+
+
+@pytest.fixture(scope="session")
 def trained_checkpoint(tmp_path_factory) -> Path:
     """Of the compact network."""
     from tests.helpers.networks import save_checkpoint

@@ -27,7 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "gpu": {"dsp"},
     "inference": {"dsp", "ecg", "gpu"},
     "pipeline": {"radar", "sources", "dsp", "ecg", "vitals"},
-    "runtime": {"radar", "sources", "dsp", "ecg", "inference", "pipeline", "mqtt", "fhir", "web"},
+    "runtime": {"radar", "sources", "dsp", "ecg", "gpu", "inference", "pipeline", "mqtt", "fhir", "web"},
     "cli": {"radar", "sources", "twin", "dsp", "pipeline", "fhir", "runtime", "demo"},
     "__main__": {"cli"},
 }

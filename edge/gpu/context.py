@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -13,11 +14,15 @@ from edge.core.errors import InputError, install_hint
 def cuda_driver() -> Any:
     """Return `pycuda.driver` with a context on the current CUDA device, or on the first if none is current.
 
-    Raises InputError if PyCUDA or a device is missing.
+    Raises InputError if PyCUDA, NVIDIA's driver or a device is missing.
     """
     try:
         driver = import_module("pycuda.driver")
     except ImportError as error:
+        if "libcuda" in str(error):
+            raise InputError(
+                f"no NVIDIA driver ({error}): install it, or start the container with the NVIDIA runtime"
+            ) from error
         raise InputError(f"no PyCUDA ({error}): on a machine with CUDA, {install_hint('jetson')}") from error
     try:
         driver.init()
@@ -56,3 +61,21 @@ def cuda_context() -> Iterator[None]:
         yield
     finally:
         context.pop()  # PyCUDA aborts the process if a thread ends with a current context
+
+
+class GpuOwner:
+    """Base of objects that own GPU memory: it is freed with the context current, whichever thread drops them.
+
+    PyCUDA frees nothing on a thread on which its context is not current: the memory would be lost until the program
+    ends, for example that of a network that another thread has loaded and rejected.
+    """
+
+    def __del__(self) -> None:
+        context = getattr(sys.modules.get("pycuda.autoprimaryctx"), "context", None)
+        if context is None:  # not made here, or the program ends
+            return
+        context.push()
+        try:
+            self.__dict__.clear()
+        finally:
+            context.pop()

@@ -1,7 +1,7 @@
 // SST on a GPU, in two launches. It computes the same as edge/dsp/sst/reference.py.
 //
 // All constants are macros defined by edge/gpu/sst.py, which takes them from edge/core/spec.py.
-// No shuffles, no textures, no asynchronous copies: tests/peers/cuda_on_cpu.hpp runs this source on a CPU.
+// No shuffles, no textures, no asynchronous copies: tests/helpers/cuda_on_cpu.hpp runs this source on a CPU.
 // The result does not depend on the order of the threads: the same samples give the same bits.
 
 #include "fourier.cuh"
@@ -133,7 +133,9 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
 // Spectrum and peak to values [channel][BINS][COLUMNS] in 0..1 and scale [channel]. One block a channel.
 //
 // The complex spectrogram of all frames stays in shared memory while the scales are computed, TOGETHER at a time. A
-// thread owns its frames and adds the scales in order, so no intermediate results are stored.
+// thread owns its frames and adds the scales in order, so no intermediate results are stored. On a GPU with too little
+// shared memory (99 KB: sm_86, sm_89, sm_120) GLOBAL_SPECTROGRAM is 1 and the spectrogram is in `workspace`
+// [channel][BINS][FRAMES], which stays in the L2 cache; the same operations in the same order give the same bits.
 // band [2 * SCALES][3]: of each scale's wavelet and of its derivative, whose gains are times the bin's frequency in Hz:
 // first bin, end bin, and the offset from a bin to its index in `gain`.
 //
@@ -142,11 +144,12 @@ sst_spectrum(const float *__restrict__ segment, const float *__restrict__ taper,
 // it busy are the 6 to 10 values under way in each thread. sm_90 and sm_110, 5 together: 175 KB, 1 block of 25 warps.
 extern "C" __global__ void __launch_bounds__(SQUEEZE_THREADS)
 sst_squeeze(const float2 *__restrict__ spectrum, const float *__restrict__ peak, const int *__restrict__ band,
-            const float *__restrict__ gain, float *__restrict__ values, float *__restrict__ scale)
+            const float *__restrict__ gain, float *__restrict__ values, float *__restrict__ scale,
+            float2 *__restrict__ workspace)
 {
     __shared__ float kept_unit;                      // for the last step; frees a register
-    DYNAMIC_SHARED(float2, squeezed);                // [BINS][FRAMES]
-    float2 *line = squeezed + BINS * FRAMES;         // [LINES][CIRCLE]
+    DYNAMIC_SHARED(float2, line);                    // [LINES][CIRCLE], then unless GLOBAL_SPECTROGRAM [BINS][FRAMES]
+    float2 *squeezed = GLOBAL_SPECTROGRAM ? workspace + (size_t)blockIdx.x * BINS * FRAMES : line + LINES * CIRCLE;
     const int t = threadIdx.x;
     const float unit = peak[blockIdx.x];
     spectrum += (size_t)blockIdx.x * HALF;

@@ -1,15 +1,13 @@
-"""SST on a GPU: compiles `sst.cu` for one SstSpec, stores its tables on the GPU, and launches it."""
+"""SST on a GPU: compiles `sst.cu` for one SstSpec and GPU, stores its tables on the GPU, and launches it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, SupportsInt
 
 import numpy as np
 
-from edge.core.errors import InputError
 from edge.core.spec import (
     RCG_RATE_HZ,
     SST_AR_ORDER,
@@ -27,7 +25,9 @@ from edge.core.spec import (
 )
 from edge.core.types import Float32, SstWindow
 from edge.dsp.sst.tables import Band, Int32, SstTables, sst_tables
-from edge.gpu.context import cuda_driver, translate_cuda_errors
+from edge.gpu.context import GpuOwner, cuda_driver, translate_cuda_errors
+from edge.gpu.cubins import load_cubin
+from edge.gpu.nvrtc import find_nvrtc
 
 SOURCE = Path(__file__).with_name("sst.cu")
 _COMPLEX_BYTES = 8
@@ -37,11 +37,15 @@ _SCALES_TOGETHER = (5, 3, 2, 1)  # divisors of the number of scales; 6 would spi
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """Parameters with which `sst.cu` is compiled and launched."""
+    """Parameters with which `sst.cu` is compiled and launched.
+
+    `together`: scales computed at a time. `is_global`: the complex spectrogram is in global, not in shared memory.
+    """
 
     tables: SstTables
     wavelets: Band
     together: int
+    is_global: bool = False
 
     @property
     def options(self) -> list[str]:
@@ -64,6 +68,7 @@ class Build:
             "BIN_OCTAVES": f"{SST_BIN_OCTAVES!r}f",
             "SCALE_RANK": SST_SCALE_RANK,
             "SILENCE": f"{SST_SILENCE_MM_S2!r}f",
+            "GLOBAL_SPECTROGRAM": int(self.is_global),
         }
         return ["-std=c++17", *(f"-D{name}={value}" for name, value in numbers.items())]
 
@@ -79,8 +84,18 @@ class Build:
 
     @property
     def shared_bytes(self) -> int:
-        """Return the dynamic shared memory of a block of the second kernel, for its spectrogram and transforms."""
-        return _COMPLEX_BYTES * (SST_BINS * self.tables.frames + 2 * self.together * self.wavelets.frames_around)
+        """Return the dynamic shared memory of a block of the second kernel, for its transforms and its spectrogram."""
+        transforms = _COMPLEX_BYTES * 2 * self.together * self.wavelets.frames_around
+        return transforms + (0 if self.is_global else self._spectrogram_bytes)
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Return the global memory that a block of the second kernel needs for its spectrogram; 0 if it is shared."""
+        return self._spectrogram_bytes if self.is_global else 0
+
+    @property
+    def _spectrogram_bytes(self) -> int:
+        return _COMPLEX_BYTES * SST_BINS * self.tables.frames
 
     @property
     def gain(self) -> Float32:
@@ -98,43 +113,46 @@ class Build:
         return np.stack([first, first + np.repeat(band.count, 2), place], axis=1, dtype=np.int32)
 
 
-def build_for(spec: SstSpec, shared_bytes: int) -> Build | None:
-    """Return the build with the most scales computed together that fits `shared_bytes` a block; None if none fits."""
+def build_for(spec: SstSpec, shared_bytes: int) -> Build:
+    """Return the fastest build for a GPU whose blocks have `shared_bytes` of shared memory (48 KB at least).
+
+    The spectrogram is in shared memory if it fits, with the most scales together that fit beside it; else it is in
+    global memory.
+    """
     tables = sst_tables(spec)
     wavelets = tables.whole()
     builds = [Build(tables, wavelets, together) for together in _SCALES_TOGETHER]
-    return next((build for build in builds if build.shared_bytes <= shared_bytes), None)
+    in_global_memory = Build(tables, wavelets, _SCALES_TOGETHER[0], is_global=True)
+    return next((build for build in builds if build.shared_bytes <= shared_bytes), in_global_memory)
 
 
-class CudaSst:
+class CudaSst(GpuOwner):
     """Spectrograms of a fixed number of channels on the current CUDA device, or on the first if none is current.
 
     All memory is allocated in the constructor; `enqueue` only launches. Several windows are passed as more channels.
     """
 
-    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT) -> None:
-        """Compile and allocate. Raises InputError if PyCUDA, a GPU, nvcc or enough shared memory is missing."""
+    def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT, cubins: Path | None = None) -> None:
+        """Compile, or load from the folder `cubins`, and allocate.
+
+        Raises InputError if PyCUDA, a GPU or NVRTC is missing, and for CUDA errors.
+        """
         self._cuda = cuda = cuda_driver()
-        device = cuda.Context.get_device()
-        shared_bytes = int(device.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
-        build = build_for(spec, shared_bytes)
-        if build is None:
-            raise InputError(
-                f"an SST of {spec.frame_rate_hz} frames a second needs more shared memory than the {shared_bytes} "
-                f"bytes a block has on {device.name()}: set frame_rate_hz to 30 or compute it on the CPU"
-            )
-        self._build, self._channels = build, channels
+        self._channels = channels
+        self._build = build = build_for(spec, int(cuda.Context.get_device().MAX_SHARED_MEMORY_PER_BLOCK_OPTIN))
+        cubin = compile_for(cuda, build, cubins)
         with translate_cuda_errors(cuda):
-            module = _compile(build)
+            module = cuda.module_from_buffer(cubin)
             self._spectrum, self._squeeze = module.get_function("sst_spectrum"), module.get_function("sst_squeeze")
             self._spectrum.prepare("PPPP")
-            self._squeeze.prepare("PPPPPP")
+            self._squeeze.prepare("PPPPPPP")
             self._squeeze.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, build.shared_bytes)
             self._taper = cuda.to_device(build.tables.taper)
             self._band = cuda.to_device(build.band)
             self._gain = cuda.to_device(build.gain)
             self._bins = cuda.mem_alloc(channels * SST_PERIOD // 2 * _COMPLEX_BYTES)
             self._peak = cuda.mem_alloc(channels * _FLOAT_BYTES)
+            self._workspace = cuda.mem_alloc(channels * build.workspace_bytes) if build.is_global else 0
 
     def enqueue(self, segment: SupportsInt, values: SupportsInt, scale: SupportsInt, stream: Any) -> None:
         """Enqueue one window on a PyCUDA stream and return. All pointers are to device memory, float32 in C order.
@@ -157,6 +175,7 @@ class CudaSst:
             int(self._gain),
             int(values),
             int(scale),
+            int(self._workspace),
             shared_size=build.shared_bytes,
         )
 
@@ -178,13 +197,8 @@ class CudaSst:
         return SstWindow(values, scale)
 
 
-def _compile(build: Build) -> Any:
-    compiler = import_module("pycuda.compiler")
-    try:
-        return compiler.SourceModule(
-            SOURCE.read_text(), no_extern_c=True, options=build.options, include_dirs=[str(SOURCE.parent)]
-        )
-    except OSError as error:
-        raise InputError(
-            f"nvcc not found ({error}): add CUDA's bin folder, /usr/local/cuda/bin, to the PATH"
-        ) from error
+def compile_for(cuda: Any, build: Build, folder: Path | None) -> bytes:
+    """Return the cubin of a build for the current device of `pycuda.driver`. Raises NvrtcError, OSError."""
+    architecture = "sm_{}{}".format(*cuda.Context.get_device().compute_capability())
+    nvrtc = find_nvrtc(architecture, newest_major=cuda.get_driver_version() // 1000)
+    return load_cubin(nvrtc, SOURCE, architecture, build.options, folder)

@@ -78,8 +78,9 @@ def _tensorrt(bundle: Bundle, engine: Path | None, _threads: int) -> tuple[Predi
         )
     with cuda_context():
         network, sst = TensorRt(bundle, engine), bundle.about.sst
+        on_gpu = TensorRtFromSegments(network, CudaSst(network.points, sst, engine.parent), sst.segment)
         run_self_test(network, bundle)
-        return network, TensorRtFromSegments(network, CudaSst(network.points, sst), sst.segment)
+        return network, on_gpu
 
 
 BACKENDS: dict[str, Backend] = {"onnxruntime": _onnxruntime, "tensorrt": _tensorrt}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -86,8 +86,13 @@ def load_setup(path: Path | None) -> Setup:
 
 def examine(setup: Setup) -> int:
     """Run all checks and print one line for each; return 1 if any fails, else 0."""
+    return run_checks(CHECKS, setup)
+
+
+def run_checks(checks: Sequence[tuple[str, Callable[[Setup], Finding]]], setup: Setup) -> int:
+    """Run the given checks and print one line for each; return 1 if any fails, else 0."""
     failed = False
-    for name, check in CHECKS:
+    for name, check in checks:
         try:
             finding = check(setup)
         except (InputError, OSError) as error:  # the check could not run

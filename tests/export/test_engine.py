@@ -20,7 +20,7 @@ from export import build_engine, builder
 from export.operators import ExportError, fixed
 from tests.helpers import tensorrt_on_cpu
 from tests.helpers.networks import exported_once
-from tests.helpers.pycuda_on_cpu import OneDevice
+from tests.helpers.pycuda_on_cpu import driver_module
 from tests.helpers.tensorrt_bindings import VERSIONS, members
 from tests.helpers.tensorrt_watched import watched
 
@@ -62,17 +62,17 @@ def test_a_dry_run_of_a_checkpoint_leaves_nothing_beside_it(trained_checkpoint, 
     assert sorted(trained_checkpoint.parent.iterdir()) == before
 
 
-def jetson(patch: pytest.MonkeyPatch, folder: Path) -> set[tuple[str, str]]:
+def jetson(patch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
     """TensorRT-RTX as TensorRT until the patch ends, and the names that are used of it."""
     names: set[tuple[str, str]] = set()
     patch.setitem(sys.modules, "tensorrt", watched(rtx, names))
-    patch.setitem(sys.modules, "pycuda.driver", OneDevice(folder).driver)
+    patch.setitem(sys.modules, "pycuda.driver", driver_module())
     return names
 
 
 @pytest.fixture
-def on_jetson(tmp_path, monkeypatch) -> None:
-    jetson(monkeypatch, tmp_path)
+def on_jetson(monkeypatch) -> None:
+    jetson(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def used(compact_bundle, tmp_path_factory) -> set[tuple[str, str]]:
     """What a build uses of TensorRT."""
     folder = tmp_path_factory.mktemp("used")
     with pytest.MonkeyPatch.context() as patch:
-        names = jetson(patch, folder)
+        names = jetson(patch)
         assert build_engine.main([os.fspath(compact_bundle), "--out", os.fspath(folder / "x.engine")]) == 0
     return names
 

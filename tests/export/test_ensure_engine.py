@@ -8,7 +8,7 @@ import pytest
 
 from edge.inference.bundle import SHIPPED
 from export import ensure_engine
-from tests.helpers.pycuda_on_cpu import OneDevice
+from tests.helpers.pycuda_on_cpu import driver_module
 from tests.helpers.tensorrt_watched import watched
 
 rtx = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed; it is for x86-64 Linux")
@@ -25,7 +25,7 @@ def wanted(tmp_path, monkeypatch) -> str:
     """Settings on a 'Jetson', for a copy of the bundle that comes along."""
     shutil.copytree(SHIPPED, tmp_path / "compact")
     monkeypatch.setitem(sys.modules, "tensorrt", watched(rtx, set()))
-    monkeypatch.setitem(sys.modules, "pycuda.driver", OneDevice(tmp_path).driver)
+    monkeypatch.setitem(sys.modules, "pycuda.driver", driver_module())
     return settings(tmp_path, 'bundle = "compact"\nbackend = "tensorrt"\nengine = "x.engine"')
 
 

@@ -8,56 +8,13 @@
 
 #include <ucontext.h>
 
-#include <cmath>
-#include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <utility>
-#include <vector>
+#include "cuda_language.hpp"
 
-#define __global__
-#define __device__
-#define __forceinline__ inline
-#define __restrict__
-#define __shared__ static
-#define __launch_bounds__(threads)
 #define __syncthreads() cuda_on_cpu::barrier()
 #define DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(cuda_on_cpu::dynamic_shared)
 
-struct Index {
-    int x;
-};
 static Index threadIdx, blockIdx;
 
-struct float2 {
-    float x, y;
-};
-static inline float2 make_float2(float x, float y) { return {x, y}; }
-
-static inline uint32_t __float_as_uint(float value)
-{
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline float __uint_as_float(uint32_t bits)
-{
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static inline void sincospif(float half_turns, float *sine, float *cosine)
-{
-    *sine = static_cast<float>(std::sin(M_PI * half_turns));
-    *cosine = static_cast<float>(std::cos(M_PI * half_turns));
-}
-
-#define __fdividef(a, b) ((a) / (b))
-#define __log2f(x) std::log2(x)
-
-template <class T> static inline T max(T a, T b) { return a < b ? b : a; }
 template <class T> static inline void atomicAdd(T *place, T value) { *place += value; }
 template <class T> static inline void atomicMax(T *place, T value) { *place = max(*place, value); }
 

@@ -13,7 +13,7 @@ static void spectrum(void **at)
 static void squeeze(void **at)
 {
     sst_squeeze(POINTER(float2, 0), POINTER(float, 1), POINTER(int, 2), POINTER(float, 3), POINTER(float, 4),
-                POINTER(float, 5));
+                POINTER(float, 5), POINTER(float2, 6));
 }
 
 extern "C" bool sst_spectrum_on_cpu(int blocks, int threads, size_t shared_bytes, int order, void **at)

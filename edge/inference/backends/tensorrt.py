@@ -17,7 +17,7 @@ import numpy as np
 
 from edge.core.spec import SST_BINS, SST_COLUMNS
 from edge.core.types import Float32, SstWindow, TaskOutputs
-from edge.gpu.context import cuda_driver, translate_cuda_errors
+from edge.gpu.context import GpuOwner, cuda_driver, translate_cuda_errors
 from edge.inference.backends.base import BackendError, task_outputs
 from edge.inference.backends.engine_file import read_engine, this_machine
 from edge.inference.bundle import Bundle, Tensor, inputs, outputs
@@ -35,7 +35,7 @@ class EnqueuedSst(Protocol):
         """Enqueues one window on a stream, given device pointers to samples, spectrograms and their scales."""
 
 
-class TensorRt:
+class TensorRt(GpuOwner):
     """Runs an engine as a `Predictor`, for the number of points it was built for.
 
     Raises BackendError without TensorRT and for an engine of another TensorRT, GPU or bundle; InputError without
@@ -68,8 +68,8 @@ class TensorRt:
             self.stream = self.cuda.Stream()
             self._host = {name: self.cuda.pagelocked_empty(shape, np.float32) for name, shape in expected.items()}
             self._device = {name: self.cuda.mem_alloc(array.nbytes) for name, array in self._host.items()}
-        for name, memory in self._device.items():
-            if not self._context.set_tensor_address(name, int(memory)):
+        for name in self._device:  # no other reference to the memory: an exception would keep it (GpuOwner)
+            if not self._context.set_tensor_address(name, int(self._device[name])):
                 raise BackendError(
                     f"{engine}: TensorRT rejects the memory for {name} ({self._log.take_errors()}); build it again"
                 )
@@ -109,7 +109,7 @@ class TensorRt:
         return self.run()
 
 
-class TensorRtFromSegments:
+class TensorRtFromSegments(GpuOwner):
     """Runs SST and engine in one step: samples are copied to the GPU, and the SST writes into the engine's input.
 
     The spectrograms are returned with the outputs, for display. `sst` must have as many channels as the engine has

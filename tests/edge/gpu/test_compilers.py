@@ -1,6 +1,5 @@
 """The kernels compiled by CUDA's own compilers: nvcc, and NVRTC of JetPack 6 and 7."""
 
-import ctypes
 import re
 import shutil
 import subprocess
@@ -9,14 +8,17 @@ from importlib import metadata
 import pytest
 
 from edge.core.spec import SstSpec
+from edge.gpu.nvrtc import Nvrtc
 from edge.gpu.sst import SOURCE, build_for
 
 pytestmark = pytest.mark.slow
 
-ORIN_SHARED_BYTES, THOR_SHARED_BYTES = 163 << 10, 227 << 10
+ORIN_SHARED_BYTES, THOR_SHARED_BYTES, CARD_SHARED_BYTES = 163 << 10, 227 << 10, 99 << 10
 TARGETS = {
     "sm_87": (SstSpec(), ORIN_SHARED_BYTES),
     "sm_87 30 Hz": (SstSpec(30), ORIN_SHARED_BYTES),
+    "sm_86": (SstSpec(), CARD_SHARED_BYTES),
+    "sm_120": (SstSpec(), CARD_SHARED_BYTES),
     "sm_90": (SstSpec(), THOR_SHARED_BYTES),
     "sm_110": (SstSpec(), THOR_SHARED_BYTES),
 }
@@ -64,7 +66,10 @@ def test_nvcc_keeps_everything_in_registers(tmp_path, target):
     assert_frugal(run.stderr, target)
 
 
-NVRTC = {"nvidia-cuda-nvrtc-cu12": ("sm_87", "sm_90"), "nvidia-cuda-nvrtc": ("sm_87", "sm_90", "sm_110")}
+NVRTC = {
+    "nvidia-cuda-nvrtc-cu12": ("sm_86", "sm_87", "sm_90"),
+    "nvidia-cuda-nvrtc": ("sm_87", "sm_90", "sm_110", "sm_120"),
+}
 
 
 @pytest.mark.parametrize(("package", "arch"), [(name, arch) for name, archs in NVRTC.items() for arch in archs])
@@ -73,16 +78,9 @@ def test_the_compilers_of_both_jetpacks_keep_everything_in_registers(package, ar
         files = metadata.files(package) or []
     except metadata.PackageNotFoundError:
         pytest.skip(f"{package} is not installed")
-    library = ctypes.CDLL(str(next(file.locate() for file in files if re.fullmatch(r"libnvrtc\.so\.\d+", file.name))))
-    words = ["--ptxas-options=-v", f"-arch={arch}", f"-I{SOURCE.parent}", *build_for(*TARGETS[arch]).options]
-    options = (ctypes.c_char_p * len(words))(*(word.encode() for word in words))
-    program, size = ctypes.c_void_p(), ctypes.c_size_t()
-    library.nvrtcCreateProgram(ctypes.byref(program), SOURCE.read_bytes(), b"sst.cu", 0, None, None)
-    failed = library.nvrtcCompileProgram(program, len(words), options)
-    library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-    log = ctypes.create_string_buffer(size.value)
-    library.nvrtcGetProgramLog(program, log)
-    library.nvrtcDestroyProgram(ctypes.byref(program))
-    assert not failed, log.value.decode()
+    path = next(file.locate() for file in files if re.fullmatch(r"libnvrtc\.so\.\d+", file.name))
+    headers = {"fourier.cuh": SOURCE.with_name("fourier.cuh").read_bytes()}
+    options = ["--ptxas-options=-v", *build_for(*TARGETS[arch]).options]
+    _, log = Nvrtc(str(path)).compile(SOURCE.read_bytes(), headers, arch, options)
     if (package, arch) != ("nvidia-cuda-nvrtc-cu12", "sm_90"):  # spills 16 bytes; no JetPack pairs the two
-        assert_frugal(log.value.decode(), arch)
+        assert_frugal(log, arch)

@@ -1,4 +1,4 @@
-"""The SST's kernels against the float64 definition, run on a CPU."""
+"""The SST's kernels against the float64 definition: the real PyCUDA and cubins on the stand-in driver."""
 
 import os
 import re
@@ -19,31 +19,11 @@ from edge.dsp.frontend.phase import SecondDerivative
 from edge.dsp.sst.reference import sst_reference
 from edge.gpu.sst import SOURCE, CudaSst, build_for
 from edge.twin.heart import Heart
-from tests.helpers.pycuda_on_cpu import DESCENDING, SHUFFLED, OneDevice, StuckBlockError
+from tests.helpers.cuda_stand_in import ASCENDING, DESCENDING, ORIN, RTX_3060, SHUFFLED, build_kernels
+from tests.helpers.kernels_on_cpu import StuckBlockError, run_sst
 
+BUILD = build_for(SstSpec(), ORIN.shared_bytes)
 SPECS = {"60 Hz": SstSpec(), "30 Hz": SstSpec(30)}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    if shutil.which("g++") is None:
-        pytest.skip("g++ is not installed")
-    return tmp_path_factory.mktemp("kernels")
-
-
-@pytest.fixture
-def use(monkeypatch):
-    def put(device: OneDevice) -> OneDevice:
-        monkeypatch.setitem(sys.modules, "pycuda.driver", device.driver)
-        monkeypatch.setitem(sys.modules, "pycuda.compiler", device.compiler)
-        return device
-
-    return put
-
-
-@pytest.fixture
-def device(folder, use) -> OneDevice:
-    return use(OneDevice(folder))
 
 
 def tones(spec: SstSpec, seed: int = 0) -> np.ndarray:
@@ -84,37 +64,28 @@ def assert_agrees(window: SstWindow, segment: np.ndarray, spec: SstSpec) -> None
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_kernels_compute_the_definition(device, spec):
+def test_kernels_compute_the_definition(gpu, spec):
     segment = np.stack([tones(spec), heart(spec), 1e3 * tones(spec, 1) + heart(spec), chirp(spec)])
-    assert_agrees(CudaSst(4, spec)(segment), segment, spec)
-
-
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_a_gpu_computes_the_definition(spec):
-    try:
-        transform = CudaSst(2, spec)
-    except InputError as error:
-        pytest.skip(str(error))
-    segment = np.stack([tones(spec), heart(spec)])
-    window = transform(segment)
-    assert_agrees(window, segment, spec)
-    assert same(transform(segment), window)
+    assert_agrees(CudaSst(4, spec, gpu.prepare(spec))(segment), segment, spec)
 
 
 @pytest.fixture(scope="module")
-def expected(folder) -> SstWindow:
+def library(make_once) -> Path:
+    """The kernels of an Orin."""
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    return make_once("orin.so", lambda path: build_kernels(path, BUILD))
+
+
+@pytest.fixture(scope="module")
+def expected(library) -> SstWindow:
     """One channel's spectrogram, its threads in ascending order."""
-    with pytest.MonkeyPatch.context() as patch:
-        device = OneDevice(folder)
-        patch.setitem(sys.modules, "pycuda.driver", device.driver)
-        patch.setitem(sys.modules, "pycuda.compiler", device.compiler)
-        return CudaSst(1)(heart(SstSpec())[None])
+    return run_sst(library, BUILD, heart(SstSpec())[None], ASCENDING)
 
 
 @pytest.mark.parametrize("order", [DESCENDING, SHUFFLED])
-def test_the_order_of_threads_does_not_matter(device, expected, order):
-    device.order = order
-    assert same(CudaSst(1)(heart(SstSpec())[None]), expected)
+def test_the_order_of_threads_does_not_matter(library, expected, order):
+    assert same(run_sst(library, BUILD, heart(SstSpec())[None], order), expected)
 
 
 BARRIERS = [
@@ -126,106 +97,106 @@ BARRIERS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "span"), BARRIERS)
-def test_every_barrier_is_needed_and_missed(folder, tmp_path, use, monkeypatch, expected, name, span):
+def test_every_barrier_is_needed_and_missed(tmp_path, expected, name, span):
     shutil.copytree(SOURCE.parent, tmp_path, dirs_exist_ok=True)
     text = (tmp_path / name).read_text()
     (tmp_path / name).write_text(text[: span[0]] + text[span[1] :])
-    monkeypatch.setattr("edge.gpu.sst.SOURCE", tmp_path / "sst.cu")
-    device = use(OneDevice(tmp_path, ["-O0"]))
-    device.order = SHUFFLED
+    library = build_kernels(tmp_path / "damaged.so", BUILD, ["-O0"], tmp_path / "sst.cu")
     try:
-        window = CudaSst(1)(heart(SstSpec())[None])
+        window = run_sst(library, BUILD, heart(SstSpec())[None], SHUFFLED)
     except StuckBlockError:
         return
     assert not same(window, expected)
 
 
-def test_a_larger_gpu_computes_the_same_bits(folder, use):
-    segment = np.stack([heart(SstSpec()), tones(SstSpec())])
-    windows = []
-    for shared_bytes in (163 << 10, 227 << 10):
-        use(OneDevice(folder, shared_bytes=shared_bytes))
-        windows.append(CudaSst(2)(segment))
-    assert same(*windows)
+@pytest.mark.parametrize("shared_bytes", [227 << 10, 99 << 10])
+def test_every_build_computes_the_same_bits(tmp_path, expected, shared_bytes):
+    """A larger GPU computes more scales at a time; a smaller one keeps the spectrogram in global memory."""
+    build = build_for(SstSpec(), shared_bytes)
+    assert (build.together, build.is_global) != (BUILD.together, BUILD.is_global)
+    assert build.shared_bytes <= shared_bytes
+    library = build_kernels(tmp_path / "other.so", build)
+    assert same(run_sst(library, build, heart(SstSpec())[None], SHUFFLED), expected)
 
 
-def test_channels_do_not_touch_each_other(device):
+def test_a_card_with_little_shared_memory_computes_the_same(gpu, expected):
+    gpu.card = RTX_3060
+    assert same(CudaSst(1, SstSpec(), gpu.prepare())(heart(SstSpec())[None]), expected)
+
+
+def test_channels_do_not_touch_each_other(gpu):
     good = heart(SstSpec())
     broken, infinite, silent = good.copy(), good.copy(), np.zeros_like(good)
     broken[700], infinite[3] = np.nan, -np.inf
-    window = CudaSst(5)(np.stack([good, broken, silent, infinite, good]))
+    window = CudaSst(5, cubins=gpu.prepare())(np.stack([good, broken, silent, infinite, good]))
     assert not window.values[1:4].any()
     assert np.array_equal(window.scale[1:4], [np.nan, 0, np.nan], equal_nan=True)
     for channel in (0, 4):
-        alone = CudaSst(1)(good[None])
+        alone = CudaSst(1, cubins=gpu.prepare())(good[None])
         assert same(SstWindow(window.values[[channel]], window.scale[[channel]]), alone)
 
 
-def test_gain_goes_to_the_scale_alone(device):
+def test_gain_goes_to_the_scale_alone(gpu):
     good = heart(SstSpec())
     gains = 2.0 ** np.array([0, -20, 70])
-    window = CudaSst(3)((good * gains[:, None]).astype(np.float32))
+    window = CudaSst(3, cubins=gpu.prepare())((good * gains[:, None]).astype(np.float32))
     assert np.array_equal(window.values[1], window.values[0])
     assert np.array_equal(window.values[2], window.values[0])
     np.testing.assert_array_equal(window.scale / window.scale[0], gains)
 
 
-def test_a_click_alone_is_no_trouble(device):
+def test_a_click_alone_is_no_trouble(gpu):
     first, middle = np.zeros((2, SstSpec().segment), np.float32)
     first[0] = middle[600] = 1  # the taper takes all of the first: nothing to predict from
-    window = CudaSst(2)(np.stack([first, middle]))
+    window = CudaSst(2, cubins=gpu.prepare())(np.stack([first, middle]))
     assert np.isfinite(window.values).all()
     assert window.values[1].max() == 1
     expected, _ = sst_reference(middle.astype(float))
     assert np.corrcoef(window.values[1].ravel(), expected.ravel())[0, 1] >= 0.9995
 
 
-def test_another_shape_is_refused(device):
+def test_another_shape_is_refused(gpu):
     with pytest.raises(ValueError, match=r"segment is \(2, 1200\), not \(3, 1200\)"):
-        CudaSst(3)(np.zeros((2, 1200), np.float32))
+        CudaSst(3, cubins=gpu.prepare())(np.zeros((2, 1200), np.float32))
 
 
 SANITIZED = """
 import sys
 from pathlib import Path
 import numpy as np
-from edge.gpu.sst import CudaSst
 from edge.core.spec import SstSpec
-from tests.helpers.pycuda_on_cpu import SHUFFLED, Memory, OneDevice, to_device
-device = OneDevice(Path(sys.argv[1]), ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"])
-device.order = SHUFFLED
-sys.modules["pycuda.driver"], sys.modules["pycuda.compiler"] = device.driver, device.compiler
-segment = np.random.default_rng(0).standard_normal((1, 1200 - int(sys.argv[2]))).astype(np.float32)
-values, scale = Memory(71 * 120 * 4), Memory(4)
-CudaSst(1).enqueue(to_device(segment), values, scale, None)
-assert np.isfinite(values.bytes.view(np.float32)).all() and np.isfinite(scale.bytes.view(np.float32)).all()
+from edge.gpu.sst import build_for
+from tests.helpers.cuda_stand_in import SHUFFLED, build_kernels
+from tests.helpers.kernels_on_cpu import run_sst
+path, missing, shared_bytes = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+build, flags = build_for(SstSpec(), shared_bytes), ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+library = build_kernels(path / f"{shared_bytes}.so", build, flags)
+segment = np.random.default_rng(0).standard_normal((1, 1200 - missing)).astype(np.float32)
+window = run_sst(library, build, segment, SHUFFLED)
+assert np.isfinite(window.values).all() and np.isfinite(window.scale).all()
 print("clean")
 """
 
 
 @pytest.mark.slow
-def test_sanitizers_find_nothing_but_what_is_wrong(folder):
+@pytest.mark.parametrize(
+    ("missing", "shared_bytes", "word"),
+    [(0, 163 << 10, "clean"), (0, 99 << 10, "clean"), (8, 163 << 10, "heap-buffer-overflow")],
+)
+def test_sanitizers_find_nothing_but_what_is_wrong(tmp_path, missing, shared_bytes, word):
     libraries = [
         subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
         for name in ("libasan.so", "libubsan.so")
     ]
     if not all(Path(library).is_absolute() for library in libraries):
         pytest.skip("g++ has no sanitizers here")
-    # Python leaks by design; stacks that fibers leave and enter are not used after return; one hash seed, one library.
+    # Python leaks by design; stacks that fibers leave and enter are not used after return.
     options = "detect_leaks=0:detect_stack_use_after_return=0"
-    env = os.environ | {"LD_PRELOAD": " ".join(libraries), "ASAN_OPTIONS": options, "PYTHONHASHSEED": "0"}
-    for missing, word in ((0, "clean"), (8, "heap-buffer-overflow")):
-        command = [sys.executable, "-c", SANITIZED, folder, str(missing)]
-        run = subprocess.run(command, env=env, cwd=Path(__file__).parents[3], capture_output=True, text=True)
-        assert word in run.stdout + run.stderr, run.stderr[-4000:]
-        assert (run.returncode == 0) == (missing == 0)
-
-
-def test_the_error_on_a_small_gpu_states_what_to_do(folder, use):
-    use(OneDevice(folder, shared_bytes=99 << 10))
-    with pytest.raises(InputError, match="frame_rate_hz to 30"):
-        CudaSst(1)
-    assert build_for(SstSpec(30), 99 << 10) is not None
+    env = os.environ | {"LD_PRELOAD": " ".join(libraries), "ASAN_OPTIONS": options}
+    command = [sys.executable, "-c", SANITIZED, tmp_path, str(missing), str(shared_bytes)]
+    run = subprocess.run(command, env=env, cwd=Path(__file__).parents[3], capture_output=True, text=True)
+    assert word in run.stdout + run.stderr, run.stderr[-4000:]
+    assert (run.returncode == 0) == (missing == 0)
 
 
 def test_missing_pycuda_is_a_one_line_error(monkeypatch):

@@ -1,14 +1,9 @@
 """The runtime's network: from the settings to something that answers."""
 
-import sys
-import threading
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from edge.core.spec import SST_DEFAULT
-from edge.gpu.context import cuda_context
 from edge.inference.backends.base import BackendError
 from edge.inference.bundle import BundleError
 from edge.inference.loader import BACKENDS, load_network
@@ -56,34 +51,6 @@ def test_tensorrt_asks_for_an_engine(compact_bundle):
 def test_a_folder_that_is_none_is_named(tmp_path):
     with pytest.raises((BundleError, FileNotFoundError), match="nowhere"):
         load_from_settings(tmp_path, bundle="nowhere")
-
-
-def test_a_thread_of_its_own_has_a_cuda_context_as_long_as_it_needs_one(monkeypatch):
-    """On a stand-in for PyCUDA, whose contexts belong to threads, and which aborts when a thread ends with one."""
-    stacks: dict[int, list[str]] = {}
-
-    def stack() -> list[str]:
-        return stacks.setdefault(threading.get_ident(), [])
-
-    primary = SimpleNamespace(push=lambda: stack().append("primary"), pop=lambda: stack().pop())
-    current = SimpleNamespace(get_current=lambda: stack()[-1] if stack() else None)
-    driver = SimpleNamespace(init=lambda: None, Error=OSError, Context=current)
-    monkeypatch.setitem(sys.modules, "pycuda.driver", driver)
-    monkeypatch.setitem(sys.modules, "pycuda.autoprimaryctx", SimpleNamespace(context=primary))
-    primary.push()  # as loading it for the first time does
-    inside = []
-
-    def load():
-        with cuda_context():
-            inside.append(list(stack()))
-        inside.append(list(stack()))
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    thread.join()
-    assert inside == [["primary"], []]
-    load()
-    assert inside[2:] == [["primary"], ["primary"]]
 
 
 @pytest.mark.parametrize("backend", [*BACKENDS, "none"])

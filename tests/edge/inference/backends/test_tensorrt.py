@@ -1,4 +1,4 @@
-"""The TensorRT backend's buffers and checks, on a stand-in for CUDA and TensorRT's runtime: no GPU has run this."""
+"""The TensorRT backend's buffers and checks: the real PyCUDA, on stand-ins for the driver and TensorRT's runtime."""
 
 import hashlib
 import shutil
@@ -25,24 +25,17 @@ from edge.inference.backends.tensorrt import TensorRt, TensorRtFromSegments
 from edge.inference.loader import Network, load_network
 from export.operators import fixed
 from tests.helpers import tensorrt_on_cpu
+from tests.helpers.cuda_stand_in import Gpu
 from tests.helpers.networks import FLOAT32_BOUND, assert_alike, spectrograms
-from tests.helpers.pycuda_on_cpu import OneDevice
 
 POINTS = 3
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("kernels")
-
-
 @pytest.fixture
-def device(folder, monkeypatch) -> OneDevice:
-    device = OneDevice(folder)
-    monkeypatch.setitem(sys.modules, "pycuda.driver", device.driver)
-    monkeypatch.setitem(sys.modules, "pycuda.compiler", device.compiler)
+def device(gpu, monkeypatch) -> Gpu:
+    gpu.prepare()
     monkeypatch.setitem(sys.modules, "tensorrt", tensorrt_on_cpu.module())
-    return device
+    return gpu
 
 
 @pytest.fixture
@@ -59,35 +52,39 @@ def built(compact_bundle, device, tmp_path) -> Path:
         sha256=sha256(content),
     )
     engine.write_engine(tmp_path / "x.engine", content, about)
+    for cubin in device.cubins.iterdir():
+        shutil.copy(cubin, tmp_path)
     return tmp_path / "x.engine"
+
+
+def blocks(gpu: Gpu) -> tuple[int, int]:
+    return gpu.usage().device_blocks, gpu.usage().pinned_blocks
 
 
 def test_it_says_what_onnx_runtime_says(compact_bundle, built, device):
     loaded = bundle.load_bundle(compact_bundle)
     network, values = TensorRt(loaded, built), spectrograms(3, POINTS)
-    taken = device.taken
+    taken = blocks(device)
     outputs = network(values)
     assert_alike(outputs, OnnxRuntime(loaded)(values))
     assert_alike(network(values[::-1]), outputs[::-1])
-    assert device.taken == taken
+    assert blocks(device) == taken
     with pytest.raises(BackendError, match="4 points for an engine of 3"):
         network(spectrograms(1, 4))
 
 
 def test_segments_go_in_and_answers_come_out(compact_bundle, built, device):
-    if shutil.which("g++") is None:
-        pytest.skip("g++ is not installed")
     loaded = bundle.load_bundle(compact_bundle)
     network = TensorRt(loaded, built)
-    read = TensorRtFromSegments(network, CudaSst(POINTS), SST_DEFAULT.segment)
-    taken = device.taken
+    read = TensorRtFromSegments(network, CudaSst(POINTS, cubins=device.cubins), SST_DEFAULT.segment)
+    taken = blocks(device)
     segment = np.random.default_rng(0).standard_normal((POINTS, SST_DEFAULT.segment)).astype(np.float32)
     cpu_inference = OnnxRuntime(loaded)
     for window in (segment, segment[:, ::-1]):
         expected, (seen, outputs) = Sst(POINTS)(window), read(window)
         assert_same_but_for_bins(seen, expected)
         assert_alike([outputs], cpu_inference(seen.values[None]))
-    assert device.taken == taken
+    assert blocks(device) == taken
     with pytest.raises(BackendError, match=r"2 channels for an engine of 3 points: .*onnxruntime"):
         read(segment[:2])
 
@@ -112,8 +109,6 @@ def ecg_of(network: Network) -> list[EcgBlock]:
 
 
 def test_the_row_tensorrt_of_the_runtime_says_what_the_cpu_says(compact_bundle, built, device):
-    if shutil.which("g++") is None:
-        pytest.skip("g++ is not installed")
     on_gpu = load_network(compact_bundle, "tensorrt", built)
     cpu_inference = load_network(compact_bundle)
     assert (on_gpu.name, on_gpu.sha256) == (cpu_inference.name, cpu_inference.sha256)
@@ -252,14 +247,11 @@ def test_what_cuda_reports_is_told(compact_bundle, built, device, monkeypatch):
     loaded = bundle.load_bundle(compact_bundle)
     network = TensorRt(loaded, built)
 
-    def failing(*_):
-        raise device.driver.Error("cuMemcpyHtoDAsync failed:\n illegal address")
-
-    monkeypatch.setattr(device.driver, "memcpy_htod_async", failing)
-    with pytest.raises(InputError, match="the GPU reports: cuMemcpyHtoDAsync failed: illegal address; check"):
+    network._device["spectrograms"].free()
+    with pytest.raises(InputError, match="the GPU reports: cuMemcpyHtoDAsync failed: invalid argument; check"):
         network(spectrograms(1, POINTS))
-    monkeypatch.setattr(device.driver, "mem_alloc", failing)
-    for make in (lambda: TensorRt(loaded, built), lambda: CudaSst(POINTS)):
+    monkeypatch.setenv("STAND_IN_MEMORY_BYTES", "1")
+    for make in (lambda: TensorRt(loaded, built), lambda: CudaSst(POINTS, cubins=device.cubins)):
         with pytest.raises(InputError, match="the GPU reports"):
             make()
 
