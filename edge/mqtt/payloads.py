@@ -109,6 +109,21 @@ class SpoolReport(msgspec.Struct, frozen=True):
     unstored: f.Count
 
 
+class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """State of the device's computer; null where its kernel does not report it. `temperature_c`: of the hottest sensor.
+
+    `throttled`: the kernel slows CPU or GPU because of heat. `overcurrent_events`: since the computer started.
+    """
+
+    temperature_c: float | None = None
+    gpu_temperature_c: float | None = None
+    gpu_load: f.Share | None = None
+    gpu_clock_mhz: Annotated[float, Meta(ge=0)] | None = None
+    gpu_max_clock_mhz: Annotated[float, Meta(ge=0)] | None = None
+    throttled: bool | None = None
+    overcurrent_events: f.Count | None = None
+
+
 class Status(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.status/1"):
     """Whether the device is online. Retained; the device's MQTT will publishes "offline" if its connection is lost."""
 
@@ -225,7 +240,10 @@ class EventPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="
 
 
 class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.health/1"):
-    """Counters since the boot, retained, twice a minute. `dropped`: messages neither confirmed nor spooled."""
+    """Counters since the boot, retained, twice a minute. `dropped`: messages neither confirmed nor spooled.
+
+    `computer`: temperature, GPU and throttling; null where the kernel reports none of them.
+    """
 
     t: f.Instant
     t_ns: f.InstantNs
@@ -234,6 +252,7 @@ class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     connections: f.Count
     dropped: f.Count
     spool: SpoolReport
+    computer: DeviceReport | None = None
 
 
 encode = msgspec.json.Encoder().encode

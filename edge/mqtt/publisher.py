@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -30,7 +31,7 @@ HEALTH_PERIOD_S = 30.0
 class Publisher:
     """Publishes the results of one device during one run (`boot`); `seq` is unique within a run.
 
-    Closing the publisher closes the spool.
+    `computer` returns the state of the device's computer, if known. Closing the publisher closes the spool.
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class Publisher:
         home_assistant: bool = False,
         discovery_prefix: str = DISCOVERY_PREFIX,
         page_url: str | None = None,
+        computer: Callable[[], p.DeviceReport | None] = lambda: None,
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
-        self._network = network
+        self._network, self._computer = network, computer
         self._seq = 0
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
@@ -168,6 +170,7 @@ class Publisher:
             connections=self.client.connections,
             dropped=count.dropped,
             spool=p.SpoolReport(*count.spool),
+            computer=self._computer(),
         )
 
     def gauges(self) -> dict[str, float]:

@@ -18,11 +18,13 @@ from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.control import require_rate
 from edge.runtime.config import Config, broker_of, calibration_of, card_of, load_config, spool_of, token_of
+from edge.runtime.device_state import DeviceState
 from edge.runtime.json_logs import use_json_logs
 from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.systemd import Systemd
 from edge.sources.live import LiveSource
 from edge.web.messages import Hello
+from edge.web.metrics import Gauges
 from edge.web.page import LivePage, page_url
 
 log = logging.getLogger("edge.run")
@@ -54,6 +56,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
+        computer = DeviceState()
         publisher = Publisher(
             broker,
             config.device,
@@ -64,6 +67,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.mqtt.home_assistant,
             config.mqtt.discovery_prefix,
             page_url(config.web.host, config.web.port) if config.web else None,
+            computer.read,
         )
         stack.callback(publisher.close)
         if network:
@@ -72,7 +76,8 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         systemd = Systemd()
         sinks: list[Sink] = [publisher, systemd]
         if config.web:
-            sinks.append(_page(config, path, network is not None, publisher, stack))
+            gauges: Gauges = lambda: {**publisher.gauges(), **computer.gauges()}  # noqa: E731
+            sinks.append(_page(config, path, network is not None, gauges, stack))
         stack.callback(systemd.stopping)
         driven.start(source.silence_s)
         run(source, pipeline, FanOut(*sinks))
@@ -87,11 +92,11 @@ def _model(network: Network) -> Model:
     return Model(network.name, network.sha256)
 
 
-def _page(config: Config, path: Path, has_ecg: bool, publisher: Publisher, stack: ExitStack) -> LivePage:
+def _page(config: Config, path: Path, has_ecg: bool, gauges: Gauges, stack: ExitStack) -> LivePage:
     assert config.web
     token = token_of(config.web, path)
     hello = Hello(config.device, __version__, has_ecg)
-    page = LivePage(config.web.host, config.web.port, token, hello, publisher.gauges)
+    page = LivePage(config.web.host, config.web.port, token, hello, gauges)
     stack.callback(page.close)
     log.info("live page: %s", page_url(config.web.host, page.port))
     return page

@@ -47,7 +47,7 @@ def locked(python: str) -> dict[str, str]:
 
 def check_image(podman: Podman, image: str) -> None:
     """What is in the image, before anything runs."""
-    found, base = (podman.json("image", "inspect", name)[0] for name in (image, "localhost/radarecg-test-base"))
+    found, base = (podman.json("image", "inspect", name)[0] for name in (image, "localhost/radarecg-test-base-arm64"))
     ask("arm64", found["Architecture"] == "arm64")
     ask("the user is not root", found["Config"]["User"] not in ("", "0", "root"), found["Config"]["User"])
     ask("a health check", bool(found["Healthcheck"]))
