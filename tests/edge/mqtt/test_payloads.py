@@ -27,7 +27,7 @@ def schema(name: str) -> jsonschema.Draft202012Validator:
 class Sent(Publisher):
     """A publisher whose client records messages instead of sending them."""
 
-    def __init__(self, chirp, monkeypatch) -> None:
+    def __init__(self, chirp, monkeypatch, **options) -> None:
         self.out: list[tuple[str, dict]] = []
 
         out = self.out
@@ -50,7 +50,7 @@ class Sent(Publisher):
 
         monkeypatch.setattr("edge.mqtt.publisher.MqttClient", Client)
         monkeypatch.setattr("edge.mqtt.publisher.Outbox", Outbox)
-        super().__init__(Broker(), "radar-0001", chirp, None, p.Model("compact", "9b1f0c3a"))
+        super().__init__(Broker(), "radar-0001", chirp, None, p.Model("compact", "9b1f0c3a"), **options)
 
     def last(self, suffix: str) -> dict:
         return next(payload for topic, payload in reversed(self.out) if topic == suffix)
@@ -100,6 +100,18 @@ def test_every_payload_validates_against_its_schema(sent):
         assert payload["intended_use"] == "research"
     seqs = [payload["seq"] for _, payload in sent.out if "seq" in payload]
     assert seqs == sorted(set(seqs))
+
+
+@pytest.mark.parametrize("report", [None, p.DeviceReport(temperature_c=47.5, throttled=False, overcurrent_events=11)])
+def test_health_contains_the_computers_state(mmecg, monkeypatch, report):
+    sent = Sent(mmecg, monkeypatch, computer=lambda: report)
+    sent.vitals(VITALS["good"])
+    health = sent.last("health")
+    schema("health").validate(health)
+    assert health["computer"] == (report and msgspec.to_builtins(report))
+    assert msgspec.convert(health, p.HealthPayload).computer == report
+    del health["computer"]  # of an earlier version
+    assert msgspec.convert(health, p.HealthPayload).computer is None
 
 
 def test_vitals_contain_the_results(sent):
