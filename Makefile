@@ -2,6 +2,7 @@
 # make test   lint, types, tests; without the slow ones, which .ci/run has too
 # Both set up .venv on the first run and reuse it afterwards.
 #
+# make coverage         make test, and which lines the tests ran: build/coverage/index.html
 # make docs             the documentation as a site: build/site/index.html; broken links are errors
 # make container-test   builds the Jetson's image for arm64 on the CPU and tries it (Debian, as root)
 # make sbom             what is in the image, and under which licences: build/sbom.cdx.json, build/licences.md
@@ -11,7 +12,7 @@ PYTHON ?= python3
 DURATION ?= 60
 BIN := .venv/bin
 
-.PHONY: demo test docs container-test sbom lock clean
+.PHONY: demo test coverage docs container-test sbom lock clean
 
 demo: .venv/.demo
 	@$(BIN)/radarecg demo --duration $(DURATION)
@@ -20,7 +21,10 @@ test: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow" $(PYTEST_OPTIONS)
+
+coverage:
+	@$(MAKE) test PYTEST_OPTIONS="--cov --cov-report=term --cov-report=html:build/coverage"
 
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

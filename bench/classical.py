@@ -28,7 +28,7 @@ from edge.core.types import Chest, RcgBlock
 from edge.dsp.frontend.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.vitals.breathing_rate import BreathingEstimator
 from edge.vitals.classical_heart_rate import HeartRateEstimator
-from edge.vitals.quality import MIN_CONFIDENCE
+from edge.vitals.quality import MIN_CONFIDENCE, tolerance_bpm
 
 BGT60_WAVELENGTH_M = 299_792_458 / 60.75e9
 CW_RATE_HZ, CW_HEART_BPM, CW_BREATHING_BPM = 2560, 58.5, 11.4  # one rate each for the whole recording
@@ -138,7 +138,7 @@ def main() -> None:
     print("set        seconds  plain right  ours right  ratio   published  of these right  breathing off by")
     for name, read in SETS.items():
         rows = np.array([row for record in read(root / name) for row in follow(record)])
-        tolerance = np.maximum(5, 0.1 * rows[:, 0])
+        tolerance = np.array([tolerance_bpm(true_bpm) for true_bpm in rows[:, 0]])
         plain_right = np.abs(rows[:, 1] - rows[:, 0]) <= tolerance
         ours_right = np.abs(rows[:, 2] - rows[:, 0]) <= tolerance
         published = rows[:, 3] > 0

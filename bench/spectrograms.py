@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 
 from edge.core.spec import RCG_RATE_HZ
-from edge.dsp.sst.native import COMPILED
 from train.data.spectrograms import count_windows, write_spectrograms
 
 CHANNELS = 50
@@ -55,7 +54,7 @@ def main() -> None:
         print(f"{name:<24} {rate:>9.1f} windows per second (one window is one second of recording)")
     print(f"{mb_per_minute:.1f} MB per minute; all of MMECG (91 trials of 177.5 s): {mmecg_gb:.1f} GB")
     figures = {name: round(rate, 1) for name, rate in rates.items()}
-    print(json.dumps({"windows_per_s": figures, "mb_per_minute": round(mb_per_minute, 1), "compiled": COMPILED}))
+    print(json.dumps({"windows_per_s": figures, "mb_per_minute": round(mb_per_minute, 1)}))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from unittest.mock import patch
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
@@ -25,7 +24,6 @@ import numpy as np
 import ssqueezepy
 from ssqueezepy import Wavelet, ssq_cwt
 
-import edge.dsp.sst.transform
 from edge.core.spec import (
     RCG_RATE_HZ,
     SST_BIN_OCTAVES,
@@ -37,7 +35,6 @@ from edge.core.spec import (
     SstSpec,
 )
 from edge.dsp.frontend.phase import SecondDerivative
-from edge.dsp.sst.native import COMPILED
 from edge.dsp.sst.reference import extend, morlet, sst_reference
 from edge.dsp.sst.transform import HOP, HighPass, Sst
 from edge.twin.body import Body
@@ -87,8 +84,6 @@ def contenders(x: np.ndarray) -> dict[str, Callable[[], object]]:
     """Returns the calls by name; each sets the environment variables that ssqueezepy reads."""
     now = np.ascontiguousarray(x[:, -SstSpec().segment :])
     window = np.ascontiguousarray(x[:, -SST_WINDOW:])
-    with patch.object(edge.dsp.sst.transform, "COMPILED", False):
-        in_numpy = Sst(CHANNELS)
     calls: dict[str, Callable[[], object]] = {
         "ssqueezepy, its defaults": lambda: ssq_cwt(now, fs=RCG_RATE_HZ),
         "ssqueezepy, 90 scales, batched": lambda: theirs(now),
@@ -96,7 +91,6 @@ def contenders(x: np.ndarray) -> dict[str, Callable[[], object]]:
         "ssqueezepy, 90 scales, channel by channel": lambda: [theirs(row, cache_wavelet=True) for row in now],
         "ssqueezepy, 90 scales, the 4 s alone": lambda: theirs(window, cache_wavelet=True, nan_checks=False),
         "numpy, textbook": lambda: textbook(now),
-        "ours in numpy, no compiler": lambda: in_numpy(now),
     }
     for threads in (1, 2):
         for name, spec, hop in (
@@ -133,8 +127,6 @@ def correlations(x: np.ndarray) -> tuple[float, float, float]:
 def main() -> None:
     warnings.simplefilter("ignore")
     os.environ["SSQ_PARALLEL"] = "0"
-    if not COMPILED:
-        raise SystemExit("edge/dsp/sst/_sst.c was not compiled: install a C compiler and run pip install -e . again")
     print(f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}, ", end="")
     print(f"ssqueezepy {ssqueezepy.__version__}; {CHANNELS} channels, medians of {ROUNDS} turns\n")
     x = chest()

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
+from edge.core.settings import ConfigError
 from edge.gpu.context import cuda_driver
 from edge.inference import bundle
 from edge.inference.backends.base import BackendError
 from edge.inference.backends.engine_file import read_engine, this_machine
 from edge.inference.backends.tensorrt import tensorrt
-from edge.runtime.config import ConfigError, load_config
+from edge.runtime.config import load_config
 
 
 def main(arguments: list[str] | None = None) -> int:

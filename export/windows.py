@@ -26,7 +26,7 @@ CALIBRATION_WINDOWS = 128
 def windows_of(recordings: Sequence[Recording], points: Points, count: int = CALIBRATION_WINDOWS) -> list[Float32]:
     """Return at most `count` windows [1, P, 71, 120], spread over the recordings. Raises InputError if none exists."""
     batches = Batches(recordings, 1, POINTS if points == "any" else points, augment=False, seed=0, spec=SST_DEFAULT)
-    return [batch.x for batch in batches.spread(count)]
+    return [batch.x for batch in batches.sample_evenly(count)]
 
 
 def replayed(folder: Path, predict: Predictor) -> list[Float32]:

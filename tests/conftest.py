@@ -19,6 +19,7 @@ from edge.radar.chirp_file.parser import load_chirp
 from tests.helpers.brokers import nobody_let_in, running_broker
 
 ROOT = Path(__file__).parents[1]
+REAL_DATA = Path(os.environ.get("RADARECG_REAL_DATA", ROOT.parent / "shared" / "real"))
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,6 +32,12 @@ settings.load_profile("unhurried")
 def unhurried_disk(monkeypatch):
     """No test takes the power away, and waiting for the disk is most of what saving a checkpoint costs."""
     monkeypatch.setattr(os, "fsync", lambda number: None)
+
+
+@pytest.fixture(autouse=True)
+def without_the_tests_variable(monkeypatch):
+    """`radarecg run` refuses an unknown RADARECG_ variable, as this one of the tests is."""
+    monkeypatch.delenv("RADARECG_REAL_DATA", raising=False)
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +68,9 @@ def iwr6843():
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Real recordings, which are not part of the project."""
-    folder = Path(os.environ.get("RADARECG_REAL_DATA", ROOT.parent / "shared" / "real"))
-    if not folder.is_dir():
-        pytest.skip(f"real recordings are not at {folder}; set RADARECG_REAL_DATA")
-    return folder
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"real recordings are not at {REAL_DATA}; set RADARECG_REAL_DATA")
+    return REAL_DATA
 
 
 @pytest.fixture

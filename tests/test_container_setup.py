@@ -16,9 +16,11 @@ import pytest
 from edge.demo.processes import mosquitto_command
 from edge.mqtt.broker import Broker, probe_broker, tls_context
 from edge.mqtt.client import MqttClient
+from edge.mqtt.settings import load_broker
 from edge.mqtt.topics import DISCOVERY, STATUS, VITALS
 from edge.radar.chirp_file.parser import load_chirp
-from edge.runtime.config import broker_of, card_of, load_config, token_of
+from edge.radar.dca1000.control import load_card
+from edge.runtime.config import load_config
 from tests.conftest import ROOT
 from tests.helpers.brokers import Listener, answers, free_port
 
@@ -79,7 +81,7 @@ def ports(device, tmp_path):
 def broker_for(device: Path, port: int) -> Broker:
     """As the runtime sees it, by the settings that were made."""
     path = device / "radarecg.toml"
-    return broker_of(load_config(path, {"RADARECG_MQTT__PORT": str(port)}), path)
+    return load_broker(load_config(path, {"RADARECG_MQTT__PORT": str(port)}).mqtt, path)
 
 
 def authority(device: Path, name: str | None = None) -> ssl.SSLContext:
@@ -93,8 +95,8 @@ def test_the_settings_that_are_made_can_be_used(device):
     config = load_config(path, {})
     assert config.network.backend == "tensorrt"
     assert (config.web.host, config.web.port) == ("127.0.0.1", 8080)  # served without a container, too
-    assert token_of(config.web, path) is None
-    assert card_of(config, path).host_address == config.radar.data_host
+    assert config.web.token_file is None
+    assert load_card(path.parent / config.radar.card).host_address == config.radar.data_host
     assert load_chirp(path.parent / config.radar.cfg).frame_rate_hz == 200
 
 

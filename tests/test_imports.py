@@ -117,3 +117,13 @@ def test_every_module_of_edge_imports_without_torch_train_or_export():
 
 def test_no_file_is_two_rooms():
     assert [path for path in modules() if len(path.read_text().splitlines()) > 250] == []
+
+
+def test_no_function_is_longer_than_a_screen():
+    long = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60
+    ]
+    assert long == []

@@ -11,6 +11,7 @@ interrupted at any time: finished people are cached in `runs/`.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
@@ -48,7 +49,7 @@ STILL_FLAGGED = 0.003  # fraction of the blocks of people who sit still
 WRONG_TRUSTED = 0.004  # fraction of the rates above `needed` that may be wrong
 WRONG_GOOD = 0.0005
 SETTLED_S = 6.0
-CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
+CHIRP_FILE = Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg"
 CACHE = Path("runs") / "fit-quality"
 
 
@@ -61,26 +62,31 @@ class Rows(NamedTuple):
     person: Float64
 
 
-def main() -> None:
-    """Run the command."""
+def main() -> int:
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m train.fit_quality", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=FILE)
     out: Path = parser.parse_args().out
+    if not CHIRP_FILE.exists():
+        print(f"train.fit_quality: error: {CHIRP_FILE} is not found; run from radarecg's repository", file=sys.stderr)
+        return 2
     CACHE.mkdir(parents=True, exist_ok=True)
     moves = _gather("movement", movement_rows, MOVING_PEOPLE)
     trusts = _gather("trust", trust_rows, TRUSTED_PEOPLE)
     fitted = Fitted(made_by="python -m train.fit_quality", movement=fit_movement(moves), trust=fit_trust(trusts))
     write_atomic(out, msgspec.json.format(msgspec.json.encode(fitted), indent=2) + b"\n")
     print(f"{out}: {fitted}")
+    return 0
 
 
 def movement_rows(person: int) -> Rows:
     """Return one row per block; targets: 0 still, 1 within a mild movement, 2 within an extensive one, NaN at edges."""
+    chirp = load_chirp(CHIRP_FILE)
     names, features, targets = [], [], []
     for level, kind in enumerate(("undisturbed", "mild", "extensive")):
-        scenario = draw_scenario(kind, SEED, person, CHIRP)
-        extractor, watch = RcgExtractor(CHIRP), MovementDetector(CHIRP.max_speed_m_s * 1e3)
-        for frame in frames(scenario, CHIRP):
+        scenario = draw_scenario(kind, SEED, person, chirp)
+        extractor, watch = RcgExtractor(chirp), MovementDetector(chirp.max_speed_m_s * 1e3)
+        for frame in frames(scenario, chirp):
             if block := extractor.push(frame):
                 now_s = frame.t_ns * 1e-9
                 found = watch.features(block)
@@ -98,7 +104,7 @@ def trust_rows(person: int) -> Rows:
     trial = simulate(session, round(SECONDS * RCG_RATE_HZ))
     assert trial.r_peaks_s is not None
     names, features, targets = [], [], []
-    pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
+    pipeline = Pipeline(load_chirp(CHIRP_FILE), lambda: True, network=load_network(threads=1).begin)
     rcg = trial.rcg.astype(np.float64)
     for now_s in feed_rcg(pipeline, rcg, integrated(rcg)):
         evidence, true = pipeline.collect_evidence(round(now_s * 1e9)), true_bpm(trial.r_peaks_s, now_s)
@@ -155,7 +161,7 @@ def _cross_fitted(rows: Rows, targets: Bool) -> tuple[Logistic, Float64]:
 
 
 def _fit(names: list[str], features: Float64, targets: Bool) -> Logistic:
-    """Fit a logistic regression with a small ridge penalty; both classes have the same weight per row."""
+    """Fit a logistic regression with a small ridge penalty. Every row has the same weight, whatever its class."""
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     x = np.column_stack([(features - mean) / deviation, np.ones(len(features))])
     sign = np.where(targets, 1.0, -1.0)
@@ -197,4 +203,4 @@ def _rounded(value: float) -> float:
 
 if __name__ == "__main__":
     raise_on_interrupt()
-    main()
+    sys.exit(main())

@@ -4,7 +4,7 @@
 
 The forecast is arithmetic, not a measurement. A block of the SST's kernels has a multiprocessor to itself, so 50 points
 take ceil(50 / multiprocessors) waves, each as long as here times the ratio of the clocks. A network's time lies between
-two bounds: it scales with the clock alone (if it does not fill the GPU here), or with clock times multiprocessors (if it
+two bounds: it scales with the clock alone (if it does not fill this GPU), or with clock times multiprocessors (if it
 does). Neither considers that the modules' memory is slower.
 """
 

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
+SyncSource = Literal["ntp", "none"]
 _STA_UNSYNC = 0x0040
 _TIME_ERROR = 5
 
@@ -30,7 +31,7 @@ class _Timex(ctypes.Structure):
 class ClockState:
     """Whether a time service keeps the clock synchronised, and its upper bound of the error (None if it does not)."""
 
-    source: Literal["ntp", "none"]
+    source: SyncSource
     synced: bool
     err_ns: int | None
 

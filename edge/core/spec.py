@@ -32,7 +32,7 @@ SST_WINDOW = 4 * RCG_RATE_HZ
 SST_PAST = 2 * RCG_RATE_HZ
 """Samples before the window that its first columns need: 2 s give the same agreement with the full record as 4 s."""
 SST_PERIOD = 1600
-"""Length of the circular transform: past, window, look-ahead, and predicted samples."""
+"""Length of the circular transform: past, window, and predicted samples."""
 
 SST_BINS = 71
 SST_LOW_HZ = 0.6950
@@ -69,30 +69,20 @@ SST_GRID = 20
 class SstSpec:
     """Parameters of the SST. A network must be used with the values it was trained with.
 
-    frame_rate_hz: 60, averaged to 30 columns a second; or 30, which takes half the work but is aliased.
-    look_ahead_s: how long after its end a window is computed, 0 to 1 s, a whole number of samples.
+    frame_rate_hz: 60, averaged to 30 columns a second. 30 takes half the work but is aliased; bundles may not use it,
+    but its columns are single samples, which other programs compute too.
     """
 
     frame_rate_hz: int = 60
-    look_ahead_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.frame_rate_hz not in (30, 60):
             raise ValueError(f"frame_rate_hz is {self.frame_rate_hz}; it must be 30 or 60")
-        if not 0 <= self.look_ahead_s <= 1:
-            raise ValueError(f"look_ahead_s is {self.look_ahead_s}; it must be 0 to 1")
-        if not math.isclose(self.look_ahead, self.look_ahead_s * RCG_RATE_HZ, abs_tol=1e-6):
-            raise ValueError(f"look_ahead_s is {self.look_ahead_s}; it must be a multiple of {1 / RCG_RATE_HZ:g} s")
-
-    @property
-    def look_ahead(self) -> int:
-        """Return the look-ahead in samples."""
-        return round(self.look_ahead_s * RCG_RATE_HZ)
 
     @property
     def segment(self) -> int:
-        """Return the samples that one window needs: past, window and look-ahead."""
-        return SST_PAST + SST_WINDOW + self.look_ahead
+        """Return the samples that one window needs: past and window."""
+        return SST_PAST + SST_WINDOW
 
 
 SST_DEFAULT = SstSpec()
@@ -143,7 +133,8 @@ def fingerprint(spec: SstSpec) -> str:
         "CYCLE_MIN": CYCLE_MIN,
         "CYCLE_CLASSES": CYCLE_CLASSES,
     }
-    sst = f"SstSpec(frame_rate_hz={spec.frame_rate_hz!r}, look_ahead_s={spec.look_ahead_s!r})"
+    # The text of versions that had a look-ahead, so that their bundles and checkpoints stay valid.
+    sst = f"SstSpec(frame_rate_hz={spec.frame_rate_hz!r}, look_ahead_s=0.0)"
     text = f"({sorted(numbers.items())!r}, {sst})"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

@@ -17,6 +17,18 @@ Bool = npt.NDArray[np.bool_]
 UncertaintyReason = Literal["low_snr", "model_uncertain"]
 MovementLevel = Literal["none", "mild", "extensive"]
 QualityState = Literal["good", "degraded", "unusable"]
+QualityFlag = Literal[
+    "radar_fault",
+    "stale",
+    "no_subject",
+    "body_movement",
+    "warming_up",
+    "low_snr",
+    "model_uncertain",
+    "frame_loss",
+    "clock_unsynced",
+]
+"""Reasons for a quality; `edge.vitals.quality.FLAGS` has the effect of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,14 @@ class EcgEstimate:
     r_peaks: Float64
     confidence: Float64
 
+    @property
+    def samples_uv(self) -> list[int | None]:
+        """Return the ECG in uV, with the QRS complex scaled to 1 mV; an unknown sample is None."""
+        return [
+            round(1000 * x) if is_known else None
+            for x, is_known in zip(self.ecg.tolist(), self.valid_mask, strict=True)
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class EcgBlock:
@@ -196,11 +216,11 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Quality of the last window. `sqi` is 0..1; `flags` are those of `edge.vitals.quality.FLAGS`."""
+    """Quality of the last window. `sqi` is 0..1; `flags` are the reasons."""
 
     state: QualityState
     sqi: float
-    flags: tuple[str, ...] = ()
+    flags: tuple[QualityFlag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Annotated
+from typing import Annotated, get_args
 
 from msgspec import Meta
 
-RESERVED_FLAGS = ("out_of_range", "multiple_subjects")
-"""Flags reserved in version 1 of the schemas; no device publishes them yet."""
-FLAGS = (
-    *("radar_fault", "stale", "no_subject", *RESERVED_FLAGS, "body_movement", "warming_up"),
-    *("low_snr", "model_uncertain", "frame_loss", "clock_unsynced"),
-)
-END_OF_STRING = r"(?!\n)"
-"""Follows the $ of a pattern: in Python, unlike other languages, $ also matches before a final newline."""
+from edge.core.clock import SyncSource
+from edge.core.settings import END_OF_STRING
+from edge.core.types import QualityFlag
+
 DEVICE_PATTERN = "^[a-z0-9-]{1,64}$" + END_OF_STRING
 BOOT_PATTERN = "^[0-9a-f]{8}$" + END_OF_STRING
 
@@ -30,8 +26,10 @@ Instant = Annotated[str, Meta(pattern="Z$", extra_json_schema={"format": "date-t
 InstantNs = Annotated[
     int, Meta(description="In ns since 1970; above 2^53, so JavaScript should use the text field instead")
 ]
-Flag = Annotated[str, Meta(extra_json_schema={"enum": list(FLAGS)})]
+# Decoded as text, not as enumerations: messages of other versions, with values that this one does not know, are valid.
+Flag = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(QualityFlag))})]
 Flags = Annotated[tuple[Flag, ...], Meta(extra_json_schema={"uniqueItems": True})]
+ClockSource = Annotated[str, Meta(extra_json_schema={"enum": sorted(get_args(SyncSource))})]
 VALID_OR_NULL = {
     "if": {"properties": {"valid": {"const": True}}},
     "then": {"properties": {"value": {"type": "number"}}},

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from edge import __version__
+from edge.core.types import QualityFlag
 from edge.mqtt.payloads import encode
 from edge.mqtt.topics import DISCOVERY, STATUS, VITALS, Topic
 
@@ -18,15 +19,24 @@ DISCOVERY_PREFIX = "homeassistant"
 SUPPORT_URL = "https://example.org/radarecg"  # the project has no public address yet
 EXPIRE_AFTER_S = 15  # vitals come every second
 
+
 # Jinja conditions on vitals. The absence of a flag is no evidence: each state needs positive evidence.
-_FLAGS = "value_json.quality.flags"
-_STALE = f"'stale' in {_FLAGS}"
-_RECEIVING = f"'stale' not in {_FLAGS} and value_json.frames.received > 0"
-_USABLE = f"{_RECEIVING} and 'radar_fault' not in {_FLAGS}"
-_MOVING = f"'body_movement' in {_FLAGS}"
-_EMPTY = f"'no_subject' in {_FLAGS}"
+def _raised(flag: QualityFlag) -> str:
+    return f"'{flag}' in value_json.quality.flags"
+
+
+def _not_raised(flag: QualityFlag) -> str:
+    return f"'{flag}' not in value_json.quality.flags"
+
+
+_STALE = _raised("stale")
+_RECEIVING = f"{_not_raised('stale')} and value_json.frames.received > 0"
+_USABLE = f"{_RECEIVING} and {_not_raised('radar_fault')}"
+_MOVING = _raised("body_movement")
+_EMPTY = _raised("no_subject")
 _CHEST = "value_json.chest_range_m is not none"  # null before the first search for a chest, and if none was found
-_POOR = " or ".join(f"'{flag}' in {_FLAGS}" for flag in ("radar_fault", "frame_loss", "low_snr", "model_uncertain"))
+_POOR_FLAGS: tuple[QualityFlag, ...] = ("radar_fault", "frame_loss", "low_snr", "model_uncertain")
+_POOR = " or ".join(map(_raised, _POOR_FLAGS))
 
 
 def discovery_topic(prefix: str) -> Topic:
@@ -120,7 +130,7 @@ def _entities() -> dict[str, dict[str, Any]]:
             "Signal problem",
             "problem",
             on=f"{_RECEIVING} and (value_json.quality.state == 'degraded' or {_POOR})",
-            off=f"{_RECEIVING} and 'warming_up' not in {_FLAGS}",
+            off=f"{_RECEIVING} and {_not_raised('warming_up')}",
         ),
         "radar": _binary("Radar", "connectivity", on=_RECEIVING, off=_STALE) | {"entity_category": "diagnostic"},
     }

@@ -33,7 +33,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Clock(msgspec.Struct, frozen=True):
     """Whether the clock is synchronised, and its estimated error in nanoseconds."""
 
-    source: Literal["ptp", "ntp", "rtc", "none"]
+    source: f.ClockSource
     synced: bool
     err_ns: f.Count | None = None
 

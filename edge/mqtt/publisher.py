@@ -114,7 +114,7 @@ class Publisher:
             fs=RCG_RATE_HZ,
             n=len(e.ecg),
             latency_ms=max(0, time.time_ns() - end_ns) // 1_000_000,
-            samples=[round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.valid_mask, strict=True)],
+            samples=e.samples_uv,
             r_peaks=np.round(e.r_peaks + offset, 2).tolist(),
             confidence=np.round(e.confidence, 3).tolist(),
             continues=ecg.continues,

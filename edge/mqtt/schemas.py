@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
+from edge.core.settings import END_OF_STRING
 from edge.core.spec import NOT_A_DEVICE
 from edge.mqtt import payloads as p
-from edge.mqtt.fields import END_OF_STRING
 from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, ROOT, STATUS, TOPICS, VITALS, WAVEFORM, Topic
 
 FOLDER = Path(__file__).with_name("schemas")

@@ -19,7 +19,7 @@ from typing import Annotated
 import msgspec
 
 from edge.core.files import read_text_file
-from edge.radar.calibration import Calibration, CalibrationError
+from edge.radar.calibration import UNCALIBRATED, Calibration, CalibrationError
 from edge.radar.chirp import ChirpConfig
 
 MAX_BIAS_M = 0.3  # the board's lines and filters add a delay of centimetres
@@ -34,8 +34,13 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     factors: str
 
 
-def load_calibration(path: Path, chirp: ChirpConfig) -> Calibration:
-    """Read a calibration file for the antenna pairs of a chirp file. Raises InputError, FileNotFoundError."""
+def load_calibration(path: Path | None, chirp: ChirpConfig) -> Calibration:
+    """Read a calibration file for the antenna pairs of a chirp file; without one, return `UNCALIBRATED`.
+
+    Raises InputError, FileNotFoundError.
+    """
+    if path is None:
+        return UNCALIBRATED
     return parse_calibration(read_text_file(path), chirp, str(path))
 
 

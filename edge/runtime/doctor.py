@@ -14,19 +14,23 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edge.core.errors import InputError
-from edge.dsp.sst.native import COMPILED
+from edge.core.settings import resolve_file
+from edge.dsp.sst.native import COMPILED, NOT_COMPILED
 from edge.inference.loader import load_network
+from edge.inference.settings import load_configured_network
 from edge.mqtt.broker import Broker, probe_broker
+from edge.mqtt.settings import load_broker
 from edge.radar.awr1843.driver import Awr1843
 from edge.radar.awr1843.serial_port import AUTO, find_port
 from edge.radar.boards import require_unlimited_frames
+from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp import require_heartbeat
 from edge.radar.chirp_file.limits import LIMITS
 from edge.radar.chirp_file.parser import load_chirp
-from edge.radar.dca1000.control import FEW_ATTEMPTS, Card, CardConfig, require_rate
+from edge.radar.dca1000.control import FEW_ATTEMPTS, Card, CardConfig, load_card, require_rate
 from edge.radar.dca1000.data_port import DEFAULT_DATA_PORT
 from edge.radar.dca1000.udp import WANTED_BUFFER_BYTES, enlarge_command
-from edge.runtime.config import Config, broker_of, calibration_of, card_of, load_config, network_of
+from edge.runtime.config import Config, load_config
 from edge.runtime.running_service import service_with, udp_sockets
 
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
@@ -62,7 +66,7 @@ class Setup:
     @property
     def card(self) -> CardConfig:
         """The card's settings. Raises CardError, FileNotFoundError."""
-        return card_of(self.config, self.path) if self.config else CardConfig()
+        return load_card(resolve_file(self.path, self.config.radar.card) if self.config else None)
 
 
 BOARDS_NOT_DRIVEN = Finding("warn", "not checked: radarecg does not start the boards (no serial in the settings)")
@@ -106,9 +110,9 @@ def _chirp_file(setup: Setup) -> Finding:
 
 
 def _calibration(setup: Setup) -> Finding:
-    if setup.config is None or setup.config.radar.calibration is None:
+    if setup.cfg is None or setup.config is None or setup.config.radar.calibration is None:
         return Finding("warn", "not set (radar.calibration): the chest's points are detected less reliably")
-    calibration_of(setup.config, setup.path, load_chirp(setup.path.parent / setup.config.radar.cfg))
+    load_calibration(setup.path.parent / setup.config.radar.calibration, load_chirp(setup.cfg))
     return Finding("ok", f"{setup.config.radar.calibration} fits the chirp file")
 
 
@@ -181,7 +185,7 @@ def _receive_buffer(_setup: Setup) -> Finding:
 
 
 def _broker(setup: Setup) -> Finding:
-    broker = broker_of(setup.config, setup.path) if setup.config else Broker()
+    broker = load_broker(setup.config.mqtt, setup.path) if setup.config else Broker()
     address = f"{broker.host}:{broker.port}"
     try:
         response = probe_broker(broker)
@@ -203,11 +207,11 @@ def _broker(setup: Setup) -> Finding:
 def _sst(_setup: Setup) -> Finding:
     if COMPILED:
         return Finding("ok", "compiled")
-    return Finding("warn", "not compiled, so slower: install a C compiler, then run pip install -e . again")
+    return Finding("FAIL", NOT_COMPILED)
 
 
 def _network(setup: Setup) -> Finding:
-    network = network_of(setup.config, setup.path) if setup.config else load_network()
+    network = load_configured_network(setup.config.network, setup.path) if setup.config else load_network()
     if network is None:
         return Finding("warn", 'disabled ([network] backend = "none"): no ECG is reconstructed')
     return Finding("ok", f"{network.name} is intact and runs")

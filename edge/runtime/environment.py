@@ -14,7 +14,6 @@ import msgspec
 from edge.core.errors import InputError
 
 PREFIX = "RADARECG_"
-NOT_SETTINGS = {"RADARECG_REAL_DATA"}  # the tests' folder of recordings
 
 
 class OverrideError(InputError):
@@ -23,7 +22,7 @@ class OverrideError(InputError):
 
 def override(settings: dict[str, Any], kind: type[msgspec.Struct], environ: Mapping[str, str]) -> None:
     """Override `settings`, the data of a `kind`, with the variables of `environ`. Raises OverrideError."""
-    for name in sorted(environ.keys() - NOT_SETTINGS):
+    for name in sorted(environ):
         if name.startswith(PREFIX):
             *tables, key = name.removeprefix(PREFIX).lower().split("__")
             table, struct = settings, kind

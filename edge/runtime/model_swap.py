@@ -16,12 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.core.errors import InputError
+from edge.core.settings import ConfigError, resolve_file
 from edge.core.types import Float32, SstWindow, TaskOutputs
 from edge.ecg.reconstructor import InferWindow
 from edge.inference.bundle import DESCRIPTION, MODEL
 from edge.inference.loader import MAX_INFERENCE_S, Network, NetworkError, load_network
+from edge.inference.settings import load_configured_network
 from edge.inference.signature import SIGNATURE
-from edge.runtime.config import Config, ConfigError, load_config, network_of
+from edge.runtime.config import Config, load_config
 
 POLL_INTERVAL_S = 1.0
 PROBATION_WINDOWS = 60  # one window per second
@@ -52,8 +54,7 @@ def switch_model(folder: Path, path: Path) -> str:
         if not engine.is_relative_to(link):
             raise ConfigError(f"{path}: network.engine must be in {wanted.bundle}, so that both change together")
         engine = folder / engine.relative_to(link)
-    public_key = path.parent / wanted.public_key if wanted.public_key is not None else None
-    network = load_network(folder, wanted.backend, engine, wanted.threads, public_key)
+    network = load_network(folder, wanted.backend, engine, wanted.threads, resolve_file(path, wanted.public_key))
     before = link.resolve() if link.is_symlink() else None
     _point(link, network.folder)
     return f"{link} -> {network.folder}: {network.name}" + (f"; previously {before}" if before else "")
@@ -62,13 +63,12 @@ def switch_model(folder: Path, path: Path) -> str:
 class SwappableNetwork:
     """The network of the settings at `path`, replaceable at run time; `now` is the active one.
 
-    Raises what `network_of` raises.
+    Raises what `load_configured_network` raises.
     """
 
     def __init__(self, config: Config, path: Path) -> None:
         self._config, self._path = config, path
-        named = config.network.bundle
-        self._link = path.parent / named if named is not None else None
+        self._link = resolve_file(path, config.network.bundle)
         self._last_attempt = self._fingerprint()
         self.active = self._load()
         self._previous: Network | None = None  # set while the new network is on probation
@@ -166,7 +166,7 @@ class SwappableNetwork:
         self._on_change(self.active, problem)
 
     def _load(self) -> Network:
-        network = network_of(self._config, self._path)
+        network = load_configured_network(self._config.network, self._path)
         assert network  # a SwappableNetwork is created only for a backend other than "none"
         return network
 

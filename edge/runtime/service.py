@@ -9,20 +9,24 @@ from pathlib import Path
 
 from edge import __version__
 from edge.core.clock import clock_state
+from edge.core.settings import resolve_file
 from edge.core.spec import NOT_A_DEVICE
 from edge.inference.loader import Network
 from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
+from edge.mqtt.settings import load_broker, open_spool
 from edge.pipeline import FanOut, Pipeline, Sink, run
 from edge.radar.boards import open_boards, require_unlimited_frames
+from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
-from edge.radar.dca1000.control import require_rate
-from edge.runtime.config import Config, broker_of, calibration_of, card_of, load_config, spool_of, token_of
+from edge.radar.dca1000.control import load_card, require_rate
+from edge.runtime.config import Config, load_config
 from edge.runtime.device_state import DeviceState
 from edge.runtime.json_logs import use_json_logs
 from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.systemd import Systemd
 from edge.sources.live import LiveSource
+from edge.web.access import read_token
 from edge.web.messages import Hello
 from edge.web.metrics import Gauges
 from edge.web.page import LivePage, page_url
@@ -40,11 +44,11 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         use_json_logs()
     chirp = load_chirp(path.parent / config.radar.cfg)
     require_unlimited_frames(chirp)
-    card, broker = card_of(config, path), broker_of(config, path)
+    card, broker = load_card(resolve_file(path, config.radar.card)), load_broker(config.mqtt, path)
     if config.radar.serial or config.radar.card:
         require_rate(chirp, card)
     network = SwappableNetwork(config, path) if config.network.backend != "none" else None
-    calibration = calibration_of(config, path, chirp)
+    calibration = load_calibration(resolve_file(path, config.radar.calibration), chirp)
     pipeline = Pipeline(
         chirp,
         lambda: clock_state().synced,
@@ -61,7 +65,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             broker,
             config.device,
             chirp,
-            spool_of(config, path),
+            open_spool(config.spool, path),
             _model(network.active) if network else None,
             config.spool.backfill_per_s,
             config.mqtt.home_assistant,
@@ -94,7 +98,7 @@ def _model(network: Network) -> Model:
 
 def _page(config: Config, path: Path, has_ecg: bool, gauges: Gauges, stack: ExitStack) -> LivePage:
     assert config.web
-    token = token_of(config.web, path)
+    token = read_token(path.parent / config.web.token_file) if config.web.token_file is not None else None
     hello = Hello(config.device, __version__, has_ecg)
     page = LivePage(config.web.host, config.web.port, token, hello, gauges)
     stack.callback(page.close)

@@ -186,7 +186,7 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
         raise RecordingError(f"{folder}: contains no complete frame")
     synced = bool(meta.get("clock_synced", False))
     file = folder / CALIBRATION
-    calibration = load_calibration(file, chirp) if file.exists() else UNCALIBRATED
+    calibration = load_calibration(file if file.exists() else None, chirp)
     raw = plain_file(folder / "adc.bin")
     return Recording(folder, chirp, iq_order or cast(IqOrder, order), index, raw, synced, calibration)
 

@@ -5,7 +5,6 @@ A rhythm is an infinite series of beats from FIRST_BEAT_S on, reproducible for t
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -115,25 +114,6 @@ class WithEctopics:
             r_s = last.r_s + self.coupling * beat.cycle_s if early else beat.r_s
             last = Beat(r_s, r_s - last.r_s, early)
             yield last
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """Measured cycles [n], repeated without end. Raises ValueError for cycles outside 0.2 to 5 s."""
-
-    cycles_s: Float64
-
-    def __post_init__(self) -> None:
-        if self.cycles_s.size == 0 or not (self.cycles_s > 0.2).all() or not (self.cycles_s < 5).all():
-            raise ValueError(f"cycles of {self.cycles_s} s; every one must be between 0.2 and 5 s")
-
-    def beats(self, seed: int) -> Iterator[Beat]:
-        """See Rhythm; nothing is random."""
-        now_s = FIRST_BEAT_S
-        cycles_s = self.cycles_s.tolist()
-        for before_s, cycle_s in itertools.cycle(zip(cycles_s[-1:] + cycles_s[:-1], cycles_s, strict=True)):
-            yield Beat(now_s, before_s)
-            now_s += cycle_s
 
 
 def since_beats(r_s: Float64, t_s: Float64, before_s: float, after_s: float) -> Iterator[tuple[np.ndarray, Float64]]:

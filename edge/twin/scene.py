@@ -151,11 +151,10 @@ class Scene:
 
     def in_view(self, t_s: Float64) -> Bool:
         """Return at which of the times [n] the person gives an echo, walking or seated."""
-        return self._is_present(t_s, WALK_S)
-
-    def seated(self, t_s: Float64) -> Bool:
-        """Return at which of the times [n] the person is seated."""
-        return self._is_present(t_s, 0.0)
+        here = np.ones(len(t_s), bool)
+        for a in self.absences:
+            here &= (t_s < a.start_s + WALK_S) | (t_s >= a.end_s - WALK_S)
+        return here
 
     @cached_property
     def _rotation(self) -> Float64:
@@ -174,12 +173,6 @@ class Scene:
 
     def _on_chest(self, points_m: Float64) -> Float64:
         return np.asarray(points_m @ self._rotation - [0, self.range_m, 0])
-
-    def _is_present(self, t_s: Float64, walk_s: float) -> Bool:
-        here = np.ones(len(t_s), bool)
-        for a in self.absences:
-            here &= (t_s < a.start_s + walk_s) | (t_s >= a.end_s - walk_s)
-        return here
 
     def _walked_m(self, t_s: Float64) -> Float64:
         walked = np.zeros(len(t_s))

@@ -2,7 +2,7 @@
 
 A flag of severity `unusable` invalidates the heart rate, `degraded` lowers its quality, and `note` concerns the time
 stamps only. A heart rate is published unless the quality is `unusable`.
-To add a flag, add a row to FLAGS, a condition to `assess`, and the name to `mqtt/fields.py`.
+To add a flag, add its name to `QualityFlag`, a row to FLAGS, and a condition to `assess`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.core.spec import WINDOW_S
-from edge.core.types import BeatRate, MovementLevel, Quality, RateEstimate, UncertaintyReason
+from edge.core.types import BeatRate, MovementLevel, Quality, QualityFlag, RateEstimate, UncertaintyReason
 from edge.vitals.quality_model import QUALITY_MODEL
 
 Severity = Literal["unusable", "degraded", "note"]
 
-FLAGS: dict[str, Severity] = {
+FLAGS: dict[QualityFlag, Severity] = {
     "radar_fault": "unusable",
     "stale": "unusable",
     "no_subject": "unusable",
@@ -29,7 +29,7 @@ FLAGS: dict[str, Severity] = {
 }
 
 # Flags that also invalidate the breathing rate and the chest's range. All others concern the heart rate only.
-CHEST_LOST = frozenset({"radar_fault", "stale", "no_subject", "body_movement"})
+CHEST_LOST: frozenset[QualityFlag] = frozenset({"radar_fault", "stale", "no_subject", "body_movement"})
 
 MAX_SILENCE_S = 1.0
 FAULT_TIMEOUT_S = 5.0
@@ -66,7 +66,7 @@ class Evidence:
 
 def assess(e: Evidence) -> Quality:
     """Return the quality of the last window. A flag hides the other flags that its cause would also raise."""
-    flags: list[str] = []
+    flags: list[QualityFlag] = []
     if e.problem is not None or e.silence_s > FAULT_TIMEOUT_S:
         flags.append("radar_fault")
     if e.silence_s > MAX_SILENCE_S:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from edge.vitals.quality import tolerance_bpm
 from tests.container.outside import BPM, NAME, ROOT, Hub, Podman, running, set_up, start_broker, start_twin
 
 LOCK = ROOT / "deploy" / "lock" / "onnxruntime.txt"
@@ -112,7 +113,7 @@ def watch(hub: Hub, podman: Podman) -> None:
     rates = [each["hr"]["value"] for each in vitals if each["hr"]["valid"]]
     ask("a heart rate", len(rates) > WATCHED / 2, f"in {len(rates)} of {WATCHED} seconds")
     worst = max(abs(rate - BPM) for rate in rates)
-    ask("it is the twin's", worst < max(5, 0.1 * BPM), f"at most {worst:.1f} bpm off")
+    ask("it is the twin's", worst <= tolerance_bpm(BPM), f"at most {worst:.1f} bpm off")
     received, lost = (vitals[-1]["frames"][key] - vitals[0]["frames"][key] for key in ("received", "lost"))
     ask("no frame is lost", lost == 0, f"{received} received, {lost} lost")
 

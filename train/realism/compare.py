@@ -27,6 +27,7 @@ from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
 from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import Float64
+from edge.vitals.quality import tolerance_bpm
 from train.data.peaks import find_beats
 from train.data.readers import mmecg, phase80, ustc_af
 from train.data.trial import Trial
@@ -119,7 +120,7 @@ def measure(segment: Trial) -> Measured | None:
     figures["rmssd_ms"] = float(np.sqrt(np.square(np.diff(cycles_ms)).mean()))
     ours_bpm = classical_bpm(rcg.astype(np.float32), np.array([SEGMENT_S * RCG_RATE_HZ]))[0]
     for name, bpm in (("plain", statistics.plain_bpm(rcg)), ("ours", float(ours_bpm))):
-        figures[f"{name}_right"] = float(abs(bpm - true_bpm) <= max(5, 0.1 * true_bpm))
+        figures[f"{name}_right"] = float(abs(bpm - true_bpm) <= tolerance_bpm(true_bpm))
         if np.isfinite(bpm):
             figures[f"{name}_error"] = abs(bpm - true_bpm)
     f_hz, power = statistics.power_spectrum(rcg)

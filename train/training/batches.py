@@ -67,12 +67,12 @@ class Batches:
         """Return the number of usable windows."""
         return len(self._windows)
 
-    def drawn(self, epoch: int, batches: range) -> Iterator[Batch]:
+    def draw(self, epoch: int, batches: range) -> Iterator[Batch]:
         """Yield batches of random windows, with replacement; the next batch is prepared in the background."""
         order = [np.random.default_rng((self._seed, epoch, b)).integers(len(self), size=self._size) for b in batches]
         return self._prepare([((epoch, b), windows) for b, windows in zip(batches, order, strict=True)])
 
-    def spread(self, count: int) -> Iterator[Batch]:
+    def sample_evenly(self, count: int) -> Iterator[Batch]:
         """Yield `count` windows (or all, if fewer) at equal distances, the same in every call."""
         chosen = np.unique(np.linspace(0, len(self) - 1, count).round().astype(np.int64))
         return self._prepare([((0, b), chosen[b : b + self._size]) for b in range(0, len(chosen), self._size)])
@@ -97,7 +97,7 @@ class Batches:
         middle = labels.start[row] + SST_WINDOW / 2
         pace = draw_pace(rng) if self._augment else 1.0
         start = middle - pace * SST_WINDOW / 2
-        end = start + pace * (SST_WINDOW + self._spec.look_ahead)
+        end = start + pace * SST_WINDOW
         has_class = 0 <= round(labels.length[row] / pace) - CYCLE_MIN < CYCLE_CLASSES
         outside = start - pace * SST_PAST < 0 or end > rcg.shape[1]
         seen = slice(math.floor(start), math.ceil(start + pace * SST_WINDOW))

@@ -96,7 +96,7 @@ class Trainer:
                     layer.eval()
         total = torch.zeros(len(TASKS), dtype=torch.float64, device=self.context.device)
         numbers = range(self.context.rank, training.steps * self.context.ranks, self.context.ranks)
-        for step, batch in enumerate(self._train_batches.drawn(epoch, numbers)):
+        for step, batch in enumerate(self._train_batches.draw(epoch, numbers)):
             self._set_rate(epoch * training.steps + step)
             losses = self._step(batch, f"epoch {epoch + 1}, step {step + 1}")
             total += losses.to(total)
@@ -134,7 +134,7 @@ class Trainer:
         """Return the losses on fixed windows and `score`, the logarithm of their product (all tasks weigh the same)."""
         network.eval()
         total, count = torch.zeros(len(TASKS), dtype=torch.float64), 0
-        for batch in self._validation_batches.spread(VALIDATION_WINDOWS):
+        for batch in self._validation_batches.sample_evenly(VALIDATION_WINDOWS):
             outputs = network(torch.from_numpy(batch.x).to(self.context.device))
             losses = torch.stack([loss.double().cpu() for loss in task_losses(outputs, batch).values()])
             total, count = total + losses * len(batch.source), count + len(batch.source)

@@ -12,10 +12,9 @@ from edge.cli.arguments import port, positive
 from edge.core.interrupts import on_stop
 from edge.radar.awr1843.serial_port import AUTO
 from edge.radar.boards import open_boards
-from edge.radar.calibration import UNCALIBRATED
 from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
-from edge.radar.dca1000.control import CardConfig, load_card, require_rate
+from edge.radar.dca1000.control import load_card, require_rate
 from edge.radar.dca1000.data_port import DEFAULT_DATA_PORT
 from edge.radar.iq import IQ_ORDERS
 from edge.sources.capture import RecordingRequest, data_port, record_frames
@@ -56,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
     """Record until stopped, or for the given time; return 1 if no frame was received."""
     check_new(args.folder)
     chirp = load_chirp(args.cfg)
-    card = load_card(args.card) if args.card else CardConfig()
-    calibration = load_calibration(args.calibration, chirp) if args.calibration else UNCALIBRATED
+    card = load_card(args.card)
+    calibration = load_calibration(args.calibration, chirp)
     if args.serial or args.card:
         require_rate(chirp, card)
     stopping: list[bool] = []

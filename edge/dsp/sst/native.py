@@ -1,4 +1,4 @@
-"""Interface to the compiled SST, `_sst.c`. It is built at installation if there is a C compiler."""
+"""Interface to the compiled SST, `_sst.c`. It is built at installation, which needs a C compiler."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge.core.errors import InputError
 from edge.core.spec import (
     RCG_RATE_HZ,
     SST_AR_ORDER,
@@ -63,16 +64,22 @@ assert SST_AR_ORDER in range(2, 65, 2), "_sst.c processes the taps in pairs and 
 assert SST_SCALE_RANK <= 16, "_sst.c has space for 16"
 _LIBRARY = _library()
 COMPILED = _LIBRARY is not None
+NOT_COMPILED = "the SST is not compiled: install a C compiler, then radarecg again (pip install -e .)"
+
+
+class SstError(InputError):
+    """The compiled SST is missing; the message gives the remedy."""
 
 
 class NativeSst:
-    """Transform of some channels on one thread. All memory is allocated in the constructor.
+    """Transform of some channels on one thread. All memory is allocated in the constructor, which may raise SstError.
 
     With `hop`, the sums of the short wavelets are stored and reused for the window `hop` samples later.
     """
 
     def __init__(self, tables: SstTables, channels: int, hop: int | None) -> None:
-        assert _LIBRARY is not None
+        if _LIBRARY is None:
+            raise SstError(NOT_COMPILED)
         self._run = _LIBRARY.sst_windows
         self._kept_alive: list[npt.NDArray[Any]] = []
         low, tail = tables.whole(LOW_SCALES), tables.high(hop)

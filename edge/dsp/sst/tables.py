@@ -86,9 +86,7 @@ class SstTables:
         frame = 0
         if hop is not None:
             unchanged = self.spec.segment - SST_PAST - hop - reach
-            hop_frames = hop * self.spec.frame_rate_hz // RCG_RATE_HZ
-            known = min(unchanged * self.spec.frame_rate_hz // RCG_RATE_HZ, self.frames - hop_frames)
-            frame = max(0, known)  # with a long look-ahead, some unchanged frames were not in the previous window
+            frame = max(0, unchanged * self.spec.frame_rate_hz // RCG_RATE_HZ)
         first = frame * RCG_RATE_HZ // self.spec.frame_rate_hz + SST_PAST - reach - SST_GRID
         start = first // SST_GRID * SST_GRID
         needed = SST_PAST + SST_WINDOW + reach - start

@@ -3,8 +3,8 @@
 A window is 4 s of RCG at 200 Hz. It is processed as follows, with the constants of `edge.core.spec`:
 
 1. A causal 0.7 Hz high-pass (Butterworth, order 2) over the whole stream removes the rest of breathing and posture.
-2. Window, 2 s of past and look-ahead are extended by linear prediction to a circle of 8 s. So no sample after the
-   look-ahead is used, and there is no edge at the end of the window.
+2. The window and 2 s of past are extended by linear prediction to a circle of 8 s. So no sample after the window is
+   used, and there is no edge at its end.
 3. Analytic Morlet wavelet transform W and its derivative W' at 90 scales, 60 frames a second.
 4. Each coefficient is added, as a complex number, to the bin of its instantaneous frequency Im(W'/W): 71 bins of a
    tenth of an octave, 0.695 to 100 Hz. A sinusoid of amplitude A becomes a line of magnitude A.
@@ -12,13 +12,12 @@ A window is 4 s of RCG at 200 Hz. It is processed as follows, with the constants
 
 The paper (radarODE-MTL, section III) transforms whole recordings with MATLAB's wsst and scales by the whole recording,
 which uses the future; our windows correlate with that at about 0.99 (docs/sst.md).
-`reference.py` is the definition in float64; `_sst.c` computes eight channels at once, `numpy_fallback.py` replaces it
-where it is not compiled, and `edge/gpu/sst.cu` runs on the GPU.
+`reference.py` is the definition in float64; `_sst.c` computes eight channels at once, and `edge/gpu/sst.cu` runs on the
+GPU.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
@@ -38,8 +37,7 @@ from edge.core.spec import (
     SstSpec,
 )
 from edge.core.types import Bool, Float32, Float64, SstWindow
-from edge.dsp.sst.native import COMPILED, NativeSst
-from edge.dsp.sst.numpy_fallback import NumpySst
+from edge.dsp.sst.native import NativeSst
 from edge.dsp.sst.tables import sst_tables
 
 HOP = RCG_RATE_HZ
@@ -59,17 +57,11 @@ class Sst:
             raise ValueError(f"hop is {hop}; it must be a positive multiple of {SST_GRID} samples")
         if channels < 1 or threads < 1:
             raise ValueError(f"{channels} channels on {threads} threads; there must be at least one of each")
-        if not COMPILED:
-            logging.getLogger(__name__).warning(
-                "the SST was not compiled at installation, so numpy computes it ten times slower; "
-                "install a C compiler and radarecg again"
-            )
         self._shape = (channels, spec.segment)
         tables = sst_tables(spec)
         share = -(-channels // (8 * threads)) * 8  # eight channels are computed together
         self._parts = [slice(c, c + share) for c in range(0, channels, share)]
-        engine = NativeSst if COMPILED else NumpySst
-        self._engines = [engine(tables, min(share, channels - part.start), hop) for part in self._parts]
+        self._engines = [NativeSst(tables, min(share, channels - part.start), hop) for part in self._parts]
         self._pool = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
         self._streaming = hop is not None
         self._out = SstWindow(np.zeros((channels, SST_BINS, SST_COLUMNS), np.float32), np.zeros(channels, np.float32))
@@ -128,7 +120,7 @@ class HighPass:
 
 
 class Segments:
-    """Split a live stream of P channels into segments for the transform: one every HOP, after 6 s and look-ahead."""
+    """Split a live stream of P channels into segments for the transform: one every HOP, after 6 s."""
 
     def __init__(self, channels: int, spec: SstSpec = SST_DEFAULT) -> None:
         self._high_pass = HighPass()

@@ -35,7 +35,6 @@ RESYNC_PACKETS = 3
 # Longer than any network delay and than the time between two frames; a card needs at least this time to end a
 # recording and start the next.
 PAUSE_S = 0.2
-PAUSE_NS = round(PAUSE_S * 1e9)
 # The card sends the rest of a stream after 2.00 s; the other half second allows for network delay.
 TAIL_S = 2.5
 

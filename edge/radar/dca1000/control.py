@@ -75,8 +75,10 @@ def require_rate(chirp: ChirpConfig, card: CardConfig) -> None:
     )
 
 
-def load_card(path: Path) -> CardConfig:
-    """Read `dca1000.toml`. Raises InputError, FileNotFoundError."""
+def load_card(path: Path | None) -> CardConfig:
+    """Read a card's settings file, `dca1000.toml`; without one, return the defaults. Raises InputError, OSError."""
+    if path is None:
+        return CardConfig()
     try:
         text = read_text_file(path)
     except InputError as error:

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.mqtt.settings import load_broker
 from edge.radar.calibration_file import calibration_text, load_calibration
 from edge.radar.dca1000.control import CardConfig, load_card
-from edge.runtime.config import broker_of, load_config, load_hub_config
+from edge.runtime.config import load_config
+from edge.runtime.hub_config import load_hub_config
 from edge.web.access import read_token
 from train.data.dataset import describe
 from train.data.readers.own import Person, _person
@@ -37,7 +39,7 @@ def test_a_password(save, tmp_path):
     (tmp_path / "hub.toml").write_text('[mqtt]\nusername = "hub"\npassword_file = "file.toml"\n')
     save("geheim\n")
     hub = load_hub_config(tmp_path / "hub.toml", {})
-    assert broker_of(hub, tmp_path / "hub.toml").password == "geheim"
+    assert load_broker(hub.mqtt, tmp_path / "hub.toml").password == "geheim"
 
 
 def test_a_token(save):

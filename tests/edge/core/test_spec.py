@@ -23,6 +23,5 @@ def test_every_shared_number_changes_it(name, monkeypatch):
 
 
 def test_every_field_of_the_transform_changes_it():
-    for changed in (SstSpec(frame_rate_hz=30), SstSpec(look_ahead_s=0.5)):
-        assert fingerprint(changed) != fingerprint(SST_DEFAULT)
-    assert {field.name for field in dataclasses.fields(SstSpec)} == {"frame_rate_hz", "look_ahead_s"}
+    assert fingerprint(SstSpec(frame_rate_hz=30)) != fingerprint(SST_DEFAULT)
+    assert {field.name for field in dataclasses.fields(SstSpec)} == {"frame_rate_hz"}

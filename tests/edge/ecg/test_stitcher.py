@@ -39,7 +39,7 @@ def stitched(beats, seconds=30, ends=None, **how):
     ecg, known, times = np.zeros(length), np.zeros(length, bool), np.zeros(length, int)
     for part in parts:
         inside = slice(part.sample0, part.sample0 + len(part.ecg))
-        ecg[inside], known[inside] = part.ecg, part.known
+        ecg[inside], known[inside] = part.ecg, part.valid_mask
         times[inside] += 1
     assert times.max() == 1
     return ecg, known, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("r_peaks", "confidence"))

@@ -9,8 +9,8 @@ import pytest
 
 from edge.core.errors import InputError
 from edge.fhir.server import MAX_RETRY_AFTER_S, RefusedError, UnavailableError
-from edge.runtime.config import load_hub_config
-from edge.runtime.hub_service import open_store
+from edge.fhir.settings import open_store
+from edge.runtime.hub_config import load_hub_config
 from tests.helpers.brokers import free_port
 from tests.helpers.certificates import Authority
 from tests.helpers.fhir import Answer, running_server
@@ -23,7 +23,7 @@ def store_at(url: str, folder: Path, fhir: str = "", environ: dict[str, str] | N
     """Returns the store of `fhir-bridge URL` with these lines under [fhir]."""
     path = folder / "hub.toml"
     path.write_text(f"[mqtt]\n[fhir]\n{fhir}\n")
-    return open_store(url, load_hub_config(path, environ or {}), path)
+    return open_store(url, load_hub_config(path, environ or {}).fhir, path)
 
 
 def failure(folder: Path, answer: int | Answer) -> Exception:

@@ -13,9 +13,10 @@ from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.server import FhirServer, RefusedError, UnavailableError
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
+from edge.mqtt.settings import SpoolConfig, open_spool
 from edge.mqtt.spool import Spool, SpoolError
 from edge.mqtt.subscriber import Subscriber
-from edge.runtime.config import SpoolConfig, load_hub_config, spool_of
+from edge.runtime.hub_config import load_hub_config
 from tests.edge.fhir.test_bridge import VALID
 from tests.helpers.brokers import ScriptedBroker, running_broker
 from tests.helpers.fhir import Answer, running_server
@@ -272,5 +273,5 @@ def test_run_and_bridge_use_separate_spools(tmp_path):
     assert hub.spool.max_mb == 5
     spool = Spool(tmp_path / hub.spool.file, 1 << 20)
     with pytest.raises(SpoolError, match=r"fhir-spool.db: another process \(run or fhir-bridge\).*set another file"):
-        spool_of(hub, tmp_path / "hub.toml")
+        open_spool(hub.spool, tmp_path / "hub.toml")
     spool.close()

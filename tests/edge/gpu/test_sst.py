@@ -21,7 +21,7 @@ from edge.gpu.sst import SOURCE, CudaSst, build_for
 from edge.twin.heart import Heart
 from tests.helpers.pycuda_on_cpu import DESCENDING, SHUFFLED, OneDevice, StuckBlockError
 
-SPECS = {"60 Hz": SstSpec(), "30 Hz": SstSpec(30), "look-ahead": SstSpec(60, 0.335)}
+SPECS = {"60 Hz": SstSpec(), "30 Hz": SstSpec(30)}
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,12 @@ from edge.gpu.context import cuda_context
 from edge.inference.backends.base import BackendError
 from edge.inference.bundle import BundleError
 from edge.inference.loader import BACKENDS, load_network
-from edge.runtime.config import Config, NetworkConfig, RadarConfig, load_config, network_of
+from edge.inference.settings import NetworkConfig, load_configured_network
+from edge.runtime.config import load_config
 
 
-def config(**network):
-    return Config(device="radar-1", radar=RadarConfig(cfg="x.cfg"), network=NetworkConfig(**network))
+def load_from_settings(folder, **network):
+    return load_configured_network(NetworkConfig(**network), folder / "radarecg.toml")
 
 
 def said_by(network, channels):
@@ -28,7 +29,7 @@ def said_by(network, channels):
 
 
 def test_a_bundle_of_ones_own_answers_and_has_a_name(compact_bundle):
-    network = network_of(config(bundle=compact_bundle.name), compact_bundle.parent / "radarecg.toml")
+    network = load_from_settings(compact_bundle.parent, bundle=compact_bundle.name)
     assert network.name.startswith("compact-")
     assert network.name.endswith(network.sha256[:8])
     assert said_by(network, 5).ecg.shape == (200,)
@@ -39,12 +40,12 @@ def test_the_shipped_bundle_runs():
 
 
 def test_the_settings_say_how_many_cores(compact_bundle):
-    network = network_of(config(bundle=compact_bundle.name, threads=2), compact_bundle.parent / "radarecg.toml")
+    network = load_from_settings(compact_bundle.parent, bundle=compact_bundle.name, threads=2)
     assert network.predict._session.get_session_options().intra_op_num_threads == 2
 
 
 def test_none_is_none(tmp_path):
-    assert network_of(config(backend="none"), tmp_path / "radarecg.toml") is None
+    assert load_from_settings(tmp_path, backend="none") is None
 
 
 def test_tensorrt_asks_for_an_engine(compact_bundle):
@@ -54,7 +55,7 @@ def test_tensorrt_asks_for_an_engine(compact_bundle):
 
 def test_a_folder_that_is_none_is_named(tmp_path):
     with pytest.raises((BundleError, FileNotFoundError), match="nowhere"):
-        network_of(config(bundle="nowhere"), tmp_path / "radarecg.toml")
+        load_from_settings(tmp_path, bundle="nowhere")
 
 
 def test_a_thread_of_its_own_has_a_cuda_context_as_long_as_it_needs_one(monkeypatch):

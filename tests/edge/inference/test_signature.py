@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from edge.inference import bundle
 from edge.inference.bundle import DESCRIPTION, MODEL, BundleError
+from edge.inference.settings import load_configured_network
 from edge.inference.signature import SIGNATURE, SignatureError
-from edge.runtime.config import load_config, network_of
+from edge.runtime.config import load_config
 from export import sign
 
 
@@ -72,10 +73,10 @@ def test_another_makers_bundle_and_one_that_nobody_signed_are_refused(signed, ma
 def test_the_runtimes_settings_ask_for_the_signature(signed, maker, tmp_path):
     path = tmp_path / "radarecg.toml"
     path.write_text('device = "r"\n[radar]\ncfg = "x"\n[network]\nbundle = "compact"\npublic_key = "maker.pem"\n')
-    assert network_of(load_config(path), path).name.startswith("compact-")
+    assert load_configured_network(load_config(path).network, path).name.startswith("compact-")
     (signed / SIGNATURE).unlink()
     with pytest.raises(SignatureError, match="must be signed"):
-        network_of(load_config(path), path)
+        load_configured_network(load_config(path).network, path)
 
 
 def test_a_key_that_is_none_is_told_in_one_line(bundle_copy, maker, tmp_path, capsys):

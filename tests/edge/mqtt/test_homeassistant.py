@@ -12,10 +12,11 @@ import jinja2
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from edge.core.settings import ConfigError
 from edge.core.types import BeatRate, Chest, FrameCount, Quality, RateEstimate, Vitals
 from edge.mqtt.homeassistant import discovery
 from edge.pipeline import Pipeline
-from edge.runtime.config import ConfigError, load_config
+from edge.runtime.config import load_config
 from edge.vitals.quality import Evidence
 from tests.helpers.brokers import Listener
 from tests.helpers.publishing import GOOD, connected

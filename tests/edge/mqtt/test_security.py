@@ -9,10 +9,12 @@ import subprocess
 
 import pytest
 
+from edge.core.settings import ConfigError
 from edge.mqtt.broker import Broker, probe_broker, tls_context
 from edge.mqtt.client import MqttClient
+from edge.mqtt.settings import load_broker
 from edge.mqtt.topics import STATUS, VITALS
-from edge.runtime.config import ConfigError, broker_of, load_config
+from edge.runtime.config import load_config
 from tests.conftest import ROOT
 from tests.helpers.brokers import Listener, free_port, running_broker
 from tests.helpers.certificates import Authority
@@ -45,7 +47,7 @@ def settings(folder, port: int, mqtt: str) -> Broker:
     """The broker of a settings file with these lines under [mqtt]."""
     path = folder / "radarecg.toml"
     path.write_text(f'device = "radar-0001"\n[radar]\ncfg = "x.cfg"\n[mqtt]\nport = {port}\n{mqtt}\n')
-    return broker_of(load_config(path), path)
+    return load_broker(load_config(path).mqtt, path)
 
 
 def hub(port: int, authority: Authority, name: str = "hub", topics: str = "radarecg/#") -> Listener:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from edge.core.errors import InputError
+from edge.core.settings import resolve_file
 from edge.core.types import RawFrame
 from edge.radar.calibration import UNCALIBRATED, CalibrationError
 from edge.radar.calibration_file import calibration_text, load_calibration, parse_calibration
-from edge.runtime.config import calibration_of, load_config
+from edge.runtime.config import load_config
 from edge.sources.recording import Recorder, open_recording
 
 FACTORS = tuple(complex(round(0.3 + 0.05 * k, 2), round(0.4 - 0.07 * k, 2)) for k in range(12))
@@ -77,9 +78,9 @@ def test_settings_name_it_beside_themselves(mmecg, text, tmp_path):
     settings = tmp_path / "radarecg.toml"
     settings.write_text('device = "a"\n[radar]\ncfg = "x.cfg"\ncalibration = "board.toml"')
     (tmp_path / "board.toml").write_text(text)
-    assert calibration_of(load_config(settings), settings, mmecg).text == text
+    assert load_calibration(resolve_file(settings, load_config(settings).radar.calibration), mmecg).text == text
     settings.write_text('device = "a"\n[radar]\ncfg = "x.cfg"')
-    assert calibration_of(load_config(settings), settings, mmecg) == UNCALIBRATED
+    assert load_calibration(resolve_file(settings, load_config(settings).radar.calibration), mmecg) == UNCALIBRATED
 
 
 def test_a_recording_keeps_the_calibration_it_was_taken_with(mmecg, text, tmp_path):

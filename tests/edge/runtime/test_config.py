@@ -3,7 +3,10 @@
 import pytest
 
 from edge.core.errors import InputError
-from edge.runtime.config import ConfigError, broker_of, load_config, load_hub_config
+from edge.core.settings import ConfigError
+from edge.mqtt.settings import load_broker
+from edge.runtime.config import load_config
+from edge.runtime.hub_config import load_hub_config
 
 RADAR = '[radar]\ncfg = "x.cfg"\n'
 
@@ -68,4 +71,4 @@ def test_a_password_that_cannot_be_read(tmp_path, name):
     path = tmp_path / "radarecg.toml"
     path.write_text(f'device = "a"\n{RADAR}[mqtt]\nusername = "x"\npassword_file = "{name}"\n')
     with pytest.raises(ConfigError, match=r"mqtt\.password_file: cannot read"):
-        broker_of(load_config(path, {}), path)
+        load_broker(load_config(path, {}).mqtt, path)

@@ -211,7 +211,7 @@ def test_a_broker_of_mqtt_3_only(checked, setup_of):
         broker.join(timeout=10)
 
 
-@pytest.mark.parametrize(("compiled", "level"), [(True, "ok"), (False, "warn")])
+@pytest.mark.parametrize(("compiled", "level"), [(True, "ok"), (False, "FAIL")])
 def test_the_sst(checked, monkeypatch, compiled, level):
     monkeypatch.setattr(doctor, "COMPILED", compiled)
     assert checked("SST", doctor.Setup())[0] == level

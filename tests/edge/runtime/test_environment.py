@@ -2,7 +2,8 @@
 
 import pytest
 
-from edge.runtime.config import ConfigError, load_config
+from edge.core.settings import ConfigError
+from edge.runtime.config import load_config
 from edge.runtime.environment import OverrideError
 
 FILE = 'device = "radar-1"\n[radar]\ncfg = "radar.cfg"\n[mqtt]\nhost = "hub"\nport = 1884\n'
@@ -32,7 +33,7 @@ def test_the_environment_comes_before_the_file(loaded):
 
 
 def test_without_variables_the_file_stands(loaded):
-    config = loaded(RADARECG_REAL_DATA="/data")
+    config = loaded()
     assert (config.device, config.mqtt.port, config.web, config.log) == ("radar-1", 1884, None, "text")
 
 

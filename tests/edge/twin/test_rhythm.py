@@ -9,7 +9,8 @@ import pytest
 from edge.twin.breathing import Breaths
 from edge.twin.ecg import ECTOPIC, EcgShape, ecg_mv
 from edge.twin.heart import PULSE, VALVES, Heart, Mechanics
-from edge.twin.rhythm import Fibrillation, Given, Sinus, WithEctopics, since_beats
+from edge.twin.rhythm import Fibrillation, Sinus, WithEctopics, since_beats
+from tests.helpers.rhythm import GivenCycles
 
 
 def steady(rate_bpm: float, **more) -> Sinus:
@@ -58,9 +59,9 @@ def test_an_ectopic_beat_comes_early_and_the_pause_after_it_makes_up_for_that():
 
 
 def test_given_cycles_are_kept_and_repeated():
-    assert cycles(Given(np.array([0.8, 1.0, 0.7])), 8) == pytest.approx([0.8, 1.0, 0.7, 0.8, 1.0, 0.7, 0.8])
+    assert cycles(GivenCycles(np.array([0.8, 1.0, 0.7])), 8) == pytest.approx([0.8, 1.0, 0.7, 0.8, 1.0, 0.7, 0.8])
     with pytest.raises(ValueError, match="between"):
-        Given(np.array([0.8, 0.0]))
+        GivenCycles(np.array([0.8, 0.0]))
 
 
 def test_since_beats_finds_every_beat_in_reach_of_a_time():
@@ -96,13 +97,13 @@ def test_height_of_r_depends_neither_on_the_output_rate_nor_on_the_heart_rate():
 
 def test_qt_grows_with_the_cycle_and_fibrillation_has_f_waves_and_no_p():
     def t_peak_s(cycle_s: float) -> float:
-        heart = Heart(rhythm=Given(np.array([cycle_s])))
+        heart = Heart(rhythm=GivenCycles(np.array([cycle_s])))
         ecg = ecg_mv(heart.beats(-1, 21), EcgShape(atrial=()), 20_000, 1000)
         first = round(heart.beats_s(10, 20)[0] * 1000)
         return 0.1 + ecg[first + 100 : first + 450].argmax() / 1000
 
     assert t_peak_s(0.6) == pytest.approx(t_peak_s(1.0) * np.sqrt(0.6), abs=0.01)
-    beats = Heart(rhythm=Given(np.array([1.0]))).beats(-1, 21)
+    beats = Heart(rhythm=GivenCycles(np.array([1.0]))).beats(-1, 21)
     without = ecg_mv(beats, EcgShape(atrial=()), 4000, 200)
     with_p = ecg_mv(beats, EcgShape(), 4000, 200) - without
     waves = ecg_mv(beats, EcgShape(atrial=(), fibrillation_mv=0.05), 4000, 200) - without
@@ -129,7 +130,7 @@ def test_an_ectopic_beat_is_wide_in_the_ecg_and_weak_on_the_chest():
 
 def test_systole_is_shorter_after_a_short_cycle():
     def closure_s(cycle_s: float) -> float:
-        heart = Heart(rhythm=Given(np.array([cycle_s])))
+        heart = Heart(rhythm=GivenCycles(np.array([cycle_s])))
         r_s = heart.beats_s(10, 20)[0]
         t_s = np.arange(0.15, 0.5, 1e-3)
         moved = heart.displacement_mm(r_s + t_s, at_base=True)
@@ -144,7 +145,7 @@ def test_beats_differ_only_as_much_as_configured():
     t_s = np.arange(0, 0.8, 1e-3)
 
     def shapes(mechanics: Mechanics) -> np.ndarray:
-        heart = Heart(rhythm=Given(np.array([1.0])), mechanics=mechanics, breath=lambda t_s: 1.0)
+        heart = Heart(rhythm=GivenCycles(np.array([1.0])), mechanics=mechanics, breath=lambda t_s: 1.0)
         return np.array([heart.displacement_mm(r_s + t_s) for r_s in heart.beats_s(10, 60)])
 
     same = shapes(Mechanics())

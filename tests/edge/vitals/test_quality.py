@@ -3,11 +3,11 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from edge.core.types import BeatRate, RateEstimate
-from edge.mqtt.fields import RESERVED_FLAGS
+from edge.core.types import BeatRate, QualityFlag, RateEstimate
 from edge.vitals.quality import FLAGS, Evidence, assess
 
 BEATS = BeatRate(70.0, (68.0, 72.0), 11, outlier_fraction=0.0, entropy=0.35)
@@ -96,6 +96,7 @@ def check(evidence, state, flags):
     assert quality.sqi < 0.6 or state != "unusable"
 
 
-def test_flags_are_those_of_the_schema_without_the_reserved_ones():
+def test_flags_are_those_of_the_schema():
     schema = json.loads((Path(__file__).parents[3] / "edge/mqtt/schemas/vitals.schema.json").read_text())
-    assert set(schema["$defs"]["QualityReport"]["properties"]["flags"]["items"]["enum"]) == {*FLAGS, *RESERVED_FLAGS}
+    published = schema["$defs"]["QualityReport"]["properties"]["flags"]["items"]["enum"]
+    assert set(published) == set(FLAGS) == set(get_args(QualityFlag))

@@ -28,18 +28,18 @@ def batches(data, size=8, points=4, augment=True):
 
 
 def test_the_same_windows_whatever_was_made_before(data):
-    first = list(batches(data).drawn(0, range(3)))
-    later = list(batches(data).drawn(0, range(2, 3)))
+    first = list(batches(data).draw(0, range(3)))
+    later = list(batches(data).draw(0, range(2, 3)))
     assert first[2].source == later[0].source
     np.testing.assert_array_equal(first[2].x, later[0].x)
-    assert any(not np.array_equal(first[2].x, other.x) for other in batches(data).drawn(1, range(3)))
+    assert any(not np.array_equal(first[2].x, other.x) for other in batches(data).draw(1, range(3)))
 
 
 @pytest.mark.parametrize("augment", [False, True])
 def test_the_chest_shakes_where_the_anchors_say(data, augment, monkeypatch):
     monkeypatch.setattr("train.data.augment.NOISE_SHARE", 0.0)
     monkeypatch.setattr("train.data.augment.MOVEMENT_SHARE", 0.0)
-    for batch in batches(data, augment=augment).drawn(0, range(4)):
+    for batch in batches(data, augment=augment).draw(0, range(4)):
         for x, anchors, cycle in zip(batch.x, batch.anchors, batch.cycle, strict=True):
             loud = x.mean(axis=(0, 1))
             at = anchors[np.isfinite(anchors)]
@@ -56,13 +56,13 @@ def test_the_chest_shakes_where_the_anchors_say(data, augment, monkeypatch):
 
 
 def test_few_points_are_drawn_again(data):
-    batch = next(batches(data, points=16).drawn(0, range(1)))
+    batch = next(batches(data, points=16).draw(0, range(1)))
     assert batch.x.shape == (8, 16, 71, 120)
     assert np.isnan(batch.piece).all()  # there is no ECG here
 
 
 def test_windows_are_spread_over_all_of_them(data):
-    made = list(batches(data, augment=False).spread(20))
+    made = list(batches(data, augment=False).sample_evenly(20))
     assert sum(len(batch.source) for batch in made) == 20
     assert len({source for batch in made for source in batch.source}) == 20
 
@@ -71,7 +71,7 @@ def test_windows_are_spread_over_all_of_them(data):
 def test_windows_on_the_disk_are_the_same(data, tmp_path):
     cached = with_windows(DataSet("bells", tuple(data), ()), tmp_path, processes=1).recordings
     for ours, theirs in zip(
-        batches(data, augment=False).spread(8), batches(cached, augment=False).spread(8), strict=True
+        batches(data, augment=False).sample_evenly(8), batches(cached, augment=False).sample_evenly(8), strict=True
     ):
         assert ours.source == theirs.source
         assert np.abs(ours.x - theirs.x).mean() < 1e-4  # kept in 16 bits

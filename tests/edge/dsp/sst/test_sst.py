@@ -5,15 +5,15 @@ import pytest
 from scipy import signal
 from ssqueezepy import Wavelet, ssq_cwt
 
-import edge.dsp.sst.transform
 from edge.core.spec import RCG_RATE_HZ, SST_BIN_OCTAVES, SST_BINS, SST_LOW_HZ, SST_PAST, SST_SCALES, SST_WINDOW, SstSpec
 from edge.dsp.frontend.phase import SecondDerivative
+from edge.dsp.sst.native import SstError
 from edge.dsp.sst.reference import extend, sst_reference
 from edge.dsp.sst.transform import HOP, HighPass, Sst, SstStream, spectrograms
 from edge.twin.body import Body
 from edge.twin.heart import Heart
 
-SPECS = [SstSpec(), SstSpec(frame_rate_hz=30), SstSpec(look_ahead_s=0.5), SstSpec(30, look_ahead_s=1.0)]
+SPECS = [SstSpec(), SstSpec(frame_rate_hz=30)]
 BIN_CENTRES_HZ = SST_LOW_HZ * 2 ** ((np.arange(SST_BINS) + 0.5) * SST_BIN_OCTAVES)
 
 
@@ -40,17 +40,9 @@ def chirps(samples: int) -> np.ndarray:
     return np.array([signal.chirp(t_s, a, t_s[-1], b) for a, b in ((2, 20), (60, 8))], np.float32)
 
 
-@pytest.fixture(params=[True, False], ids=["compiled", "numpy"])
-def both(request, monkeypatch):
-    """Runs a test on either implementation."""
-    if request.param and not edge.dsp.sst.transform.COMPILED:
-        pytest.fail("edge/dsp/sst/_sst.c was not compiled at installation: is there a C compiler?")
-    monkeypatch.setattr(edge.dsp.sst.transform, "COMPILED", request.param)
-
-
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 @pytest.mark.parametrize("make", [lambda n: segments(3, n), chirps], ids=["heart", "chirps"])
-def test_equals_the_float64_definition(both, spec, make):
+def test_equals_the_float64_definition(spec, make):
     x = make(spec.segment)
     ours = Sst(len(x), spec)(x)
     for row, values, scale in zip(x, ours.values, ours.scale, strict=True):
@@ -112,7 +104,7 @@ def test_the_bins_are_those_of_the_paper():
 
 @pytest.mark.parametrize("channels", [1, 9, 50, 64])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_channels_are_independent(both, channels, threads):
+def test_channels_are_independent(channels, threads):
     x = np.tile(segments(4), (16, 1))[:channels]
     together = Sst(channels, threads=threads)(x)
     alone = Sst(1)(x[-1:])
@@ -121,7 +113,7 @@ def test_channels_are_independent(both, channels, threads):
 
 
 @pytest.mark.parametrize("gain", [1e-6, 1e6])
-def test_gain_goes_into_the_scale(both, gain):
+def test_gain_goes_into_the_scale(gain):
     x = segments(2)
     transform = Sst(2)
     plain = transform(x)
@@ -131,7 +123,7 @@ def test_gain_goes_into_the_scale(both, gain):
     assert (np.abs(louder.values - values) > 1e-4).mean() < 2e-3
 
 
-def test_silence_and_a_constant_give_nothing(both):
+def test_silence_and_a_constant_give_nothing():
     silent = Sst(1)(np.zeros((1, 1200), np.float32))
     assert silent.scale == 0
     assert not silent.values.any()
@@ -141,7 +133,7 @@ def test_silence_and_a_constant_give_nothing(both):
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_a_channel_that_is_not_finite_is_flagged_and_alone(both, wrong):
+def test_a_channel_that_is_not_finite_is_flagged_and_alone(wrong):
     x = segments(3)
     transform = Sst(3)
     clean = transform(x).values.copy()
@@ -155,7 +147,7 @@ def test_a_channel_that_is_not_finite_is_flagged_and_alone(both, wrong):
 @pytest.mark.parametrize(
     ("spec", "hop"), [*((SPECS[0], hop) for hop in (20, 100, 200, 500, 1000)), *((spec, 200) for spec in SPECS[1:])]
 )
-def test_what_can_have_changed_is_all_that_changes(both, spec, hop):
+def test_what_can_have_changed_is_all_that_changes(spec, hop):
     x = segments(9, spec.segment + 2 * hop)
     moving, still = Sst(9, spec, hop, threads=2), Sst(9, spec)
     for start in range(0, 2 * hop + 1, hop):
@@ -166,13 +158,13 @@ def test_what_can_have_changed_is_all_that_changes(both, spec, hop):
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)
-def test_nothing_after_the_look_ahead_matters(spec):
+def test_nothing_after_the_window_matters(spec):
     x = rcg_mm_s2(2, 12)
     future = x.copy()
     future[:, 1700:] = 1e6
     seen = 0
     for (end, a), (_, b) in zip(spectrograms(x, spec), spectrograms(future, spec), strict=True):
-        if end + spec.look_ahead <= 1700:
+        if end <= 1700:
             np.testing.assert_array_equal(a.values, b.values)
             seen += 1
     assert seen >= 2
@@ -251,9 +243,12 @@ def test_a_restart_discards_the_previous_window():
     np.testing.assert_array_equal(moving(x).values, fresh.values)
 
 
-@pytest.mark.parametrize(
-    "fields", [{"frame_rate_hz": 50}, {"look_ahead_s": -0.1}, {"look_ahead_s": 1.5}, {"look_ahead_s": 0.0025}]
-)
-def test_a_spec_that_cannot_be_is_an_error(fields):
-    with pytest.raises(ValueError, match=next(iter(fields))):
-        SstSpec(**fields)
+def test_a_spec_that_cannot_be_is_an_error():
+    with pytest.raises(ValueError, match="frame_rate_hz is 50"):
+        SstSpec(frame_rate_hz=50)
+
+
+def test_an_installation_without_the_compiled_part_is_reported(monkeypatch):
+    monkeypatch.setattr("edge.dsp.sst.native._LIBRARY", None)
+    with pytest.raises(SstError, match="not compiled: install a C compiler"):
+        Sst(2)

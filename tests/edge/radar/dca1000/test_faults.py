@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.radar.dca1000.assembler import NEAR_BYTES, PAUSE_NS, FrameAssembler, pack_header
+from edge.radar.dca1000.assembler import NEAR_BYTES, PAUSE_S, FrameAssembler, pack_header
 from edge.radar.dca1000.data_port import DataPort
 from edge.radar.dca1000.udp import Datagram
 from edge.twin.card import EmulatedCard, Faults, FaultyLink, Packetizer
@@ -160,7 +160,7 @@ def test_faults_restart_and_wrap_over_a_real_socket():
             if k % 20 == 0:
                 time.sleep(0.002)
         card.restart()
-        time.sleep(1.25 * PAUSE_NS / 1e9)  # as every card does
+        time.sleep(1.25 * PAUSE_S)  # as every card does
     card.close()
     released = []
     for frame in port.frames():
@@ -195,7 +195,7 @@ def recordings_on_a_bad_way(draw):
         for packet in FaultyLink(noise).push(sent):
             t_ns += 100_000
             arrivals.append(Datagram(packet, "card", t_ns))
-        t_ns += PAUSE_NS + 1
+        t_ns += round(PAUSE_S * 1e9) + 1
     return arrivals, originals
 
 
@@ -259,6 +259,8 @@ def test_another_card_is_followed_once_the_first_is_silent():
     for packet in second:
         assembler.push(Datagram(packet, "second", 0))
     assert assembler.ignored == len(second)
-    after = [frame for packet in second for frame in assembler.push(Datagram(packet, "second", PAUSE_NS + 1))]
+    after = [
+        frame for packet in second for frame in assembler.push(Datagram(packet, "second", round(PAUSE_S * 1e9) + 1))
+    ]
     whole = [bytes(frame.data) for frame in after if frame.complete]
     assert whole == list(marked_frames(0, 5, recording=1).values())[:4]

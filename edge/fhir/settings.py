@@ -1,0 +1,66 @@
+"""The table [fhir] of a hub's settings, and the store for Observations that is opened from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edge.core.errors import InputError
+from edge.core.settings import ConfigError, File, resolve_file
+from edge.fhir.bridge import Store, folder_store
+from edge.fhir.server import FhirServer
+from edge.mqtt.broker import tls_context
+
+
+class FhirConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings for access to the FHIR server. Files are relative to the settings file.
+
+    The first line of `token_file` is a bearer token; the file is read again for every request, so the token can be
+    renewed. Set `token` through the environment (RADARECG_FHIR__TOKEN). `ca`, `cert` and `key`: as for the broker.
+    Messages that the server rejects are stored in the folder `dead_letters`.
+    """
+
+    token_file: File | None = None
+    token: str | None = None
+    ca: File | None = None
+    cert: File | None = None
+    key: File | None = None
+    dead_letters: File = "fhir-dead-letters"
+
+
+def open_store(target: str, config: FhirConfig, path: Path) -> Store:
+    """Open the store for Observations: a URL to POST them to, or a folder. Raises InputError."""
+    scheme = target.lower().partition("://")[0] if "://" in target else ""
+    if scheme not in ("", "http", "https"):
+        raise InputError(f"{target}: the target must be a folder, or a URL that begins with http:// or https://")
+    if not scheme:
+        return folder_store(target)
+    if config.token is not None and config.token_file is not None:
+        raise ConfigError(f"{path}: fhir: set token or token_file, not both")
+    if (config.cert is None) != (config.key is None):
+        raise ConfigError(f"{path}: fhir: cert and key must be set together")
+    tls = None
+    if scheme == "https":
+        ca, cert, key = (resolve_file(path, name) for name in (config.ca, config.cert, config.key))
+        try:
+            tls = tls_context(ca, cert, key)
+        except OSError as error:
+            raise ConfigError(f"{path}: fhir: cannot use ca, cert and key ({error})") from error
+    elif config.ca or config.cert:
+        raise ConfigError(f"{path}: fhir: ca, cert and key need a URL that begins with https://")
+    read_token(config, path)
+    return FhirServer(target, lambda: read_token(config, path), tls).create
+
+
+def read_token(config: FhirConfig, path: Path) -> str | None:
+    """Read the current bearer token of the settings at `path`; None without one. Raises ConfigError."""
+    token = config.token
+    if config.token_file is not None:
+        try:
+            token = (path.parent / config.token_file).read_text(encoding="utf-8-sig").strip().splitlines()[0]
+        except (OSError, IndexError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: fhir.token_file: cannot read {config.token_file} ({error})") from error
+    if token is not None and not (token.isascii() and token.isprintable() and token and " " not in token):
+        raise ConfigError(f"{path}: fhir: the token must be printable ASCII without spaces")
+    return token

@@ -1,0 +1,25 @@
+"""Reads a settings file in TOML into structs; environment variables override it (`edge.runtime.environment`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edge.core.files import read_text_file
+from edge.core.settings import ConfigError
+from edge.runtime.environment import override
+
+_Settings = TypeVar("_Settings", bound=msgspec.Struct)
+
+
+def load_settings(path: Path, kind: type[_Settings], environ: Mapping[str, str]) -> _Settings:
+    """Read a settings file of this kind and apply overrides. Raises InputError, FileNotFoundError."""
+    try:
+        settings = msgspec.toml.decode(read_text_file(path))
+        override(settings, kind, environ)
+        return msgspec.convert(settings, kind)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
