@@ -47,7 +47,7 @@ slower=$((${#dry[@]} * 5 + 1)) # a dry run's limits are longer: a CPU may be slo
 
 step kernels $((90 * slower)) "$python" -m bench.gpu.kernels "${dry[@]}"
 for tool in memcheck racecheck synccheck initcheck; do sanitize $tool; done
-step tests $((60 * slower)) "$python" -m pytest -q -p no:cacheprovider tests/edge/gpu -k a_gpu
+step tests $((60 * slower)) "$python" -m pytest -q -p no:cacheprovider tests/edge/gpu tests/train -k 'gpu or cuda'
 step strategies $((60 * slower)) "$python" -m bench.gpu.strategies "${dry[@]}"
 step networks $((80 * slower)) "$python" -m bench.gpu.networks "${dry[@]}"
 step smoke $((100 * slower)) "$python" -m train --config "$smoke" --out "$out/smoke"

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from edge.vitals.quality import tolerance_bpm
 from tests.container.outside import BPM, NAME, ROOT, Hub, Podman, running, set_up, start_broker, start_twin
 
-LOCK = ROOT / "deploy" / "lock" / "onnxruntime.txt"
+LOCKS = ROOT / "deploy" / "lock"
 WATCHED = 60  # vitals; one comes for every second of the frames' own time
 START_S, RATE_S, WATCH_S = 600.0, 600.0, 600.0
 """Emulated, so long until the first vitals, until the first heart rate, and for the vitals that are watched."""
@@ -38,10 +38,14 @@ def inside(podman: Podman, *words: str) -> subprocess.CompletedProcess[str]:
     return podman("exec", NAME, *words, check=False)
 
 
-def locked(python: str) -> dict[str, str]:
-    """Name and version of every package that the lock file has for this Python on arm64."""
+def locked(python: str, backend: str) -> dict[str, str]:
+    """Name and version of every package that the backend's lock file has for this Python on Linux."""
     place = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2]), "sys_platform": "linux"}
-    lines = (line.removesuffix(" \\") for line in LOCK.read_text().splitlines() if re.match(r"[a-z]", line))
+    lines = (
+        line.removesuffix(" \\")
+        for line in (LOCKS / f"{backend}.txt").read_text().splitlines()
+        if re.match(r"[a-z]", line)
+    )
     wanted = map(Requirement, lines)
     return {each.name: str(each.specifier)[2:] for each in wanted if not each.marker or each.marker.evaluate(place)}
 
@@ -57,7 +61,7 @@ def check_image(podman: Podman, image: str) -> None:
     ask("added on the base, under 300 MB", added_mb < 300, f"{added_mb:.0f} MB")
 
 
-def check_inside(podman: Podman) -> None:
+def check_inside(podman: Podman, backend: str) -> None:
     """The running container, from within."""
     ask("runs as radarecg", inside(podman, "id", "-un").stdout == "radarecg\n")
     ask("the root is read-only", "Read-only" in inside(podman, "touch", "/opt/radarecg/x").stderr)
@@ -70,7 +74,9 @@ def check_inside(podman: Podman) -> None:
     )
     python, installed = json.loads(inside(podman, "python", "-c", program).stdout)
     installed.pop("radarecg")
-    ask(f"Python {python}: exactly the lock file's packages", installed == locked(python), ", ".join(installed))
+    ask(
+        f"Python {python}: exactly the lock file's packages", installed == locked(python, backend), ", ".join(installed)
+    )
 
 
 def wait_for(hub: Hub, podman: Podman, within_s: float, valid: bool) -> float | None:
@@ -159,7 +165,7 @@ def main() -> None:
         ask("healthy while frames come", settles(podman, args.image, well=True))
         stats = podman.json("stats", "--no-stream", "--format", "json", NAME)[0]
         print(f"      memory {stats['mem_usage'].split('/')[0].strip()}, CPU {stats['avg_cpu']}, emulated")
-        check_inside(podman)
+        check_inside(podman, "onnxruntime")
         twin.stop()
         ask("not healthy when frames stop", settles(podman, args.image, well=False))
         podman("stop", NAME)

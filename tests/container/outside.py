@@ -21,11 +21,13 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.demo.processes import Child, free_port, start
+from tests.container.slow_twin import SLOWER
 
 ROOT = Path(__file__).parents[2]
 NAME, DEVICE = "radarecg-test", "radar-0001"
 BPM = 68.0
 
+ON_CPU = 'backend = "onnxruntime"'
 SETTINGS = f"""\
 device = "{DEVICE}"
 [radar]
@@ -42,7 +44,7 @@ username = "{DEVICE}"
 password_file = "password"
 home_assistant = true
 [network]
-backend = "onnxruntime"
+NETWORK
 [spool]
 file = "/var/lib/radarecg/spool/radarecg-spool.db"
 """
@@ -90,11 +92,11 @@ class Hub:
             yield topic.removeprefix(f"radarecg/v1/{DEVICE}/"), message
 
 
-def set_up(folder: Path) -> Path:
-    """The settings that deploy/setup.py makes, then the twin's boards and the CPU in place of real ones and the GPU."""
+def set_up(folder: Path, network: str = ON_CPU) -> Path:
+    """The settings that deploy/setup.py makes, then the twin's boards, and a network on the CPU or as given."""
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, ROOT / "deploy/setup.py", "--device", DEVICE, "--folder", folder], check=True)
-    (folder / "radarecg.toml").write_text(SETTINGS)
+    (folder / "radarecg.toml").write_text(SETTINGS.replace("NETWORK", network))
     shutil.copy(ROOT / "firmware_config" / "dca1000_twin.toml", folder / "dca1000.toml")
     return folder
 
@@ -113,11 +115,13 @@ def start_broker(stack: ExitStack, folder: Path) -> Child:
     return broker
 
 
-def start_twin(stack: ExitStack, folder: Path) -> tuple[Child, str]:
-    """Both boards and the person in front of them; the serial port of the radar."""
+def start_twin(stack: ExitStack, folder: Path, slower: int = SLOWER) -> tuple[Child, str]:
+    """Both boards and the person in front of them, so many times slower; the serial port of the radar."""
     cfg, card = (ROOT / "firmware_config" / name for name in ("awr1843_mmecg.cfg", "dca1000_twin.toml"))
     words = ["--cfg", str(cfg), "--card", str(card), "--heart-rate-bpm", str(BPM)]
-    twin = start(stack, "twin", [sys.executable, str(Path(__file__).with_name("slow_twin.py")), *words], folder)
+    twin = start(
+        stack, "twin", [sys.executable, str(Path(__file__).with_name("slow_twin.py")), str(slower), *words], folder
+    )
     end_s = time.monotonic() + 60
     while not (found := re.search(r"^/dev/pts/\d+$", (folder / "twin.log").read_text(), re.MULTILINE)):
         twin.require_alive()
@@ -128,8 +132,11 @@ def start_twin(stack: ExitStack, folder: Path) -> tuple[Child, str]:
 
 
 @contextmanager
-def running(podman: Podman, image: str, folder: Path, port: str) -> Iterator[None]:
-    """The container, with compose.yaml's restrictions; but the radar's port, a pty, is given by name."""
+def running(podman: Podman, image: str, folder: Path, port: str, *options: str) -> Iterator[None]:
+    """The container, with compose.yaml's restrictions; but the radar's port, a pty, is given by name.
+
+    `options`: further ones of podman run.
+    """
     podman("rm", "--force", "--ignore", NAME)
     podman("volume", "rm", "--force", f"{NAME}-spool")
     # podman's own limits may be above those that this machine's root may give
@@ -139,7 +146,7 @@ def running(podman: Podman, image: str, folder: Path, port: str) -> Iterator[Non
         *("--tmpfs", "/tmp", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--stop-timeout", "60"),
         *("--volume", f"{folder}:/etc/radarecg:ro", "--volume", f"{NAME}-spool:/var/lib/radarecg/spool"),
         *("--env", f"RADARECG_WEB__PORT={free_port(socket.SOCK_STREAM)}"),
-        *("--volume", f"{port}:/dev/ttyACM0", "--device-cgroup-rule", "c 136:* rw", *limits, image),
+        *("--volume", f"{port}:/dev/ttyACM0", "--device-cgroup-rule", "c 136:* rw", *limits, *options, image),
     )
     try:
         yield
