@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 
 from edge.core.spec import RCG_RATE_HZ, SST_DEFAULT, SstSpec
 from edge.core.types import Float32
@@ -30,7 +31,6 @@ def gpu(dry: bool) -> Iterator[Any]:
     if not dry:
         yield cuda_driver()
         return
-    import pytest
     from tests.helpers.cuda_stand_in import THOR, Gpu, build_driver, provide_kernels
 
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patches:

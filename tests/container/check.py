@@ -41,11 +41,7 @@ def inside(podman: Podman, *words: str) -> subprocess.CompletedProcess[str]:
 def locked(python: str, backend: str) -> dict[str, str]:
     """Name and version of every package that the backend's lock file has for this Python on Linux."""
     place = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2]), "sys_platform": "linux"}
-    lines = (
-        line.removesuffix(" \\")
-        for line in (LOCKS / f"{backend}.txt").read_text().splitlines()
-        if re.match(r"[a-z]", line)
-    )
+    lines = re.findall(r"^[a-z].*?(?= \\$)", (LOCKS / f"{backend}.txt").read_text(), re.MULTILINE)
     wanted = map(Requirement, lines)
     return {each.name: str(each.specifier)[2:] for each in wanted if not each.marker or each.marker.evaluate(place)}
 
@@ -74,9 +70,8 @@ def check_inside(podman: Podman, backend: str) -> None:
     )
     python, installed = json.loads(inside(podman, "python", "-c", program).stdout)
     installed.pop("radarecg")
-    ask(
-        f"Python {python}: exactly the lock file's packages", installed == locked(python, backend), ", ".join(installed)
-    )
+    is_exact = installed == locked(python, backend)
+    ask(f"Python {python}: exactly the lock file's packages", is_exact, ", ".join(installed))
 
 
 def wait_for(hub: Hub, podman: Podman, within_s: float, valid: bool) -> float | None:

@@ -1,7 +1,7 @@
 """Makes the engines of the stand-in for TensorRT, inside the container: python make_engines.py FOLDER [--wrong].
 
-Both that the runtime uses, in half precision and in float32. With --wrong, both compute an ECG that is half of its height
-off: a GPU, or a TensorRT, that gives wrong numbers.
+Both that the runtime uses, in half precision and in float32. With --wrong, both compute an ECG that is half of its
+height off: a GPU, or a TensorRT, that gives wrong numbers.
 """
 
 from __future__ import annotations
