@@ -79,7 +79,7 @@ def test_the_script_keeps_json_lines_and_goes_on_after_a_step_that_fails(tmp_pat
     done = subprocess.run(command, env=os.environ | {"PYTHON": str(stand_in)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     last = json.loads(done.stdout.splitlines()[-1])
-    names = ["kernels", *(f"sanitize-{tool}" for tool in ("memcheck", "racecheck", "synccheck", "initcheck"))]
+    names = ["kernels", "sanitize-memcheck"]  # of four, which need a GPU
     assert last["steps"] == dict.fromkeys([*names, "tests", "strategies", "networks", "smoke", "limit"], 3)
     lines = (tmp_path / "out/results.jsonl").read_text().splitlines()
     assert len([json.loads(line) for line in lines]) == 2 * len(last["steps"])

@@ -46,7 +46,10 @@ sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-san
 slower=$((${#dry[@]} * 5 + 1)) # a dry run's limits are longer: a CPU may be slow
 
 step kernels $((90 * slower)) "$python" -m bench.gpu.kernels "${dry[@]}"
-for tool in memcheck racecheck synccheck initcheck; do sanitize $tool; done
+sanitize memcheck
+if [ ${#dry[@]} -eq 0 ]; then
+  for tool in racecheck synccheck initcheck; do sanitize $tool; done
+fi
 step tests $((60 * slower)) "$python" -m pytest -q -p no:cacheprovider tests/edge/gpu tests/train -k 'gpu or cuda'
 step strategies $((60 * slower)) "$python" -m bench.gpu.strategies "${dry[@]}"
 step networks $((80 * slower)) "$python" -m bench.gpu.networks "${dry[@]}"

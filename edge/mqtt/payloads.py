@@ -15,6 +15,7 @@ from msgspec import Meta
 from edge.core.spec import INTENDED_USE, NOT_A_DEVICE, RCG_RATE_HZ
 from edge.core.types import MovementLevel, QualityState
 from edge.mqtt import fields as f
+from edge.mqtt.device_report import DeviceReport
 
 State = Literal["online", "offline"]
 Reason = Literal["started", "stopped", "connection_lost"]
@@ -107,21 +108,6 @@ class SpoolReport(msgspec.Struct, frozen=True):
     bytes: f.Count
     evicted: f.Count
     unstored: f.Count
-
-
-class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
-    """State of the device's computer; null where its kernel does not report it. `temperature_c`: of the hottest sensor.
-
-    `throttled`: the kernel slows CPU or GPU because of heat. `overcurrent_events`: since the computer started.
-    """
-
-    temperature_c: float | None = None
-    gpu_temperature_c: float | None = None
-    gpu_load: f.Share | None = None
-    gpu_clock_mhz: Annotated[float, Meta(ge=0)] | None = None
-    gpu_max_clock_mhz: Annotated[float, Meta(ge=0)] | None = None
-    throttled: bool | None = None
-    overcurrent_events: f.Count | None = None
 
 
 class Status(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.status/1"):

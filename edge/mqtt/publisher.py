@@ -15,6 +15,7 @@ from edge.core.types import EcgBlock, FrameCount, Quality, Rhythm, Vitals, Wavef
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.client import MqttClient
+from edge.mqtt.device_report import DeviceReport
 from edge.mqtt.fields import iso_utc
 from edge.mqtt.homeassistant import DISCOVERY_PREFIX, discovery, discovery_topic
 from edge.mqtt.outbox import BACKFILL_PER_S, Outbox
@@ -45,7 +46,7 @@ class Publisher:
         home_assistant: bool = False,
         discovery_prefix: str = DISCOVERY_PREFIX,
         page_url: str | None = None,
-        computer: Callable[[], p.DeviceReport | None] = lambda: None,
+        computer: Callable[[], DeviceReport | None] = lambda: None,
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
         self._network, self._computer = network, computer

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from edge.mqtt.payloads import DeviceReport
+from edge.mqtt.device_report import DeviceReport
 
 SYS = Path("/sys")
 _GPU = re.compile(r".*\.(gpu|ga10b|gv11b)|gpu-gpc-0")

@@ -11,6 +11,7 @@ import pytest
 from edge.core.types import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, TaskOutputs, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
+from edge.mqtt.device_report import DeviceReport
 from edge.mqtt.outbox import OutboxCount
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.schemas import FOLDER, documents
@@ -102,7 +103,7 @@ def test_every_payload_validates_against_its_schema(sent):
     assert seqs == sorted(set(seqs))
 
 
-@pytest.mark.parametrize("report", [None, p.DeviceReport(temperature_c=47.5, throttled=False, overcurrent_events=11)])
+@pytest.mark.parametrize("report", [None, DeviceReport(temperature_c=47.5, throttled=False, overcurrent_events=11)])
 def test_health_contains_the_computers_state(mmecg, monkeypatch, report):
     sent = Sent(mmecg, monkeypatch, computer=lambda: report)
     sent.vitals(VITALS["good"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.mqtt.payloads import DeviceReport
+from edge.mqtt.device_report import DeviceReport
 from edge.runtime.device_state import DeviceState
 
 ORIN = {
