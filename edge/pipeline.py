@@ -152,8 +152,8 @@ class Pipeline:
         """Collect the input of `assess` at `now_ns` (Unix). Call it once every VITALS_PERIOD_S: it steps a tracker."""
         if self._last_frame_ns is None:
             self._last_frame_ns = now_ns  # before the first frame, silence is measured from the first call
-        breathing = self._breathing.estimate()
-        outputs_finite = not self._reconstructor or self._reconstructor.outputs_finite
+        breathing, ecg = self._breathing.estimate(), self._reconstructor
+        outputs_finite, network = not ecg or ecg.outputs_finite, bool(ecg and ecg.has_network)
         return Evidence(
             silence_s=abs(now_ns - self._last_frame_ns) / 1e9,  # abs: a clock set back must not hide a silent radar
             problem=self._rcg.problem,
@@ -163,10 +163,11 @@ class Pipeline:
             lost_fraction=self._complete_history.count(False) / max(1, len(self._complete_history)),
             breathing=breathing,
             classical=self._heart.update(breathing.bpm),
-            network=self._reconstructor is not None,
+            network=network,
             outputs_finite=outputs_finite,
-            beats=self._beats.rate() if outputs_finite else None,
+            beats=self._beats.rate() if outputs_finite and network else None,
             clock_synced=self._clock_synced(),
+            network_failed=ecg is not None and not network,
         )
 
     def vitals(self, now_ns: int) -> Vitals:

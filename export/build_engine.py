@@ -34,7 +34,7 @@ from edge.inference import bundle
 from edge.inference.backends.engine_file import About, digest_of, this_machine, write_engine
 from edge.inference.backends.tensorrt import tensorrt
 from edge.inference.bundle import Bundle, Precision
-from export.builder import BuildError, build
+from export.builder import BuildError, build, count_half_layers, list_layers
 from export.operators import check_operators, fixed
 from export.precision import in_precision
 
@@ -131,9 +131,12 @@ def real_run(args: argparse.Namespace) -> str:
     about = About(
         bundle=digest_of(made), name=made.about.name, points=points, precision=precision, machine=machine, sha256=sha256
     )
-    write_engine(out, plan, about)
+    layers = list_layers(trt, plan)
+    write_engine(out, plan, about, layers)
+    counts = count_half_layers(layers) if layers else None
     return (
-        f"{out}: {precision}, {points} points, TensorRT {machine.tensorrt} on {machine.gpu}, {len(plan) / 1e6:.1f} MB\n"
+        f"{out}: {precision}, {points} points, TensorRT {machine.tensorrt} on {machine.gpu}, {len(plan) / 1e6:.1f} MB"
+        f"{f', {counts[0]} of {counts[1]} layers in half precision' if counts else ''}\n"
         f'to run it, set under [network]: backend = "tensorrt", bundle = "{made.folder.resolve()}", '
         f'engine = "{out.resolve()}"'
     )

@@ -5,10 +5,11 @@ Uses only functions that exist in TensorRT 10.3 (JetPack 6.2) to 11.4.
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from rich.progress import Progress
 
 from edge.core.errors import InputError
 from edge.core.files import write_atomic
+from edge.inference.backends.tensorrt import tensorrt_log
 
 
 class BuildError(InputError):
@@ -30,17 +32,20 @@ def build(trt: Any, model: onnx.ModelProto, workspace_mb: int, cache: Path | Non
     `cache`: the file for TensorRT's timing cache. `target`: a compute capability, for a module that builds without a
     GPU. Raises BuildError, KeyboardInterrupt, OSError.
     """
-    log = _log(trt)
+    log = tensorrt_log(trt)
+    log.take_errors()  # those of an earlier call
     try:
         builder = trt.Builder(log)
     except (TypeError, RuntimeError) as error:  # TypeError: TensorRT returned no builder
-        raise BuildError(f"TensorRT cannot start: {_line(log.errors)}; check the GPU with nvidia-smi") from error
+        raise BuildError(f"TensorRT cannot start: {log.take_errors()}; check the GPU with nvidia-smi") from error
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)
     if not parser.parse(model.SerializeToString()):
-        errors = [parser.get_error(k).desc() for k in range(parser.num_errors)]
-        raise BuildError(f"TensorRT cannot parse the network: {_line(errors)}")
+        errors = "; ".join(parser.get_error(k).desc() for k in range(parser.num_errors))
+        raise BuildError(f"TensorRT cannot parse the network: {' '.join(errors.split()) or log.take_errors()}")
     config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)  # it rounds float32 products to the 10 bits of half precision
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # so that `list_layers` has their precisions
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_mb << 20)
     if target:
         config.num_compute_capabilities = 1
@@ -55,29 +60,30 @@ def build(trt: Any, model: onnx.ModelProto, workspace_mb: int, cache: Path | Non
     if stopped.is_set():
         raise KeyboardInterrupt
     if plan is None:
-        raise BuildError(f"TensorRT cannot build the network: {_line(log.errors)}")
+        raise BuildError(f"TensorRT cannot build the network: {log.take_errors()}")
     if cache:
         write_atomic(cache, bytes(config.get_timing_cache().serialize()))
     return bytes(plan)
 
 
-def _line(errors: Sequence[str]) -> str:
-    return " ".join("; ".join(errors).split()) or "no reason given"
+def list_layers(trt: Any, plan: bytes) -> str | None:
+    """Return TensorRT's description of the engine's layers as JSON; None if it cannot load the engine here."""
+    engine = trt.Runtime(tensorrt_log(trt)).deserialize_cuda_engine(plan)
+    if engine is None:
+        return None
+    return str(engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON))
 
 
-def _log(trt: Any) -> Any:
-    """Create a logger for TensorRT that collects its errors."""
+def count_half_layers(layers: str) -> tuple[int, int] | None:
+    """Count the layers with an output in half precision, and all; None if the JSON has another form.
 
-    class Log(trt.ILogger):  # type: ignore[misc]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.errors.append(message)
-
-    return Log()
+    TensorRT writes the type of a tensor as `Half` or within a description such as `... FP16 format`.
+    """
+    try:
+        outputs = [[each["Format/Datatype"] for each in layer["Outputs"]] for layer in json.loads(layers)["Layers"]]
+        return sum(any("Half" in one or "FP16" in one for one in each) for each in outputs), len(outputs)
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 @contextmanager

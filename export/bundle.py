@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -23,9 +24,21 @@ from edge.core.files import write_atomic
 from edge.core.interrupts import raise_on_interrupt
 from edge.core.spec import SST_DEFAULT, fingerprint
 from edge.core.types import Float32
+from edge.dsp.frontend.point_selection import POINTS as DEVICE_POINTS
 from edge.inference import bundle
 from edge.inference.backends.onnxrt import OnnxRuntime
-from edge.inference.bundle import DESCRIPTION, MODEL, Bundle, Description, Metrics, Points, Precision, Provenance
+from edge.inference.bundle import (
+    DESCRIPTION,
+    GOLDEN,
+    MODEL,
+    Bundle,
+    Description,
+    Metrics,
+    Points,
+    Precision,
+    Provenance,
+)
+from edge.inference.self_test import TOLERANCE, check_outputs, encode_golden
 from export.card import model_card
 from export.difference import differences, random_spectrograms
 from export.operators import ExportError
@@ -38,9 +51,6 @@ from train.training import checkpoint
 from train.training.checkpoint import Checkpoint
 from train.training.predictor import TorchPredictor
 
-TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
-"""Maximum difference between torch and ONNX Runtime in any output; the ECG pieces have an amplitude of about 1."""
-
 
 def write_bundle(
     source: Checkpoint,
@@ -51,28 +61,35 @@ def write_bundle(
 ) -> Bundle:
     """Write a bundle, load it again, check that its outputs equal those in torch, and return it.
 
-    `windows` [1, P, 71, 120] calibrate and check int8, and are needed only for int8.
+    The golden outputs are those of the float32 network, whatever `precision` is. `windows` [1, P, 71, 120] calibrate
+    and check int8, and are needed only for int8.
     An existing bundle in `folder` is replaced only after the new one is complete and checked.
-    Raises ExportError, OSError.
+    Raises ExportError, NetworkError, OSError.
     """
     folder = folder.resolve()  # keeps a link a link, and gives "." a name
     if folder.exists() and not (folder / DESCRIPTION).exists():
         raise ExportError(f"{folder} exists and is not a bundle, so it is not replaced; choose another folder")
-    made = in_precision(in_memory(source, folder, metrics), precision, windows)
+    float32 = in_memory(source, folder, metrics)
+    points = DEVICE_POINTS if float32.about.points == "any" else float32.about.points
+    made = add_golden(in_precision(float32, precision, windows), encode_golden(OnnxRuntime(float32), points))
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         write_atomic(part / MODEL, made.model)
-        write_atomic(part / DESCRIPTION, _encoded(made.about))
+        write_atomic(part / GOLDEN, made.golden or b"")
+        write_atomic(part / DESCRIPTION, made.description)
         write_atomic(part / "README.md", model_card(made.about).encode())
         tested = windows if precision == "int8" else random_spectrograms(made.about.points)
-        found = differences(OnnxRuntime(bundle.load_bundle(part)), TorchPredictor(source.network()), tested)
+        loaded = bundle.load_bundle(part)
+        network = OnnxRuntime(loaded)
+        found = differences(network, TorchPredictor(source.network()), tested)
         for head, difference in found.items():
             if not difference <= TOLERANCE[precision]:
                 raise ExportError(
                     f"{head}: ONNX Runtime and torch differ by {difference:.2g}, more than {TOLERANCE[precision]:g}"
                 )
+        check_outputs(network, loaded)
         _replace_folder(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -96,6 +113,13 @@ def in_memory(source: Checkpoint, folder: Path, metrics: Metrics | None = None) 
         sha256={MODEL: hashlib.sha256(model).hexdigest()},
     )
     return Bundle(folder, about, model, _encoded(about))
+
+
+def add_golden(made: Bundle, golden: bytes) -> Bundle:
+    """Return the bundle with golden outputs, whose digest its description then has."""
+    sha256 = {MODEL: made.about.sha256[MODEL], GOLDEN: hashlib.sha256(golden).hexdigest()}
+    about = msgspec.structs.replace(made.about, sha256=sha256)
+    return replace(made, about=about, description=_encoded(about), golden=golden)
 
 
 def read_metrics(path: Path) -> Metrics:

@@ -1,9 +1,11 @@
-"""Builds the engine that a device's settings name, unless a valid one exists.
+"""Builds the engines of a device's settings, unless valid ones exist.
 
 python -m export.ensure_engine /etc/radarecg/radarecg.toml
 
 A container or a service runs this before each `radarecg run`: the first start builds the engine, later starts reuse it,
-and after an update of JetPack or of the network it is rebuilt. It does nothing for settings without TensorRT.
+and after an update of JetPack or of the network it is rebuilt; the one before is kept, and used again after a return to
+the earlier version. For a float32 bundle there are two engines: the one that the settings name, in half precision, and
+one in float32 that `radarecg run` uses if the first gives wrong values. Does nothing for settings without TensorRT.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from edge.core.settings import ConfigError
 from edge.gpu.context import cuda_driver
 from edge.inference import bundle
 from edge.inference.backends.base import BackendError
-from edge.inference.backends.engine_file import read_engine, this_machine
+from edge.inference.backends.engine_file import Machine, float32_path, read_engine, restore_previous, this_machine
 from edge.inference.backends.tensorrt import tensorrt
+from edge.inference.bundle import Bundle
 from edge.runtime.config import load_config
 
 
@@ -33,16 +36,29 @@ def main(arguments: list[str] | None = None) -> int:
         if wanted is None:
             return 0
         folder, out = wanted
-        problem = _check_engine(folder, out)
+        made, here = bundle.load_bundle(folder), this_machine(tensorrt(), cuda_driver())
+        status = _ensure(made, here, out, [])
+        if status == 0 and made.about.precision == "fp32":
+            status = _ensure(made, here, float32_path(out), ["--precision", "fp32"])
     except (InputError, OSError) as error:
         print(f"export.ensure_engine: error: {error}", file=sys.stderr)
         return 2
-    if problem is None:
+    return status
+
+
+def _ensure(made: Bundle, here: Machine, out: Path, options: list[str]) -> int:
+    """Build the engine `out`, or restore the one before, if it is not valid; return the exit status. Raises OSError."""
+    try:
+        read_engine(out, made, here)
         return 0
+    except BackendError as error:
+        if restore_previous(out, made, here):
+            print(f"{out}: the engine before it fits again and was restored", file=sys.stderr)
+            return 0
+        print(f"{error}\nbuilding it now; this takes some minutes", file=sys.stderr, flush=True)
     from export import build_engine  # needs onnx, which a device without TensorRT does not have
 
-    print(f"{problem}\nbuilding it now; this takes some minutes", file=sys.stderr, flush=True)
-    return build_engine.main([str(folder), "--out", str(out)])
+    return build_engine.main([str(made.folder), "--out", str(out), *options])
 
 
 def _engine_of(path: Path) -> tuple[Path, Path] | None:
@@ -53,16 +69,6 @@ def _engine_of(path: Path) -> tuple[Path, Path] | None:
     if network.engine is None:
         raise ConfigError(f"{path}: the backend tensorrt needs a file for its engine: set engine under [network]")
     return path.parent / network.bundle if network.bundle else bundle.SHIPPED, path.parent / network.engine
-
-
-def _check_engine(folder: Path, out: Path) -> str | None:
-    """Return why the engine must be built, or None if the existing one is valid. Raises InputError, OSError."""
-    made, here = bundle.load_bundle(folder), this_machine(tensorrt(), cuda_driver())
-    try:
-        read_engine(out, made, here)
-    except BackendError as error:
-        return str(error)
-    return None
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from edge.inference import bundle
 from edge.inference.backends.base import Predictor
 from edge.inference.backends.onnxrt import OnnxRuntime
 from edge.inference.bundle import Bundle, Precision
-from export.bundle import TOLERANCE, in_memory
+from edge.inference.self_test import TOLERANCE
+from export.bundle import in_memory
 from export.difference import HEADS, differences
 from export.precision import in_precision
 from export.windows import replayed, windows_of

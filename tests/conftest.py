@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 # Tests run on every core: threads of torch, MKL or OpenBLAS would only wait for each other, in child processes too.
@@ -15,8 +16,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
+from edge.core.types import RadarFrame
 from edge.radar.chirp_file.parser import load_chirp
-from tests.helpers.brokers import nobody_let_in, running_broker
+from tests.helpers.brokers import refuse_all, running_broker
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = Path(os.environ.get("RADARECG_REAL_DATA", ROOT.parent / "shared" / "real"))
@@ -24,13 +26,20 @@ REAL_DATA = Path(os.environ.get("RADARECG_REAL_DATA", ROOT.parent / "shared" / "
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("unhurried", deadline=None)  # by default an example that takes 0.2 s fails: a timed assertion
-settings.load_profile("unhurried")
+# By default an example that takes 0.2 s fails, which would be a timing assertion.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Many tests wait for a process, a broker or a timer: half as many workers again as cores keep the cores busy."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 @pytest.fixture(autouse=True)
-def unhurried_disk(monkeypatch):
-    """No test takes the power away, and waiting for the disk is most of what saving a checkpoint costs."""
+def no_fsync(monkeypatch):
+    """No test cuts the power, and waiting for the disk is most of the cost of saving a checkpoint."""
     monkeypatch.setattr(os, "fsync", lambda number: None)
 
 
@@ -61,6 +70,30 @@ def mmecg():
 
 
 @pytest.fixture(scope="session")
+def mmecg_100(mmecg):
+    """MMECG's chirp file at 100 frames a second: half the frames to simulate."""
+    return replace(mmecg, frame_period_s=0.01)
+
+
+@pytest.fixture(scope="session")
+def person(mmecg_100, make_once) -> list[RadarFrame]:
+    """30 s of a person who sits still, with a heart rate of 70 a minute, at 100 frames a second; read only."""
+    from edge.twin.heart import Heart
+    from tests.helpers.chest import frames, load_frames, save_iq
+
+    path = make_once("person.npy", lambda path: save_iq(path, frames(mmecg_100, Heart(70), seconds=30)))
+    return load_frames(path, mmecg_100)
+
+
+@pytest.fixture(scope="session")
+def cfg_50(make_once) -> Path:
+    """MMECG's chirp file at 50 frames a second: for another process, a quarter of the frames to simulate."""
+    text = (ROOT / "firmware_config/awr1843_mmecg.cfg").read_text()
+    assert "frameCfg 0 2 1 0 5 1 0" in text
+    return make_once("mmecg_50.cfg", lambda path: path.write_text(text.replace("1 0 5 1 0", "1 0 20 1 0")))
+
+
+@pytest.fixture(scope="session")
 def iwr6843():
     return load_chirp(ROOT / "firmware_config/iwr6843_recording.cfg")
 
@@ -81,8 +114,8 @@ def mosquitto_port(tmp_path):
 
 @pytest.fixture
 def strict_mosquitto_port(tmp_path):
-    """A broker that lets nobody in."""
-    with running_broker("mosquitto", tmp_path, settings=nobody_let_in(tmp_path)) as port:
+    """A broker that refuses every client."""
+    with running_broker("mosquitto", tmp_path, settings=refuse_all(tmp_path)) as port:
         yield port
 
 
@@ -97,7 +130,7 @@ def systemd(tmp_path):
 
 @pytest.fixture(scope="session")
 def make_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
-    """`make_once(name, make)`: a file or folder, written whole by the first worker that needs it, read by all."""
+    """`make_once(name, make)`: a file or folder, made by the first worker that needs it, read by all."""
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 

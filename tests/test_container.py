@@ -36,7 +36,7 @@ def tool(name: str) -> str:
 
 
 @pytest.mark.parametrize("path", DOCKERFILES)
-def test_the_linter_has_nothing_to_say(path):
+def test_the_linter_reports_nothing(path):
     done = subprocess.run([tool("hadolint"), ROOT / path], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -53,7 +53,7 @@ def test_every_shell_line_fails_fast(path):
             assert shell == ["/bin/bash", "-euo", "pipefail", "-c"], rest
 
 
-def test_what_is_copied_is_there_and_reaches_the_build():
+def test_copied_files_exist_and_reach_the_build():
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     copied = [rest.split()[:-1] for keyword, rest in instructions("Dockerfile.jetson") if keyword == "COPY"]
     sources = [source for words in copied for source in words if not words[0].startswith("--from")]
@@ -63,7 +63,7 @@ def test_what_is_copied_is_there_and_reaches_the_build():
         assert f"!{source.rstrip('/')}" in ignored
 
 
-def test_the_image_ends_without_rights_and_asks_for_its_health():
+def test_the_image_runs_unprivileged_and_has_a_health_check():
     keywords = dict(instructions("Dockerfile.jetson"))  # the last of each
     assert keywords["USER"].isdigit()
     assert keywords["USER"] != "0"
@@ -170,7 +170,7 @@ def extra(project: dict, name: str) -> list[str]:
     return found
 
 
-def test_compose_is_what_its_schema_says():
+def test_compose_conforms_to_its_schema():
     pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed")
     done = subprocess.run(
         [tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml"],
@@ -180,7 +180,7 @@ def test_compose_is_what_its_schema_says():
     assert done.returncode == 0, done.stdout
 
 
-def test_compose_gives_nobody_more_than_it_needs():
+def test_compose_grants_no_service_more_than_it_needs():
     yaml = pytest.importorskip("ruamel.yaml", reason="check-jsonschema is not installed").YAML(typ="safe")
     services = yaml.load(ROOT / "compose.yaml")["services"]
     assert set(services) == {"runtime", "broker"}
@@ -198,7 +198,7 @@ def test_compose_gives_nobody_more_than_it_needs():
     assert services["runtime"]["network_mode"] == "host"
 
 
-def test_the_unit_is_one_that_systemd_takes(tmp_path):
+def test_the_unit_is_valid_for_systemd(tmp_path):
     text = (ROOT / "deploy/radarecg.service").read_text()
     unit = tmp_path / "radarecg.service"
     unit.write_text(

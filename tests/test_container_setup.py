@@ -113,7 +113,7 @@ def test_secrets_are_for_those_who_use_them(device):
     assert password not in (device / "broker" / "passwords").read_text()
 
 
-def test_the_device_is_let_in_and_who_is_not_known_is_not(device, ports):
+def test_the_device_is_accepted_and_unknown_clients_are_refused(device, ports):
     known = broker_for(device, ports[0])
     assert not probe_broker(known).is_failure
     assert probe_broker(replace(known, password="guessed")).is_failure
@@ -124,7 +124,7 @@ def test_the_device_is_let_in_and_who_is_not_known_is_not(device, ports):
     gc.collect()
 
 
-def test_a_hub_hears_by_its_certificate_and_home_assistant_by_its_password(device, ports):
+def test_a_hub_receives_with_its_certificate_and_home_assistant_with_its_password(device, ports):
     password = (device / "authority" / "home-assistant.password").read_text().strip()
     home = Listener(ports[0], "#", tls=authority(device), login=("home-assistant", password))
     hub = Listener(ports[1], "radarecg/#", tls=authority(device, "ward-7"))
@@ -146,7 +146,7 @@ def test_a_hub_hears_by_its_certificate_and_home_assistant_by_its_password(devic
     gc.collect()
 
 
-def test_it_is_done_once(device):
+def test_the_set_up_runs_only_once(device):
     before = (device / "password").read_text()
     done = set_up(device, ROOT, "--device", "radar-0001")
     assert done.returncode == 2

@@ -27,6 +27,7 @@ QualityFlag = Literal[
     "model_uncertain",
     "frame_loss",
     "clock_unsynced",
+    "network_failed",
 ]
 """Reasons for a quality; `edge.vitals.quality.FLAGS` has the effect of each."""
 
@@ -179,10 +180,7 @@ class Waveform:
 
 @dataclass(frozen=True, slots=True)
 class RateEstimate:
-    """A rate per minute with its confidence (0..1), its 95 % interval, and a reason if it is still uncertain.
-
-    `bpm` is None while there is no rate yet.
-    """
+    """A rate per minute or None, its confidence (0..1), its 95 % interval, and a reason if it is still uncertain."""
 
     bpm: float | None = None
     confidence: float = 0.0

@@ -30,6 +30,10 @@ _SAMPLE_NS = 1_000_000_000 // RCG_RATE_HZ
 log = logging.getLogger(__name__)
 
 
+class NoNetworkError(Exception):
+    """An InferWindow has no network any more: there is no ECG until it has one again."""
+
+
 def cpu_inference(predict: Predictor, channels: int) -> InferWindow:
     """Create the inference for one segment of RCG: incremental SST on the CPU, then `predict`."""
     sst = Sst(channels, SST_DEFAULT, HOP)
@@ -54,6 +58,8 @@ class EcgReconstructor:
         self._stream_offset = self._samples = 0  # samples since the start: before this segment of RCG, and in it
         self.outputs_finite = True
         """Whether the latest outputs of the network were all finite. Outputs that are not produce no ECG."""
+        self.has_network = True
+        """Whether there was a network for the latest window (NoNetworkError)."""
 
     def push(self, block: RcgBlock) -> list[EcgBlock]:
         """Add a block and return the ECG that is now final. After a restart it does not continue the earlier ECG."""
@@ -73,7 +79,12 @@ class EcgReconstructor:
 
     def _reconstruct(self, segment: Float32, coverage: float, block: RcgBlock) -> list[EcgBlock]:
         end, self._end = self._end, self._end + HOP
-        window, outputs = self._infer(segment)  # always, because the SST of the next window is computed from this one
+        try:
+            window, outputs = self._infer(segment)  # always, because the SST of the next window is computed from this
+            self.has_network = True
+        except NoNetworkError:
+            self.has_network, self.outputs_finite = False, True
+            return []
         if coverage < MIN_COVERAGE:
             return []
         if self.outputs_finite and not outputs.finite:

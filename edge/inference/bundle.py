@@ -1,7 +1,7 @@
-"""A network as a folder, called a bundle: `model.onnx`, its description `bundle.json`, and a README.md.
+"""A network as a folder, called a bundle: `model.onnx`, `golden.npz`, their description `bundle.json`, and a README.md.
 
-A bundle is loaded only if it is unchanged and compatible: the model is checked against its digest, and the training's
-spectrograms and labels against those of this version. `export.bundle` writes bundles.
+A bundle is loaded only if it is unchanged and compatible: its files are checked against their digests, and the
+training's spectrograms and labels against those of this version. `export.bundle` writes bundles.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from edge.inference import signature
 
 FORMAT = "radarecg.bundle/1"
 MODEL = "model.onnx"
+GOLDEN = "golden.npz"
+"""The float32 outputs for the self-test (`edge.inference.self_test`); older bundles have none."""
 DESCRIPTION = "bundle.json"
 SHIPPED = Path(__file__).parents[1] / "models" / "compact"
 """The bundle shipped with radarecg."""
@@ -96,12 +98,13 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle: its folder, its description, and the checked bytes of `model.onnx` and `bundle.json`."""
+    """A checked bundle: its folder, its description, and the checked bytes of its files; `golden` may be missing."""
 
     folder: Path
     about: Description
     model: bytes
     description: bytes
+    golden: bytes | None = None
 
 
 class _Format(msgspec.Struct):
@@ -120,9 +123,10 @@ def load_bundle(folder: Path, public_key: Path | None = None) -> Bundle:
         signature.verify_signature(description, folder / signature.SIGNATURE, public_key)
     about = _decode_description(folder / DESCRIPTION, description)
     _check_compatibility(folder / DESCRIPTION, about)
-    if set(about.sha256) != {MODEL}:
-        raise BundleError(f"{folder / DESCRIPTION}: sha256 must list {MODEL} only; export the bundle again")
-    return Bundle(folder, about, _read_verified(folder / MODEL, about.sha256[MODEL]), description)
+    if set(about.sha256) - {GOLDEN} != {MODEL}:
+        raise BundleError(f"{folder / DESCRIPTION}: sha256 must list {MODEL} and {GOLDEN}; export the bundle again")
+    content = {name: _read_verified(folder / name, digest) for name, digest in about.sha256.items()}
+    return Bundle(folder, about, content[MODEL], description, content.get(GOLDEN))
 
 
 def inputs(points: Points) -> tuple[Tensor, ...]:

@@ -121,12 +121,15 @@ class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg
     """Description of the device. Retained; `radar_sha256`: of the chirp file; `network`: that of the ECG, if any.
 
     `network_refused`: why the last replacement of the network was refused; null after a successful one.
+    `network_backend`: where the network runs; `network_fallback`: why not on the configured backend, null if it does.
     """
 
     version: str
     model: Model
     network: Model | None
     network_refused: str | None = None
+    network_backend: str | None = None
+    network_fallback: str | None = None
     radar_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     frame_rate_hz: f.Positive
     wavelength_mm: f.Positive

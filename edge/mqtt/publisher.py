@@ -8,9 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edge import __version__
-from edge.core.clock import clock_state
-from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
+from edge.core.spec import RCG_RATE_HZ, WINDOW_S
 from edge.core.types import EcgBlock, FrameCount, Quality, Rhythm, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
@@ -18,12 +16,12 @@ from edge.mqtt.client import MqttClient
 from edge.mqtt.device_report import DeviceReport
 from edge.mqtt.fields import iso_utc
 from edge.mqtt.homeassistant import DISCOVERY_PREFIX, discovery, discovery_topic
+from edge.mqtt.info import CLASSICAL, NO_NETWORK, NetworkState, describe_device, report_clock
 from edge.mqtt.outbox import BACKFILL_PER_S, Outbox
 from edge.mqtt.spool import Spool
-from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, LIVE, STATUS, VITALS, WAVEFORM
+from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, STATUS, VITALS, WAVEFORM
 from edge.radar.chirp import ChirpConfig
 
-CLASSICAL = p.Model("classical-1")
 _WAVEFORM_STEPS = 1000  # integer value of a block's largest sample: invisible rounding, short JSON
 _WAVEFORM_BLOCK_S = 0.2
 HEALTH_PERIOD_S = 30.0
@@ -41,7 +39,7 @@ class Publisher:
         device: str,
         chirp: ChirpConfig,
         spool: Spool,
-        network: p.Model | None = None,
+        network: NetworkState = NO_NETWORK,
         backfill_per_s: float = BACKFILL_PER_S,
         home_assistant: bool = False,
         discovery_prefix: str = DISCOVERY_PREFIX,
@@ -49,7 +47,7 @@ class Publisher:
         computer: Callable[[], DeviceReport | None] = lambda: None,
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
-        self._network, self._computer = network, computer
+        self._network, self._computer = network.network, computer
         self._seq = 0
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
@@ -61,16 +59,16 @@ class Publisher:
             will=(STATUS, self._status("offline", "connection_lost")),
             birth=[
                 (STATUS, self._status("online", "started")),
-                (INFO, p.encode(self._info())),
+                (INFO, self._info(network)),
                 *([announcement] if home_assistant else []),
             ],
         )
         self.outbox = Outbox(self.client, spool, backfill_per_s)
 
-    def publish_network(self, network: p.Model, refused: str | None) -> None:
-        """Publish which network reconstructs the ECG from now on, and why another one was refused, if so."""
-        self._network = network
-        self.client.update_birth_message(INFO, p.encode(self._info(refused)))
+    def publish_network(self, state: NetworkState) -> None:
+        """Publish which network reconstructs the ECG from now on, and where it runs."""
+        self._network = state.network or self._network  # blocks that it has already reconstructed are still published
+        self.client.update_birth_message(INFO, self._info(state))
 
     def waveform(self, wave: Waveform) -> None:
         """Publish the heart waveform in blocks of about 0.2 s."""
@@ -111,7 +109,7 @@ class Publisher:
             sample0=ecg.sample0,
             t0=iso_utc(ecg.t_ns),
             t0_ns=ecg.t_ns,
-            clock=_clock(),
+            clock=report_clock(),
             fs=RCG_RATE_HZ,
             n=len(e.ecg),
             latency_ms=max(0, time.time_ns() - end_ns) // 1_000_000,
@@ -133,7 +131,7 @@ class Publisher:
             seq=self._next_seq(),
             t=iso_utc(vitals.t_ns),
             t_ns=vitals.t_ns,
-            clock=_clock(),
+            clock=report_clock(),
             window_s=WINDOW_S,
             hr=p.HeartRate(
                 valid=vitals.heart_rate_bpm is not None,
@@ -200,7 +198,7 @@ class Publisher:
             seq=self._next_seq(),
             t=iso_utc(vitals.t_ns),
             t_ns=vitals.t_ns,
-            clock=_clock(),
+            clock=report_clock(),
             began=tuple(flag for flag in now.flags if flag not in before.flags),
             ended=tuple(flag for flag in before.flags if flag not in now.flags),
             previous=before.state,
@@ -216,29 +214,8 @@ class Publisher:
     def _status(self, state: p.State, reason: p.Reason) -> bytes:
         return p.encode(p.Status(device=self._device, boot=self._boot, state=state, reason=reason))
 
-    def _info(self, refused: str | None = None) -> p.Info:
-        chirp = self._chirp
-        return p.Info(
-            device=self._device,
-            boot=self._boot,
-            version=__version__,
-            model=CLASSICAL,
-            radar_sha256=chirp.sha256,
-            frame_rate_hz=chirp.frame_rate_hz,
-            wavelength_mm=round(chirp.wavelength_m * 1e3, 4),
-            range_bin_m=round(chirp.range_bin_m, 4),
-            waveform_fs=WAVEFORM_RATE_HZ,
-            clock=_clock(),
-            network=self._network,
-            network_refused=refused,
-            schemas=tuple(f"radarecg.{topic.suffix}/1" for topic in LIVE if topic is not ECG or self._network),
-            notice=NOT_A_DEVICE,
-        )
-
-
-def _clock() -> p.Clock:
-    state = clock_state()
-    return p.Clock(state.source, state.synced, state.err_ns)
+    def _info(self, network: NetworkState) -> bytes:
+        return p.encode(describe_device(self._device, self._boot, self._chirp, network))
 
 
 def _interval(ci95_bpm: tuple[float, float] | None) -> tuple[float, float] | None:

@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 from edge.core.errors import InputError
 from edge.core.settings import resolve_file
 from edge.dsp.sst.native import COMPILED, NOT_COMPILED
-from edge.inference.loader import load_network
-from edge.inference.settings import load_configured_network
+from edge.inference.ladder import place_network
+from edge.inference.settings import NetworkConfig, network_files
 from edge.mqtt.broker import Broker, probe_broker
 from edge.mqtt.settings import load_broker
 from edge.radar.awr1843.driver import Awr1843
@@ -211,10 +211,18 @@ def _sst(_setup: Setup) -> Finding:
 
 
 def _network(setup: Setup) -> Finding:
-    network = load_configured_network(setup.config.network, setup.path) if setup.config else load_network()
-    if network is None:
+    wanted = setup.config.network if setup.config else NetworkConfig()
+    if wanted.backend == "none":
         return Finding("warn", 'disabled ([network] backend = "none"): no ECG is reconstructed')
-    return Finding("ok", f"{network.name} is intact and runs")
+    files = network_files(wanted, setup.path)
+    placed = place_network(files.load_bundle(), files)
+    if placed.fallback is None:
+        return Finding("ok", f"{placed.name} is intact and runs on {placed.rung}")
+    return Finding(
+        "warn",
+        f"{placed.name} does not run on {wanted.backend} but on {placed.rung}: {placed.fallback}. To return to "
+        f"{wanted.backend}, do what the first problem asks for, then restart radarecg",
+    )
 
 
 CHECKS: tuple[tuple[str, Callable[[Setup], Finding]], ...] = (

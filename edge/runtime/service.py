@@ -11,7 +11,8 @@ from edge import __version__
 from edge.core.clock import clock_state
 from edge.core.settings import resolve_file
 from edge.core.spec import NOT_A_DEVICE
-from edge.inference.loader import Network
+from edge.inference.ladder import PlacedNetwork
+from edge.mqtt.info import NO_NETWORK, NetworkState
 from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.settings import load_broker, open_spool
@@ -27,9 +28,7 @@ from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.systemd import Systemd
 from edge.sources.live import LiveSource
 from edge.web.access import read_token
-from edge.web.messages import Hello
-from edge.web.metrics import Gauges
-from edge.web.page import LivePage, page_url
+from edge.web.address import page_url
 
 log = logging.getLogger("edge.run")
 
@@ -66,7 +65,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.device,
             chirp,
             open_spool(config.spool, path),
-            _model(network.active) if network else None,
+            _state(network.active) if network else NO_NETWORK,
             config.spool.backfill_per_s,
             config.mqtt.home_assistant,
             config.mqtt.discovery_prefix,
@@ -75,12 +74,15 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         )
         stack.callback(publisher.close)
         if network:
-            network.watch(lambda now, refused: publisher.publish_network(_model(now), refused))
+            network.watch(lambda now, refused: publisher.publish_network(_state(now, refused)))
             stack.callback(network.close)
         systemd = Systemd()
         sinks: list[Sink] = [publisher, systemd]
         if config.web:
-            gauges: Gauges = lambda: {**publisher.gauges(), **computer.gauges()}  # noqa: E731
+
+            def gauges() -> dict[str, float]:
+                return publisher.gauges() | computer.gauges() | (network.gauges() if network else {})
+
             sinks.append(_page(config, path, network is not None, gauges, stack))
         stack.callback(systemd.stopping)
         driven.start(source.silence_s)
@@ -92,11 +94,16 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     )
 
 
-def _model(network: Network) -> Model:
-    return Model(network.name, network.sha256)
+def _state(placed: PlacedNetwork, refused: str | None = None) -> NetworkState:
+    model = Model(placed.network.name, placed.network.sha256) if placed.network else None
+    return NetworkState(model, True, placed.rung, placed.fallback, refused)
 
 
-def _page(config: Config, path: Path, has_ecg: bool, gauges: Gauges, stack: ExitStack) -> LivePage:
+def _page(config: Config, path: Path, has_ecg: bool, gauges: Callable[[], dict[str, float]], stack: ExitStack) -> Sink:
+    # Imported here, so that without a page no web server is in memory.
+    from edge.web.messages import Hello
+    from edge.web.page import LivePage
+
     assert config.web
     token = read_token(path.parent / config.web.token_file) if config.web.token_file is not None else None
     hello = Hello(config.device, __version__, has_ecg)

@@ -1,7 +1,7 @@
 """Quality of the last window: good, degraded or unusable, an index, and the reasons as flags.
 
-A flag of severity `unusable` invalidates the heart rate, `degraded` lowers its quality, and `note` concerns the time
-stamps only. A heart rate is published unless the quality is `unusable`.
+A flag of severity `unusable` invalidates the heart rate, `degraded` lowers its quality, and `note` does not concern
+the signal. A heart rate is published unless the quality is `unusable`.
 To add a flag, add its name to `QualityFlag`, a row to FLAGS, and a condition to `assess`.
 """
 
@@ -26,6 +26,7 @@ FLAGS: dict[QualityFlag, Severity] = {
     "model_uncertain": "unusable",
     "frame_loss": "degraded",
     "clock_unsynced": "note",
+    "network_failed": "note",  # the classical estimator has its own limits of confidence
 }
 
 # Flags that also invalidate the breathing rate and the chest's range. All others concern the heart rate only.
@@ -47,7 +48,8 @@ class Evidence:
 
     silence_s: time since the last frame. history_s: time since the chest was last lost or moved. lost_fraction: part
     of the window's frames that were lost. classical: rate without a network. network: whether a network runs;
-    outputs_finite: whether its latest outputs are finite; beats: the rate from its beats, once there are enough.
+    outputs_finite: whether its latest outputs are finite; beats: the rate from its beats, once there are enough;
+    network_failed: there should be a network, but it runs on no backend.
     """
 
     silence_s: float
@@ -62,6 +64,7 @@ class Evidence:
     outputs_finite: bool
     beats: BeatRate | None
     clock_synced: bool
+    network_failed: bool = False
 
 
 def assess(e: Evidence) -> Quality:
@@ -85,6 +88,8 @@ def assess(e: Evidence) -> Quality:
         flags.append("frame_loss")
     if not e.clock_synced:
         flags.append("clock_unsynced")
+    if e.network_failed:
+        flags.append("network_failed")
     severities = {FLAGS[flag] for flag in flags}
     index = round(_trust(e) * (1 - e.lost_fraction), 3)
     if "unusable" in severities:

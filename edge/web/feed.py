@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 MAX_QUEUED_MESSAGES = 64
 """Queue length per page: about six seconds."""
 
 
 class Feed:
-    """Sends each message to every active `listen`; thread-safe."""
+    """Sends each message to every active `listen`. `send` and `close` may be called from any thread.
 
-    def __init__(self) -> None:
-        self._inboxes: list[deque[bytes]] = []
-        self._changed = threading.Condition()
+    Everything else runs in the event loop's thread, which alone changes the queues.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._inboxes: set[asyncio.Queue[bytes]] = set()
         self._closed = False
         self.dropped = 0
         """Messages dropped because a page was too slow."""
@@ -27,37 +29,29 @@ class Feed:
         return len(self._inboxes)
 
     def send(self, event: bytes) -> None:
-        """Queues an event for every open stream."""
-        with self._changed:
-            for inbox in self._inboxes:
-                self.dropped += len(inbox) == MAX_QUEUED_MESSAGES
-                inbox.append(event)
-            self._changed.notify_all()
+        """Queue an event for every open stream."""
+        with suppress(RuntimeError):  # the loop is closed, and with it every stream
+            self._loop.call_soon_threadsafe(self._deliver, event)
 
     def close(self) -> None:
         """End every current and future `listen`."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self.send(b"")  # ends the waiting of each stream
 
-    @contextmanager
-    def listen(self) -> Iterator[Iterator[bytes]]:
-        """Yield an iterator over all events sent from now on, until the feed is closed."""
-        inbox: deque[bytes] = deque(maxlen=MAX_QUEUED_MESSAGES)
-        with self._changed:
-            self._inboxes.append(inbox)
+    async def listen(self, first: bytes) -> AsyncIterator[bytes]:
+        """Yield `first`, then all events sent from now on, until the feed is closed."""
+        inbox: asyncio.Queue[bytes] = asyncio.Queue(MAX_QUEUED_MESSAGES)
+        inbox.put_nowait(first)
+        self._inboxes.add(inbox)
         try:
-            yield self._messages(inbox)
+            while (event := await inbox.get()) and not self._closed:
+                yield event
         finally:
-            with self._changed:
-                # By identity: deques with the same messages are equal.
-                self._inboxes = [other for other in self._inboxes if other is not inbox]
+            self._inboxes.discard(inbox)
 
-    def _messages(self, inbox: deque[bytes]) -> Iterator[bytes]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: inbox or self._closed)
-                if self._closed:
-                    return
-                event = inbox.popleft()
-            yield event
+    def _deliver(self, event: bytes) -> None:
+        for inbox in self._inboxes:
+            if inbox.full():
+                inbox.get_nowait()
+                self.dropped += 1
+            inbox.put_nowait(event)

@@ -1,4 +1,4 @@
-"""Messages of the page as server-sent events, for `static/page.js`. Times are Unix milliseconds."""
+"""Messages of the page as server-sent events, for `static/stream.js`. Times are Unix milliseconds."""
 
 from __future__ import annotations
 
@@ -91,11 +91,12 @@ def ecg_message(ecg: EcgBlock, now_ns: int) -> Trace:
     """Return the message of an ECG block, in thousandths of the QRS complex's height."""
     e = ecg.estimate
     end_ns = ecg.t_ns + len(e.ecg) * 1_000_000_000 // RCG_RATE_HZ
-    samples = [round(1000 * x) if known else None for x, known in zip(e.ecg.tolist(), e.valid_mask, strict=True)]
     r_peaks = np.round(e.r_peaks + (ecg.sample0 - e.sample0), 2).tolist()
     confidence = np.round(e.confidence, 2).tolist()
     delay_ms = _delay_ms(now_ns, end_ns)
-    return Trace("ecg", ecg.t_ns / 1e6, ecg.sample0, RCG_RATE_HZ, samples, r_peaks, confidence, ecg.continues, delay_ms)
+    return Trace(
+        "ecg", ecg.t_ns / 1e6, ecg.sample0, RCG_RATE_HZ, e.samples_uv, r_peaks, confidence, ecg.continues, delay_ms
+    )
 
 
 def spectrogram_message(ecg: EcgBlock, window: SstWindow) -> Spectrogram:

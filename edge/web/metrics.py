@@ -6,9 +6,11 @@ They contain no personal data: no rate, no movement, no presence.
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from edge import __version__
 from edge.core.types import FrameCount, QualityState, Vitals
@@ -16,13 +18,16 @@ from edge.core.types import FrameCount, QualityState, Vitals
 STALE_S = 5.0
 """The runtime is unhealthy after this time without a complete frame."""
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 STATES: tuple[QualityState, ...] = ("good", "degraded", "unusable")
 
 Gauges = Callable[[], Mapping[str, float]]
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a "_created" series for each counter helps nobody here
 
-class Metrics:
+
+class Metrics(Collector):
     """Counters written by the runtime's thread, read by any. `gauges` returns further metrics at each read."""
 
     def __init__(self, gauges: Gauges, clock_s: Callable[[], float] = time.monotonic) -> None:
@@ -30,22 +35,31 @@ class Metrics:
         self._start_s = clock_s()
         self._last_frame_s: float | None = None
         self._frames = FrameCount()
-        self._vitals = {True: 0, False: 0}
         self._state: QualityState | None = None
-        self._latencies = [0] * (len(LATENCY_BUCKETS_S) + 1)
-        self._latency_sum_s = 0.0
+        self._registry = registry = CollectorRegistry()
+        registry.register(self)
+        self._vitals = Counter(
+            "radarecg_vitals", "Seconds with and without a valid heart rate", ["valid"], registry=registry
+        )
+        for valid in ("true", "false"):
+            self._vitals.labels(valid)  # listed from the start
+        self._latency = Histogram(
+            "radarecg_latency_seconds",
+            "From the last packet of a frame to its result",
+            registry=registry,
+            buckets=LATENCY_BUCKETS_S,
+        )
 
     def vitals(self, vitals: Vitals) -> None:
         """Record the vitals of one second."""
         if vitals.frames.received > self._frames.received:
             self._last_frame_s = self._clock_s()
         self._frames, self._state = vitals.frames, vitals.quality.state
-        self._vitals[vitals.heart_rate_bpm is not None] += 1
+        self._vitals.labels("false" if vitals.heart_rate_bpm is None else "true").inc()
 
     def latency(self, seconds: float) -> None:
         """Record the time from the last packet of a frame to its result."""
-        self._latencies[bisect_left(LATENCY_BUCKETS_S, seconds)] += 1
-        self._latency_sum_s += seconds
+        self._latency.observe(seconds)
 
     def fault(self) -> str | None:
         """Return why the runtime is unhealthy, or None if it is healthy."""
@@ -55,30 +69,25 @@ class Metrics:
         elapsed_s = now_s - self._last_frame_s
         return f"no radar frame for {elapsed_s:.0f} s" if elapsed_s > STALE_S else None
 
-    def text(self) -> str:
+    def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
-        return "".join(f"{line}\n" for line in self._lines())
+        return generate_latest(self._registry)
 
-    def _lines(self) -> Iterator[str]:
-        yield from _metric("build_info", "gauge", {f'{{version="{__version__}"}}': 1})
-        yield from _metric("uptime_seconds", "gauge", {"": round(self._clock_s() - self._start_s, 3)})
-        yield from _metric("healthy", "gauge", {"": int(self.fault() is None)})
-        yield from _metric("frames_received_total", "counter", {"": self._frames.received})
-        yield from _metric("frames_lost_total", "counter", {"": self._frames.lost})
-        seconds = {f'{{valid="{str(valid).lower()}"}}': count for valid, count in self._vitals.items()}
-        yield from _metric("vitals_total", "counter", seconds)
-        states = {f'{{state="{state}"}}': int(state == self._state) for state in STATES}
-        yield from _metric("quality_state", "gauge", states)
-        counts = list(accumulate(self._latencies))
-        bounds = [*map(str, LATENCY_BUCKETS_S), "+Inf"]
-        buckets = {f'_bucket{{le="{bound}"}}': count for bound, count in zip(bounds, counts, strict=True)}
-        histogram = {**buckets, "_sum": round(self._latency_sum_s, 6), "_count": counts[-1]}
-        yield from _metric("latency_seconds", "histogram", histogram)
-        for name, value in self._gauges().items():
-            yield from _metric(name, "counter" if name.endswith("_total") else "gauge", {"": value})
-
-
-def _metric(name: str, kind: str, samples: Mapping[str, float]) -> Iterator[str]:
-    yield f"# TYPE radarecg_{name} {kind}"
-    for labels, value in samples.items():
-        yield f"radarecg_{name}{labels} {value}"
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics that are read when they are asked for."""
+        build = GaugeMetricFamily("radarecg_build_info", "The version in use", labels=["version"])
+        build.add_metric([__version__], 1)
+        state = GaugeMetricFamily("radarecg_quality_state", "1 for the present state", labels=["state"])
+        for each in STATES:
+            state.add_metric([each], each == self._state)
+        yield from (build, state)
+        values = {
+            "uptime_seconds": self._clock_s() - self._start_s,
+            "healthy": self.fault() is None,
+            "frames_received_total": self._frames.received,
+            "frames_lost_total": self._frames.lost,
+            **self._gauges(),
+        }
+        for name, value in values.items():
+            family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            yield family(f"radarecg_{name}", name.replace("_", " "), value)

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
-import socket
 import time
 
 from edge.core.types import EcgBlock, Quality, Vitals, Waveform
 from edge.web.access import Access
-from edge.web.feed import Feed
 from edge.web.messages import Hello, Message, ecg_message, event, spectrogram_message, vitals_message, waveform_message
 from edge.web.metrics import Gauges, Metrics
 from edge.web.server import WebServer
 
 ECG_TIMEOUT_S = 5.0
 """After this time without an ECG block (normally one per second), the heart waveform is shown instead."""
-
-
-def page_url(host: str, port: int) -> str:
-    """Return the page's URL without the token; use this machine's name if the page is served on all addresses."""
-    try:
-        if ipaddress.ip_address(host).is_unspecified:
-            name = socket.gethostname()
-            host = name if "." in name else f"{name}.local"
-    except ValueError:
-        pass  # a name
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 class LivePage:
@@ -41,9 +27,8 @@ class LivePage:
 
     def __init__(self, host: str, port: int, token: str | None, hello: Hello, gauges: Gauges = dict) -> None:
         self._ecg_s = -math.inf
-        self._feed = Feed()
         self._metrics = Metrics(lambda: {**gauges(), **self._gauges()})
-        self._server = WebServer(host, port, Access(host, token), self._feed, self._metrics, hello)
+        self._server = WebServer(host, port, Access(host, token), self._metrics, hello)
         self.port = self._server.port
 
     def waveform(self, wave: Waveform) -> None:
@@ -75,7 +60,7 @@ class LivePage:
         return time.monotonic() - self._ecg_s < ECG_TIMEOUT_S
 
     def _send(self, message: Message) -> None:
-        self._feed.send(event(message))
+        self._server.feed.send(event(message))
 
     def _gauges(self) -> dict[str, float]:
-        return {"pages": self._feed.listeners, "page_messages_dropped_total": self._feed.dropped}
+        return {"pages": self._server.feed.listeners, "page_messages_dropped_total": self._server.feed.dropped}

@@ -1,4 +1,4 @@
-"""The whole pipeline on a person who sits still: published rates are right, and uncertain ones are not published."""
+"""The complete pipeline on a person who sits still: published rates are right, and uncertain ones are not published."""
 
 from dataclasses import replace
 
@@ -15,14 +15,8 @@ HEART = Heart(70)
 
 
 @pytest.fixture(scope="module")
-def chirp(mmecg):
-    return replace(mmecg, frame_period_s=0.01)  # half the frames to simulate
-
-
-@pytest.fixture(scope="module")
-def person(chirp) -> list[RadarFrame]:
-    """30 s of HEART."""
-    return list(frames(chirp, HEART, seconds=30))
+def chirp(mmecg_100):
+    return mmecg_100
 
 
 def test_vitals_come_every_second_and_are_right_when_valid(chirp, person):

@@ -1,6 +1,7 @@
 """Breathing and its harmonics are not reported as a heart rate, and no rate is halved."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from tests.helpers.chest import frames
 
 SECONDS = 26
 
+more = partial(pytest.param, marks=pytest.mark.slow)
+
 
 @pytest.fixture(scope="module")
 def chirp(mmecg):
@@ -19,7 +22,8 @@ def chirp(mmecg):
 
 
 @pytest.mark.parametrize(
-    ("breaths", "bpm", "min_valid"), [(24, 95, 8), (15, 60, 8), (20, 60, 8), (22, 66, 8), (28, 75, 0), (32, 80, 0)]
+    ("breaths", "bpm", "min_valid"),
+    [(24, 95, 8), more(15, 60, 8), (20, 60, 8), more(22, 66, 8), more(28, 75, 0), (32, 80, 0)],
 )
 def test_fast_breathing_is_not_taken_for_the_heart(chirp, breaths, bpm, min_valid):
     heart = Heart(bpm)
@@ -34,8 +38,8 @@ class Still(Heart):
         return np.zeros_like(t_s)
 
 
-@pytest.mark.parametrize("breaths", [15, 22, 26, 30])
-def test_breathing_alone_is_not_a_heart(chirp, breaths):
+@pytest.mark.parametrize("breaths", [15, more(22), more(26), 30])
+def test_breathing_alone_gives_no_heart_rate(chirp, breaths):
     stream = list(frames(chirp, Still(), Body(breathing_rate_bpm=breaths), SECONDS))
     for receivers in (1, 4):
         seen = outcome(
@@ -44,7 +48,7 @@ def test_breathing_alone_is_not_a_heart(chirp, breaths):
         assert [v.heart_rate_bpm for v in seen] == [None] * (SECONDS - 1), f"{receivers} receivers"
 
 
-@pytest.mark.parametrize(("bpm", "min_valid"), [(70, 5), (120, 0), (150, 0), (170, 0)])
+@pytest.mark.parametrize(("bpm", "min_valid"), [(70, 5), more(120, 0), (150, 0), more(170, 0)])
 def test_with_one_receiver_no_rate_is_halved(chirp, bpm, min_valid):
     chirp = replace(chirp, tx_order=(1,), rx=(1,))
     heart = Heart(bpm)

@@ -1,6 +1,7 @@
 """A person who moves, leaves and returns: no wrong rate, no rate meanwhile, and soon afterwards a rate again."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,13 +12,15 @@ from edge.twin.scene import SCENES, Absence, Scene
 from tests.helpers.chain import SECOND_NS, assert_right_when_valid, at, outcome
 from tests.helpers.chest import frames, frames_of
 
+more = partial(pytest.param, marks=pytest.mark.slow)
+
 
 @pytest.fixture(scope="module")
-def chirp(mmecg):
-    return replace(mmecg, frame_period_s=0.01)  # half the frames to simulate
+def chirp(mmecg_100):
+    return mmecg_100
 
 
-@pytest.mark.parametrize("movement", [Movement(16, 2, 40), Movement(16, 4, 15), Movement(16, 1, 120)])
+@pytest.mark.parametrize("movement", [Movement(16, 2, 40), Movement(16, 4, 15), more(Movement(16, 1, 120))])
 def test_a_body_movement_is_flagged_at_once_and_silences_the_rate_until_it_is_right(chirp, movement):
     heart = Heart(70)
     seen = outcome(chirp, frames(chirp, heart, Body(movements=(movement,)), seconds=35))
@@ -41,7 +44,7 @@ def assert_silent_while_away(seen, scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("name", "start_s", "end_s", "min_valid"),
-    [("off_axis", 0, 17, 4), ("rbm_mild", 4, 36, 8), ("rbm_extensive", 4, 38, 8), ("phase_steps", 0, 24, 9)],
+    [("off_axis", 0, 17, 4), more("rbm_mild", 4, 36, 8), ("rbm_extensive", 4, 38, 8), ("phase_steps", 0, 24, 9)],
 )
 def test_no_scene_gives_a_wrong_rate(chirp, name, start_s, end_s, min_valid):
     scene = SCENES[name]
@@ -50,7 +53,7 @@ def test_no_scene_gives_a_wrong_rate(chirp, name, start_s, end_s, min_valid):
     assert_silent_while_away(seen, scene)
 
 
-def test_who_leaves_has_no_rate_and_back_again_has_one_in_16_s(chirp):
+def test_a_person_who_leaves_has_no_rate_and_16_s_after_the_return_has_one(chirp):
     """2 s until the body is still, 4 s to select points again, 10 s of history; earlier points are not usable."""
     scene, back_s = replace(SCENES["leaving"], absences=(Absence(16, 28),)), 28
     seen = outcome(chirp, frames_of(chirp, scene, 0, back_s + 20))

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import msgspec
 import onnx
@@ -90,7 +90,7 @@ def test_an_engine_is_written_with_what_it_was_built_for(compact_bundle, tmp_pat
     out = tmp_path / "x.engine"
     assert build_engine.main([os.fspath(compact_bundle), "--precision", "fp32", "--out", os.fspath(out)]) == 0
     assert "x.engine: fp32, 50 points, TensorRT 10.3.0 on CPU" in capsys.readouterr().out
-    loaded, here = bundle.load_bundle(compact_bundle), engine.Machine("10.3.0", "12.6", "CPU", "8.7")
+    loaded, here = bundle.load_bundle(compact_bundle), engine.Machine("10.3.0", "12.6", "CPU", "8.7", 8)
     content, about = engine.read_engine(out, loaded, here)
     assert (about.points, about.precision, about.machine, about.name) == (50, "fp32", here, "compact")
     assert {path.name for path in tmp_path.iterdir()} == {"x.engine", "x.engine.json", "x.timing"}
@@ -132,10 +132,49 @@ def test_every_name_used_is_in_every_jetpacks_tensorrt(used, request, version):
     assert ("Builder", "build_serialized_network") in wanted
     assert {"IProgressMonitor", "ILogger", "NetworkDefinitionCreationFlag", "MemoryPoolType"} <= set(known)
     assert "STRONGLY_TYPED" in known["NetworkDefinitionCreationFlag"]
+    assert "TF32" in known["BuilderFlag"]
+    assert "DETAILED" in known["ProfilingVerbosity"]
+    assert "JSON" in known["LayerInformationFormat"]
+    assert "create_engine_inspector" in known["ICudaEngine"]
+    assert "get_engine_information" in known["EngineInspector"]
     assert "WORKSPACE" in known["MemoryPoolType"]
     assert {"phase_start", "step_complete", "phase_finish"} <= set(known["IProgressMonitor"])
     assert {"log", "ERROR", "INTERNAL_ERROR"} <= set(known["ILogger"])
     assert {(kind, name) for kind, name in wanted if name not in known[kind]} == set()
+
+
+LAYERS = """{"Layers": [
+  {"Name": "conv", "Inputs": [], "Outputs": [{"Name": "a", "Dimensions": [1], "Format/Datatype": "Half"}]},
+  {"Name": "pool", "Outputs": [{"Name": "b", "Format/Datatype": "Channel major FP16 format where channel % 4 == 0"}]},
+  {"Name": "softmax", "Outputs": [{"Name": "c", "Format/Datatype": "Float"}]}
+], "Bindings": ["spectrograms", "ecg"]}"""
+
+
+def test_the_layers_and_their_precisions_are_listed_beside_the_engine(
+    compact_bundle, tmp_path, on_jetson, monkeypatch, capsys
+):
+    """The list is TensorRT's; only loading an engine needs a GPU, so it is prescribed here."""
+    asked = []
+
+    def load(plan):
+        asked.append(plan)
+        inspector = SimpleNamespace(get_engine_information=lambda form: LAYERS if form == "JSON" else None)
+        return SimpleNamespace(create_engine_inspector=lambda: inspector)
+
+    trt = sys.modules["tensorrt"]
+    monkeypatch.setattr(trt, "Runtime", lambda log: SimpleNamespace(deserialize_cuda_engine=load))
+    monkeypatch.setattr(trt, "LayerInformationFormat", SimpleNamespace(JSON="JSON"))
+    monkeypatch.setattr(build_engine, "build", lambda *_: b"plan")
+    out = tmp_path / "x.engine"
+    assert build_engine.main([os.fspath(compact_bundle), "--out", os.fspath(out)]) == 0
+    assert asked == [b"plan"]
+    assert engine.layers_path(out).read_text() == LAYERS
+    assert "2 of 3 layers in half precision" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("layers", ["", "[]", '{"Layers": ["conv", "softmax"]}', '{"Layers": [{"Outputs": [{}]}]}'])
+def test_a_list_of_layers_in_another_form_is_not_counted(layers):
+    assert builder.count_half_layers(layers) is None
 
 
 @pytest.mark.parametrize("module", ["tensorrt", "tensorrt_rtx"])

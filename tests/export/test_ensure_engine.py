@@ -36,12 +36,18 @@ def test_the_first_start_builds_with_progress_and_the_second_finds_it(wanted, tm
     assert "x.engine: cannot be read" in printed.err
     assert "TensorRT: Building engine: 3 of 6\n" in printed.err
     assert "x.engine: fp16, 50 points" in printed.out
+    assert "x-fp32.engine: fp32, 50 points" in printed.out
     assert ensure_engine.main([wanted]) == 0
     assert capsys.readouterr() == ("", "")
     with (tmp_path / "compact" / "bundle.json").open("a") as description:
         description.write("\n")  # another network
     assert ensure_engine.main([wanted]) == 0
-    assert "built for bundle" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("built for bundle") == 2
+    shutil.copy(SHIPPED / "bundle.json", tmp_path / "compact")  # the one before
+    assert ensure_engine.main([wanted]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count("the engine before it fits again and was restored") == 2
+    assert printed.out == ""
 
 
 def test_without_tensorrt_in_the_settings_nothing_is_needed(tmp_path, monkeypatch, capsys):

@@ -30,7 +30,7 @@ def command(kind: str, port: int, folder: Path) -> list[str]:
 
 @contextmanager
 def running_broker(kind: str, folder: Path, port: int | None = None, settings: str | None = None):
-    """Yields its port. `settings`, for mosquitto only, come in place of a listener that lets everybody in."""
+    """Yields its port. `settings`, for mosquitto only, come in place of a listener that accepts every client."""
     port = port or free_port()
     with broker_process(kind, folder, port, settings):
         yield port
@@ -57,8 +57,8 @@ def broker_process(kind: str, folder: Path, port: int, settings: str | None = No
             process.kill()
 
 
-def nobody_let_in(folder: Path) -> str:
-    """Settings of a broker that asks for passwords and knows none."""
+def refuse_all(folder: Path) -> str:
+    """Settings of a broker that requires passwords and has none."""
     (folder / "passwords").touch()
     return f"allow_anonymous false\npassword_file {folder / 'passwords'}"
 

@@ -26,7 +26,7 @@ def another(folder: Path, name: str = "another", nan_between: tuple[float, float
 
 
 def write_model(folder: Path, content: bytes, name: str = "another") -> None:
-    """Puts a graph, or what is none, into a bundle that says so."""
+    """Write a graph, or bytes that are none, into a bundle with the matching checksum."""
     (folder / MODEL).write_bytes(content)
     about = msgspec.json.decode((folder / DESCRIPTION).read_bytes())
     about |= {"name": name, "sha256": {MODEL: hashlib.sha256(content).hexdigest()}}

@@ -1,6 +1,9 @@
 """Frames of a simulated person, without sockets or waiting."""
 
 from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 
 from edge.core.types import RadarFrame
 from edge.radar.chirp import ChirpConfig
@@ -22,3 +25,15 @@ def frames_of(chirp: ChirpConfig, scene: Scene, start_s: float, end_s: float, se
     for first in range(round(start_s / chirp.frame_period_s), round(end_s / chirp.frame_period_s), STEP):
         for k, iq in enumerate(simulated.frames(first, STEP), first):
             yield RadarFrame(k, round(k * chirp.frame_period_s * 1e9), iq, True)
+
+
+def save_iq(path: Path, stream: Iterator[RadarFrame]) -> None:
+    """Write the IQ [frame, ...] of a stream, to be read by `load_frames`."""
+    with path.open("wb") as file:
+        np.save(file, np.stack([frame.iq for frame in stream]))
+
+
+def load_frames(path: Path, chirp: ChirpConfig) -> list[RadarFrame]:
+    """Return the frames of `save_iq`, whose IQ is mapped into memory, not copied."""
+    every_iq, period_ns = np.load(path, mmap_mode="r"), chirp.frame_period_s * 1e9
+    return [RadarFrame(k, round(k * period_ns), iq, True) for k, iq in enumerate(every_iq)]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def full_disk(left: int = 100) -> Iterator[None]:
-    """No file may grow beyond `left` bytes: the kernel itself says so."""
+    """No file may grow beyond `left` bytes: enforced by the kernel."""
     before, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (left, limits[1]))
     try:

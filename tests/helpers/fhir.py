@@ -1,4 +1,4 @@
-"""A FHIR server for tests: answers as it is told, and keeps what it was sent."""
+"""A FHIR server for tests: answers as configured and records what it receives."""
 
 import http.server
 import json

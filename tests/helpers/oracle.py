@@ -1,4 +1,4 @@
-"""A chest that shakes at its R peaks, and a network that knows the truth."""
+"""A chest that shakes at its R peaks, and a network that returns the truth."""
 
 import numpy as np
 
@@ -21,13 +21,13 @@ def shaking_chest(samples: int = 8000):
 
 
 def oracle(labels, late=0.0):
-    """Says what is true of each window, `late` samples too late; windows are asked for in order."""
+    """Return the true outputs of each window, `late` samples too late; windows must come in order."""
     window, r = 0, labels.beats.r_peaks
     by_window = {int(w): k for k, w in enumerate(labels.window)}
 
     def predict(values):
         nonlocal window
-        said = []
+        outputs = []
         for _ in values:
             start = SST_PAST + window * HOP
             anchor = np.exp(-0.5 * np.square(np.arange(ANCHOR_CLASSES)[:, None] - (r + late - start)) / 4).sum(axis=1)
@@ -35,8 +35,8 @@ def oracle(labels, late=0.0):
             length = float((r[1:] - r[:-1])[min(middle, len(r) - 2)])
             cycle = np.exp(-0.5 * np.square(np.arange(CYCLE_CLASSES) + 60 - length) / 4)
             piece = labels.piece[by_window[window]] if window in by_window else np.zeros(ECG_PIECE_SAMPLES)
-            said.append(TaskOutputs(np.nan_to_num(piece), anchor / anchor.sum(), cycle / cycle.sum()))
+            outputs.append(TaskOutputs(np.nan_to_num(piece), anchor / anchor.sum(), cycle / cycle.sum()))
             window += 1
-        return said
+        return outputs
 
     return predict

@@ -1,4 +1,4 @@
-"""A device's publisher with its spool, for tests; what it says is always the same."""
+"""A device's publisher with its spool, for tests; its messages are always the same."""
 
 import time
 from pathlib import Path

@@ -81,7 +81,10 @@ class OneDevice:
         self.taken = 0
         """Pieces of memory taken, the device's and the host's."""
         device = SimpleNamespace(
-            MAX_SHARED_MEMORY_PER_BLOCK_OPTIN=shared_bytes, name=lambda: "CPU", compute_capability=lambda: (8, 7)
+            MAX_SHARED_MEMORY_PER_BLOCK_OPTIN=shared_bytes,
+            MULTIPROCESSOR_COUNT=8,
+            name=lambda: "CPU",
+            compute_capability=lambda: (8, 7),
         )
         self.driver = ModuleType("pycuda.driver")
         self.driver.__dict__.update(

@@ -30,8 +30,8 @@ def rounding_noise(model: onnx.ModelProto, precision: Precision, x: np.ndarray) 
     return MARGIN * FLOAT_UNIT * np.sqrt(terms)
 
 
-def relative_error(said: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(said - expected))) / expected.std())
+def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(found - expected))) / expected.std())
 
 
 def _layers(model: onnx.ModelProto) -> tuple[int, int]:

@@ -1,12 +1,14 @@
-"""As much of TensorRT's runtime as `edge.inference.backends.tensorrt` uses, on the CPU: an engine is ONNX, and ONNX
-Runtime runs
-it on the memory it was given. Classes are called as TensorRT's, so that their members can be looked for there.
+"""As much of TensorRT's runtime as `edge.inference.backends.tensorrt` uses, on the CPU.
+
+An engine is ONNX, and ONNX Runtime runs it on the memory it was given. Classes have TensorRT's names, so that a test
+can check that their members exist there.
 """
 
 from __future__ import annotations
 
 import ctypes
 from types import ModuleType
+from typing import ClassVar
 
 import numpy as np
 import onnxruntime
@@ -14,19 +16,27 @@ import onnxruntime
 VERSION = "10.3.0"
 
 
-class Logger:
-    ERROR = 1
+class ILogger:
+    INTERNAL_ERROR, ERROR, WARNING = range(3)
 
-    def __init__(self, severity: int) -> None:
-        assert severity == Logger.ERROR
+    def log(self, severity: int, message: str) -> None:
+        raise NotImplementedError
 
 
 class Runtime:
-    def __init__(self, logger: Logger) -> None:
+    loggers: ClassVar[set[ILogger]] = set()
+    """Of all runtimes of the process; TensorRT wants the same one everywhere."""
+
+    def __init__(self, logger: ILogger) -> None:
         self._logger = logger
+        Runtime.loggers.add(logger)
 
     def deserialize_cuda_engine(self, content: bytes) -> ICudaEngine | None:
-        return ICudaEngine(content) if len(content) > 1000 else None
+        if len(content) > 1000:
+            return ICudaEngine(content)
+        self._logger.log(ILogger.WARNING, "not an error")
+        self._logger.log(ILogger.ERROR, "the engine plan file\nis too short")
+        return None
 
 
 class ICudaEngine:
@@ -61,15 +71,15 @@ class IExecutionContext:
     def execute_async_v3(self, stream: int) -> bool:
         assert stream == 1234
         session = self._engine._session
-        said = session.run(None, {each.name: self._memory[each.name] for each in session.get_inputs()})
-        for tensor, values in zip(session.get_outputs(), said, strict=True):
+        outputs = session.run(None, {each.name: self._memory[each.name] for each in session.get_inputs()})
+        for tensor, values in zip(session.get_outputs(), outputs, strict=True):
             self._memory[tensor.name][:] = values
         return True
 
 
 OFFERED = {
-    kind.__name__: {name for name in vars(kind) if name[0] != "_"}
-    for kind in (Logger, Runtime, ICudaEngine, IExecutionContext)
+    kind.__name__: {name for name in vars(kind) if name[0] != "_" and name != "loggers"}
+    for kind in (ILogger, Runtime, ICudaEngine, IExecutionContext)
 }
 """What code that ran on this has used at most, by class."""
 
@@ -77,5 +87,5 @@ OFFERED = {
 def module() -> ModuleType:
     """To stand in for `tensorrt`."""
     made = ModuleType("tensorrt")
-    made.__dict__.update(__version__=VERSION, Logger=Logger, Runtime=Runtime)
+    made.__dict__.update(__version__=VERSION, ILogger=ILogger, Runtime=Runtime)
     return made

@@ -88,13 +88,13 @@ def ecg(t_ns: int, sample0: int, seconds: int = 1, window: SstWindow | None = No
     return EcgBlock(t_ns, sample0, estimate, True, said, window, sample0 + 200 * seconds)
 
 
-def get(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
+def get(port: int, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
     """Status, headers and content."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
-        return response.status, dict(response.getheaders()), response.read().decode()
+        return response.status, response.headers, response.read().decode()
     finally:
         connection.close()
 

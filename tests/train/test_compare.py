@@ -68,7 +68,7 @@ def test_the_baseline_uses_each_network_for_its_own_task():
     assert (outputs.ecg[0], outputs.anchor[0], outputs.cycle[0]) == (1, 2, 3)
 
 
-def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(preset, tmp_path, monkeypatch, capsys):
+def test_a_resumed_grid_gives_the_same_table_and_measures_unseen_people(preset, tmp_path, monkeypatch, capsys):
     def command(out):
         return ["--preset", preset, "--seeds", "1", "--strategies", "ew", "--out", os.fspath(tmp_path / out)]
 
@@ -85,21 +85,21 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
 
     monkeypatch.setattr(compare, "evaluate", evaluate)
     monkeypatch.setattr(Trainer, "train", train)
-    assert compare.main(command("whole")) == 0
+    assert compare.main(command("uninterrupted")) == 0
     assert len(learnt) == 4  # three for the baseline
     assert len(measured) == 2
     assert all(known and not known & unseen for known in learnt for unseen in measured)
 
     epochs = 0
 
-    def remember(self, writer):
+    def save_and_stop(self, writer):
         nonlocal epochs
         real_save_epoch(self, writer)
         epochs += 1
         if epochs in (3, 7):  # in the baseline's second network; in the other row
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "_save_epoch", remember)
+    monkeypatch.setattr(Trainer, "_save_epoch", save_and_stop)
     assert compare.main(command("stopped")) == 130
     assert compare.main(command("stopped")) == 130
     baseline = tmp_path / "stopped" / "stl-seed1.json"
@@ -109,9 +109,9 @@ def test_a_stopped_grid_goes_on_to_the_same_table_and_measures_people_unseen(pre
     assert epochs == 8
     assert "ew-seed1: 1 of 1" in capsys.readouterr().out
     assert baseline.stat().st_mtime_ns == written
-    whole = (tmp_path / "whole" / "table.md").read_text()
-    assert (tmp_path / "stopped" / "table.md").read_text() == whole
-    assert "people, subjects: 2 to train on, 1 to test on. 4 steps of 4 windows of 2 points" in whole
+    uninterrupted = (tmp_path / "uninterrupted" / "table.md").read_text()
+    assert (tmp_path / "stopped" / "table.md").read_text() == uninterrupted
+    assert "people, subjects: 2 to train on, 1 to test on. 4 steps of 4 windows of 2 points" in uninterrupted
     assert {path.name for path in (tmp_path / "stopped").iterdir()} == {
         "settings.json", "table.md", "stl-seed1.json", "ew-seed1.json"
     }  # fmt: skip
@@ -130,7 +130,7 @@ def test_invalid_comparisons_are_reported(preset, tmp_path):
         compare.compare(os.fspath(bare), ["ew"], 1, tmp_path / "a")
 
 
-def test_finished_work_is_kept_whole_or_not_at_all(tmp_path):
+def test_finished_work_is_kept_completely_or_not_at_all(tmp_path):
     made = []
 
     def make():
@@ -167,7 +167,7 @@ def test_several_processes_share_a_grid(preset, tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*.claim"))
 
 
-def test_a_folder_of_other_work_is_left_alone(tmp_path):
+def test_a_folder_of_other_work_is_not_changed(tmp_path):
     check_settings({"data": "a", "split": (1, 2)}, tmp_path / "out")
     check_settings({"data": "a", "split": (1, 2)}, tmp_path / "out")
     with pytest.raises(OtherWorkError, match="another data, more; name another folder"):

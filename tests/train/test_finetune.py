@@ -41,9 +41,9 @@ def people(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(people, tmp_path_factory):
+def uninterrupted(people, tmp_path_factory):
     """Folder of an uninterrupted run, started from a bundle."""
-    out = tmp_path_factory.mktemp("finetune") / "whole"
+    out = tmp_path_factory.mktemp("finetune") / "uninterrupted"
     finetune_to(out, people)
     return out
 
@@ -51,14 +51,14 @@ def whole(people, tmp_path_factory):
 def stopped_after(epochs, monkeypatch):
     real = Trainer._save_epoch
 
-    def remember(self, writer):
+    def save_and_stop(self, writer):
         nonlocal epochs
         real(self, writer)
         epochs -= 1
         if not epochs:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "_save_epoch", remember)
+    monkeypatch.setattr(Trainer, "_save_epoch", save_and_stop)
 
 
 @pytest.mark.parametrize("points", [1, 9])
@@ -78,23 +78,23 @@ def test_a_bundle_of_other_layers_is_refused():
         checkpoint_from_bundle(replace(ours, about=msgspec.structs.replace(ours.about, spec="1234")))
 
 
-def test_no_test_subject_is_used_in_training(whole):
+def test_no_test_subject_is_used_in_training(uninterrupted):
     before = checkpoint_from_bundle(bundle.load_bundle(SHIPPED)).training_subjects()
     tested = []
     for number in (1, 2):
-        made = checkpoint.load_checkpoint(whole / f"fold-{number}" / "best.pt").provenance
+        made = checkpoint.load_checkpoint(uninterrupted / f"fold-{number}" / "best.pt").provenance
         known, test = {*made["train"], *made["validation"]}, set(made["test"])
         assert not known & test
         assert known | test == {"p1", "p2", "p3", "p4"}
-        assert set(json.loads((whole / f"fold-{number}" / "figures.json").read_text())["subjects"]) == test
+        assert set(json.loads((uninterrupted / f"fold-{number}" / "figures.json").read_text())["subjects"]) == test
         assert made["before"] == before
         tested += test
     assert len(set(tested)) == 2
 
 
-def test_statistics_are_kept_and_weights_learn(whole):
+def test_statistics_are_kept_and_weights_learn(uninterrupted):
     before = checkpoint_from_bundle(bundle.load_bundle(SHIPPED)).network()
-    after = checkpoint.load_checkpoint(whole / "adapted.pt").network()
+    after = checkpoint.load_checkpoint(uninterrupted / "adapted.pt").network()
     for (name, old), new in zip(before.named_modules(), after.modules(), strict=True):
         if isinstance(old, _BatchNorm):
             assert torch.equal(old.running_mean, new.running_mean), name
@@ -103,8 +103,8 @@ def test_statistics_are_kept_and_weights_learn(whole):
 
 
 @pytest.mark.slow  # torch takes ten seconds to export it
-def test_the_exported_bundle_names_its_training_subjects(whole, tmp_path):
-    assert exporter.main([os.fspath(whole / "adapted.pt"), "--out", os.fspath(tmp_path / "mine")]) == 0
+def test_the_exported_bundle_names_its_training_subjects(uninterrupted, tmp_path):
+    assert exporter.main([os.fspath(uninterrupted / "adapted.pt"), "--out", os.fspath(tmp_path / "mine")]) == 0
     about = bundle.load_bundle(tmp_path / "mine").about.provenance
     assert (about.data, about.train, about.test) == ("people", ("p1", "p2", "p3", "p4"), ())
     ((data, names),) = about.before.items()
@@ -112,7 +112,7 @@ def test_the_exported_bundle_names_its_training_subjects(whole, tmp_path):
     assert f"| earlier training | {data}: {len(names)}: " in (tmp_path / "mine" / "README.md").read_text()
 
 
-def test_a_stopped_run_goes_on_to_the_same_result(whole, people, tmp_path, monkeypatch, capsys):
+def test_a_resumed_run_gives_the_same_result(uninterrupted, people, tmp_path, monkeypatch, capsys):
     for epochs in (3, 2):  # in the second fold; among all subjects
         with monkeypatch.context() as patch:
             stopped_after(epochs, patch)
@@ -125,8 +125,10 @@ def test_a_stopped_run_goes_on_to_the_same_result(whole, people, tmp_path, monke
     assert [path.stat().st_mtime_ns for path in finished] == before
     assert capsys.readouterr().out.count("(finished before)") == 2
     for name in ("figures.md", "fold-1/figures.json", "fold-2/figures.json"):
-        assert (tmp_path / name).read_text() == (whole / name).read_text()
-    ours, theirs = (checkpoint.load_checkpoint(folder / "adapted.pt").state["network"] for folder in (tmp_path, whole))
+        assert (tmp_path / name).read_text() == (uninterrupted / name).read_text()
+    ours, theirs = (
+        checkpoint.load_checkpoint(folder / "adapted.pt").state["network"] for folder in (tmp_path, uninterrupted)
+    )
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert (figures["folds"], set(figures)) == (2, {"folds", "epochs", "zero_shot", "fine_tuned"})
     assert "mean of 2 folds: fine-tuned" in (tmp_path / "figures.md").read_text()
@@ -143,7 +145,7 @@ def test_a_network_that_gets_no_better_stays_as_it_is(trained_checkpoint, people
     assert not (tmp_path / "adapted.pt").exists()
 
 
-def test_invalid_requests_are_reported(whole, trained_checkpoint, people, tmp_path, capsys):
+def test_invalid_requests_are_reported(uninterrupted, trained_checkpoint, people, tmp_path, capsys):
     def error_output(*arguments):
         assert finetune.main([os.fspath(each) for each in arguments]) == 2
         return capsys.readouterr().err
@@ -152,9 +154,9 @@ def test_invalid_requests_are_reported(whole, trained_checkpoint, people, tmp_pa
     known = ["--checkpoint", trained_checkpoint]
     assert "no [split]: add one" in error_output(*command(known, bare, tmp_path / "a"))
     assert "2 subjects (p" in error_output(*command(known, few, tmp_path / "a", "--folds", "leave-subject-out"))
-    again = error_output(*command(["--checkpoint", whole / "adapted.pt"], people, tmp_path / "a"))
+    again = error_output(*command(["--checkpoint", uninterrupted / "adapted.pt"], people, tmp_path / "a"))
     assert "has learnt from people already (p1, p2, p3, p4)" in again
-    other = error_output(*command(["--bundle", SHIPPED], people, whole))
+    other = error_output(*command(["--bundle", SHIPPED], people, uninterrupted))
     assert "holds results with another training; name another folder" in other
     assert not (tmp_path / "a").exists()
     for wrong in (["--shipped", *known], [], [*known, "--first", "0"], [*known, "--folds", "by-window"]):

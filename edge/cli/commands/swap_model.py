@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.runtime.model_swap import switch_model
+from edge.runtime.model_link import switch_model
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from edge.core.errors import InputError
 from edge.core.types import Float32, TaskOutputs
-from edge.inference.bundle import Points
+from edge.inference.bundle import Points, Precision
 
 
 class BackendError(InputError):
@@ -29,6 +29,10 @@ class LoadedPredictor(Predictor, Protocol):
     @property
     def points(self) -> Points:
         """The number of points that it accepts."""
+
+    @property
+    def precision(self) -> Precision:
+        """The precision that it computes in."""
 
 
 def task_outputs(ecg: Float32, anchor: Float32, cycle: Float32) -> list[TaskOutputs]:

@@ -1,7 +1,8 @@
-"""Reads and writes a TensorRT engine and the file beside it that describes the machine it was built for.
+"""Reads and writes a TensorRT engine and the files beside it: what it was built for, and the layers that it has.
 
 A TensorRT engine fits one version of TensorRT and one type of GPU; on others it may fail or give wrong results. It is
-therefore built on the device (`export.build_engine`) and checked before it is loaded.
+therefore built on the device (`export.build_engine`) and checked before it is loaded. The engine before it is kept, so
+that a device that returns to an earlier version need not build it again.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ from edge.core.files import write_atomic
 from edge.inference.backends.base import BackendError
 from edge.inference.bundle import Bundle, Precision
 
-FORMAT = "radarecg.engine/1"
+FORMAT = "radarecg.engine/2"
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """The machine that an engine is built for: versions of TensorRT and CUDA, the GPU's name and compute capability."""
+    """The machine that an engine is built for: versions of TensorRT and CUDA, and the GPU.
+
+    Modules of one family have the same name and compute capability (Orin, 8.7); the number of their multiprocessors
+    distinguishes them.
+    """
 
     tensorrt: str
     cuda: str
     gpu: str
     compute_capability: str
+    multiprocessors: int
 
 
 class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -45,7 +51,8 @@ def this_machine(tensorrt: Any, cuda: Any) -> Machine:
     """Describe this machine with the modules `tensorrt` and `pycuda.driver`. Needs a current CUDA context."""
     device, version = cuda.Context.get_device(), int(cuda.get_driver_version())
     capability = ".".join(map(str, device.compute_capability()))
-    return Machine(tensorrt.__version__, f"{version // 1000}.{version % 1000 // 10}", device.name(), capability)
+    cuda_version = f"{version // 1000}.{version % 1000 // 10}"
+    return Machine(tensorrt.__version__, cuda_version, device.name(), capability, int(device.MULTIPROCESSOR_COUNT))
 
 
 def digest_of(bundle: Bundle) -> str:
@@ -54,14 +61,49 @@ def digest_of(bundle: Bundle) -> str:
 
 
 def about_path(path: Path) -> Path:
-    """Return the path of the file beside the engine."""
+    """Return the path of the description beside the engine."""
     return path.with_name(path.name + ".json")
 
 
-def write_engine(path: Path, content: bytes, about: About) -> None:
-    """Write an engine and its description; `read_engine` rejects one without the other. Raises OSError."""
-    write_atomic(path, content)
-    write_atomic(about_path(path), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
+def layers_path(path: Path) -> Path:
+    """Return the path of TensorRT's list of the engine's layers, with their precisions."""
+    return path.with_name(path.name + ".layers.json")
+
+
+def float32_path(path: Path) -> Path:
+    """Return the path of the float32 engine that is used where the engine at `path` cannot be."""
+    return path.with_name(f"{path.stem}-fp32{path.suffix}")
+
+
+def previous_path(path: Path) -> Path:
+    """Return the path of the engine that the one at `path` replaced."""
+    return path.with_name(path.name + ".before")
+
+
+def write_engine(path: Path, content: bytes, about: About, layers: str | None = None) -> None:
+    """Write an engine, its description and its layers, and keep the engine before it. Raises OSError."""
+    new = path.with_name(path.name + ".new")
+    write_atomic(new, content)
+    write_atomic(about_path(new), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
+    layers_path(new).unlink(missing_ok=True)  # of a write that was interrupted
+    if layers is not None:
+        write_atomic(layers_path(new), layers.encode())
+    if path.exists():
+        _move(path, previous_path(path))
+    _move(new, path)
+
+
+def restore_previous(path: Path, bundle: Bundle, here: Machine) -> bool:
+    """Exchange the engine with the one before it if that one fits; return whether it does. Raises OSError."""
+    before, aside = previous_path(path), path.with_name(path.name + ".new")
+    try:
+        read_engine(before, bundle, here)
+    except BackendError:
+        return False
+    _move(path, aside)
+    _move(before, path)
+    _move(aside, before)
+    return True
 
 
 def read_engine(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About]:
@@ -82,6 +124,7 @@ def read_engine(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About
         ("TensorRT", about.machine.tensorrt, here.tensorrt),
         ("GPU", about.machine.gpu, here.gpu),
         ("compute capability", about.machine.compute_capability, here.compute_capability),
+        ("multiprocessors", about.machine.multiprocessors, here.multiprocessors),
         ("bundle", about.bundle, digest_of(bundle)),
         ("content", about.sha256, hashlib.sha256(content).hexdigest()),
     ):
@@ -90,3 +133,13 @@ def read_engine(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About
                 f"{path}: built for {what} {built}, found {found}; {rebuild} --precision {about.precision}"
             )
     return content, about
+
+
+def _move(engine: Path, to: Path) -> None:
+    """Move an engine's files. The description comes last: without it, `read_engine` rejects the engine."""
+    about_path(to).unlink(missing_ok=True)
+    for source, target in ((path_of(engine), path_of(to)) for path_of in (layers_path, Path, about_path)):
+        if source.exists():
+            source.replace(target)
+        else:
+            target.unlink(missing_ok=True)

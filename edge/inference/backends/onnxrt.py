@@ -25,6 +25,7 @@ class OnnxRuntime:
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         runtime = _onnxruntime()
         self.points: Points = bundle.about.points
+        self.precision = bundle.about.precision
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         # Spinning threads would occupy their cores for the whole second until the next window.

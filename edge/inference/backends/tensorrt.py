@@ -7,6 +7,8 @@ Uses only functions that exist in TensorRT 10.3 (JetPack 6.2) to 11.4.
 
 from __future__ import annotations
 
+from collections import deque
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, SupportsInt
@@ -22,6 +24,8 @@ from edge.inference.bundle import Bundle, Tensor, inputs, outputs
 
 WARM_UP_WINDOWS = 3
 """Runs before the first real window, because the first runs are slow."""
+MAX_ERRORS = 20
+"""Number of TensorRT's latest errors that are kept for a message."""
 
 
 class EnqueuedSst(Protocol):
@@ -41,14 +45,20 @@ class TensorRt:
     def __init__(self, bundle: Bundle, engine: Path) -> None:
         trt, self.cuda = tensorrt(), cuda_driver()
         content, about = read_engine(engine, bundle, this_machine(trt, self.cuda))
-        self.points = about.points
-        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+        self.points, self.precision = about.points, about.precision
+        self._log = tensorrt_log(trt)
+        self._runtime = trt.Runtime(self._log)
         self._engine = self._runtime.deserialize_cuda_engine(content)
         if self._engine is None:
-            raise BackendError(f"{engine}: TensorRT {trt.__version__} cannot load it; see its message above")
+            raise BackendError(
+                f"{engine}: TensorRT {trt.__version__} cannot load it ({self._log.take_errors()}); build it again"
+            )
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            raise BackendError(f"{engine}: not enough GPU memory to run it; stop other programs that use the GPU")
+            raise BackendError(
+                f"{engine}: not enough GPU memory to run it ({self._log.take_errors()}); stop other programs that use "
+                "the GPU"
+            )
         expected = {tensor.name: _shape(tensor, self.points) for tensor in (*inputs(self.points), *outputs())}
         names = [self._engine.get_tensor_name(k) for k in range(self._engine.num_io_tensors)]
         found = {name: tuple(self._engine.get_tensor_shape(name)) for name in names}
@@ -60,7 +70,9 @@ class TensorRt:
             self._device = {name: self.cuda.mem_alloc(array.nbytes) for name, array in self._host.items()}
         for name, memory in self._device.items():
             if not self._context.set_tensor_address(name, int(memory)):
-                raise BackendError(f"{engine}: TensorRT rejects the memory for {name}; see its message above")
+                raise BackendError(
+                    f"{engine}: TensorRT rejects the memory for {name} ({self._log.take_errors()}); build it again"
+                )
         self._host["spectrograms"][:] = 0
         for _ in range(WARM_UP_WINDOWS):
             self._window()
@@ -83,7 +95,7 @@ class TensorRt:
     def run(self) -> TaskOutputs:
         """Run the network on the window at `spectrograms`, after all work already enqueued on the stream."""
         if not self._context.execute_async_v3(self.stream.handle):
-            raise BackendError("TensorRT could not start the network; see its message above")
+            raise BackendError(f"TensorRT could not start the network ({self._log.take_errors()}); restart radarecg")
         with translate_cuda_errors(self.cuda):
             for tensor in outputs():
                 self.cuda.memcpy_dtoh_async(self._host[tensor.name], self._device[tensor.name], self.stream)
@@ -143,6 +155,31 @@ def tensorrt() -> Any:
             f"TensorRT is not installed ({error}): JetPack provides it (apt install python3-libnvinfer); create the "
             "virtual environment with --system-site-packages"
         ) from error
+
+
+@cache
+def tensorrt_log(trt: Any) -> Any:
+    """Return the process's logger for the module `trt`; it collects errors until `take_errors` returns them.
+
+    TensorRT registers the first logger for the whole process and ignores others.
+    """
+
+    class Log(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self._errors: deque[str] = deque(maxlen=MAX_ERRORS)
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self._errors.append(message)
+
+        def take_errors(self) -> str:
+            """Return the errors since the last call in one line."""
+            errors = "; ".join(self._errors)
+            self._errors.clear()
+            return " ".join(errors.split()) or "no reason given"
+
+    return Log()
 
 
 def _shape(tensor: Tensor, points: int) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ export const FLAGS = {
   model_uncertain: { look: "unusable", title: "Uncertain", reason: "More than one heart rate fits the signal." },
   frame_loss: { look: "degraded", title: "Degraded", reason: "Radar frames are being lost." },
   clock_unsynced: { look: null, title: null, reason: "The device's clock is not synchronised: its time stamps may be wrong." },
+  network_failed: { look: null, title: null, reason: "The network cannot run, so there is no ECG; the heart rate is the classical one." },
 };
 
 // Without frames, or without usable data, other flags are meaningless: only these reasons are shown.

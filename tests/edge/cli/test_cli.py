@@ -1,4 +1,4 @@
-"""Commands as a user types them: what they print, and what they say of bad input."""
+"""Commands as a user types them: what they print, and their errors for bad input."""
 
 import json
 import os
@@ -133,8 +133,8 @@ def demo(*args, wanted: int, shown: str, code: str = "from edge.__main__ import 
         return json.loads(process.stdout.read().splitlines()[-1]), "".join(lines)
 
 
-def test_the_demo_stands(tmp_path):
-    summary, lines = demo("--picture", tmp_path / "demo.svg", wanted=8, shown=r"heart +[0-9.]+ /min")
+def test_the_demo_works(tmp_path):
+    summary, lines = demo("--picture", tmp_path / "demo.svg", wanted=5, shown=r"heart +[0-9.]+ /min")
     assert "live page: http://127.0.0.1:" in lines
     assert summary["false_valid_fraction"] == 0
     assert summary["hr_mae_bpm"] < 3
@@ -148,6 +148,7 @@ def test_the_demo_stands(tmp_path):
     assert summary["frames"] > 1000
 
 
+@pytest.mark.slow  # five interpreters; the default run starts the broker alone
 def test_a_demo_without_mosquitto_uses_amqtt():
     code = (
         "import shutil; real = shutil.which\n"

@@ -31,7 +31,7 @@ def card_file(tmp_path_factory):
 
 @contextmanager
 def running(*args, **environ):
-    """A command of radarecg that is told to stop at the end, and does."""
+    """A command of radarecg that ends on SIGTERM."""
     process = subprocess.Popen(
         [sys.executable, "-m", "edge", *map(str, args)],
         cwd=ROOT,
@@ -85,8 +85,8 @@ def test_record_twice_without_restarting_the_boards(twin, card_file, tmp_path):
     assert radarecg("replay", tmp_path / "first", "--summary").returncode == 0
 
 
-def test_record_ends_by_itself_with_the_frames_that_the_radar_was_told_to_send(twin, card_file, tmp_path):
-    """The last one is whole: the emulated card holds its end back for two seconds, as the real one."""
+def test_record_ends_with_the_last_frame_of_a_finite_chirp_file(twin, card_file, tmp_path):
+    """The last one is complete: the emulated card delays its end for two seconds, as the real one."""
     serial, port = twin
     cfg = tmp_path / "finite.cfg"
     cfg.write_text((ROOT / MMECG).read_text().replace("frameCfg 0 2 1 0 5 1 0", "frameCfg 0 2 1 50 5 1 0"))
@@ -110,7 +110,7 @@ def test_run_refuses_a_radar_that_would_stop(tmp_path, capsys):
         assert "the radar stops after 50 frames (numFrames); set numFrames to 0" in printed.out + printed.err
 
 
-def test_record_and_run_ask_whether_the_card_carries_the_frames(tmp_path, capsys):
+def test_record_and_run_check_that_the_card_carries_the_frames(tmp_path, capsys):
     cfg, card, settings = (tmp_path / name for name in ("fast.cfg", "card.toml", "radarecg.toml"))
     text = (ROOT / MMECG).read_text().replace("frameCfg 0 2 1 0 5 1 0", "frameCfg 0 2 4 0 1 1 0")
     line = "profileCfg 0 77 10 6 60 0 0 65 1 256 5000 0 0 30"
@@ -150,7 +150,7 @@ def test_run_starts_the_boards_and_a_signal_stops_them(twin, card_file, tmp_path
 
 
 def findings(settings):
-    """What the doctor says of the ports that a service uses."""
+    """The doctor's findings for the ports that a service uses."""
     lines = [re.split(r"  +", line.strip()) for line in radarecg("doctor", "--config", settings).stdout.splitlines()]
     return {name: (level, text) for level, name, text in lines if name in ("radar", "card", "data port")}
 

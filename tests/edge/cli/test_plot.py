@@ -36,7 +36,7 @@ def test_no_ecg_no_panel(tmp_path):
     assert len(draw(motion_of_arrays(tmp_path / "a.npz")).axes) == 2
 
 
-def test_the_two_vibrations_of_a_beat_stand_where_they_are(npz):
+def test_the_two_vibrations_of_a_beat_are_at_their_places(npz):
     """Of every beat: the opening of the valve, 11 Hz, and its closure, 16 Hz, after the R peak by the twin's delays."""
     magnitude, first_s = sst_of_whole(motion_of_arrays(npz).rcg_mm_s2), 4.0
     beats_s = Heart(seed=2).beats_s(first_s + 0.2, first_s + magnitude.shape[1] / 30 - 0.8)
@@ -75,7 +75,7 @@ GOOD = {"displacement_mm": np.zeros((2, 3000)), "rate_hz": 100.0}
         ({"displacement_mm": np.zeros((2, 500))}, "no SST"),
     ],
 )
-def test_says_what_is_wrong_with_an_npz(tmp_path, capsys, change, message):
+def test_errors_in_an_npz_are_named(tmp_path, capsys, change, message):
     np.savez(tmp_path / "a.npz", **{name: value for name, value in (GOOD | change).items() if value is not None})
     assert main(["plot", str(tmp_path / "a.npz"), "--picture", str(tmp_path / "a.png")]) == 2
     error = capsys.readouterr().err
@@ -97,7 +97,7 @@ def test_a_picture_has_a_kind(npz, tmp_path, capsys, name):
 
 
 @pytest.mark.parametrize(("seconds", "start_s"), [(5, 0.0), (10, 50.0)])
-def test_nothing_to_draw_is_said(seconds, start_s):
+def test_nothing_to_draw_is_reported(seconds, start_s):
     short = np.zeros((1, seconds * RCG_RATE_HZ))
     with pytest.raises(InputError, match=r"tracked for .* s; the SST needs 6 s of samples and begins at 4 s"):
         draw(ChestMotion("short", short, short), start_s)

@@ -19,7 +19,7 @@ def test_what_is_written_replaces_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 
-def test_a_full_disk_leaves_the_file_before_and_nothing_else(tmp_path):
+def test_a_full_disk_leaves_the_old_file_and_no_partial_one(tmp_path):
     write_atomic(tmp_path / "x", b"before")
     with full_disk(), pytest.raises(OSError, match=r"x: cannot be written \(File too large\); the old content is un"):
         write_atomic(tmp_path / "x", b"after " * 100)

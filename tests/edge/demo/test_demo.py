@@ -4,12 +4,14 @@ import json
 import math
 import socket
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
+from edge.demo.processes import start_broker
 from edge.demo.subscriber import LiveState, Subscriber
 from edge.demo.view import render
 from edge.mqtt.payloads import BreathingRate, Clock, Frames, HeartRate, Model, QualityReport, VitalsPayload
@@ -55,6 +57,21 @@ def test_a_rate_is_wrong_when_it_is_off_by_more_than_5_a_minute_and_a_tenth(mosq
     assert (watch.wrong, len(watch.errors_bpm)) == (3, 6)
     publisher.close()
     subscriber.close()
+
+
+def test_without_mosquitto_the_broker_is_amqtt(mmecg, tmp_path, monkeypatch):
+    monkeypatch.setattr("edge.demo.processes.shutil.which", lambda name, **options: None)
+    with ExitStack() as stack:
+        broker, port = start_broker(stack, tmp_path)
+        assert broker.name == "amqtt"
+        publisher = connected(port, tmp_path, mmecg)
+        subscriber = Subscriber("radar-0001", port, port)
+        wait(lambda: subscriber.update(0.1) is None and subscriber.watch.messages)
+        publisher.vitals(GOOD)
+        wait(lambda: subscriber.update(0.1) is not None)
+        assert subscriber.watch.vitals.hr.value == 64.0
+        publisher.close()
+        subscriber.close()
 
 
 GOOD_VITALS = VitalsPayload(

@@ -75,7 +75,7 @@ def test_the_ecg_peaks_at_the_beats_and_is_silent_between():
     assert np.abs(ecg[middle]).max() < 0.01
 
 
-def test_a_stray_beat_in_one_of_the_windows_is_not_believed():
+def test_a_stray_beat_in_one_of_the_windows_is_rejected():
     beats = regular(60)
     stray = (beats[10] + beats[11]) / 2
     _, _, found, _ = stitched(beats, stray=[stray])

@@ -2,12 +2,14 @@
 
 import http.server
 import json
+import logging
 import queue
 import re
 import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -23,6 +25,7 @@ from edge.fhir.bridge import folder_store
 from edge.fhir.observation import VERSIONS, observation
 from edge.mqtt import payloads as p
 from edge.mqtt.fields import iso_utc
+from edge.runtime.hub_service import serve_hub
 from tests.helpers.network import Link
 from tests.helpers.publishing import GOOD, connected, wait
 
@@ -100,10 +103,16 @@ def test_the_ecg_is_sampled_data_with_errors_where_nothing_is_known(version):
         other.model_validate(resource)
 
 
+def hub_config(folder, port: int):
+    path = folder / "hub.toml"
+    path.write_text(f"[mqtt]\nport = {port}\n")
+    return path
+
+
 @contextmanager
 def bridge(tmp_path, port: int, target: str, *options: str):
-    config = tmp_path / "hub.toml"
-    config.write_text(f"[mqtt]\nport = {port}\n")
+    """Run the command in a process of its own; yield its log lines."""
+    config = hub_config(tmp_path, port)
     command = [sys.executable, "-m", "edge", "fhir-bridge", target, "--config", str(config), *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         log_lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -119,6 +128,29 @@ def bridge(tmp_path, port: int, target: str, *options: str):
             reader.join()
 
 
+@contextmanager
+def bridge_thread(tmp_path, port: int, target: str):
+    """Run the bridge in a thread; yield its log lines."""
+    log_lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    handler, stops = logging.Handler(), []
+    handler.emit = lambda record: log_lines.put(record.getMessage())
+    logger = logging.getLogger("edge.fhir.bridge")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    arguments = (hub_config(tmp_path, port), target, "R4B", stops.append)
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(serve_hub, *arguments)
+        try:
+            assert "connected to the broker" in log_lines.get(timeout=120)
+            yield log_lines
+        finally:
+            for stop in stops:
+                stop()
+            ended.result(60)
+            logger.setLevel(logging.NOTSET)
+            logger.removeHandler(handler)
+
+
 def test_messages_during_a_stop_of_the_bridge_are_stored_later(mosquitto_port, tmp_path, mmecg):
     folder = tmp_path / "observations"
     moving = replace(GOOD, heart_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",)))
@@ -127,7 +159,7 @@ def test_messages_during_a_stop_of_the_bridge_are_stored_later(mosquitto_port, t
         return [json.loads(path.read_text()) for path in sorted(folder.glob("radar-0001/*.json"))]
 
     with Link(mosquitto_port) as link:
-        with bridge(tmp_path, mosquitto_port, str(folder)):
+        with bridge_thread(tmp_path, mosquitto_port, str(folder)):
             publisher = connected(link.port, tmp_path, mmecg)
             publisher.vitals(GOOD)
             wait(lambda: len(found()) == 1)
@@ -146,7 +178,7 @@ def test_messages_during_a_stop_of_the_bridge_are_stored_later(mosquitto_port, t
 
 
 def test_an_invalid_message_is_logged_and_skipped(mosquitto_port, tmp_path, mmecg):
-    with bridge(tmp_path, mosquitto_port, str(tmp_path / "out")) as log_lines:
+    with bridge_thread(tmp_path, mosquitto_port, str(tmp_path / "out")) as log_lines:
         stranger = paho.Client(paho.CallbackAPIVersion.VERSION2)
         stranger.connect("127.0.0.1", mosquitto_port)
         stranger.loop_start()
@@ -192,7 +224,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def test_observations_are_retried_until_stored(mosquitto_port, tmp_path, mmecg):
     with Server([503, 422]) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with bridge(tmp_path, mosquitto_port, f"http://127.0.0.1:{server.server_port}/Observation") as log_lines:
+        with bridge_thread(tmp_path, mosquitto_port, f"http://127.0.0.1:{server.server_port}/Observation") as log_lines:
             publisher = connected(mosquitto_port, tmp_path, mmecg)
             publisher.vitals(GOOD)
             publisher.vitals(GOOD)

@@ -47,7 +47,7 @@ def test_no_folder_is_no_bundle(tmp_path):
         ({"points": 50}, r"inputs are .* \[batch, points, 71, 120\], must be spectrograms \[batch, 50, 71, 120\]"),
         ({"outputs": []}, "outputs are , must be ecg"),
         ({"precision": "int1"}, "precision"),
-        ({"sha256": {}}, "sha256 must list model.onnx only"),
+        ({"sha256": {}}, "sha256 must list model.onnx and golden.npz"),
         ({"unheard": 1}, "unheard"),
     ],
 )

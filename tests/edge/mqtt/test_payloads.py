@@ -12,6 +12,7 @@ from edge.core.types import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, 
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.device_report import DeviceReport
+from edge.mqtt.info import NetworkState
 from edge.mqtt.outbox import OutboxCount
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.schemas import FOLDER, documents
@@ -51,7 +52,8 @@ class Sent(Publisher):
 
         monkeypatch.setattr("edge.mqtt.publisher.MqttClient", Client)
         monkeypatch.setattr("edge.mqtt.publisher.Outbox", Outbox)
-        super().__init__(Broker(), "radar-0001", chirp, None, p.Model("compact", "9b1f0c3a"), **options)
+        state = NetworkState(p.Model("compact", "9b1f0c3a"), True, "onnxruntime")
+        super().__init__(Broker(), "radar-0001", chirp, None, state, **options)
 
     def last(self, suffix: str) -> dict:
         return next(payload for topic, payload in reversed(self.out) if topic == suffix)

@@ -129,8 +129,8 @@ def test_a_damaged_file_is_renamed_and_replaced(tmp_path, caplog, damage):
         for _ in range(300):
             spool.append("ecg", b"x" * 1000)
         spool.close()
-        whole = path.read_bytes()
-        damage = whole[:40960] + bytes(range(256)) * 16 + whole[45056:]
+        content = path.read_bytes()
+        damage = content[:40960] + bytes(range(256)) * 16 + content[45056:]
     path.write_bytes(damage)
     spool = Spool(path, MIB)
     assert spool.append("vitals", b"1")

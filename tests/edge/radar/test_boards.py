@@ -1,7 +1,6 @@
 """Control of both boards, with an emulated card and an emulated radar: the order of steps, and all failures."""
 
 import termios
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,14 +11,14 @@ from edge.radar import boards as module
 from edge.radar.awr1843 import driver as awr1843
 from edge.radar.awr1843 import serial_port as uart
 from edge.radar.awr1843.serial_port import RadarError
-from edge.radar.boards import open_boards, require_unlimited_frames
-from edge.radar.chirp import ChirpConfigError
+from edge.radar.boards import open_boards
 from edge.radar.chirp_file.parser import parse_chirp
 from edge.radar.dca1000.control import CardConfig, CardError
 from edge.radar.dca1000.data_port import DataPort
 from edge.twin.awr1843_emulator import Awr1843Emulator
 from tests.edge.radar.dca1000.test_control import CARD, HOST, SET_UP, START, STOP, answering, config_of, sent
 from tests.helpers.brokers import free_port
+from tests.helpers.publishing import wait
 
 
 @pytest.fixture(autouse=True)
@@ -64,13 +63,6 @@ def flowing():
     return 0.0
 
 
-def wait(condition):
-    deadline_s = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
-
-
 def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, card, radar, recorded, caplog):
     for _ in range(2):
         with open_boards(mmecg, radar.port, config_of(card)) as driven:
@@ -93,7 +85,7 @@ def test_the_card_records_before_the_radar_streams_and_longer_and_again(mmecg, c
     ]
 
 
-def test_what_an_earlier_program_left_streaming_is_not_received(mmecg, card, radar):
+def test_frames_of_an_earlier_stream_are_not_received(mmecg, card, radar):
     with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
         radar._firmware.running = card.recording = False  # so that it stays as it is
@@ -299,16 +291,3 @@ def test_a_radar_that_cannot_be_stopped_is_reported(mmecg, card, radar):
         radar.silent = True
         assert not driven.stop_radar()
     assert not card.recording
-
-
-@pytest.mark.parametrize(
-    ("finite", "message"),
-    [
-        ({"frames": 100}, r"some\.cfg: frameCfg: the radar stops after 100 frames \(numFrames\); set numFrames to 0"),
-        ({"trigger": 2}, r"needs a hardware trigger pulse .*triggerSelect 2.*set triggerSelect to 1 .*radarecg record"),
-    ],
-)
-def test_what_is_to_run_needs_frames_without_end(mmecg, finite, message):
-    with pytest.raises(ChirpConfigError, match=message):
-        require_unlimited_frames(frames_of(mmecg, **finite))
-    require_unlimited_frames(mmecg)

@@ -43,7 +43,7 @@ def test_what_cannot_be_is_named(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"\x00", bytes(range(256))])
-def test_what_is_no_text_is_said(tmp_path, content):
+def test_what_is_no_text_is_reported(tmp_path, content):
     (tmp_path / "hub.toml").write_bytes(content)
     with pytest.raises(InputError, match=r"hub\.toml"):
         load_hub_config(tmp_path / "hub.toml", {})

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 import edge.runtime.doctor as doctor
+from edge.inference.bundle import SHIPPED
 from edge.radar.awr1843 import driver as awr1843
 from edge.radar.awr1843 import serial_port as uart
 from edge.twin.awr1843_emulator import Awr1843Emulator
@@ -13,6 +14,7 @@ from tests.conftest import ROOT
 from tests.edge.radar.dca1000.test_control import CARD, HOST, answering
 from tests.helpers.brokers import free_port
 from tests.helpers.command_line import radarecg
+from tests.helpers.ladders import stand_in_for_tensorrt, write_engine
 
 CFG = ROOT / "firmware_config/awr1843_mmecg.cfg"
 
@@ -73,7 +75,7 @@ def test_no_settings_is_no_failure(checked):
     assert checked("chirp file", doctor.Setup())[0] == "warn"
 
 
-def test_the_radar_answers_and_is_not_told_anything(checked, setup_of):
+def test_the_radar_answers_and_receives_no_command(checked, setup_of):
     with Awr1843Emulator("studio_cli") as radar:
         assert checked("radar", setup_of(serial=radar.port)) == ("ok", f"{radar.port} responds")
         assert radar.received == [""]
@@ -125,7 +127,7 @@ def test_no_card(checked, setup_of, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["radar", "host address", "card"])
-def test_boards_that_others_start_are_not_looked_for(checked, setup_of, name):
+def test_boards_that_others_start_are_not_checked(checked, setup_of, name):
     setup = setup_of(serial=None, host="192.0.2.1")
     assert checked(name, setup) == (
         "warn",
@@ -215,6 +217,27 @@ def test_a_broker_of_mqtt_3_only(checked, setup_of):
 def test_the_sst(checked, monkeypatch, compiled, level):
     monkeypatch.setattr(doctor, "COMPILED", compiled)
     assert checked("SST", doctor.Setup())[0] == level
+
+
+def test_the_network(checked, setup_of):
+    assert checked("network", setup_of())[0] == "ok"
+    level, text = checked("network", setup_of(more='[network]\nbackend = "none"'))
+    assert (level, "no ECG" in text) == ("warn", True)
+    level, text = checked("network", setup_of(more='[network]\nbundle = "nowhere"'))
+    assert (level, "no such bundle" in text) == ("FAIL", True)
+
+
+def test_a_network_on_a_lower_rung_with_the_way_back(checked, setup_of, monkeypatch, tmp_path):
+    stand_in_for_tensorrt(monkeypatch)
+    settings = setup_of(more='[network]\nbackend = "tensorrt"\nengine = "x.engine"')
+    level, text = checked("network", settings)
+    assert level == "warn"
+    assert "does not run on tensorrt but on onnxruntime: tensorrt: " in text
+    assert f"build it here: python -m export.build_engine {SHIPPED} --out {tmp_path}/x.engine" in text
+    assert text.endswith("To return to tensorrt, do what the first problem asks for, then restart radarecg")
+    write_engine(tmp_path / "x.engine")
+    level, text = checked("network", settings)
+    assert (level, text.endswith("is intact and runs on tensorrt")) == ("ok", True)
 
 
 def test_the_command(setup_of, tmp_path):

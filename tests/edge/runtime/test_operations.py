@@ -1,4 +1,4 @@
-"""The runtime as a service: what watches it, what it says to systemd and in its log, and what a helper is given."""
+"""The runtime as a service: its reports to systemd, its log, and the support archive."""
 
 import json
 import logging
@@ -48,10 +48,11 @@ def settings(tmp_path) -> Path:
     return path
 
 
-def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port):
+def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port, cfg_50):
     path, data_port, web_port = settings(tmp_path), free_port(), free_port()
     environ = {
         "NOTIFY_SOCKET": systemd.getsockname(),
+        "RADARECG_RADAR__CFG": str(cfg_50),
         "RADARECG_LOG": "json",
         "RADARECG_RADAR__DATA_PORT": str(data_port),
         "RADARECG_MQTT__PORT": str(mosquitto_port),
@@ -62,7 +63,7 @@ def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port):
     hub, home = Listener(mosquitto_port), Listener(mosquitto_port, "ha/#")
     with (
         running("run", "--config", path, **environ) as process,
-        running("twin", "--cfg", MMECG, "--port", data_port, "--truth-port", free_port()),
+        running("twin", "--cfg", cfg_50, "--port", data_port, "--truth-port", free_port()),
     ):
         state = systemd.recv(200).decode()
         assert state.startswith("READY=1\nWATCHDOG=1\nSTATUS=")
@@ -105,7 +106,7 @@ def test_a_page_open_to_a_network_without_a_token_is_refused(tmp_path):
     assert done.stderr.splitlines()[-1].startswith("radarecg: error: web.host is 0.0.0.0")
 
 
-def test_each_second_is_a_sign_of_life_whatever_it_says(systemd, monkeypatch):
+def test_vitals_of_any_quality_reset_the_watchdog(systemd, monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", systemd.getsockname())
     service = Systemd()
     service.vitals(vitals(MOVING, received=7, lost=2))
@@ -162,7 +163,7 @@ def test_diagnostics_hold_what_helps_and_no_secret(tmp_path, capsys):
     assert "out.zip: File exists" in capsys.readouterr().err
 
 
-def test_diagnostics_of_wrong_settings_say_what_is_wrong(tmp_path):
+def test_diagnostics_of_wrong_settings_contain_the_error(tmp_path):
     path, out = settings(tmp_path), tmp_path / "out.zip"
     path.write_text(path.read_text() + '[mqtt]\npassword = "hunter2"\n')
     assert main(["diagnostics", "--config", str(path), "--out", str(out)]) == 0

@@ -48,7 +48,7 @@ def test_a_bare_file_that_ends_within_a_frame_loses_only_that_frame(tmp_path, mm
     assert f"{over} bytes follow the last complete frame of 12288 bytes" in caplog.text
 
 
-def test_replay_takes_the_whole_frames_of_a_cut_file(tmp_path, iwr6843, capsys, caplog):
+def test_replay_reads_the_complete_frames_of_a_cut_file(tmp_path, iwr6843, capsys, caplog):
     (tmp_path / "x.bin").write_bytes(bytes(31 * iwr6843.frame_bytes + 800))
     assert rate_of(capsys, tmp_path / "x.bin", iwr6843.source)["frames_lost"] == 31  # of zeros
     assert (
@@ -62,7 +62,7 @@ def test_a_bare_file_of_whole_frames_needs_no_note(tmp_path, mmecg, caplog):
     assert caplog.text == ""
 
 
-def test_frames_of_packet_records_are_complete_or_say_that_they_are_not(tmp_path, mmecg):
+def test_frames_of_packet_records_are_complete_or_marked(tmp_path, mmecg):
     data = np.random.default_rng(1).bytes(728 * mmecg.frame_bytes)  # 6144 packets
     packets = Packetizer().push(data)
     lost = {0, 100, 101, *range(200, 240)}

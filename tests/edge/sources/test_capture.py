@@ -53,7 +53,7 @@ def index(folder):
     return open_recording(folder / "rec").index
 
 
-def test_the_last_frame_is_whole_when_it_is_stopped(mmecg, data, tmp_path):
+def test_the_last_frame_is_complete_after_a_stop(mmecg, data, tmp_path):
     boards = MadeUpBoards(data, 7)
     assert record_frames(wanted(mmecg, tmp_path), boards, data, lambda: not data._frames.qsize()) == 7
     assert index(tmp_path)["received"].tolist() == [FRAME] * 7

@@ -101,7 +101,7 @@ def test_a_frame_cut_short_is_not_replayed(folder, mmecg):
     assert [frame.seq for frame in open_recording(folder).frames()] == [0, 1]
 
 
-def test_sigkill_while_recording_loses_nothing_that_was_whole(folder, tmp_path, mmecg):
+def test_sigkill_while_recording_loses_no_complete_frame(folder, tmp_path, mmecg):
     port = free_port()
     recorder = subprocess.Popen(
         [sys.executable, "-m", "edge", "record", folder, "--cfg", mmecg.source]
@@ -129,7 +129,7 @@ def test_sigkill_while_recording_loses_nothing_that_was_whole(folder, tmp_path, 
     assert all(frame.data == sent[frame.seq] for frame in frames if frame.complete)
 
 
-def test_a_full_disk_ends_the_recording_and_leaves_what_was_whole(folder, mmecg):
+def test_a_full_disk_ends_the_recording_and_keeps_its_complete_frames(folder, mmecg):
     code = (
         "import resource, sys\nfrom pathlib import Path\n"
         "from edge.core.types import RawFrame\nfrom edge.radar.chirp_file.parser import load_chirp\n"

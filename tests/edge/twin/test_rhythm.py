@@ -26,7 +26,7 @@ def cycles(rhythm, count: int = 400, seed: int = 1) -> np.ndarray:
     [steady(70), Fibrillation(lambda _: 90), WithEctopics(steady(70))],
     ids=lambda rhythm: type(rhythm).__name__,
 )
-def test_the_same_seed_beats_alike_and_a_beat_knows_the_cycle_before_it(rhythm):
+def test_the_same_seed_gives_the_same_beats_and_a_beat_depends_on_the_cycle_before_it(rhythm):
     beats = list(itertools.islice(rhythm.beats(5), 300))
     assert beats == list(itertools.islice(rhythm.beats(5), 300))
     assert beats[1:] != list(itertools.islice(rhythm.beats(6), 300))[1:]
@@ -157,7 +157,7 @@ def test_beats_differ_only_as_much_as_configured():
     np.testing.assert_allclose(later[:, 10:], same[:, :-10], atol=1e-3)
 
 
-def test_parts_of_apex_and_base_make_the_whole():
+def test_parts_of_apex_and_base_add_up_to_the_total():
     heart, t_s = Heart(seed=2), np.arange(5, 15, 0.01)
     parts = heart.displacement_mm(t_s, at_base=False) + heart.displacement_mm(t_s, at_base=True)
     np.testing.assert_allclose(parts, heart.displacement_mm(t_s))

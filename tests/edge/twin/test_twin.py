@@ -149,7 +149,7 @@ def test_acceleration_is_the_second_derivative():
     assert np.abs(error[2:-2]).max() < 0.01 * np.abs(expected).max()
 
 
-def test_what_the_radar_sees_of_the_chest_is_its_motion(mmecg):
+def test_the_radar_measures_the_motion_of_the_chest(mmecg):
     scene, chirp = SCENES["breathing"], replace(mmecg, frame_period_s=0.02)
     seen = np.unwrap(np.angle(profiles(chirp, scene, 0, 4)[:, 0, 10])) * chirp.wavelength_m * 1e3 / (4 * math.pi)
     breath = scene.body.breath_mm(np.arange(200) * 0.02)
@@ -170,7 +170,7 @@ def test_an_extensive_movement_leaves_its_bin_and_outruns_the_phase_and_a_mild_o
     assert SCENES["rbm_extensive"].body.moving(np.array([20.1, 22.4])).all()
 
 
-def test_who_leaves_takes_the_chest_but_not_the_room(mmecg):
+def test_a_person_who_leaves_removes_the_chest_echo_but_not_the_room(mmecg):
     scene = SCENES["leaving"]
     seated, walking, gone, back = (
         np.abs(profiles(mmecg, scene, at_s, 0.05)).mean(axis=(0, 1)) for at_s in (19.9, 21, 27, 35.1)
@@ -183,7 +183,7 @@ def test_who_leaves_takes_the_chest_but_not_the_room(mmecg):
     np.testing.assert_array_equal(scene.in_view(np.array([21.0, 27.0, 34.0])), [True, False, True])
 
 
-def test_a_phase_step_turns_everything_alike(mmecg):
+def test_a_phase_step_turns_all_echoes_equally(mmecg):
     step = SCENES["phase_steps"].phase_steps[0]
     around = profiles(mmecg, SCENES["phase_steps"], step.start_s - 0.005, 0.01)
     for place in (1, 10, 58):  # leakage, chest, wall

@@ -37,6 +37,7 @@ UNCERTAIN = replace(BEATS, outlier_fraction=0.3, entropy=0.7)
     [
         ({}, "good", ()),
         ({"clock_synced": False}, "good", ("clock_unsynced",)),
+        ({"network_failed": True}, "good", ("network_failed",)),
         ({"lost_fraction": 0.05}, "degraded", ("frame_loss",)),
         ({"lost_fraction": 0.5}, "unusable", ("low_snr", "frame_loss")),
         ({"movement": "mild"}, "unusable", ("body_movement",)),

@@ -1,9 +1,15 @@
 """Health check and metrics of the runtime, without personal data."""
 
-import re
+import math
 
-from edge.web.metrics import STALE_S, Metrics
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge import __version__
+from edge.web.metrics import LATENCY_BUCKETS_S, STALE_S, Metrics
 from tests.helpers.web import GOOD, MOVING, vitals
+
+LATENCIES_S = (0.001, 0.002, 0.03, 4.0)
 
 
 def test_without_complete_frames_the_runtime_is_stale():
@@ -22,30 +28,45 @@ def test_without_complete_frames_the_runtime_is_stale():
 
 
 def test_metrics_are_prometheus_text_without_personal_data():
-    metrics = Metrics(lambda: {"mqtt_connected": 1, "mqtt_messages_dropped_total": 7})
+    metrics = Metrics(lambda: {"mqtt_connected": 1, "mqtt_messages_dropped_total": 7}, lambda: 0.0)
     for quality in (GOOD, GOOD, MOVING):
         metrics.vitals(vitals(quality, bpm=68.4))
-    for seconds in (0.001, 0.002, 0.03, 4.0):
+    for seconds in LATENCIES_S:
         metrics.latency(seconds)
-    lines = metrics.text().splitlines()
-    for line in lines:
-        assert re.fullmatch(r'# TYPE \w+ (gauge|counter|histogram)|\w+(\{\w+="[^"]*"\})? [0-9.]+', line), line
-    assert len(lines) == len(set(lines))
-    for line in (
-        "radarecg_frames_received_total 2598",
-        "radarecg_frames_lost_total 2",
-        'radarecg_vitals_total{valid="true"} 2',
-        'radarecg_vitals_total{valid="false"} 1',
-        'radarecg_quality_state{state="unusable"} 1',
-        'radarecg_quality_state{state="good"} 0',
-        'radarecg_latency_seconds_bucket{le="0.002"} 2',
-        'radarecg_latency_seconds_bucket{le="0.05"} 3',
-        'radarecg_latency_seconds_bucket{le="1.0"} 3',
-        'radarecg_latency_seconds_bucket{le="+Inf"} 4',
-        "radarecg_latency_seconds_count 4",
-        "radarecg_mqtt_connected 1",
-        "radarecg_mqtt_messages_dropped_total 7",
-    ):
-        assert line in lines
-    for word in ("68", "heart", "movement", "breathing", "0.463"):
-        assert word not in metrics.text()
+    text = metrics.text().decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    values = {
+        (sample.name.removeprefix("radarecg_"), *sample.labels.values()): sample.value
+        for family in families.values()
+        for sample in family.samples
+    }
+    assert all(name.startswith("radarecg_") for name in families)
+    assert text.count("# TYPE") == len(families)
+    assert {name: families[f"radarecg_{name}"].type for name in ("healthy", "frames_lost", "latency_seconds")} == {
+        "healthy": "gauge",
+        "frames_lost": "counter",
+        "latency_seconds": "histogram",
+    }
+    assert values.pop(("uptime_seconds",)) == 0
+    assert values.pop(("latency_seconds_sum",)) == pytest.approx(4.033)
+    buckets = {key[1]: values.pop(key) for key in list(values) if key[0] == "latency_seconds_bucket"}
+    assert buckets == {
+        "+Inf" if bound == math.inf else str(bound): sum(s <= bound for s in LATENCIES_S)
+        for bound in (*LATENCY_BUCKETS_S, math.inf)
+    }
+    assert values == {
+        ("build_info", __version__): 1,
+        ("healthy",): 1,
+        ("frames_received_total",): 2598,
+        ("frames_lost_total",): 2,
+        ("vitals_total", "true"): 2,
+        ("vitals_total", "false"): 1,
+        ("quality_state", "good"): 0,
+        ("quality_state", "degraded"): 0,
+        ("quality_state", "unusable"): 1,
+        ("latency_seconds_count",): 4,
+        ("mqtt_connected",): 1,
+        ("mqtt_messages_dropped_total",): 7,
+    }
+    for word in ("68", "movement", "breathing", "0.463"):
+        assert word not in text

@@ -211,7 +211,7 @@ def test_more_tabs_than_a_browser_has_connections_share_one_stream(page, opened)
     page.say(vitals())
     for tab in others:
         tab.wait_for_function("() => document.getElementById('rate').textContent === '68'")
-    assert "radarecg_pages 1\n" in get(page.port, "/metrics")[2]
+    assert "radarecg_pages 1.0\n" in get(page.port, "/metrics")[2]
     first.close()
     page.say(vitals(bpm=71.0))
     for tab in others:

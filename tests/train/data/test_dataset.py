@@ -21,7 +21,7 @@ SPLITS = st.one_of(
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.text(max_size=5), min_size=6, max_size=30, unique=True), SPLITS, st.randoms())
-def test_nobody_crosses_a_split_and_nobody_is_lost(subjects, split, random):
+def test_no_subject_is_in_two_parts_and_none_is_lost(subjects, split, random):
     folds = split_subjects(subjects, split)
     for fold in folds:
         assert fold.train
@@ -79,7 +79,7 @@ def toml(tmp_path):
     return tmp_path / "mine.toml"
 
 
-def test_a_data_set_is_what_its_file_says(toml, caplog):
+def test_a_data_set_follows_its_file(toml, caplog):
     data = load_dataset(toml)
     assert (data.name, [r.trial.name for r in data.recordings]) == ("mine", ["1", "2", "3", "4"])
     assert "5: left out, 3.0 s hold no window" in caplog.text

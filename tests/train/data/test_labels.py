@@ -56,7 +56,7 @@ def test_known_r_peaks_are_taken_as_they_are():
     assert found.beat[3] == r[np.abs(r - 400).argmin()]
 
 
-def test_a_piece_does_not_know_the_ecg_s_unit_drift_or_mains():
+def test_a_piece_is_independent_of_the_ecg_s_unit_drift_and_mains():
     plain = trial(every(0.8537))
     t_s = np.arange(4000) / RCG_RATE_HZ
     other = 350 * (plain.ecg + 2 + np.sin(2 * np.pi * 0.1 * t_s) + 0.1 * np.sin(2 * np.pi * 60 * t_s))

@@ -51,7 +51,7 @@ def test_another_definition_or_other_samples_are_another_file(tmp_path):
     assert len(set(paths)) == 3
 
 
-def test_a_window_shows_the_samples_it_says():
+def test_a_window_shows_its_own_samples():
     x = rcg(9, 3)
     windows = [window for _, window in spectrograms(x)]
     assert len(windows) == count_windows(x.shape[1])

@@ -82,7 +82,7 @@ def test_who_says_nothing_gets_nothing(short, trial, labels):
     assert math.isnan(delta_m(table_one(row), table_one(perfect | {"window_mdr": 0.0})))
 
 
-def test_a_metronome_keeps_the_rate_and_knows_nothing_else():
+def test_a_metronome_keeps_the_rate_alone():
     ends = np.array([2000.0, 4000.0, 6000.0])
     ticks = metronome(np.array([60.0, np.nan, 120.0]), ends, 2000)
     np.testing.assert_allclose(ticks[:10], np.arange(10) * 200)
@@ -91,7 +91,7 @@ def test_a_metronome_keeps_the_rate_and_knows_nothing_else():
 
 
 @pytest.mark.parametrize("test", ["constant -3 dB", "extensive 3 s"])
-def test_noise_is_as_strong_as_it_says(trial, test):
+def test_noise_has_the_stated_strength(trial, test):
     """A movement that the trial has itself does not make it stronger."""
     loud = trial.rcg.copy()
     loud[:, 800:1600] *= 30

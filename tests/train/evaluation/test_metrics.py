@@ -21,7 +21,7 @@ def test_a_constant_lag_is_found(lag):
     assert found > 0.99
 
 
-def test_what_is_not_known_does_not_count():
+def test_unknown_values_do_not_count():
     rng = np.random.default_rng(1)
     x = rng.standard_normal(3000)
     ours, known = x.copy(), np.ones(3000, bool)

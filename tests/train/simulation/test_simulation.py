@@ -125,9 +125,11 @@ def test_fast_simulation_and_radar_frames_agree(mmecg):
         np.linalg.svd(x, full_matrices=False)[2][0]
         for x in (ours, signal.sosfiltfilt(BAND, sensed.rcg_mm_s2, axis=1)[:, 400:1600])
     )
-    alike = [abs(np.corrcoef(main_ours[10:-10], np.roll(main_theirs, lag)[10:-10])[0, 1]) for lag in range(-8, 9)]
-    assert max(alike) > 0.8
-    assert abs(int(np.argmax(alike)) - 8) <= 2  # samples
+    correlations = [
+        abs(np.corrcoef(main_ours[10:-10], np.roll(main_theirs, lag)[10:-10])[0, 1]) for lag in range(-8, 9)
+    ]
+    assert max(correlations) > 0.8
+    assert abs(int(np.argmax(correlations)) - 8) <= 2  # samples
 
 
 def test_a_set_is_the_same_bytes_however_it_was_made_and_reads_back(tmp_path, request):
@@ -159,7 +161,7 @@ def test_two_trainings_that_begin_at_once_share_the_set(tmp_path):
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_folder_with_another_set_is_left_alone(tmp_path, monkeypatch):
+def test_a_folder_with_another_set_is_not_changed(tmp_path, monkeypatch):
     simulate_set(tmp_path, 1, 1, 1, SAMPLES, processes=1)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match="another set"):

@@ -43,7 +43,7 @@ class Net:
         return torch.cat([parameter.grad.flatten() for parameter in part.parameters()])
 
     def rows(self) -> torch.Tensor:
-        """Each task's gradient of the shared parameters, one whole pass each."""
+        """Each task's gradient of the shared parameters, one full pass each."""
         parameters = list(self.shared.parameters())
         found = [torch.autograd.grad(self.forward()[0][task], parameters) for task in TASKS]
         return torch.stack([torch.cat([gradient.flatten() for gradient in row]) for row in found])
@@ -132,7 +132,7 @@ def test_what_is_not_finite_is_named(name):
         backward(losses, z)
 
 
-def test_what_does_not_fit_is_said():
+def test_what_does_not_fit_is_reported():
     net = Net()
     with pytest.raises(InputError, match="in this order"):
         net.backward("ew")(dict(reversed(net.forward()[0].items())), net.forward()[1])

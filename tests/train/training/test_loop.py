@@ -59,18 +59,18 @@ def finished(recordings, tmp_path_factory):
 def stop_after_an_epoch(monkeypatch):
     real = Trainer._save_epoch
 
-    def remember(self, writer):
+    def save_and_stop(self, writer):
         real(self, writer)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "_save_epoch", remember)
+    monkeypatch.setattr(Trainer, "_save_epoch", save_and_stop)
 
 
 @pytest.mark.parametrize("strategy", ["ega", "uw", "dwa"])
-def test_a_stopped_run_goes_on_to_the_same_result(recordings, tmp_path, monkeypatch, strategy):
+def test_a_resumed_run_gives_the_same_result(recordings, tmp_path, monkeypatch, strategy):
     config = msgspec.structs.replace(CONFIG, strategy=Strategy(strategy))
-    whole = run(recordings, tmp_path / "whole", config)
-    whole.train()
+    uninterrupted = run(recordings, tmp_path / "uninterrupted", config)
+    uninterrupted.train()
     with monkeypatch.context() as patch:
         stop_after_an_epoch(patch)
         with pytest.raises(KeyboardInterrupt):
@@ -78,12 +78,12 @@ def test_a_stopped_run_goes_on_to_the_same_result(recordings, tmp_path, monkeypa
     later = run(recordings, tmp_path / "stopped", config)
     assert len(later.history) == 1
     later.train()
-    assert later.history == whole.history
-    for name, value in whole.network.state_dict().items():
+    assert later.history == uninterrupted.history
+    for name, value in uninterrupted.network.state_dict().items():
         assert torch.equal(value, later.network.state_dict()[name]), name
 
 
-def test_a_run_learns(recordings, tmp_path):
+def test_training_reduces_the_loss(recordings, tmp_path):
     learner = run(
         recordings, tmp_path / "run", msgspec.structs.replace(CONFIG, training=Training(epochs=2, steps=6, batch=4))
     )

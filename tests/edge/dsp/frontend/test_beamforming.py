@@ -89,7 +89,7 @@ def test_points_stay_while_they_are_good_and_are_ordered(chest_of):
     assert any(focus.refocus(13, 0.6))  # another range is another chest
 
 
-def test_a_choice_is_made_in_slices_of_the_grid_and_of_what_was_known_when_it_began(chest_of):
+def test_selection_proceeds_in_slices_of_the_grid_with_the_data_of_its_start(chest_of):
     focus = chest_of("breathing")
     slices = focus.refocus(10, 0.46)
     assert next(slices) is False

@@ -55,7 +55,7 @@ def test_displacement_is_the_chest_s_at_any_frame_rate(mmecg, person, period_s):
     assert len(found) > 10.5 * 200
     delay = np.arange(-10, 20)
     correlation = [np.corrcoef(np.roll(found, -d)[300:-300], truth[300:-300])[0, 1] for d in delay]
-    assert max(correlation) > 0.995  # the points of a chest do not all move alike
+    assert max(correlation) > 0.995  # the points of a chest do not all move equally
     assert np.ptp(found[200:]) == pytest.approx(np.ptp(truth[200:]), rel=0.2)
     assert blocks[0].restarted
     assert not any(block.restarted for block in blocks[1:])
@@ -126,12 +126,12 @@ def test_missing_and_incomplete_frames_are_bridged_and_marked(mmecg, person):
     lost, broken = {1001, 1002, 1500}, {1200}
     clean = person[:1800]
     damaged = [RadarFrame(f.seq, f.t_ns, f.iq * 0, False) if f.seq in broken else f for f in clean if f.seq not in lost]
-    _, whole = blocks_of(mmecg, clean)
+    _, undamaged = blocks_of(mmecg, clean)
     _, blocks = blocks_of(mmecg, damaged)
     covered = np.concatenate([block.covered for block in blocks])
     assert {k + SecondDerivative.DELAY for k in lost | broken} <= set(np.flatnonzero(~covered))
     n = len(covered)
-    assert np.abs(chest_mm(blocks) - chest_mm(whole)[:n]).max() < 0.1
+    assert np.abs(chest_mm(blocks) - chest_mm(undamaged)[:n]).max() < 0.1
     assert not any(block.restarted for block in blocks[1:])
 
 

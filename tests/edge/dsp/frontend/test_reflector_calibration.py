@@ -122,7 +122,7 @@ def test_an_antenna_that_receives_nothing_is_named(mmecg):
         measure(mmecg, frames(mmecg, REFLECTOR, Board(tuple(map(tuple, gains)))), 1.0)
 
 
-def test_too_few_whole_frames_or_unknown_antennas_are_refused(mmecg, iwr6843):
+def test_too_few_complete_frames_or_unknown_antennas_are_refused(mmecg, iwr6843):
     some = frames(mmecg, REFLECTOR)
     broken = [replace(frame, iq=frame.iq * 0, complete=frame.seq < 150) for frame in some]
     with pytest.raises(CalibrationError, match="150 complete frames are too few"):

@@ -1,14 +1,13 @@
-"""The SST: against its float64 definition, against ssqueezepy, and what causality and linearity demand."""
+"""The SST: against its float64 definition, and what causality and linearity demand."""
 
 import numpy as np
 import pytest
 from scipy import signal
-from ssqueezepy import Wavelet, ssq_cwt
 
-from edge.core.spec import RCG_RATE_HZ, SST_BIN_OCTAVES, SST_BINS, SST_LOW_HZ, SST_PAST, SST_SCALES, SST_WINDOW, SstSpec
+from edge.core.spec import RCG_RATE_HZ, SST_BIN_OCTAVES, SST_BINS, SST_LOW_HZ, SstSpec
 from edge.dsp.frontend.phase import SecondDerivative
 from edge.dsp.sst.native import SstError
-from edge.dsp.sst.reference import extend, sst_reference
+from edge.dsp.sst.reference import sst_reference
 from edge.dsp.sst.transform import HOP, HighPass, Sst, SstStream, spectrograms
 from edge.twin.body import Body
 from edge.twin.heart import Heart
@@ -52,35 +51,6 @@ def test_equals_the_float64_definition(spec, make):
         assert scale == pytest.approx(expected_scale, rel=1e-5)
         # In float32 some coefficients on a bin's edge fall to its other side; all other cells are equal.
         assert (np.abs(values - expected) > 1e-4).mean() < 2e-3
-
-
-def noisy(samples: int) -> np.ndarray:
-    rng = np.random.default_rng(6)
-    return segments(2, samples) + rng.normal(0, 30, (2, samples)).astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("make", "least"),
-    [(chirps, 0.9999), (lambda n: segments(2, n), 0.9995), (noisy, 0.97)],
-    ids=["chirps", "heart", "noisy"],
-)
-def test_agrees_with_ssqueezepy(make, least):
-    """Same scales, bins and circle. Not compared: the lowest row, into which it puts what lies below, and the rows
-    above 75 Hz, where our wavelets fade; its squeezed high noise spills below them."""
-    x = make(1200)
-    squeezed = ssq_cwt(
-        np.array([extend(row.astype(float)) for row in x]),
-        Wavelet(("morlet", {"mu": 6, "dtype": "float64"})),
-        scales=np.array(SST_SCALES),
-        fs=RCG_RATE_HZ,
-        ssq_freqs=BIN_CENTRES_HZ,
-        padtype=None,
-    )[0]
-    theirs = np.abs(squeezed)[:, ::-1, SST_PAST : SST_PAST + SST_WINDOW : 20]
-    ours = Sst(len(x), SstSpec(frame_rate_hz=30))(x).values[:, :, ::3]  # where its columns meet samples of 200 Hz
-    for values, expected in zip(ours, theirs, strict=True):
-        expected = np.minimum(expected / np.sort(expected, axis=None)[-3], 1)
-        assert np.corrcoef(values[1:67].ravel(), expected[1:67].ravel())[0, 1] > least
 
 
 def test_a_tone_lands_in_its_bin():
@@ -147,7 +117,7 @@ def test_a_channel_that_is_not_finite_is_flagged_and_alone(wrong):
 @pytest.mark.parametrize(
     ("spec", "hop"), [*((SPECS[0], hop) for hop in (20, 100, 200, 500, 1000)), *((spec, 200) for spec in SPECS[1:])]
 )
-def test_what_can_have_changed_is_all_that_changes(spec, hop):
+def test_incremental_windows_equal_complete_ones(spec, hop):
     x = segments(9, spec.segment + 2 * hop)
     moving, still = Sst(9, spec, hop, threads=2), Sst(9, spec)
     for start in range(0, 2 * hop + 1, hop):
@@ -172,7 +142,7 @@ def test_nothing_after_the_window_matters(spec):
 
 def test_blocks_of_any_length_give_the_same_windows():
     x = rcg_mm_s2(2, 12)
-    whole = [window for _, window in spectrograms(x)]
+    expected_windows = [window for _, window in spectrograms(x)]
     for length in (7, 20, 950):
         stream = SstStream(2)
         windows = [
@@ -180,8 +150,8 @@ def test_blocks_of_any_length_give_the_same_windows():
             for start in range(0, x.shape[1], length)
             for window in stream.push(x[:, start : start + length], np.ones(len(x[0, start : start + length]), bool))
         ]
-        assert len(windows) == len(whole) == 1 + (x.shape[1] - 1200) // HOP
-        for window, expected in zip(windows, whole, strict=True):
+        assert len(windows) == len(expected_windows) == 1 + (x.shape[1] - 1200) // HOP
+        for window, expected in zip(windows, expected_windows, strict=True):
             np.testing.assert_array_equal(window.values, expected.values)
 
 

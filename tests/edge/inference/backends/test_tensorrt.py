@@ -55,7 +55,7 @@ def built(compact_bundle, device, tmp_path) -> Path:
         name="compact",
         points=POINTS,
         precision="fp32",
-        machine=engine.Machine(tensorrt_on_cpu.VERSION, "12.6", "CPU", "8.7"),
+        machine=engine.Machine(tensorrt_on_cpu.VERSION, "12.6", "CPU", "8.7", 8),
         sha256=sha256(content),
     )
     engine.write_engine(tmp_path / "x.engine", content, about)
@@ -145,6 +145,7 @@ def edited(path: Path, **changes) -> None:
         ({"machine": {"tensorrt": "10.13.3"}}, "TensorRT 10.13.3, found 10.3.0"),
         ({"machine": {"gpu": "Orin"}}, "GPU Orin, found CPU"),
         ({"machine": {"compute_capability": "11.0"}}, "compute capability 11.0, found 8.7"),
+        ({"machine": {"multiprocessors": 16}}, "multiprocessors 16, found 8"),  # an AGX's on a Nano
         ({"bundle": "0" * 64}, "bundle 0000"),
         ({"format": "radarecg.engine/9"}, "format radarecg.engine/9"),
         ({"precision": "fp4"}, "x.engine.json: .*fp4"),
@@ -189,8 +190,62 @@ def test_what_tensorrt_refuses_is_told(compact_bundle, built, monkeypatch):
     with pytest.raises(BackendError, match="not enough GPU memory"):
         TensorRt(loaded, built)
     monkeypatch.setattr(tensorrt_on_cpu.Runtime, "deserialize_cuda_engine", lambda *_: None)
-    with pytest.raises(BackendError, match=r"TensorRT 10.3.0 cannot load it"):
+    with pytest.raises(BackendError, match=r"TensorRT 10.3.0 cannot load it \(no reason given\)"):
         TensorRt(loaded, built)
+
+
+def test_the_process_has_one_logger_and_its_errors_are_in_the_message(compact_bundle, built, monkeypatch):
+    loaded = bundle.load_bundle(compact_bundle)
+    monkeypatch.setattr(tensorrt_on_cpu.Runtime, "loggers", set())
+    TensorRt(loaded, built)
+    TensorRt(loaded, built)
+    assert len(tensorrt_on_cpu.Runtime.loggers) == 1
+    built.write_bytes(b"short")
+    edited(built, sha256=sha256(b"short"))
+    for _ in range(2):  # the errors of the first call are not in the second message
+        with pytest.raises(BackendError, match=r"cannot load it \(the engine plan file is too short\); build it again"):
+            TensorRt(loaded, built)
+
+
+def engine_for(loaded, content: bytes, tensorrt: str) -> tuple[bytes, engine.About]:
+    machine = engine.Machine(tensorrt, "12.6", "CPU", "8.7", 8)
+    about = engine.About(
+        bundle=engine.digest_of(loaded), name="x", points=3, precision="fp16", machine=machine, sha256=sha256(content)
+    )
+    return content, about
+
+
+def test_the_engine_before_is_kept_and_used_again_after_a_rollback(compact_bundle, tmp_path):
+    loaded, path = bundle.load_bundle(compact_bundle), tmp_path / "x.engine"
+    old, new = engine_for(loaded, b"old", "10.3.0"), engine_for(loaded, b"new", "10.16.2")
+    assert not engine.restore_previous(path, loaded, old[1].machine)
+    engine.write_engine(path, *old, layers='{"Layers": []}')
+    engine.write_engine(path, *new)
+    assert engine.read_engine(path, loaded, new[1].machine) == new
+    assert engine.read_engine(engine.previous_path(path), loaded, old[1].machine) == old
+    assert not engine.layers_path(path).exists()
+    assert not engine.restore_previous(path, loaded, new[1].machine)  # it is for another TensorRT
+    for _ in range(2):
+        for wanted in (old, new):
+            assert engine.restore_previous(path, loaded, wanted[1].machine)
+            assert engine.read_engine(path, loaded, wanted[1].machine) == wanted
+            assert engine.layers_path(path).exists() == (wanted is old)
+    names = ("", ".json", ".before", ".before.json", ".before.layers.json")
+    assert {file.name for file in tmp_path.iterdir()} == {f"x.engine{name}" for name in names}
+
+
+def test_a_full_disk_leaves_the_engine_as_it_was(compact_bundle, tmp_path, monkeypatch):
+    loaded, path = bundle.load_bundle(compact_bundle), tmp_path / "x.engine"
+    old = engine_for(loaded, b"old", "10.3.0")
+    engine.write_engine(path, *old)
+
+    def full(place, content):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(engine, "write_atomic", full)
+    with pytest.raises(OSError, match="No space"):
+        engine.write_engine(path, *engine_for(loaded, b"new", "10.16.2"))
+    assert engine.read_engine(path, loaded, old[1].machine) == old
 
 
 def test_what_cuda_reports_is_told(compact_bundle, built, device, monkeypatch):
@@ -210,7 +265,7 @@ def test_what_cuda_reports_is_told(compact_bundle, built, device, monkeypatch):
 
 
 def test_a_bundle_that_is_replaced_meanwhile_does_not_pass_for_another(bundle_copy, tmp_path):
-    loaded, here = bundle.load_bundle(bundle_copy), engine.Machine("10.3.0", "12.6", "CPU", "8.7")
+    loaded, here = bundle.load_bundle(bundle_copy), engine.Machine("10.3.0", "12.6", "CPU", "8.7", 8)
     about = engine.About(
         bundle=engine.digest_of(loaded), name="x", points=3, precision="int8", machine=here, sha256=sha256(b"plan")
     )

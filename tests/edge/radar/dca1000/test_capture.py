@@ -46,7 +46,7 @@ def test_the_last_packet_is_the_captured_one():
 
 
 @pytest.mark.parametrize("frames", [1, 5])
-def test_the_last_frame_is_whole_and_of_the_time_it_was_taken(frames):
+def test_the_last_frame_is_complete_and_has_its_own_time(frames):
     data, packets = capture(frames)
     released = assemble(FrameAssembler(FRAME), packets)
     assert b"".join(bytes(frame.data) for frame in released) == data
@@ -100,7 +100,7 @@ def test_a_new_recording_does_not_complete_the_frame_of_the_last():
 
 
 @pytest.mark.parametrize("period_s", [0.15, 0.5, 1.342])
-def test_slow_frames_are_whole(iwr6843, period_s):
+def test_slow_frames_are_complete(iwr6843, period_s):
     """The end of a frame arrives with the beginning of the next one, a period later."""
     _, packets = capture(10)
     spread = [(period_s * (((k + 1) * 1456 - 1) // FRAME), packet) for k, (_, packet) in enumerate(packets[:-1])]
@@ -213,7 +213,7 @@ ODDITIES = {
 
 
 @pytest.mark.parametrize("answer", ODDITIES.values(), ids=ODDITIES.keys())
-def test_a_card_is_known_by_its_address_and_its_reply_by_its_code(answer):
+def test_a_card_is_identified_by_its_address_and_its_reply_by_its_code(answer):
     def answers(message):
         if message[2] == 0x0E:  # the version, 2.9, as in a capture of another card
             return [(sender, bytes.fromhex("5aa50e008204aaee")) for sender, _ in answer(message)][-1:]

@@ -101,7 +101,7 @@ def test_a_refusal_names_command_and_card(card, emulated):
         card.start()
 
 
-def test_a_lost_reply_is_asked_for_again(card, emulated):
+def test_a_lost_reply_is_requested_again(card, emulated):
     emulated.lost_replies = 1
     card.configure()
     emulated.lost_replies = 1

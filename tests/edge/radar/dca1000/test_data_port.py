@@ -61,9 +61,9 @@ def test_nearby_reordering_and_duplicates_change_nothing(seed):
     noisy = [packets[k] for k in shuffled for _ in range(rng.choice((1, 1, 2)))]
     out = assemble(noisy)
     assert [frame.seq for frame in out] == sorted(frame.seq for frame in out)
-    whole = {frame.seq: bytes(frame.data) for frame in out if frame.complete}
-    assert all(frames[seq] == data for seq, data in whole.items())
-    assert set(range(2, 28)) <= whole.keys()
+    complete = {frame.seq: bytes(frame.data) for frame in out if frame.complete}
+    assert all(frames[seq] == data for seq, data in complete.items())
+    assert set(range(2, 28)) <= complete.keys()
 
 
 @given(lost=st.sets(st.integers(20, 200), max_size=40))
@@ -86,7 +86,7 @@ def test_a_lost_packet_marks_exactly_the_frames_it_touched(lost):
             assert np.all((received == original) | (received == 0))
 
 
-def test_joining_a_running_stream_waits_for_a_whole_frame():
+def test_joining_a_running_stream_waits_for_a_complete_frame():
     frames = stream(30)
     out = assemble(packets_of(frames)[100:])
     assert out[0].seq == -(-100 * 1456 // FRAME)

@@ -103,7 +103,7 @@ def test_across_32_bits_nothing_is_lost():
     assert len(released) >= 198
 
 
-def test_late_packets_do_not_look_like_a_restart():
+def test_late_packets_are_not_taken_for_a_restart():
     frames = marked_frames(0, 600)
     assembler = FrameAssembler(FRAME)
     released = assemble(FaultyLink(Faults(delay=0.05)).push(packets_of(frames)), assembler)
@@ -217,9 +217,9 @@ def test_a_restart_without_a_pause_mixes_nothing_either(run, lost_at_start):
     assembler = FrameAssembler(FRAME)
     released = assemble(packets_of(before)[:run] + packets_of(after)[lost_at_start:], assembler)
     assert assembler.restarts == 1
-    whole = [bytes(frame.data) for frame in released if frame.complete]
-    assert set(whole) <= {*before.values(), *after.values()}
-    assert sum(frame in after.values() for frame in whole) >= TAGGED - 4
+    complete = [bytes(frame.data) for frame in released if frame.complete]
+    assert set(complete) <= {*before.values(), *after.values()}
+    assert sum(frame in after.values() for frame in complete) >= TAGGED - 4
 
 
 noise = st.one_of(
@@ -262,5 +262,5 @@ def test_another_card_is_followed_once_the_first_is_silent():
     after = [
         frame for packet in second for frame in assembler.push(Datagram(packet, "second", round(PAUSE_S * 1e9) + 1))
     ]
-    whole = [bytes(frame.data) for frame in after if frame.complete]
-    assert whole == list(marked_frames(0, 5, recording=1).values())[:4]
+    complete = [bytes(frame.data) for frame in after if frame.complete]
+    assert complete == list(marked_frames(0, 5, recording=1).values())[:4]

@@ -18,7 +18,7 @@ from train.data.trial import TrialError
 
 
 def record(folder, chirp, heart: Heart, seconds: float, lost=(), start_s: float = 1.7e9) -> None:
-    """A recording of the twin and an ECG that tells its own time: a pulse at every R peak, on a slow ramp."""
+    """A recording of the twin and an ECG with its own time: a pulse at every R peak, on a slow ramp."""
     twin = Fmcw(chirp, Scene(heart))
     with Recorder(folder, chirp, "sdk") as recorder:
         for first in range(0, round(seconds / chirp.frame_period_s), 10):
@@ -107,7 +107,7 @@ def test_own_recordings_without_an_ecg_of_that_time_are_refused(tmp_path, iwr684
         list(own.read(tmp_path))
 
 
-def test_a_recording_that_is_none_is_refused(tmp_path):
+def test_a_file_that_is_no_recording_is_refused(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "meta.json").write_text("{}")
     (tmp_path / "a" / "ecg.csv").write_text("t_s,ecg_mv\n0,0\n5,0\n11,0\n")

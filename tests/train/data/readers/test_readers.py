@@ -124,15 +124,15 @@ def test_damaged_files_are_named(tmp_path, reader):
     good_files(tmp_path, reader)
     assert len(list(READERS[reader](tmp_path))) == 1
     path = tmp_path / array_file(reader)
-    whole = path.read_bytes()
-    for damaged in (whole[: len(whole) // 2], whole[:100], b"", b"no such format" * 99):
+    content = path.read_bytes()
+    for damaged in (content[: len(content) // 2], content[:100], b"", b"no such format" * 99):
         path.write_bytes(damaged)
         with pytest.raises(TrialError, match=path.name):
             list(READERS[reader](tmp_path))
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_an_empty_folder_and_none_are_named(tmp_path, reader):
+def test_an_empty_and_a_missing_folder_are_named(tmp_path, reader):
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(TrialError, match=str(folder)):
             list(READERS[reader](folder))
