@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -31,7 +32,7 @@ class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
     t_ms: float
     sample0: int
     rate_hz: int
-    samples: list[int | float | None]
+    samples: Sequence[float | None]
     r_peaks: list[float]
     confidence: list[float]
     continues: bool
