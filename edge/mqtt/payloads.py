@@ -229,10 +229,7 @@ class EventPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="
 
 
 class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.health/1"):
-    """Counters since the boot, retained, twice a minute. `dropped`: messages neither confirmed nor spooled.
-
-    `computer`: temperature, GPU and throttling; null where the kernel reports none of them.
-    """
+    """Counters since the boot, retained, twice a minute. `dropped`: messages neither confirmed nor spooled."""
 
     t: f.Instant
     t_ns: f.InstantNs
