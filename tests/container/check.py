@@ -66,7 +66,7 @@ def check_inside(podman: Podman, backend: str) -> None:
     ask("the authority's and the broker's keys cannot be read", secret.stderr.count("Permission denied") == 2)
     program = (
         "import json, platform; from importlib.metadata import distributions as all; "
-        "print(json.dumps([platform.python_version(), {d.name.lower(): d.version for d in all()}]))"
+        "print(json.dumps([platform.python_version(), {d.name.lower().replace('_', '-'): d.version for d in all()}]))"
     )
     python, installed = json.loads(inside(podman, "python", "-c", program).stdout)
     installed.pop("radarecg")

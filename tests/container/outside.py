@@ -21,11 +21,12 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.demo.processes import Child, free_port, start
-from tests.container.slow_twin import SLOWER
 
 ROOT = Path(__file__).parents[2]
 NAME, DEVICE = "radarecg-test", "radar-0001"
 BPM = 68.0
+LIMITS = [f"--ulimit={kind}=1024:1024" for kind in ("nofile", "nproc")]
+"""For podman, whose own may be above those that this machine's root may give."""
 
 ON_CPU = 'backend = "onnxruntime"'
 SETTINGS = f"""\
@@ -115,13 +116,11 @@ def start_broker(stack: ExitStack, folder: Path) -> Child:
     return broker
 
 
-def start_twin(stack: ExitStack, folder: Path, slower: int = SLOWER) -> tuple[Child, str]:
-    """Both boards and the person in front of them, so many times slower; the serial port of the radar."""
+def start_twin(stack: ExitStack, folder: Path) -> tuple[Child, str]:
+    """Both boards and the person in front of them; the serial port of the radar."""
     cfg, card = (ROOT / "firmware_config" / name for name in ("awr1843_mmecg.cfg", "dca1000_twin.toml"))
     words = ["--cfg", str(cfg), "--card", str(card), "--heart-rate-bpm", str(BPM)]
-    twin = start(
-        stack, "twin", [sys.executable, str(Path(__file__).with_name("slow_twin.py")), str(slower), *words], folder
-    )
+    twin = start(stack, "twin", [sys.executable, str(Path(__file__).with_name("slow_twin.py")), *words], folder)
     end_s = time.monotonic() + 60
     while not (found := re.search(r"^/dev/pts/\d+$", (folder / "twin.log").read_text(), re.MULTILINE)):
         twin.require_alive()
@@ -139,14 +138,12 @@ def running(podman: Podman, image: str, folder: Path, port: str, *options: str) 
     """
     podman("rm", "--force", "--ignore", NAME)
     podman("volume", "rm", "--force", f"{NAME}-spool")
-    # podman's own limits may be above those that this machine's root may give
-    limits = [f"--ulimit={kind}=1024:1024" for kind in ("nofile", "nproc")]
     podman(
         *("run", "--detach", "--name", NAME, "--network", "host", "--read-only", "--read-only-tmpfs=false"),
         *("--tmpfs", "/tmp", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--stop-timeout", "60"),
         *("--volume", f"{folder}:/etc/radarecg:ro", "--volume", f"{NAME}-spool:/var/lib/radarecg/spool"),
         *("--env", f"RADARECG_WEB__PORT={free_port(socket.SOCK_STREAM)}"),
-        *("--volume", f"{port}:/dev/ttyACM0", "--device-cgroup-rule", "c 136:* rw", *limits, *options, image),
+        *("--volume", f"{port}:/dev/ttyACM0", "--device-cgroup-rule", "c 136:* rw", *LIMITS, *options, image),
     )
     try:
         yield

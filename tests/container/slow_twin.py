@@ -1,4 +1,4 @@
-"""`radarecg twin` with a slow clock: everything it does is as on time, but the first argument times later.
+"""`radarecg twin` with a slow clock: everything it does is as on time, but SLOWER times later.
 
 An emulated processor does not keep up with 200 frames a second. Slowed down, no byte and no packet is another one, and
 the runtime, which counts a person's seconds in frames, sees the same person; only more of its own time goes by.
@@ -19,21 +19,19 @@ SLOWER = 18
 class SlowClock:
     """What the twin uses of `time`."""
 
-    slower = SLOWER
     time_ns = staticmethod(time.time_ns)
 
     @staticmethod
     def monotonic() -> float:
         """Its own seconds."""
-        return time.monotonic() / SlowClock.slower
+        return time.monotonic() / SLOWER
 
     @staticmethod
     def sleep(seconds: float) -> None:
         """Its own seconds, too."""
-        time.sleep(seconds * SlowClock.slower)
+        time.sleep(seconds * SLOWER)
 
 
 if __name__ == "__main__":
-    SlowClock.slower = int(sys.argv[1])
     dca1000_emulator.time = SlowClock  # type: ignore[attr-defined]
-    sys.exit(main(["twin", *sys.argv[2:]]))
+    sys.exit(main(["twin", *sys.argv[1:]]))
