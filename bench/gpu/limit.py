@@ -29,15 +29,20 @@ def copy_bytes_s(cuda: Any) -> float:
     return 2 * size / seconds(work, stream.synchronize, 50)
 
 
+def arithmetic_flop_s(cuda: Any) -> float:
+    """Return the multiplications and additions per second of all lanes at the GPU's clock rate."""
+    device = cuda.Context.get_device()
+    return 2.0 * LANES * device.MULTIPROCESSOR_COUNT * device.CLOCK_RATE * 1e3
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dry-run", action="store_true")
     dry, report = parser.parse_args().dry_run, Report("limit")
     points, windows, repeats = (1, (1,), 1) if dry else (POINTS, WINDOWS, 50)
     with gpu(dry) as cuda, report.guard("limit"):
-        device = cuda.Context.get_device()
-        bandwidth = 1e9 if dry else copy_bytes_s(cuda)  # the stand-in does not copy within its memory
-        flop_s = 2.0 * LANES * device.MULTIPROCESSOR_COUNT * device.CLOCK_RATE * 1e3
+        # the stand-in neither copies within its memory nor has a clock
+        bandwidth, flop_s = (1e9, 1e12) if dry else (copy_bytes_s(cuda), arithmetic_flop_s(cuda))
         for count in windows:
             channels = count * points
             spent_s = time_window_s(cuda, CudaSst(channels), channels, repeats)
