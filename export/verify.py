@@ -4,7 +4,8 @@ python -m export.verify runs/compact/best.pt --data recordings/simulated/dataset
 
 The table shows each head's largest difference, on windows of the data set and of a replayed recording, and the figures
 of the three tasks, which are what matters. The first row is torch (for a bundle: ONNX Runtime in float32); the other
-rows run in ONNX Runtime on the CPU, and an engine, if one is named, on the machine it was built on.
+rows run in ONNX Runtime on the CPU, fp16 also with the roundings of a GPU (`export.gpu_rounding`), and an engine, if
+one is named, on the machine it was built on.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
 from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
@@ -27,6 +27,7 @@ from edge.inference.bundle import Bundle, Precision
 from edge.inference.self_test import TOLERANCE
 from export.bundle import in_memory
 from export.difference import HEADS, differences
+from export.gpu_rounding import in_gpu_rounding
 from export.precision import in_precision
 from export.windows import replayed, windows_of
 from train.data.dataset import Recording, load_dataset, part_of
@@ -41,6 +42,14 @@ MAX_LOSS_PERCENT = 1.0
 """No precision should make any of FIGURES worse by more than this."""
 COMPARED_WINDOWS = 32
 """Number of windows on which the heads are compared."""
+GPU_ROUNDING = "fp16 as a GPU rounds"
+PRECISIONS: dict[str, Precision] = {
+    "ONNX Runtime fp32": "fp32",
+    "ONNX Runtime fp16": "fp16",
+    GPU_ROUNDING: "fp16",
+    "ONNX Runtime int8": "int8",
+}
+"""Rows of the table that run in ONNX Runtime, and their precision."""
 
 
 def network(path: Path) -> tuple[Bundle, dict[str, Predictor]]:
@@ -55,8 +64,10 @@ def network(path: Path) -> tuple[Bundle, dict[str, Predictor]]:
 
 
 def in_onnx_runtime(made: Bundle, windows: Sequence[Float32]) -> dict[str, Predictor]:
-    """Convert a float32 bundle to every precision, with int8 calibrated on `windows`. Raises InputError."""
-    return {f"ONNX Runtime {each}": OnnxRuntime(in_precision(made, each, windows)) for each in get_args(Precision)}
+    """Convert a float32 bundle to every row of PRECISIONS, with int8 calibrated on `windows`. Raises InputError."""
+    bundles = {row: in_precision(made, precision, windows) for row, precision in PRECISIONS.items()}
+    bundles[GPU_ROUNDING] = in_gpu_rounding(bundles[GPU_ROUNDING])
+    return {row: OnnxRuntime(each) for row, each in bundles.items()}
 
 
 def loss_percent(row: Row, before: Row) -> float:
@@ -89,12 +100,12 @@ def table(
 
 
 def too_far(rows: dict[str, Row]) -> list[str]:
-    """Return the precisions whose heads differ more from the first row than `export.bundle` allows."""
+    """Return the rows of PRECISIONS whose heads differ more from the first row than `export.bundle` allows."""
     found = []
-    for precision, limit in TOLERANCE.items():
-        row = rows[f"ONNX Runtime {precision}"]
-        if not all((value or 0) <= limit for key, value in row.items() if "_apart_" in key):
-            found.append(f"ONNX Runtime {precision}")
+    for name, precision in PRECISIONS.items():
+        apart = [value or 0 for key, value in rows[name].items() if "_apart_" in key]
+        if not all(value <= TOLERANCE[precision] for value in apart):
+            found.append(name)
     return found
 
 

@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         trainer = make_trainer(config, data, out)
         trainer.train()
         if trainer.context.rank == 0:
-            predict = TorchPredictor(checkpoint.load_checkpoint(out / "best.pt").network())
+            predict = TorchPredictor(checkpoint.load_checkpoint(out / "best.pt").network(), trainer.context.device)
             test, name = part_of(data, "test", config.data.fold), f"{data.name}, part test, fold {config.data.fold}"
             print(json.dumps(report(predict, test, name, out, noise=False)))
     except (InputError, OSError) as error:

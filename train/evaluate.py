@@ -23,13 +23,14 @@ from train.data.dataset import Recording, load_dataset, part_of
 from train.evaluation.report import report
 from train.simulation.simulated_set import unseen_set
 from train.training import checkpoint
+from train.training.distributed import choose_device
 from train.training.predictor import TorchPredictor
 
 
 def load_predictor(args: argparse.Namespace) -> Predictor:
     """Load the network that the command line selects. Raises InputError, FileNotFoundError."""
     if args.checkpoint:
-        return TorchPredictor(checkpoint.load_checkpoint(args.checkpoint).network())
+        return TorchPredictor(checkpoint.load_checkpoint(args.checkpoint).network(), choose_device())
     return OnnxRuntime(bundle.load_bundle(bundle.SHIPPED if args.shipped else args.bundle))
 
 

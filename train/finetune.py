@@ -45,6 +45,7 @@ from train.training.cached_work import cached_json, check_settings
 from train.training.checkpoint import Checkpoint
 from train.training.clock_alignment import aligned
 from train.training.config import Data, TrainConfig, Training
+from train.training.distributed import choose_device
 from train.training.predictor import TorchPredictor
 from train.training.setup import make_trainer
 
@@ -97,7 +98,8 @@ def fold_figures(base: Checkpoint, config: TrainConfig, learn: DataSet, data: Da
     """Evaluate the fold's test subjects of `data` before and after fine-tuning on its training subjects of `learn`."""
     network, epoch = adapt(base, config, learn, folder)
     test = part_of(data, "test", config.data.fold)
-    before, after = (summarise(evaluate(TorchPredictor(net), test)[0]) for net in (base.network(), network))
+    predictors = (TorchPredictor(each, choose_device()) for each in (base.network(), network))
+    before, after = (summarise(evaluate(predict, test)[0]) for predict in predictors)
     return {"subjects": data.folds[config.data.fold].test, "epoch": epoch, "zero_shot": before, "fine_tuned": after}
 
 
@@ -137,7 +139,7 @@ def finetune(
         "align": align,
     }
     check_settings(what, out)
-    learn = aligned(TorchPredictor(base.network()), data) if align else data
+    learn = aligned(TorchPredictor(base.network(), choose_device()), data) if align else data
     figures = []
     for number, fold in enumerate(data.folds[:first]):
         folder = out / f"fold-{number + 1}"

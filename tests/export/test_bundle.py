@@ -15,9 +15,9 @@ from edge.core.spec import SST_DEFAULT, fingerprint
 from edge.inference import bundle
 from edge.inference.bundle import DESCRIPTION, MODEL, Metrics
 from export import bundle as exporter
-from export.operators import OPERATORS, ExportError, check_operators
+from export.operators import OPERATORS, ExportError, check_operators, fixed
 from export.to_onnx import to_onnx
-from tests.helpers.networks import exported_once, spectrograms, trained
+from tests.helpers.networks import assert_static, exported_once, spectrograms, trained
 from tests.helpers.rounding import relative_error, rounding_noise
 from train.training import checkpoint
 
@@ -27,6 +27,7 @@ def test_the_reference_leaves_as_plain_operators_and_says_the_same():
     network = trained("reference")
     model = to_onnx(network, 50)
     assert {node.op_type for node in model.graph.node} <= OPERATORS
+    assert_static(fixed(model, 50))
     session, x = onnxruntime.InferenceSession(model.SerializeToString()), spectrograms(1, 50)
     with torch.no_grad():
         expected = network(torch.from_numpy(x))

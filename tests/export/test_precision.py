@@ -6,14 +6,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edge.inference import bundle
 from edge.inference.bundle import Bundle, Precision
 from export import build_engine, builder
 from export.operators import ExportError, check_operators, fixed
 from export.precision import in_precision
-from tests.helpers.networks import spectrograms
+from tests.helpers.networks import assert_static, spectrograms
 from tests.helpers.rounding import relative_error, rounding_noise
 
 
@@ -45,6 +45,37 @@ def test_every_precision_parses_builds_and_says_what_float32_says(by_precision, 
     expected = run(onnx.load_from_string(by_precision["fp32"].model), x)
     for ours, theirs in zip(run(graph, x), expected, strict=True):
         assert relative_error(ours, theirs) <= rounding_noise(graph, precision, x)
+
+
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_a_fixed_graph_has_only_constant_shapes_and_the_same_answers(by_precision, precision):
+    graph, x = onnx.load_from_string(by_precision[precision].model), spectrograms(2, 9)
+    made = fixed(graph, 9, windows=2)
+    assert_static(made)
+    assert len(made.graph.node) < len(graph.graph.node)
+    for ours, theirs in zip(run(made, x), run(graph, x), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def tiny_graph(nodes: list[onnx.NodeProto], weights: dict[str, np.ndarray], shape: list[int | str]) -> onnx.ModelProto:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("spectrograms", "y")]
+    tensors = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    graph = helper.make_graph(nodes, "tiny", ends[:1], ends[1:], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def test_a_shape_that_depends_on_the_values_is_refused():
+    nodes = [
+        helper.make_node("ReduceMax", ["spectrograms"], ["largest"], keepdims=0),
+        helper.make_node("Cast", ["largest"], ["count"], to=TensorProto.INT64),
+        helper.make_node("Unsqueeze", ["count", "axis"], ["where"]),
+        helper.make_node("Concat", ["where", "rest"], ["shape"], axis=0),
+        helper.make_node("Reshape", ["spectrograms", "shape"], ["view"]),
+        helper.make_node("Relu", ["view"], ["y"]),
+    ]
+    weights = {"axis": np.zeros(1, np.int64), "rest": np.array([-1, 71, 120])}
+    with pytest.raises(ExportError, match="shape of view depends on the input's values"):
+        fixed(tiny_graph(nodes, weights, ["batch", 2, 71, 120]), 2)
 
 
 def test_half_precision_is_where_the_work_is_and_nowhere_it_hurts(by_precision):

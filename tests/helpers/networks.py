@@ -59,3 +59,16 @@ def assert_alike(ours, theirs, atol: float = FLOAT32_BOUND) -> None:
         np.testing.assert_allclose(a.ecg, b.ecg, atol=atol)
         np.testing.assert_allclose(a.anchor, b.anchor, atol=atol)
         np.testing.assert_allclose(a.cycle, b.cycle, atol=atol)
+
+
+def assert_static(graph: onnx.ModelProto) -> None:
+    """No node computes a shape, and every shape is known before the graph runs."""
+    known = onnx.shape_inference.infer_shapes(graph, strict_mode=True).graph
+    values = (*known.input, *known.value_info, *known.output)
+    assert all(dim.dim_value > 0 for value in values for dim in value.type.tensor_type.shape.dim)
+    assert {name for node in known.node for name in node.output} <= {value.name for value in values}
+    constants = {tensor.name for tensor in known.initializer}
+    for node in known.node:
+        assert node.op_type not in ("Shape", "Concat")
+        assert node.op_type != "Reshape" or node.input[1] in constants
+        assert node.op_type == "DequantizeLinear" or {*node.input} - constants

@@ -1,32 +1,35 @@
 """Prepares batches of windows on demand: RCG is cut, augmented and transformed while the network trains.
 
 Every window depends only on (seed, epoch, batch, position in the batch). A resumed run therefore uses the same windows
-as an uninterrupted one, with any number of threads.
+as an uninterrupted one, with any number of threads or processes.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.core.errors import InputError
-from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, SST_BINS, SST_COLUMNS, SST_PAST, SST_WINDOW, SstSpec
+from edge.core.spec import SST_BINS, SST_COLUMNS, SstSpec
 from edge.core.types import Float32
-from edge.dsp.sst.transform import HighPass, Sst
-from train.data.augment import cut, disturb, draw_pace
+from edge.gpu.sst import CudaSst
 from train.data.dataset import Recording
-from train.data.labels import exclusion_reason
+from train.data.workers import worker_pool
+from train.training.windows import Key, Row, WindowMaker, make_window, save
 
-_Row = tuple[Float32, Float32, Float32, np.float32, str]
-MAX_BEATS = 16
-"""In one window: 4 s at 200 bpm contain 14."""
+AHEAD = 2
+"""Batches in preparation while the network trains on another one."""
 
 
 @dataclass(frozen=True)
@@ -48,27 +51,54 @@ class Batches:
     """Makes batches from recordings, with `points` randomly chosen points per window.
 
     Without augmentation, windows are read from the recordings' cached spectrograms, if they have any.
-    Raises InputError if there is no usable window.
+
+    Args:
+        recordings: Recordings of the windows.
+        size: Windows in a batch.
+        points: Points of each window.
+        augment: Augment the windows.
+        seed: Seed of the windows.
+        spec: Definition of the SST.
+        processes: Worker processes that make the windows; 0: threads, one for each core.
+        on_gpu: Compute the SST of whole batches on the current CUDA device.
+
+    Raises:
+        InputError: There is no usable window.
     """
 
     def __init__(
-        self, recordings: Sequence[Recording], size: int, points: int, augment: bool, seed: int, spec: SstSpec
+        self,
+        recordings: Sequence[Recording],
+        size: int,
+        points: int,
+        augment: bool,
+        seed: int,
+        spec: SstSpec,
+        processes: int = 0,
+        on_gpu: bool = False,
     ) -> None:
-        self._recordings = recordings
-        self._rcg = [HighPass().push(r.trial.rcg.astype(np.float64)).astype(np.float32) for r in recordings]
         self._windows = [(k, row) for k, r in enumerate(recordings) for row in range(len(r.labels.window))]
         if not self._windows:
             raise InputError("the data set has no usable window for this part of the split; see what was excluded")
-        self._size, self._points, self._augment, self._seed, self._spec = size, points, augment, seed, spec
-        self._threads = ThreadPoolExecutor(os.cpu_count())
-        self._thread_local = threading.local()
+        self._size, self._points, self._seed, self._spec = size, points, seed, spec
+        self._transforms: dict[int, CudaSst] = {}  # by number of channels
+        maker, resources = WindowMaker.of(recordings, points, augment, spec, transform=not on_gpu), ExitStack()
+        weakref.finalize(self, resources.close)
+        self._executor: Executor
+        self._make: Callable[[int, int, Key], Row]
+        if processes:
+            folder = Path(resources.enter_context(TemporaryDirectory()))
+            save(maker, folder)
+            self._executor, self._make = resources.enter_context(worker_pool(processes)), partial(make_window, folder)
+        else:
+            self._executor, self._make = resources.enter_context(ThreadPoolExecutor(os.cpu_count())), maker
 
     def __len__(self) -> int:
         """Return the number of usable windows."""
         return len(self._windows)
 
     def draw(self, epoch: int, batches: range) -> Iterator[Batch]:
-        """Yield batches of random windows, with replacement; the next batch is prepared in the background."""
+        """Yield batches of random windows, with replacement; the next batches are prepared in the background."""
         order = [np.random.default_rng((self._seed, epoch, b)).integers(len(self), size=self._size) for b in batches]
         return self._prepare([((epoch, b), windows) for b, windows in zip(batches, order, strict=True)])
 
@@ -78,49 +108,30 @@ class Batches:
         return self._prepare([((0, b), chosen[b : b + self._size]) for b in range(0, len(chosen), self._size)])
 
     def _prepare(self, wanted: list[tuple[tuple[int, int], npt.NDArray[np.int64]]]) -> Iterator[Batch]:
-        def begin(number: int) -> list[Future[_Row]]:
-            key, windows = wanted[number]
-            return [self._threads.submit(self._window, int(w), (*key, k)) for k, w in enumerate(windows)]
+        waiting: deque[list[Future[Row]]] = deque()
+        for key, windows in wanted:
+            waiting.append([self._submit(int(w), (*key, k)) for k, w in enumerate(windows)])
+            if len(waiting) > AHEAD:
+                yield self._collect(waiting.popleft())
+        while waiting:
+            yield self._collect(waiting.popleft())
 
-        waiting = begin(0)
-        for following in range(1, len(wanted) + 1):
-            now, waiting = waiting, begin(following) if following < len(wanted) else []
-            rows = [future.result() for future in now]
-            x, piece, anchors, cycle = (np.stack([row[k] for row in rows]) for k in range(4))
-            yield Batch(x, piece, anchors, cycle, [row[4] for row in rows])
+    def _submit(self, window: int, key: tuple[int, int, int]) -> Future[Row]:
+        number, row = self._windows[window]
+        return self._executor.submit(self._make, number, row, (self._seed, *key))
 
-    def _window(self, index: int, key: tuple[int, int, int]) -> _Row:
-        rng = np.random.default_rng((self._seed, *key))
-        number, row = self._windows[index]
-        recording, rcg = self._recordings[number], self._rcg[number]
-        labels, cached = recording.labels, None if self._augment else recording.windows
-        middle = labels.start[row] + SST_WINDOW / 2
-        pace = draw_pace(rng) if self._augment else 1.0
-        start = middle - pace * SST_WINDOW / 2
-        end = start + pace * SST_WINDOW
-        has_class = 0 <= round(labels.length[row] / pace) - CYCLE_MIN < CYCLE_CLASSES
-        outside = start - pace * SST_PAST < 0 or end > rcg.shape[1]
-        seen = slice(math.floor(start), math.ceil(start + pace * SST_WINDOW))
-        if pace != 1.0 and (outside or not has_class or exclusion_reason(labels.beats, seen)):
-            pace, start = 1.0, float(labels.start[row])
-        if self._points == len(rcg):
-            chosen = np.arange(len(rcg))  # a network with this number of points may depend on their order
-        else:
-            chosen = rng.choice(len(rcg), self._points, replace=self._points > len(rcg))
-        if cached is None:
-            segment = cut(rcg[chosen], start - pace * SST_PAST, self._spec.segment, pace)
-            x = self._sst(disturb(segment, rng) if self._augment else segment)
-        else:
-            x = cached[labels.window[row], chosen].astype(np.float32)
-        anchors = np.full(MAX_BEATS, np.nan, np.float32)
-        at = (labels.beats.r_peaks - start) / pace
-        at = at[(at >= -0.5) & (at < SST_WINDOW - 0.5)][:MAX_BEATS]
-        anchors[: len(at)] = at
-        cycle = np.float32(labels.length[row] / pace)
-        return x, labels.piece[row], anchors, cycle, f"{recording.trial.name}, window {labels.window[row]}"
+    def _collect(self, futures: list[Future[Row]]) -> Batch:
+        try:
+            rows = [future.result() for future in futures]
+        except BrokenExecutor as error:
+            raise InputError("a process that makes windows was killed; check the free memory, and resume") from error
+        x, piece, anchors, cycle = (np.stack([row[k] for row in rows]) for k in range(4))
+        return Batch(x if x.ndim == 4 else self._transform(x), piece, anchors, cycle, [row[4] for row in rows])
 
-    def _sst(self, segment: Float32) -> Float32:
-        if not hasattr(self._thread_local, "sst"):
-            self._thread_local.sst = Sst(self._points, self._spec)
-        values: Float32 = self._thread_local.sst(segment).values.copy()
-        return values.reshape(self._points, SST_BINS, SST_COLUMNS)
+    def _transform(self, segments: Float32) -> Float32:
+        """Return the spectrograms of samples [B, P, spec.segment], computed on the GPU. Raises InputError."""
+        channels = len(segments) * self._points
+        if channels not in self._transforms:
+            self._transforms[channels] = CudaSst(channels, self._spec)
+        values = self._transforms[channels](segments.reshape(channels, -1)).values
+        return values.reshape(-1, self._points, SST_BINS, SST_COLUMNS)

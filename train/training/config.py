@@ -11,6 +11,7 @@ from edge.core.errors import InputError
 from edge.core.files import read_text_file
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Precision = Literal["fp32", "bf16"]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
@@ -37,6 +38,8 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fold: Annotated[int, msgspec.Meta(ge=0)] = 0
     augment: bool = True
     """Apply random noise, movements and another heart rate to every window, before the SST."""
+    sst: Literal["cpu", "gpu"] = "cpu"
+    """Where spectrograms are computed in training; `gpu` needs PyCUDA, and differs from `cpu` by roundings."""
 
 
 class Strategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +62,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warm_up: Share = 0.05
     """Fraction of all steps in which the learning rate rises; then it falls to zero along a cosine."""
     patience: Positive = 1000
+    precision: Precision = "fp32"
+    """Type of the forward and backward pass; weights, losses and optimizer are always float32."""
     keep_statistics: bool = False
     """Keep the batch normalisation statistics fixed: for fine-tuning on little data."""
 

@@ -25,7 +25,7 @@ from train.strategies import STRATEGIES, GradientStrategy, LossStrategy, Strateg
 from train.training import checkpoint
 from train.training.backward import MultiTaskBackward
 from train.training.batches import Batch, Batches
-from train.training.config import TrainConfig, Training
+from train.training.config import Precision, TrainConfig, Training
 from train.training.distributed import DistributedContext
 from train.training.losses import anchor_loss, cycle_loss, ecg_loss
 
@@ -117,7 +117,7 @@ class Trainer:
             bad = ~x.flatten(1).isfinite().all(1).cpu()
             names = [name for name, is_bad in zip(batch.source, bad.tolist(), strict=True) if is_bad]
             raise TrainingError(f"{when}: the spectrogram of {names[0]} is not finite; check this recording")
-        with torch.autocast(self.context.device.type, torch.bfloat16, enabled=self.context.device.type == "cuda"):
+        with autocast(self.context.device, self.config.training.precision):
             z = self.network.encode(x)
             outputs = self.network.decode(z)
         losses = task_losses(outputs, batch)
@@ -186,6 +186,11 @@ class Trainer:
     def _stalled(self) -> bool:
         scores = [epoch["score"] for epoch in self.history]
         return bool(scores) and len(scores) - scores.index(min(scores)) > self.config.training.patience
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Return the context for the forward pass: bfloat16 has the range of float32, so no loss scale is needed."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def task_losses(outputs: Outputs, batch: Batch) -> dict[str, Tensor]:

@@ -10,10 +10,10 @@ from train.model.network import Network
 
 
 class TorchPredictor:
-    """Runs a network on its device, in evaluation mode."""
+    """Runs a network in evaluation mode: on `device`, to which it is moved, or where it is."""
 
-    def __init__(self, network: Network) -> None:
-        self._network = network.eval()
+    def __init__(self, network: Network, device: torch.device | None = None) -> None:
+        self._network = network.eval().to(device or next(network.parameters()).device)
         self._device = next(network.parameters()).device
 
     @torch.no_grad()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch.distributed as dist
-
 from edge.core.spec import RCG_RATE_HZ, SST_DEFAULT
 from train.data.dataset import DataSet, load_dataset, part_of, with_windows
 from train.model import POINTS
@@ -14,7 +12,7 @@ from train.simulation.trial import SAMPLES
 from train.training.batches import Batches
 from train.training.checkpoint import Checkpoint
 from train.training.config import TrainConfig, TrainConfigError
-from train.training.distributed import DistributedContext
+from train.training.distributed import DistributedContext, choose_device, count_loader_processes
 from train.training.loop import Trainer
 
 
@@ -25,16 +23,13 @@ def prepare_data(config: TrainConfig, folder: Path) -> DataSet:
     spectrograms are computed and cached beside the data set. Of several processes only rank 0 writes; the others wait.
     """
     path, context = folder / config.data.set, DistributedContext.from_environment()
-    if context.rank:
-        dist.barrier()  # wait until rank 0 has written the missing files
-    elif simulated := config.data.simulate:
-        samples = simulated.seconds * RCG_RATE_HZ if simulated.seconds else SAMPLES
-        simulate_set(path.parent, simulated.subjects, simulated.seed, simulated.trials_per_subject, samples)
-    data = load_dataset(path)
-    if not config.data.augment:
-        data = with_windows(data, path.with_suffix(".windows"))
-    if context.ranks > 1 and not context.rank:
-        dist.barrier()
+    with context.rank_0_first():  # it writes the missing files
+        if (simulated := config.data.simulate) and not context.rank:
+            samples = simulated.seconds * RCG_RATE_HZ if simulated.seconds else SAMPLES
+            simulate_set(path.parent, simulated.subjects, simulated.seed, simulated.trials_per_subject, samples)
+        data = load_dataset(path)
+        if not config.data.augment:
+            data = with_windows(data, path.with_suffix(".windows"))
     return data
 
 
@@ -48,8 +43,12 @@ def make_trainer(config: TrainConfig, data: DataSet, out: Path, start: Checkpoin
         raise TrainConfigError(f"the network {config.model} takes {needed} points, not {config.data.points}")
     out.mkdir(parents=True, exist_ok=True)
     size, points, seed = config.training.batch, config.data.points, config.seed
-    train = Batches(part_of(data, "train", config.data.fold), size, points, config.data.augment, seed, SST_DEFAULT)
-    validation = Batches(part_of(data, "validation", config.data.fold), size, points, False, seed, SST_DEFAULT)
+    on_gpu, augment, processes = config.data.sst == "gpu", config.data.augment, count_loader_processes(choose_device())
+
+    def batches(part: str, augmented: bool) -> Batches:
+        recordings = part_of(data, part, config.data.fold)
+        return Batches(recordings, size, points, augmented, seed, SST_DEFAULT, processes if augmented else 0, on_gpu)
+
     fold = data.folds[config.data.fold]
     provenance = {
         "data": data.name,
@@ -58,4 +57,5 @@ def make_trainer(config: TrainConfig, data: DataSet, out: Path, start: Checkpoin
         "test": list(fold.test),
         "before": start.training_subjects() if start else {},
     }
+    train, validation = batches("train", augment), batches("validation", False)
     return Trainer(config, out, train, validation, provenance, start.state["network"] if start else None)

@@ -1,3 +1,4 @@
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from edge.core.errors import InputError
 from edge.core.spec import SST_DEFAULT
+from edge.dsp.sst.transform import Sst
 from train.data.dataset import DataSet, Recording, with_windows
 from train.data.labels import label
 from train.data.trial import Trial
@@ -75,6 +77,45 @@ def test_windows_on_the_disk_are_the_same(data, tmp_path):
     ):
         assert ours.source == theirs.source
         assert np.abs(ours.x - theirs.x).mean() < 1e-4  # kept in 16 bits
+
+
+def assert_same(ours, theirs):
+    assert ours.source == theirs.source
+    for name in ("x", "piece", "anchors", "cycle"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+
+
+def test_another_process_makes_the_same_windows(data):
+    made = Batches(data, 4, 4, True, 1, SST_DEFAULT, processes=1)
+    for ours, theirs in zip(made.draw(0, range(2)), batches(data, size=4).draw(0, range(2)), strict=True):
+        assert_same(ours, theirs)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_worker_that_was_killed_is_reported(data, monkeypatch):
+    def killed(*_):
+        raise BrokenProcessPool
+
+    monkeypatch.setattr("train.training.batches.make_window", killed)
+    with pytest.raises(InputError, match="was killed; check the free memory"):
+        next(Batches(data, 4, 4, True, 1, SST_DEFAULT, processes=1).draw(0, range(1)))
+
+
+def test_whole_batches_are_transformed_on_the_gpu(data, monkeypatch):
+    """The GPU's place is taken by the CPU's transform; tests/edge/gpu compares both."""
+    made: list[int] = []
+
+    def on_gpu(channels, spec):
+        made.append(channels)
+        return Sst(channels, spec)
+
+    monkeypatch.setattr("train.training.batches.CudaSst", on_gpu)
+    gpu = Batches(data, 8, 4, True, 1, SST_DEFAULT, on_gpu=True)
+    for ours, theirs in zip(gpu.draw(0, range(3)), batches(data).draw(0, range(3)), strict=True):
+        assert_same(ours, theirs)
+    assert made == [8 * 4]
+    assert [len(batch.source) for batch in gpu.sample_evenly(10)] == [8, 2]
+    assert made == [8 * 4, 2 * 4]
 
 
 def test_no_window_is_an_error(data):

@@ -22,7 +22,7 @@ from train.training import checkpoint
 from train.training.batches import Batches
 from train.training.checkpoint import CheckpointError
 from train.training.config import Data, Strategy, TrainConfig, TrainConfigError, Training, load_train_config
-from train.training.loop import Trainer, TrainingError
+from train.training.loop import TASKS, Trainer, TrainingError
 
 CONFIG = TrainConfig(Data("none"), Training(epochs=2, steps=2, batch=4))
 
@@ -95,20 +95,34 @@ def test_training_reduces_the_loss(recordings, tmp_path):
     assert best.network().encoder is not None
 
 
+def test_bfloat16_is_a_setting_and_float32_the_default(recordings, tmp_path, finished):
+    """bfloat16 has 8 bits: the losses of the first step are near, and not the same."""
+    assert CONFIG.training.precision == "fp32"
+    half = msgspec.structs.replace(CONFIG.training, precision="bf16")
+    learner = run(recordings, tmp_path / "run", msgspec.structs.replace(CONFIG, training=half))
+    learner.train()
+    assert all(parameter.dtype == torch.float32 for parameter in learner.network.parameters())
+    single = json.loads((finished / "history.json").read_text())
+    for task in TASKS:
+        ours, theirs = learner.history[0][f"train_{task}"], single[0][f"train_{task}"]
+        assert ours != theirs
+        assert ours == pytest.approx(theirs, rel=0.1)  # over an epoch of two steps, each with some 30 layers
+
+
 def test_other_settings_do_not_go_on_with_it(recordings, finished):
     with pytest.raises(TrainingError, match="other settings"):
         run(recordings, finished, msgspec.structs.replace(CONFIG, seed=2))
 
 
 def test_a_window_that_is_not_finite_stops_the_run_by_name(recordings, tmp_path, monkeypatch):
-    real = Batches.drawn
+    real = Batches.draw
 
     def broken(self, epoch, batches):
         for batch in real(self, epoch, batches):
             batch.x[2, 0, 5, 7] = np.nan
             yield batch
 
-    monkeypatch.setattr(Batches, "drawn", broken)
+    monkeypatch.setattr(Batches, "draw", broken)
     with pytest.raises(TrainingError, match=r"epoch 1, step 1: the spectrogram of chest0, window \d+ is not finite"):
         run(recordings, tmp_path / "run").train()
 

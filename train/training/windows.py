@@ -1,0 +1,120 @@
+"""Makes single windows: cuts RCG, augments it and computes the SST. Every window depends only on its key.
+
+`save` and `make_window` are for worker processes, which map the recordings from a file instead of receiving copies.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, SST_BINS, SST_COLUMNS, SST_PAST, SST_WINDOW, SstSpec
+from edge.core.types import Float32
+from edge.dsp.sst.transform import HighPass, Sst
+from train.data.augment import cut, disturb, draw_pace
+from train.data.dataset import Recording
+from train.data.labels import Labels, exclusion_reason
+
+Row = tuple[Float32, Float32, Float32, np.float32, str]
+Key = tuple[int, int, int, int]
+MAX_BEATS = 16
+"""In one window: 4 s at 200 bpm contain 14."""
+_RCG, _REST = "rcg.f32", "maker.pickle"
+_thread_local = threading.local()
+
+
+@dataclass(frozen=True)
+class WindowMaker:
+    """Makes the windows of recordings, with `points` randomly chosen points each.
+
+    Without augmentation, windows are read from the recordings' cached spectrograms `cached`, if they have any. Without
+    `transform`, other windows are samples [P, spec.segment] instead of spectrograms.
+    """
+
+    rcg: Sequence[Float32]
+    labels: Sequence[Labels]
+    names: Sequence[str]
+    cached: Sequence[npt.NDArray[np.float16] | None]
+    points: int
+    augment: bool
+    spec: SstSpec
+    transform: bool = True
+
+    @staticmethod
+    def of(
+        recordings: Sequence[Recording], points: int, augment: bool, spec: SstSpec, transform: bool = True
+    ) -> WindowMaker:
+        """Return the maker for recordings; their RCG is high-passed here."""
+        rcg = [HighPass().push(r.trial.rcg.astype(np.float64)).astype(np.float32) for r in recordings]
+        cached = [None if augment else r.windows for r in recordings]
+        labels, names = [r.labels for r in recordings], [r.trial.name for r in recordings]
+        return WindowMaker(rcg, labels, names, cached, points, augment, spec, transform)
+
+    def __call__(self, number: int, row: int, key: Key) -> Row:
+        """Return window `row` of recording `number`: x, piece, anchors, cycle and source, as in `Batch`."""
+        rng = np.random.default_rng(key)
+        labels, rcg, cached = self.labels[number], self.rcg[number], self.cached[number]
+        middle = labels.start[row] + SST_WINDOW / 2
+        pace = draw_pace(rng) if self.augment else 1.0
+        start = middle - pace * SST_WINDOW / 2
+        end = start + pace * SST_WINDOW
+        has_class = 0 <= round(labels.length[row] / pace) - CYCLE_MIN < CYCLE_CLASSES
+        outside = start - pace * SST_PAST < 0 or end > rcg.shape[1]
+        seen = slice(math.floor(start), math.ceil(start + pace * SST_WINDOW))
+        if pace != 1.0 and (outside or not has_class or exclusion_reason(labels.beats, seen)):
+            pace, start = 1.0, float(labels.start[row])
+        if self.points == len(rcg):
+            chosen = np.arange(len(rcg))  # a network with this number of points may depend on their order
+        else:
+            chosen = rng.choice(len(rcg), self.points, replace=self.points > len(rcg))
+        if cached is None:
+            segment = cut(rcg[chosen], start - pace * SST_PAST, self.spec.segment, pace)
+            x = disturb(segment, rng) if self.augment else segment
+            x = self._sst(x) if self.transform else x
+        else:
+            x = cached[labels.window[row], chosen].astype(np.float32)
+        anchors = np.full(MAX_BEATS, np.nan, np.float32)
+        at = (labels.beats.r_peaks - start) / pace
+        at = at[(at >= -0.5) & (at < SST_WINDOW - 0.5)][:MAX_BEATS]
+        anchors[: len(at)] = at
+        cycle = np.float32(labels.length[row] / pace)
+        return x, labels.piece[row], anchors, cycle, f"{self.names[number]}, window {labels.window[row]}"
+
+    def _sst(self, segment: Float32) -> Float32:
+        shape = self.points, self.spec
+        if getattr(_thread_local, "shape", None) != shape:
+            _thread_local.shape, _thread_local.sst = shape, Sst(*shape)
+        values: Float32 = _thread_local.sst(segment).values.copy()
+        return values.reshape(self.points, SST_BINS, SST_COLUMNS)
+
+
+def save(maker: WindowMaker, folder: Path) -> None:
+    """Write the maker to an empty folder, for `make_window`."""
+    with (folder / _RCG).open("wb") as file:
+        for rcg in maker.rcg:
+            rcg.tofile(file)
+    shapes = [rcg.shape for rcg in maker.rcg]
+    (folder / _REST).write_bytes(pickle.dumps((shapes, replace(maker, rcg=()))))
+
+
+def make_window(folder: Path, number: int, row: int, key: Key) -> Row:
+    """Return a window of the maker in `folder`, which is loaded once in each process."""
+    return _load(folder)(number, row, key)
+
+
+@cache
+def _load(folder: Path) -> WindowMaker:
+    shapes, maker = pickle.loads((folder / _REST).read_bytes())
+    samples = np.memmap(folder / _RCG, np.float32, "r")
+    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+    rcg = [part.reshape(shape) for part, shape in zip(np.split(samples, ends), shapes, strict=True)]
+    found: WindowMaker = replace(maker, rcg=rcg)
+    return found
