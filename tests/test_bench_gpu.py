@@ -5,9 +5,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
 
+from bench.gpu.networks import measure
 from bench.gpu.report import Report
+from bench.gpu.strategies import Steps, alignments_of, random_batch
 from bench.gpu.table import MODULES, figure_table, forecast_table, step_table, summary
 from tests.conftest import ROOT
 
@@ -65,6 +69,26 @@ def test_an_exception_is_a_failed_result_and_the_step_goes_on(capsys):
     with pytest.raises(SystemExit) as ended:
         report.finish()
     assert ended.value.code == 1
+
+
+@pytest.mark.parametrize("name", ["ega", "uw"])
+def test_a_strategys_steps_are_those_of_the_training(name):
+    alignments = alignments_of(name)
+    assert alignments == {"ega": ("parameters", "representation"), "uw": ("parameters",)}[name]
+    steps = Steps(name, alignments[-1], random_batch(2, 2), torch.device("cpu"))
+    steps()
+    first = steps.losses
+    steps()
+    assert len(first) == 3
+    assert np.isfinite(first).all()
+    assert steps.losses != first  # the network has learned
+
+
+def test_networks_are_measured_in_every_precision(capsys):
+    measure(Report("networks"), "compact", dry=True)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["name"] for line in lines] == ["compact, float32", "compact, float16", "compact, bfloat16"]
+    assert all(line["ok"] for line in lines)
 
 
 def test_the_script_keeps_json_lines_and_goes_on_after_a_step_that_fails(tmp_path):

@@ -18,9 +18,10 @@ from edge.core.spec import SST_BINS, SST_COLUMNS
 from train.model import NETWORKS
 from train.strategies import STRATEGIES, GradientStrategy
 from train.training.backward import MultiTaskBackward
-from train.training.batches import MAX_BEATS, Batch
+from train.training.batches import Batch
 from train.training.config import Data, Strategy, TrainConfig, Training
-from train.training.loop import TASKS, make_optimizer, make_strategy, task_losses
+from train.training.loop import TASKS, autocast, make_optimizer, make_strategy, task_losses
+from train.training.windows import MAX_BEATS
 
 OPTIONS: dict[str, dict[str, Any]] = {"fixed": {"values": [1.0, 0.5, 2.0]}, "stl": {"task": 0}}
 
@@ -50,7 +51,7 @@ class Steps:
         self.losses: list[float] = []
 
     def __call__(self) -> None:
-        with torch.autocast(self._x.device.type, torch.bfloat16):
+        with autocast(self._x.device, "bf16"):
             z = self._network.encode(self._x)
             outputs = self._network.decode(z)
         losses = task_losses(outputs, self._batch)
