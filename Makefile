@@ -4,7 +4,7 @@
 #
 # make coverage         make test, and which lines the tests ran: build/coverage/index.html
 # make docs             the documentation as a site: build/site/index.html; broken links are errors
-# make container-test   builds the Jetson's image for arm64 on the CPU and tries it (Debian, as root)
+# make container-test   builds the image, for arm64 and with the GPU backend on stand-ins, and tries it (Debian, as root)
 # make sbom             what is in the image, and under which licences: build/sbom.cdx.json, build/licences.md
 # make lock             anew, which versions go into the image: deploy/lock
 
@@ -40,8 +40,9 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashe
 
 lock: .venv/.release
 	$(LOCK) deploy/lock/build.in --output-file deploy/lock/build.txt
-	$(LOCK) pyproject.toml --extra engine --output-file deploy/lock/tensorrt.txt
 	$(LOCK) pyproject.toml --extra cpu --output-file deploy/lock/onnxruntime.txt
+	$(LOCK) pyproject.toml deploy/lock/nvrtc.in --extra engine --extra cpu --constraint deploy/lock/onnxruntime.txt \
+		--output-file deploy/lock/tensorrt.txt
 
 clean:
 	rm -rf .venv

@@ -1,4 +1,4 @@
-# The base for JetPack 7.2, of which NVIDIA has no image: Ubuntu with TensorRT from NVIDIA's packages for Jetson.
+# The base for JetPack 7 (R38, R39), of which NVIDIA has no image: Ubuntu with TensorRT from NVIDIA's packages for Jetson.
 # The folder is the Jetson's own /etc/apt, so that the packages are those of its release:
 #
 #   docker build -f deploy/jetpack7.Dockerfile -t jetpack7 /etc/apt
@@ -10,10 +10,11 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY trusted.gpg.d/jetson-ota-public.asc /etc/apt/trusted.gpg.d/
 COPY sources.list.d/nvidia-l4t-apt-source.list /etc/apt/sources.list.d/
+# CUDA's run-time library by its name in this release: cuda-cudart-13-0 in R38, -13-2 in R39.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends \
-        cuda-cudart-dev-13-2 cuda-driver-dev-13-2 cuda-nvcc-13-2 python3-libnvinfer tensorrt-libs \
+    && cudart=$(apt-cache pkgnames cuda-cudart-13 | sort --version-sort | tail --lines=1) \
+    && apt-get install --yes --no-install-recommends "${cudart}" python3-libnvinfer tensorrt-libs \
     && rm -rf /var/lib/apt/lists/*
 # What NVIDIA's own images say, so that the NVIDIA runtime brings GPU and driver.
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=all

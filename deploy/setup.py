@@ -1,15 +1,15 @@
 """Creates certificates, passwords and settings for a device and its broker: sudo python3 deploy/setup.py --device NAME.
 
 Run it once. It writes /etc/radarecg: the settings of `radarecg run`, the broker's files (broker/), and the device's own
-certificate authority (authority/), which only root can read. Later, `--hub NAME` issues a certificate for a hospital's
-hub. Needs Python and openssl, which every JetPack has.
+certificate authority (authority/), which only root can read. Compose's .env gets what depends on this computer
+(image_base.py). Later, `--hub NAME` issues a certificate for a hospital's hub. Needs Python and openssl, which every
+JetPack has.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
-import grp
 import hashlib
 import os
 import re
@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from image_base import UnsupportedReleaseError, find_base, write_compose_environment
 
 HERE = Path(__file__).resolve().parent
 RADAR_FILES = ("awr1843_mmecg.cfg", "dca1000.toml")
@@ -89,17 +91,6 @@ def add_hub(folder: Path, hub: str) -> Path:
         raise SetupError(f"{stem}.crt exists: choose another name, or remove it first")
     _issue(authority, stem, hub, "clientAuth", [])
     return stem
-
-
-def write_compose_environment(path: Path) -> None:
-    """Writes the group of the GPU's render node for docker compose; keeps the file's other lines."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in lines if not line.startswith("RENDER_GID=")]
-    try:
-        kept.append(f"RENDER_GID={grp.getgrnam('render').gr_gid}")
-    except KeyError:
-        return
-    path.write_text("\n".join(kept) + "\n")
 
 
 def _write_files(folder: Path, device: str, names: list[str]) -> None:
@@ -211,12 +202,15 @@ def main(arguments: list[str] | None = None) -> int:
             stem = add_hub(args.folder, args.hub)
             print(f"transfer to {args.hub} securely: {stem}.crt, {stem}.key, {args.folder / 'ca.crt'}")
             return 0
+        base = find_base()
         host = socket.gethostname()
         set_up(args.folder, args.device, ["localhost", "127.0.0.1", host, f"{host}.local", *args.address])
-        write_compose_environment(HERE.parent / ".env")
-    except (SetupError, OSError) as error:
+        write_compose_environment(HERE.parent / ".env", base)
+    except (SetupError, UnsupportedReleaseError, OSError) as error:
         print(f"setup: error: {error}", file=sys.stderr)
         return 2
+    if base.command:
+        print(f"before docker compose build, build the image's base: {base.command}")
     print(f"{args.folder} is ready; Home Assistant's password: {args.folder}/authority/home-assistant.password")
     return 0
 

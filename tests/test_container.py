@@ -15,9 +15,10 @@ from packaging.requirements import Requirement
 from edge.radar.dca1000.udp import WANTED_BUFFER_BYTES
 from tests.conftest import ROOT
 
-DOCKERFILES = ("Dockerfile.jetson", "deploy/jetpack7.Dockerfile")
-LOCKS = {"tensorrt": "engine", "onnxruntime": "cpu"}
-"""Lock files, and the extra of pyproject.toml that each is for."""
+BASES = ("deploy/jetpack7.Dockerfile", "deploy/tensorrt.Dockerfile")
+DOCKERFILES = ("Dockerfile.jetson", *BASES)
+LOCKS = {"tensorrt": ("engine", "cpu"), "onnxruntime": ("cpu",)}
+"""Lock files, and the extras of pyproject.toml that each is for."""
 
 
 def instructions(path: str) -> list[tuple[str, str]]:
@@ -72,6 +73,40 @@ def test_the_image_runs_unprivileged_and_has_a_health_check():
     assert f"RUNTIME_ID, BROKER_ID = {keywords['USER']}, " in (ROOT / "deploy/setup.py").read_text()
 
 
+def test_the_image_has_no_compiler_and_compiles_nothing():
+    stages = (ROOT / "Dockerfile.jetson").read_text().split("\nFROM ")
+    assert re.search(r"gcc|build-essential", stages[1])
+    assert not re.search(r"gcc|apt-get|nvcc", stages[2])
+    for base in BASES:  # of the last stage, what is installed
+        last = (ROOT / base).read_text().split("\nFROM ")[-1]
+        assert not re.search(r"nvcc|build-essential|-dev\b", last), base
+
+
+def test_what_caches_in_the_home_folder_writes_to_a_volume():
+    text = (ROOT / "Dockerfile.jetson").read_text()
+    assert re.search(r"^ +HOME=/var/lib/radarecg/engines$", text, re.MULTILINE)
+    assert "engines:/var/lib/radarecg/engines" in (ROOT / "compose.yaml").read_text()
+
+
+def test_an_engine_that_cannot_be_built_does_not_stop_the_start(tmp_path):
+    command = json.loads(dict(instructions("Dockerfile.jetson"))["CMD"])
+    for name, status in (("python", 2), ("radarecg", 0)):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*"\nexit {status}\n')
+        (tmp_path / name).chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(command, env=path, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "radarecg run --config /etc/radarecg/radarecg.toml"
+    assert "no engine for this device" in done.stderr
+    assert "ExecStartPre=-" in (ROOT / "deploy/radarecg.service").read_text()
+
+
+def test_compose_and_setup_name_the_same_base():
+    default = re.search(r"BASE: \$\{BASE:-(.*?)\}", (ROOT / "compose.yaml").read_text())[1]
+    assert f"ARG BASE={default}\n" in (ROOT / "Dockerfile.jetson").read_text()
+    assert f'JETPACK_6 = Base("{default}")' in (ROOT / "deploy/image_base.py").read_text()
+
+
 def test_packages_come_by_their_hashes_only():
     installs = [
         line
@@ -91,16 +126,35 @@ def test_the_lock_file_covers_what_the_project_wants(backend):
     assert "://" not in lines
     blocks = re.split(r"\n(?=[a-z])", lines.split("\n", 2)[2])
     assert all("--hash=sha256:" in block for block in blocks)
-    locked = [Requirement(block.splitlines()[0].removesuffix(" \\")) for block in blocks]
     project = load_project()
-    wanted = [Requirement(text) for text in project["dependencies"] + extra(project, LOCKS[backend])]
+    extras = [text for name in LOCKS[backend] for text in extra(project, name)]
+    wanted = [Requirement(text) for text in project["dependencies"] + extras]
     for python in ("3.10", "3.12"):  # JetPack 6's and 7's
-        place = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
-        here = {one.name: str(one.specifier) for one in locked if not one.marker or one.marker.evaluate(place)}
+        here = versions(backend, python)
         for one in wanted:
-            if not one.marker or one.marker.evaluate(place):
-                assert one.specifier.contains(here[one.name].removeprefix("==")), one
+            if not one.marker or one.marker.evaluate(place_of(python)):
+                assert one.specifier.contains(here[one.name]), one
         assert "torch" not in here
+        assert here["onnxruntime"] == versions("onnxruntime", python)["onnxruntime"]
+
+
+@pytest.mark.parametrize(("python", "package"), [("3.10", "nvidia-cuda-nvrtc-cu12"), ("3.12", "nvidia-cuda-nvrtc")])
+def test_the_image_has_the_compiler_of_its_drivers_cuda_version(python, package):
+    nvrtc = {name: version for name, version in versions("tensorrt", python).items() if "nvrtc" in name}
+    assert list(nvrtc) == [package]
+    assert nvrtc[package].startswith({"3.10": "12.6.", "3.12": "13.0."}[python])
+
+
+def place_of(python: str) -> dict[str, str]:
+    return {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+
+
+def versions(lock: str, python: str) -> dict[str, str]:
+    """Name and version of the packages of a lock file for a Python on Linux."""
+    lines = re.findall(r"^[a-z].*?(?= \\$)", (ROOT / f"deploy/lock/{lock}.txt").read_text(), re.MULTILINE)
+    locked = map(Requirement, lines)
+    here = [one for one in locked if not one.marker or one.marker.evaluate(place_of(python))]
+    return {one.name: str(one.specifier).removeprefix("==") for one in here}
 
 
 def load_project() -> dict:

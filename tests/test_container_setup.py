@@ -1,6 +1,7 @@
 """What the device's set-up command makes, against a real mosquitto: certificates, passwords, access lists."""
 
 import gc
+import importlib.util
 import os
 import shutil
 import ssl
@@ -153,6 +154,55 @@ def test_the_set_up_runs_only_once(device):
     assert "set-up runs only once" in done.stderr
     assert "ward-7.crt exists" in set_up(device, ROOT, "--hub", "ward-7").stderr
     assert (device / "password").read_text() == before
+
+
+def load_image_base():
+    """deploy/ is no package: it is used before anything is installed."""
+    spec = importlib.util.spec_from_file_location("image_base", ROOT / "deploy/image_base.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (
+            "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64",
+            "nvcr.io/nvidia/l4t-tensorrt",
+        ),
+        (
+            "# R36 (release), REVISION: 5.0, GCID: 43688277, BOARD: generic, EABI: aarch64",
+            "nvcr.io/nvidia/l4t-tensorrt",
+        ),
+        ("# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic", "jetpack7"),
+        ("# R39 (release), REVISION: 2.1, GCID: 46758480, BOARD: generic", "jetpack7"),
+    ],
+)
+def test_the_base_is_that_of_the_jetsons_release(tmp_path, line, name):
+    release = tmp_path / "nv_tegra_release"
+    release.write_text(f"{line}\n# KERNEL_VARIANT: oot\n")
+    base = load_image_base().find_base(release)
+    assert base.name.split(":")[0] == name
+    assert (base.command is None) == (":" in base.name)
+
+
+def test_a_computer_that_is_no_jetson_gets_the_base_for_a_card_and_an_old_jetson_an_error(tmp_path):
+    module, release = load_image_base(), tmp_path / "nv_tegra_release"
+    assert module.find_base(release).command == "docker build -f deploy/tensorrt.Dockerfile -t tensorrt deploy"
+    for line in ("# R35 (release), REVISION: 4.1", "unreadable"):
+        release.write_text(line)
+        with pytest.raises(module.UnsupportedReleaseError, match="flash JetPack 6 or 7"):
+            module.find_base(release)
+
+
+def test_composes_environment_keeps_what_else_is_in_it(device, tmp_path):
+    written = (device.parent / ".env").read_text()
+    assert "BASE=tensorrt\n" in written  # this computer is no Jetson
+    module, path = load_image_base(), tmp_path / ".env"
+    path.write_text("OTHER=1\nBASE=old\n")
+    module.write_compose_environment(path, module.JETPACK_7)
+    assert path.read_text().splitlines()[:2] == ["OTHER=1", "BASE=jetpack7"]
 
 
 @pytest.mark.parametrize("name", ["Jane Doe", "radar/1", "Radar-1", ""])

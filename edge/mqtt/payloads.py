@@ -15,6 +15,7 @@ from msgspec import Meta
 from edge.core.spec import INTENDED_USE, NOT_A_DEVICE, RCG_RATE_HZ
 from edge.core.types import MovementLevel, QualityState
 from edge.mqtt import fields as f
+from edge.mqtt.device_report import DeviceReport
 
 State = Literal["online", "offline"]
 Reason = Literal["started", "stopped", "connection_lost"]
@@ -237,6 +238,7 @@ class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     connections: f.Count
     dropped: f.Count
     spool: SpoolReport
+    computer: DeviceReport | None = None
 
 
 encode = msgspec.json.Encoder().encode

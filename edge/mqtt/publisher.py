@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from edge.core.types import EcgBlock, FrameCount, Quality, Rhythm, Vitals, Wavef
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.client import MqttClient
+from edge.mqtt.device_report import DeviceReport
 from edge.mqtt.fields import iso_utc
 from edge.mqtt.homeassistant import DISCOVERY_PREFIX, discovery, discovery_topic
 from edge.mqtt.info import CLASSICAL, NO_NETWORK, NetworkState, describe_device, report_clock
@@ -28,7 +30,7 @@ HEALTH_PERIOD_S = 30.0
 class Publisher:
     """Publishes the results of one device during one run (`boot`); `seq` is unique within a run.
 
-    Closing the publisher closes the spool.
+    `computer` returns the state of the device's computer, if known. Closing the publisher closes the spool.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class Publisher:
         home_assistant: bool = False,
         discovery_prefix: str = DISCOVERY_PREFIX,
         page_url: str | None = None,
+        computer: Callable[[], DeviceReport | None] = lambda: None,
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
-        self._network = network.network
+        self._network, self._computer = network.network, computer
         self._seq = 0
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
@@ -166,6 +169,7 @@ class Publisher:
             connections=self.client.connections,
             dropped=count.dropped,
             spool=p.SpoolReport(*count.spool),
+            computer=self._computer(),
         )
 
     def gauges(self) -> dict[str, float]:

@@ -22,6 +22,7 @@ from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.control import load_card, require_rate
 from edge.runtime.config import Config, load_config
+from edge.runtime.device_state import DeviceState
 from edge.runtime.json_logs import use_json_logs
 from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.systemd import Systemd
@@ -58,6 +59,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
+        computer = DeviceState()
         publisher = Publisher(
             broker,
             config.device,
@@ -68,6 +70,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.mqtt.home_assistant,
             config.mqtt.discovery_prefix,
             page_url(config.web.host, config.web.port) if config.web else None,
+            computer.read,
         )
         stack.callback(publisher.close)
         if network:
@@ -78,7 +81,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         if config.web:
 
             def gauges() -> dict[str, float]:
-                return publisher.gauges() | (network.gauges() if network else {})
+                return publisher.gauges() | computer.gauges() | (network.gauges() if network else {})
 
             sinks.append(_page(config, path, network is not None, gauges, stack))
         stack.callback(systemd.stopping)

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from edge.vitals.quality import tolerance_bpm
 from tests.container.outside import BPM, NAME, ROOT, Hub, Podman, running, set_up, start_broker, start_twin
 
-LOCK = ROOT / "deploy" / "lock" / "onnxruntime.txt"
+LOCKS = ROOT / "deploy" / "lock"
 WATCHED = 60  # vitals; one comes for every second of the frames' own time
 START_S, RATE_S, WATCH_S = 600.0, 600.0, 600.0
 """Emulated, so long until the first vitals, until the first heart rate, and for the vitals that are watched."""
@@ -38,17 +38,17 @@ def inside(podman: Podman, *words: str) -> subprocess.CompletedProcess[str]:
     return podman("exec", NAME, *words, check=False)
 
 
-def locked(python: str) -> dict[str, str]:
-    """Name and version of every package that the lock file has for this Python on arm64."""
+def locked(python: str, backend: str) -> dict[str, str]:
+    """Name and version of every package that the backend's lock file has for this Python on Linux."""
     place = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2]), "sys_platform": "linux"}
-    lines = (line.removesuffix(" \\") for line in LOCK.read_text().splitlines() if re.match(r"[a-z]", line))
+    lines = re.findall(r"^[a-z].*?(?= \\$)", (LOCKS / f"{backend}.txt").read_text(), re.MULTILINE)
     wanted = map(Requirement, lines)
     return {each.name: str(each.specifier)[2:] for each in wanted if not each.marker or each.marker.evaluate(place)}
 
 
 def check_image(podman: Podman, image: str) -> None:
     """What is in the image, before anything runs."""
-    found, base = (podman.json("image", "inspect", name)[0] for name in (image, "localhost/radarecg-test-base"))
+    found, base = (podman.json("image", "inspect", name)[0] for name in (image, "localhost/radarecg-test-base-arm64"))
     ask("arm64", found["Architecture"] == "arm64")
     ask("the user is not root", found["Config"]["User"] not in ("", "0", "root"), found["Config"]["User"])
     ask("a health check", bool(found["Healthcheck"]))
@@ -57,7 +57,7 @@ def check_image(podman: Podman, image: str) -> None:
     ask("added on the base, under 300 MB", added_mb < 300, f"{added_mb:.0f} MB")
 
 
-def check_inside(podman: Podman) -> None:
+def check_inside(podman: Podman, backend: str) -> None:
     """The running container, from within."""
     ask("runs as radarecg", inside(podman, "id", "-un").stdout == "radarecg\n")
     ask("the root is read-only", "Read-only" in inside(podman, "touch", "/opt/radarecg/x").stderr)
@@ -66,11 +66,12 @@ def check_inside(podman: Podman) -> None:
     ask("the authority's and the broker's keys cannot be read", secret.stderr.count("Permission denied") == 2)
     program = (
         "import json, platform; from importlib.metadata import distributions as all; "
-        "print(json.dumps([platform.python_version(), {d.name.lower(): d.version for d in all()}]))"
+        "print(json.dumps([platform.python_version(), {d.name.lower().replace('_', '-'): d.version for d in all()}]))"
     )
     python, installed = json.loads(inside(podman, "python", "-c", program).stdout)
     installed.pop("radarecg")
-    ask(f"Python {python}: exactly the lock file's packages", installed == locked(python), ", ".join(installed))
+    is_exact = installed == locked(python, backend)
+    ask(f"Python {python}: exactly the lock file's packages", is_exact, ", ".join(installed))
 
 
 def wait_for(hub: Hub, podman: Podman, within_s: float, valid: bool) -> float | None:
@@ -159,7 +160,7 @@ def main() -> None:
         ask("healthy while frames come", settles(podman, args.image, well=True))
         stats = podman.json("stats", "--no-stream", "--format", "json", NAME)[0]
         print(f"      memory {stats['mem_usage'].split('/')[0].strip()}, CPU {stats['avg_cpu']}, emulated")
-        check_inside(podman)
+        check_inside(podman, "onnxruntime")
         twin.stop()
         ask("not healthy when frames stop", settles(podman, args.image, well=False))
         podman("stop", NAME)

@@ -25,7 +25,10 @@ from edge.demo.processes import Child, free_port, start
 ROOT = Path(__file__).parents[2]
 NAME, DEVICE = "radarecg-test", "radar-0001"
 BPM = 68.0
+LIMITS = [f"--ulimit={kind}=1024:1024" for kind in ("nofile", "nproc")]
+"""For podman, whose own may be above those that this machine's root may give."""
 
+ON_CPU = 'backend = "onnxruntime"'
 SETTINGS = f"""\
 device = "{DEVICE}"
 [radar]
@@ -42,7 +45,7 @@ username = "{DEVICE}"
 password_file = "password"
 home_assistant = true
 [network]
-backend = "onnxruntime"
+NETWORK
 [spool]
 file = "/var/lib/radarecg/spool/radarecg-spool.db"
 """
@@ -90,11 +93,11 @@ class Hub:
             yield topic.removeprefix(f"radarecg/v1/{DEVICE}/"), message
 
 
-def set_up(folder: Path) -> Path:
-    """The settings that deploy/setup.py makes, then the twin's boards and the CPU in place of real ones and the GPU."""
+def set_up(folder: Path, network: str = ON_CPU) -> Path:
+    """The settings that deploy/setup.py makes, then the twin's boards, and a network on the CPU or as given."""
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, ROOT / "deploy/setup.py", "--device", DEVICE, "--folder", folder], check=True)
-    (folder / "radarecg.toml").write_text(SETTINGS)
+    (folder / "radarecg.toml").write_text(SETTINGS.replace("NETWORK", network))
     shutil.copy(ROOT / "firmware_config" / "dca1000_twin.toml", folder / "dca1000.toml")
     return folder
 
@@ -128,18 +131,19 @@ def start_twin(stack: ExitStack, folder: Path) -> tuple[Child, str]:
 
 
 @contextmanager
-def running(podman: Podman, image: str, folder: Path, port: str) -> Iterator[None]:
-    """The container, with compose.yaml's restrictions; but the radar's port, a pty, is given by name."""
+def running(podman: Podman, image: str, folder: Path, port: str, *options: str) -> Iterator[None]:
+    """The container, with compose.yaml's restrictions; but the radar's port, a pty, is given by name.
+
+    `options`: further ones of podman run.
+    """
     podman("rm", "--force", "--ignore", NAME)
     podman("volume", "rm", "--force", f"{NAME}-spool")
-    # podman's own limits may be above those that this machine's root may give
-    limits = [f"--ulimit={kind}=1024:1024" for kind in ("nofile", "nproc")]
     podman(
         *("run", "--detach", "--name", NAME, "--network", "host", "--read-only", "--read-only-tmpfs=false"),
         *("--tmpfs", "/tmp", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--stop-timeout", "60"),
         *("--volume", f"{folder}:/etc/radarecg:ro", "--volume", f"{NAME}-spool:/var/lib/radarecg/spool"),
         *("--env", f"RADARECG_WEB__PORT={free_port(socket.SOCK_STREAM)}"),
-        *("--volume", f"{port}:/dev/ttyACM0", "--device-cgroup-rule", "c 136:* rw", *limits, image),
+        *("--volume", f"{port}:/dev/ttyACM0", "--device-cgroup-rule", "c 136:* rw", *LIMITS, *options, image),
     )
     try:
         yield

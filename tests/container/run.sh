@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# make container-test: builds the image for arm64, with the CPU backend, and tries it; for Debian, as root, without Docker.
+# make container-test: builds the image twice and tries both; for Debian, as root, without Docker. Or one alone:
 #
-# The base is Debian's arm64 packages, built by buildah in chroots; podman runs it with what compose.yaml asks for; the
-# arm64 programs run in qemu-user. What takes long is kept in $WORK: the base, qemu, the image's layers.
+#   tests/container/run.sh arm64   for arm64, with the CPU backend; its programs run in qemu-user
+#   tests/container/run.sh gpu     for this computer, with the GPU backend, on stand-ins for the driver and TensorRT
+#
+# The base is Debian's packages, built by buildah in chroots; podman runs it with what compose.yaml asks for. What takes
+# long is kept in $WORK: the bases, qemu, the images' layers.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 WORK=${WORK:-/var/tmp/radarecg-container}
 SUITE=bookworm
 QEMU_SUITE=trixie # the qemu of bookworm crashes in onnxruntime
-IMAGE=localhost/radarecg-test
+NATIVE=$(dpkg --print-architecture)
 BINFMT=/proc/sys/fs/binfmt_misc
 
 say() { printf '\n== %s\n' "$*"; }
@@ -48,35 +51,52 @@ emulator() {
   "$WORK/qemu/usr/bin/qemu-aarch64" --version | head -n 1
 }
 
+# base ARCHITECTURE
 base() {
-  store buildah inspect --type image localhost/radarecg-test-base >/dev/null 2>&1 && return
-  if [ ! -s "$WORK/base.tar" ]; then
-    say "bootstrapping Debian $SUITE for arm64"
-    mmdebstrap --arch=arm64 --variant=minbase --include=ca-certificates,python3 "$SUITE" "$WORK/base.part.tar"
-    mv "$WORK/base.part.tar" "$WORK/base.tar"
+  local name=localhost/radarecg-test-base-$1 tar="$WORK/base-$1.tar" container
+  store buildah inspect --type image "$name" >/dev/null 2>&1 && return
+  if [ ! -s "$tar" ]; then
+    say "bootstrapping Debian $SUITE for $1"
+    mmdebstrap --arch="$1" --variant=minbase --include=ca-certificates,python3 "$SUITE" "$WORK/base.part.tar"
+    mv "$WORK/base.part.tar" "$tar"
   fi
-  local container
-  container=$(store buildah from --arch arm64 scratch)
-  store buildah add --quiet "$container" "$WORK/base.tar" /
-  store buildah commit --quiet --rm "$container" localhost/radarecg-test-base
+  container=$(store buildah from --arch "$1" scratch)
+  store buildah add --quiet "$container" "$tar" /
+  store buildah commit --quiet --rm "$container" "$name"
 }
 
-# What this machine's pip must know (an index, an authority) comes from outside, for the build only.
+# build ARCHITECTURE BACKEND. What this machine's pip must know (an authority) comes from outside, for the build only.
 build() {
-  say "building the image"
+  say "building the image for $1 with the backend $2"
   local from_outside=(--volume /etc/ssl/certs:/etc/ssl/certs:ro) settings="$WORK/pip.conf"
   printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n' >"$settings"
   from_outside+=(--volume "$settings:/etc/pip.conf:ro")
-  store buildah bud --isolation chroot --arch arm64 --format docker --layers "${from_outside[@]}" \
-    --build-arg BASE=localhost/radarecg-test-base --build-arg BACKEND=onnxruntime \
-    --tag $IMAGE --file Dockerfile.jetson .
+  store buildah bud --isolation chroot --arch "$1" --format docker --layers "${from_outside[@]}" \
+    --build-arg BASE="localhost/radarecg-test-base-$1" --build-arg BACKEND="$2" \
+    --tag "localhost/radarecg-test-$2" --file Dockerfile.jetson .
+}
+
+try_on_arm64() {
+  emulator
+  base arm64
+  build arm64 onnxruntime
+  say "running it"
+  .venv/bin/python -m tests.container.check "$WORK" localhost/radarecg-test-onnxruntime
+}
+
+try_with_gpu_backend() {
+  base "$NATIVE"
+  build "$NATIVE" tensorrt
+  say "running it on stand-ins"
+  .venv/bin/python -m tests.container.check_gpu "$WORK" localhost/radarecg-test-tensorrt
 }
 
 [ "$(id -u)" = 0 ] || { echo "container-test: error: run it as root" >&2; exit 2; }
 mkdir -p "$WORK"
 tools
-emulator
-base
-build
-say "running it"
-.venv/bin/python -m tests.container.check "$WORK" $IMAGE
+case "${1:-all}" in
+  arm64) try_on_arm64 ;;
+  gpu) try_with_gpu_backend ;;
+  all) try_with_gpu_backend && try_on_arm64 ;;
+  *) echo "container-test: error: $1: it is arm64 or gpu" >&2; exit 2 ;;
+esac

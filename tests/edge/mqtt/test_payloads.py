@@ -11,6 +11,7 @@ import pytest
 from edge.core.types import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, TaskOutputs, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
+from edge.mqtt.device_report import DeviceReport
 from edge.mqtt.info import NetworkState
 from edge.mqtt.outbox import OutboxCount
 from edge.mqtt.publisher import Publisher
@@ -28,7 +29,7 @@ def schema(name: str) -> jsonschema.Draft202012Validator:
 class Sent(Publisher):
     """A publisher whose client records messages instead of sending them."""
 
-    def __init__(self, chirp, monkeypatch) -> None:
+    def __init__(self, chirp, monkeypatch, **options) -> None:
         self.out: list[tuple[str, dict]] = []
 
         out = self.out
@@ -51,9 +52,8 @@ class Sent(Publisher):
 
         monkeypatch.setattr("edge.mqtt.publisher.MqttClient", Client)
         monkeypatch.setattr("edge.mqtt.publisher.Outbox", Outbox)
-        super().__init__(
-            Broker(), "radar-0001", chirp, None, NetworkState(p.Model("compact", "9b1f0c3a"), True, "onnxruntime")
-        )
+        state = NetworkState(p.Model("compact", "9b1f0c3a"), True, "onnxruntime")
+        super().__init__(Broker(), "radar-0001", chirp, None, state, **options)
 
     def last(self, suffix: str) -> dict:
         return next(payload for topic, payload in reversed(self.out) if topic == suffix)
@@ -103,6 +103,18 @@ def test_every_payload_validates_against_its_schema(sent):
         assert payload["intended_use"] == "research"
     seqs = [payload["seq"] for _, payload in sent.out if "seq" in payload]
     assert seqs == sorted(set(seqs))
+
+
+@pytest.mark.parametrize("report", [None, DeviceReport(temperature_c=47.5, throttled=False, overcurrent_events=11)])
+def test_health_contains_the_computers_state(mmecg, monkeypatch, report):
+    sent = Sent(mmecg, monkeypatch, computer=lambda: report)
+    sent.vitals(VITALS["good"])
+    health = sent.last("health")
+    schema("health").validate(health)
+    assert health["computer"] == (report and msgspec.to_builtins(report))
+    assert msgspec.convert(health, p.HealthPayload).computer == report
+    del health["computer"]  # of an earlier version
+    assert msgspec.convert(health, p.HealthPayload).computer is None
 
 
 def test_vitals_contain_the_results(sent):

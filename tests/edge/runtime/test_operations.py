@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge.__main__ import main
+from edge.runtime.device_state import DeviceState
 from edge.runtime.json_logs import JsonFormatter
 from edge.runtime.systemd import Systemd
 from tests.conftest import ROOT
@@ -71,7 +72,11 @@ def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port, cfg_50):
             assert answer[0] == 503
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert "radarecg_mqtt_connected 1" in get(web_port, "/metrics")[2]
+        metrics = get(web_port, "/metrics")[2]
+        for name in ("mqtt_connected", *DeviceState().gauges()):
+            assert f"\nradarecg_{name} " in metrics
+        health = json.loads(hub.wait_for("/health").payload)
+        assert (health["computer"] is None) == (DeviceState().read() is None)
         events = Events(web_port)
         while events.next()["event"] != "vitals":
             pass

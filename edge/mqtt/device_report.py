@@ -1,0 +1,25 @@
+"""The part of the payload `health` that describes the device's computer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from edge.mqtt import fields as f
+
+
+class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """State of the device's computer; null where its kernel does not report it. `temperature_c`: of the hottest sensor.
+
+    `throttled`: the kernel slows CPU or GPU because of heat. `overcurrent_events`: since the computer started.
+    """
+
+    temperature_c: float | None = None
+    gpu_temperature_c: float | None = None
+    gpu_load: f.Share | None = None
+    gpu_clock_mhz: Annotated[float, Meta(ge=0)] | None = None
+    gpu_max_clock_mhz: Annotated[float, Meta(ge=0)] | None = None
+    throttled: bool | None = None
+    overcurrent_events: f.Count | None = None
