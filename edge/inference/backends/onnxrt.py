@@ -63,9 +63,11 @@ class OnnxRuntime:
 def _onnxruntime() -> Any:
     """Import onnxruntime on demand, because a device that runs engines may not have it. Raises BackendError."""
     try:
-        return import_module("onnxruntime")
+        runtime = import_module("onnxruntime")
     except ImportError as error:
         raise BackendError(f"onnxruntime is not installed ({error}): {install_hint('cpu')}") from error
+    runtime.disable_telemetry_events()  # a device in a home or a hospital sends nothing to the library's maker
+    return runtime
 
 
 def _tensors(found: Any) -> tuple[Tensor, ...]:
