@@ -38,7 +38,9 @@ def test_a_body_movement_is_flagged_at_once_and_silences_the_rate_until_it_is_ri
 
 def assert_silent_while_away(seen, scene: Scene) -> None:
     t_s = np.array([v.t_ns / SECOND_NS for v in seen])
-    gone = (scene.body.moving(t_s) & scene.body.moving(t_s - 2)) | (~scene.seated(t_s) & ~scene.seated(t_s - 2))
+    gone = scene.body.moving(t_s) & scene.body.moving(t_s - 2)
+    for absence in scene.absences:
+        gone |= (t_s - 2 >= absence.start_s) & (t_s < absence.end_s)
     assert all(v.heart_rate_bpm is None for v, away in zip(seen, gone, strict=True) if away)
 
 

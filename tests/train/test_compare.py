@@ -10,6 +10,7 @@ from edge.core.errors import InputError
 from edge.core.types import TaskOutputs
 from tests.helpers.people import write_people
 from train import compare
+from train.training.batches import Batches
 from train.training.cached_work import OtherWorkError, cached_json, check_settings
 from train.training.loop import Trainer
 
@@ -79,10 +80,16 @@ def test_a_resumed_grid_gives_the_same_table_and_measures_unseen_people(preset, 
         measured.append({recording.trial.subject for recording in recordings})
         return real_evaluate(predict, recordings, *more)
 
+    class WatchedBatches(Batches):
+        def __init__(self, recordings, *more):
+            super().__init__(recordings, *more)
+            self.subjects = {recording.trial.subject for recording in recordings}
+
     def train(self):
-        learnt.append({recording.trial.subject for recording in self._train_batches._recordings})
+        learnt.append(self._train_batches.subjects)
         real_train(self)
 
+    monkeypatch.setattr("train.training.setup.Batches", WatchedBatches)
     monkeypatch.setattr(compare, "evaluate", evaluate)
     monkeypatch.setattr(Trainer, "train", train)
     assert compare.main(command("uninterrupted")) == 0

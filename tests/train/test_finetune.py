@@ -165,7 +165,7 @@ def test_invalid_requests_are_reported(uninterrupted, trained_checkpoint, people
 
 
 def test_folds_of_another_kind(people):
-    data = finetune.load(people)
+    data = load_dataset(people)
     assert len(data.folds) == 4
     assert len(finetune.with_split(data, "holdout").folds) == 1
 

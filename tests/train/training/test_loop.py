@@ -105,7 +105,7 @@ def test_bfloat16_is_a_setting_and_float32_the_default(recordings, tmp_path, fin
     single = json.loads((finished / "history.json").read_text())
     for task in TASKS:
         ours, theirs = learner.history[0][f"train_{task}"], single[0][f"train_{task}"]
-        assert ours != theirs
+        assert ours != theirs or not theirs  # a task may have no label in so few windows
         assert ours == pytest.approx(theirs, rel=0.1)  # over an epoch of two steps, each with some 30 layers
 
 
