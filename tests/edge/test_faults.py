@@ -230,7 +230,7 @@ def test_the_process_through_a_silent_radar_and_a_kill(tmp_path, mosquitto_port,
     with running("twin", "--cfg", cfg_50, "--port", data_port, "--truth-port", free_port()) as twin:
         with running("run", "--config", path) as runtime:
             first = until(lambda vitals: vitals["frames"]["received"] > 50)
-            assert get(web_port, "/healthz")[0] == 200
+            wait(lambda: get(web_port, "/healthz")[0] == 200)
             twin.send_signal(signal.SIGSTOP)
             until(lambda vitals: vitals["quality"]["flags"][:2] == ["radar_fault", "stale"])
             wait(lambda: get(web_port, "/healthz")[0] == 503)
