@@ -35,6 +35,15 @@ def load_array(path: Path, name: str | None = None) -> Array:
         raise TrialError(f"{path}: cannot be read ({error!r})") from error
 
 
+def names_in(path: Path) -> list[str]:
+    """Return the names of the arrays of an .npz file. Raises TrialError."""
+    try:
+        with np.load(path) as file:
+            return list(file)
+    except Exception as error:  # a damaged file can make numpy and zipfile raise almost any exception
+        raise TrialError(f"{path}: cannot be read ({error!r})") from error
+
+
 def read_mat(path: Path) -> dict[str, Array]:
     """Return the variables of a MATLAB file, v5, v7 or v7.3 (HDF5), with MATLAB's shapes; text is an array of one str.
 

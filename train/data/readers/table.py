@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from train.data.readers import bgt60, mmecg, own, phase80, ustc_af
+from train.data.readers import bgt60, mmecg, mscardio, own, phase80, ustc_af
 from train.data.trial import Trial
 
 READERS: dict[str, Callable[[Path], Iterator[Trial]]] = {
     "bgt60": bgt60.read,
     "mmecg": mmecg.read,
+    "mscardio": mscardio.read,
+    "mscardio_test": mscardio.read_test,
     "own": own.read,
     "phase80": phase80.read,
     "ustc_af": ustc_af.read,

@@ -1,0 +1,209 @@
+"""Measures the published heart rate on real recordings, person by person, with the shipped network.
+
+    python bench/real.py FOLDER [--people]
+
+FOLDER has one subfolder per set: mscardio, ustc_af, phase80, bgt60; absent sets are left out. Every recording runs
+through the whole chain from its motion on, once a second. A rate is wrong if it differs by more than max(5 bpm, 10 %)
+from the reference's mean rate in the last 10 s; a missing rate is not right.
+
+The reference needs its own check, since a plain R-peak detector can count T waves. ECGs: NeuroKit2's detector and that
+of Pan and Tompkins must agree within 10 %, else the second is excluded ("detectors"); bgt60 comes with R peaks. MSCardio
+has no ECG: its beats are found non-causally, and seconds whose own envelope gives no clear rate are excluded
+("unclear", `train.data.motion_beats`). MSCardio's people with odd numbers are for testing, and only they are in the
+last line; the others, from which a network may be trained, have a row of their own. In fibrillation the reference is
+the mean rate. Nothing was chosen on these figures, except the classical estimator's constants (`bench/classical.py`).
+Last line: JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import neurokit2 as nk
+import numpy as np
+from rich.progress import track
+from scipy import signal
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from edge.core.spec import RCG_RATE_HZ
+from edge.inference.loader import load_network
+from edge.pipeline import Pipeline
+from edge.radar.chirp_file.parser import load_chirp
+from edge.vitals.quality import tolerance_bpm
+from train.data.motion_beats import find_motion_beats
+from train.data.readers import bgt60, mscardio, phase80, ustc_af
+from train.data.readers.motion import integrated
+from train.data.trial import Trial
+from train.simulation.scenarios import feed_rcg, true_bpm
+
+CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
+FIRST_S = 9.0  # WINDOW_S of history, less what the filters' delay takes from a ten-second file
+MAX_DISAGREEMENT = 0.10
+
+
+@dataclass(frozen=True)
+class Record:
+    """One recording: motion [P, n], and the reference of each second: its rate, or why there is none."""
+
+    group: str
+    person: str
+    rcg: np.ndarray
+    reference: list[tuple[float, str]]
+
+
+class Second(NamedTuple):
+    """One second with a reference. `published` is NaN if no rate was published."""
+
+    group: str
+    person: str
+    true: float
+    published: float
+    network: float
+    classical: float
+
+
+def mscardio_records(folder: Path) -> Iterator[Record]:
+    for recording in mscardio.read_recordings(folder):
+        beats = find_motion_beats(recording.acceleration_mm_s2)
+        reference = [(bpm, "" if clear else "unclear") for bpm, clear in zip(beats.bpm, beats.clear, strict=True)]
+        group = "mscardio, test" if recording.is_test else "mscardio, may be trained on"
+        yield Record(group, f"{recording.person:04d}", recording.acceleration_mm_s2[None], reference)
+
+
+def trial_records(name: str, read: Callable[[Path], Iterator[Trial]]) -> Callable[[Path], Iterator[Record]]:
+    def records(folder: Path) -> Iterator[Record]:
+        for trial in read(folder):
+            group = f"{name}, {trial.rhythm}" if trial.rhythm else name
+            yield Record(group, trial.subject, trial.rcg.astype(np.float64), reference_of(trial))
+
+    return records
+
+
+def reference_of(trial: Trial) -> list[tuple[float, str]]:
+    """Returns the rate of every second; with an ECG, two detectors must agree on it."""
+    seconds = range(1, round(trial.seconds) + 1)
+    if trial.ecg is None:
+        return [(true_bpm(trial.r_peaks_s, second), "") for second in seconds]
+    fine = signal.resample_poly(trial.ecg.astype(float), 5, 1)
+    first_s, second_s = (r_peaks_s(fine, method) for method in ("neurokit", "pantompkins1985"))
+    found = []
+    for second in seconds:
+        one, other = (true_bpm(peaks_s, second) for peaks_s in (first_s, second_s))
+        agree = abs(one - other) <= MAX_DISAGREEMENT * one
+        found.append((one, "" if agree else "detectors"))
+    return found
+
+
+def r_peaks_s(ecg: np.ndarray, method: str) -> np.ndarray:
+    rate_hz = 5 * RCG_RATE_HZ
+    clean = nk.ecg_clean(ecg, sampling_rate=rate_hz, method=method)
+    return np.asarray(nk.ecg_peaks(clean, sampling_rate=rate_hz, method=method)[1]["ECG_R_Peaks"]) / rate_hz
+
+
+SETS: dict[str, Callable[[Path], Iterator[Record]]] = {
+    "mscardio": mscardio_records,
+    "ustc_af": trial_records("ustc_af", ustc_af.read),
+    "phase80": trial_records("phase80", phase80.read),
+    "bgt60": trial_records("bgt60", bgt60.read),
+}
+
+
+def run(record: Record) -> tuple[list[Second], Counter[str]]:
+    """Returns the seconds with a reference, and how many were excluded for each reason."""
+    pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
+    seconds, excluded = [], Counter()
+    for now_s in feed_rcg(pipeline, record.rcg, integrated(record.rcg)):
+        vitals, evidence = pipeline.vitals(round(now_s * 1e9)), pipeline.evidence
+        number = round(now_s) - 1
+        if now_s < FIRST_S or number >= len(record.reference):
+            continue
+        true, reason = record.reference[number]
+        if reason or not np.isfinite(true):
+            excluded[reason or "too few beats"] += 1
+            continue
+        rates = (vitals.heart_rate_bpm, evidence.beats and evidence.beats.bpm, evidence.classical.bpm)
+        values = (np.nan if rate is None else rate for rate in rates)
+        seconds.append(Second(record.group, record.person, true, *values))
+    return seconds, excluded
+
+
+def summary(seconds: list[Second]) -> dict[str, float]:
+    """Returns fractions of the seconds: published, wrong of these, right of network and of classical estimator."""
+    true, *rates = (np.array([second[k] for second in seconds]) for k in (2, 3, 4, 5))
+    tolerance = np.array([tolerance_bpm(bpm) for bpm in true])
+    right = [np.abs(rate - true) <= tolerance for rate in rates]
+    published = np.isfinite(rates[0])
+    return {
+        "published": float(published.mean()),
+        "wrong": float((published & ~right[0]).sum() / max(1, published.sum())),
+        "network right": float(right[1].mean()),
+        "classical right": float(right[2].mean()),
+    }
+
+
+def show(title: str, seconds: list[Second], excluded: Counter[str]) -> dict[str, float]:
+    figures = summary(seconds)
+    left_out = ", ".join(f"{count} {reason}" for reason, count in excluded.items()) or "none"
+    columns = " | ".join(f"{figure:.1%}" for figure in figures.values())
+    people = len({second.person for second in seconds})
+    print(f"| {title} | {people} | {len(seconds)} | {left_out} | {columns} |")
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recordings", type=Path, metavar="FOLDER", help="folder with one subfolder per set")
+    parser.add_argument("--people", action="store_true", help="print one row for each person too")
+    args = parser.parse_args()
+    records = [record for name, read in SETS.items() if (args.recordings / name).is_dir()
+               for record in track(read(args.recordings / name), f"reading {name}")]  # fmt: skip
+    if not records:
+        parser.error(f"{args.recordings}: none of {', '.join(SETS)} is there")
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        results = list(track(pool.map(run, records), "recordings", total=len(records)))
+    print(
+        f"| set (after {WINDOW_S:g} s) | people | seconds | excluded | published | wrong | network right | classical |"
+    )
+    print("| -- | --: | --: | -- | --: | --: | --: | --: |")
+    figures: dict[str, dict[str, float]] = {}
+    for group in dict.fromkeys(record.group for record in records):
+        parts = [result for record, result in zip(records, results, strict=True) if record.group == group]
+        seconds = [second for part, _ in parts for second in part]
+        if not seconds:
+            continue
+        figures[group] = show(group, seconds, sum((counts for _, counts in parts), Counter()))
+        for person in sorted({second.person for second in seconds}) if args.people else ():
+            show(f"- {person}", [second for second in seconds if second.person == person], Counter())
+    print(json.dumps(last_line(figures)))
+
+
+def last_line(figures: dict[str, dict[str, float]]) -> dict[str, float | None]:
+    """Returns the figures that have aims; None for a set that is absent."""
+    rows = {
+        "mscardio": ("mscardio, test", ("published", "wrong")),
+        "ustc_sinus": ("ustc_af, sinus", ("published", "wrong")),
+        "phase80": ("phase80", ("right", "published", "wrong")),
+        "bgt60": ("bgt60", ("right", "published", "wrong")),
+        "ustc_af": ("ustc_af, af", ("right",)),
+    }
+    line: dict[str, float | None] = {}
+    for name, (group, keys) in rows.items():
+        for key in keys:
+            column = "network right" if key == "right" else key
+            line[f"{name}_{key}"] = round(figures[group][column], 4) if group in figures else None
+    return line
+
+
+if __name__ == "__main__":
+    main()
