@@ -7,8 +7,8 @@ through the whole chain from its motion on, once a second. A rate is wrong if it
 from the reference's mean rate in the last 10 s; a missing rate is not right.
 
 The reference needs its own check, since a plain R-peak detector can count T waves. ECGs: NeuroKit2's detector and that
-of Pan and Tompkins must agree within 10 %, else the second is excluded ("detectors"); bgt60 comes with R peaks. MSCardio
-has no ECG: its beats are found non-causally, and seconds whose own envelope gives no clear rate are excluded
+of Pan and Tompkins must agree within 10 %, else the second is excluded ("detectors"); bgt60 comes with R peaks.
+MSCardio has no ECG: its beats are found non-causally, and seconds whose own envelope gives no clear rate are excluded
 ("unclear", `train.data.motion_beats`). MSCardio's people with odd numbers are for testing, and only they are in the
 last line; the others, from which a network may be trained, have a row of their own. In fibrillation the reference is
 the mean rate. Nothing was chosen on these figures, except the classical estimator's constants (`bench/classical.py`).
@@ -172,9 +172,7 @@ def main() -> None:
         parser.error(f"{args.recordings}: none of {', '.join(SETS)} is there")
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         results = list(track(pool.map(run, records), "recordings", total=len(records)))
-    print(
-        f"| set (after {WINDOW_S:g} s) | people | seconds | excluded | published | wrong | network right | classical |"
-    )
+    print("| set | people | seconds | excluded | published | wrong | network right | classical right |")
     print("| -- | --: | --: | -- | --: | --: | --: | --: |")
     figures: dict[str, dict[str, float]] = {}
     for group in dict.fromkeys(record.group for record in records):
