@@ -54,12 +54,13 @@ MAX_DISAGREEMENT = 0.10
 
 @dataclass(frozen=True)
 class Record:
-    """One recording: motion [P, n], and the reference of each second: its rate, or why there is none."""
+    """One recording: motion [P, n], and an ECG [n] at RCG_RATE_HZ or R peaks; with neither, the motion has the beats."""
 
     group: str
     person: str
     rcg: np.ndarray
-    reference: list[tuple[float, str]]
+    ecg: np.ndarray | None = None
+    r_peaks_s: np.ndarray | None = None
 
 
 class Second(NamedTuple):
@@ -75,27 +76,28 @@ class Second(NamedTuple):
 
 def mscardio_records(folder: Path) -> Iterator[Record]:
     for recording in mscardio.read_recordings(folder):
-        beats = find_motion_beats(recording.acceleration_mm_s2)
-        reference = [(bpm, "" if clear else "unclear") for bpm, clear in zip(beats.bpm, beats.clear, strict=True)]
         group = "mscardio, test" if recording.is_test else "mscardio, may be trained on"
-        yield Record(group, f"{recording.person:04d}", recording.acceleration_mm_s2[None], reference)
+        yield Record(group, f"{recording.person:04d}", recording.acceleration_mm_s2[None])
 
 
 def trial_records(name: str, read: Callable[[Path], Iterator[Trial]]) -> Callable[[Path], Iterator[Record]]:
     def records(folder: Path) -> Iterator[Record]:
         for trial in read(folder):
             group = f"{name}, {trial.rhythm}" if trial.rhythm else name
-            yield Record(group, trial.subject, trial.rcg.astype(np.float64), reference_of(trial))
+            yield Record(group, trial.subject, trial.rcg.astype(np.float64), trial.ecg, trial.r_peaks_s)
 
     return records
 
 
-def reference_of(trial: Trial) -> list[tuple[float, str]]:
-    """Returns the rate of every second; with an ECG, two detectors must agree on it."""
-    seconds = range(1, round(trial.seconds) + 1)
-    if trial.ecg is None:
-        return [(true_bpm(trial.r_peaks_s, second), "") for second in seconds]
-    fine = signal.resample_poly(trial.ecg.astype(float), 5, 1)
+def reference_of(record: Record) -> list[tuple[float, str]]:
+    """Returns the rate of every second, and why it is excluded, or an empty text; two detectors of an ECG must agree."""
+    seconds = range(1, record.rcg.shape[1] // RCG_RATE_HZ + 1)
+    if record.r_peaks_s is not None:
+        return [(true_bpm(record.r_peaks_s, second), "") for second in seconds]
+    if record.ecg is None:
+        beats = find_motion_beats(record.rcg[0])
+        return [(bpm, "" if clear else "unclear") for bpm, clear in zip(beats.bpm, beats.clear, strict=True)]
+    fine = signal.resample_poly(record.ecg.astype(float), 5, 1)
     first_s, second_s = (r_peaks_s(fine, method) for method in ("neurokit", "pantompkins1985"))
     found = []
     for second in seconds:
@@ -122,13 +124,13 @@ SETS: dict[str, Callable[[Path], Iterator[Record]]] = {
 def run(record: Record) -> tuple[list[Second], Counter[str]]:
     """Returns the seconds with a reference, and how many were excluded for each reason."""
     pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
-    seconds, excluded = [], Counter()
+    reference, seconds, excluded = reference_of(record), [], Counter()
     for now_s in feed_rcg(pipeline, record.rcg, integrated(record.rcg)):
         vitals, evidence = pipeline.vitals(round(now_s * 1e9)), pipeline.evidence
         number = round(now_s) - 1
-        if now_s < FIRST_S or number >= len(record.reference):
+        if now_s < FIRST_S or number >= len(reference):
             continue
-        true, reason = record.reference[number]
+        true, reason = reference[number]
         if reason or not np.isfinite(true):
             excluded[reason or "too few beats"] += 1
             continue
