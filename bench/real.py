@@ -54,7 +54,7 @@ MAX_DISAGREEMENT = 0.10
 
 @dataclass(frozen=True)
 class Record:
-    """One recording: motion [P, n], and an ECG [n] at RCG_RATE_HZ or R peaks; with neither, the motion has the beats."""
+    """One recording: motion [P, n], and an ECG [n] or R peaks; without both, the beats are found in the motion."""
 
     group: str
     person: str
@@ -90,7 +90,7 @@ def trial_records(name: str, read: Callable[[Path], Iterator[Trial]]) -> Callabl
 
 
 def reference_of(record: Record) -> list[tuple[float, str]]:
-    """Returns the rate of every second, and why it is excluded, or an empty text; two detectors of an ECG must agree."""
+    """Returns the rate of every second, and why it is excluded (or ""); two detectors of an ECG must agree."""
     seconds = range(1, record.rcg.shape[1] // RCG_RATE_HZ + 1)
     if record.r_peaks_s is not None:
         return [(true_bpm(record.r_peaks_s, second), "") for second in seconds]
