@@ -3,9 +3,9 @@
     pip install -e '.[train]' && python bench/loading.py [--processes 1 3] [--network compact]
 
 The windows are those of the smoke preset, simulated first where missing, made by threads and by worker processes. A
-training takes `network alone` if preparation is faster, and `both` shows what is left where they share the cores.
-`ms of Python` is the CPU time per window outside the SST; threads execute it one at a time, so they make at most its
-inverse per second on any number of cores. The last line is JSON.
+training takes `network alone` if preparation is faster; `... and network` shows what is left where they share the
+cores. `ms_of_python` is the CPU time per window outside the SST; threads execute it one at a time, so they make at most
+its inverse per second on any number of cores. The last line is JSON.
 """
 
 from __future__ import annotations

@@ -16,5 +16,5 @@ RUN apt-get update \
     && cudart=$(apt-cache pkgnames cuda-cudart-13 | sort --version-sort | tail --lines=1) \
     && apt-get install --yes --no-install-recommends "${cudart}" python3-libnvinfer tensorrt-libs \
     && rm -rf /var/lib/apt/lists/*
-# What NVIDIA's own images say, so that the NVIDIA runtime brings GPU and driver.
+# As in NVIDIA's own images, so that the NVIDIA runtime adds GPU and driver.
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=all

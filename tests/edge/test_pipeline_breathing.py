@@ -23,7 +23,7 @@ def chirp(mmecg):
 
 @pytest.mark.parametrize(
     ("breaths", "bpm", "min_valid"),
-    [(24, 95, 8), more(15, 60, 8), (20, 60, 8), more(22, 66, 8), more(28, 75, 0), (32, 80, 0)],
+    [(24, 95, 8), more(15, 60, 8), (20, 60, 8), more(22, 66, 8), more(28, 75, 0), more(32, 80, 0)],
 )
 def test_fast_breathing_is_not_taken_for_the_heart(chirp, breaths, bpm, min_valid):
     heart = Heart(bpm)
@@ -38,7 +38,7 @@ class Still(Heart):
         return np.zeros_like(t_s)
 
 
-@pytest.mark.parametrize("breaths", [15, more(22), more(26), 30])
+@pytest.mark.parametrize("breaths", [15, more(22), more(26), more(30)])
 def test_breathing_alone_gives_no_heart_rate(chirp, breaths):
     stream = list(frames(chirp, Still(), Body(breathing_rate_bpm=breaths), SECONDS))
     for receivers in (1, 4):

@@ -20,7 +20,7 @@ def chirp(mmecg_100):
     return mmecg_100
 
 
-@pytest.mark.parametrize("movement", [Movement(16, 2, 40), Movement(16, 4, 15), more(Movement(16, 1, 120))])
+@pytest.mark.parametrize("movement", [Movement(16, 2, 40), more(Movement(16, 4, 15)), more(Movement(16, 1, 120))])
 def test_a_body_movement_is_flagged_at_once_and_silences_the_rate_until_it_is_right(chirp, movement):
     heart = Heart(70)
     seen = outcome(chirp, frames(chirp, heart, Body(movements=(movement,)), seconds=35))
@@ -46,7 +46,12 @@ def assert_silent_while_away(seen, scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("name", "start_s", "end_s", "min_valid"),
-    [("off_axis", 0, 17, 4), more("rbm_mild", 4, 36, 8), ("rbm_extensive", 4, 38, 8), ("phase_steps", 0, 24, 9)],
+    [
+        ("off_axis", 0, 17, 4),
+        more("rbm_mild", 4, 36, 8),
+        more("rbm_extensive", 4, 38, 8),
+        more("phase_steps", 0, 24, 9),
+    ],
 )
 def test_no_scene_gives_a_wrong_rate(chirp, name, start_s, end_s, min_valid):
     scene = SCENES[name]

@@ -45,6 +45,7 @@ def test_a_tensorrt_that_cannot_begin_is_told():
         builder.build(broken, onnx.ModelProto(), 256, None)
 
 
+@pytest.mark.slow  # builds an engine
 def test_a_dry_run_says_that_it_is_one_and_writes_nothing(compact_bundle, capsys):
     before = sorted(compact_bundle.parent.iterdir())
     assert build_engine.main([os.fspath(compact_bundle), "--dry-run"]) == 0
@@ -54,6 +55,7 @@ def test_a_dry_run_says_that_it_is_one_and_writes_nothing(compact_bundle, capsys
     assert sorted(compact_bundle.parent.iterdir()) == before
 
 
+@pytest.mark.slow  # builds an engine
 def test_a_dry_run_of_a_checkpoint_leaves_nothing_beside_it(trained_checkpoint, compact_bundle, capsys):
     before = sorted(trained_checkpoint.parent.iterdir())
     with exported_once(compact_bundle):

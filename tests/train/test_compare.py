@@ -69,6 +69,7 @@ def test_the_baseline_uses_each_network_for_its_own_task():
     assert (outputs.ecg[0], outputs.anchor[0], outputs.cycle[0]) == (1, 2, 3)
 
 
+@pytest.mark.slow  # trains a grid twice
 def test_a_resumed_grid_gives_the_same_table_and_measures_unseen_people(preset, tmp_path, monkeypatch, capsys):
     def command(out):
         return ["--preset", preset, "--seeds", "1", "--strategies", "ew", "--out", os.fspath(tmp_path / out)]

@@ -112,6 +112,7 @@ def test_the_exported_bundle_names_its_training_subjects(uninterrupted, tmp_path
     assert f"| earlier training | {data}: {len(names)}: " in (tmp_path / "mine" / "README.md").read_text()
 
 
+@pytest.mark.slow  # trains anew; in the default run the loop's own tests resume
 def test_a_resumed_run_gives_the_same_result(uninterrupted, people, tmp_path, monkeypatch, capsys):
     for epochs in (3, 2):  # in the second fold; among all subjects
         with monkeypatch.context() as patch:

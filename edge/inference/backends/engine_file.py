@@ -19,6 +19,8 @@ from edge.inference.backends.base import BackendError
 from edge.inference.bundle import Bundle, Precision
 
 FORMAT = "radarecg.engine/2"
+FLOAT32_SUFFIX = "-fp32"
+"""End of the name, before the extension, of the float32 engine beside another one."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -72,7 +74,7 @@ def layers_path(path: Path) -> Path:
 
 def float32_path(path: Path) -> Path:
     """Return the path of the float32 engine that is used where the engine at `path` cannot be."""
-    return path.with_name(f"{path.stem}-fp32{path.suffix}")
+    return path.with_name(f"{path.stem}{FLOAT32_SUFFIX}{path.suffix}")
 
 
 def previous_path(path: Path) -> Path:
@@ -111,7 +113,9 @@ def read_engine(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About
 
     Raises BackendError with the command that builds one.
     """
+    is_float32 = path.stem.endswith(FLOAT32_SUFFIX)
     command = ["python", "-m", "export.build_engine", str(bundle.folder), "--out", str(path)]
+    command += ["--precision", "fp32"] if is_float32 else []
     rebuild = f"build it here: {shlex.join(command)}"
     try:
         content, about = path.read_bytes(), msgspec.json.decode(about_path(path).read_bytes(), type=About)
@@ -130,8 +134,11 @@ def read_engine(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About
     ):
         if built != found:
             raise BackendError(
-                f"{path}: built for {what} {built}, found {found}; {rebuild} --precision {about.precision}"
+                f"{path}: built for {what} {built}, found {found}; {rebuild}"
+                + ("" if is_float32 else f" --precision {about.precision}")
             )
+    if is_float32 and about.precision != "fp32":
+        raise BackendError(f"{path}: has the name of a float32 engine, but was built in {about.precision}; {rebuild}")
     return content, about
 
 

@@ -133,6 +133,7 @@ def demo(*args, wanted: int, shown: str, code: str = "from edge.__main__ import 
         return json.loads(process.stdout.read().splitlines()[-1]), "".join(lines)
 
 
+@pytest.mark.slow  # as long as `make demo` needs until its heart rates are there
 def test_the_demo_works(tmp_path):
     summary, lines = demo("--picture", tmp_path / "demo.svg", wanted=5, shown=r"heart +[0-9.]+ /min")
     assert "live page: http://127.0.0.1:" in lines

@@ -102,7 +102,10 @@ def service_environment() -> dict[str, str]:
     return {"HOME": "/proc", **dict(re.findall(r"^Environment=(\w+)=(.*)$", unit, re.MULTILINE))}
 
 
-@pytest.mark.parametrize("path", ["/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "/nonexistent"])
+SYSTEMDS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+
+
+@pytest.mark.parametrize("path", [pytest.param(SYSTEMDS_PATH, marks=pytest.mark.slow), "/nonexistent"])
 def test_the_service_starts_and_ends_without_compiler_path_or_home(gpu, compact_bundle, engine, path):
     """With systemd's own PATH, and with one where no program is found; without stored cubins."""
     for cubin in engine.parent.glob("*.cubin"):

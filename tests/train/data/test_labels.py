@@ -28,7 +28,7 @@ def every(cycle_s: float, seconds: float = 20.0) -> np.ndarray:
     return np.arange(0.3137, seconds, cycle_s)
 
 
-@pytest.mark.parametrize("cycle_s", [0.4, 0.8537, 1.4])
+@pytest.mark.parametrize("cycle_s", [pytest.param(0.4, marks=pytest.mark.slow), 0.8537, 1.4])
 def test_beats_are_labelled_where_and_as_long_as_they_are(cycle_s):
     r = every(cycle_s) * RCG_RATE_HZ
     found = label(trial(every(cycle_s)))

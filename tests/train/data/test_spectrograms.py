@@ -86,6 +86,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow  # a process that starts others
 def test_an_interrupt_keeps_what_is_done_and_starts_no_more(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     folder = tmp_path / "out"

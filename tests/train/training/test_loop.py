@@ -66,7 +66,7 @@ def stop_after_an_epoch(monkeypatch):
     monkeypatch.setattr(Trainer, "_save_epoch", save_and_stop)
 
 
-@pytest.mark.parametrize("strategy", ["ega", "uw", "dwa"])
+@pytest.mark.parametrize("strategy", ["ega", "uw", pytest.param("dwa", marks=pytest.mark.slow)])
 def test_a_resumed_run_gives_the_same_result(recordings, tmp_path, monkeypatch, strategy):
     config = msgspec.structs.replace(CONFIG, strategy=Strategy(strategy))
     uninterrupted = run(recordings, tmp_path / "uninterrupted", config)
@@ -95,6 +95,7 @@ def test_training_reduces_the_loss(recordings, tmp_path):
     assert best.network().encoder is not None
 
 
+@pytest.mark.slow  # on a CPU bfloat16 takes longer than float32
 def test_bfloat16_is_a_setting_and_float32_the_default(recordings, tmp_path, finished):
     """bfloat16 has 8 bits: the losses of the first step are near, and not the same."""
     assert CONFIG.training.precision == "fp32"

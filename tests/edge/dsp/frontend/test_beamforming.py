@@ -68,7 +68,9 @@ def chest_of(mmecg):
     return focused
 
 
-@pytest.mark.parametrize(("name", "azimuth_deg"), [("breathing", 0.0), ("off_axis", 20.0)])
+@pytest.mark.parametrize(
+    ("name", "azimuth_deg"), [("breathing", 0.0), pytest.param("off_axis", 20.0, marks=pytest.mark.slow)]
+)
 def test_fifty_points_of_the_chest_wherever_it_sits(chest_of, name, azimuth_deg):
     focus = chest_of(name)
     assert any(focus.refocus(10, 0.46))

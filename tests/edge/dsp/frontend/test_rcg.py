@@ -46,7 +46,7 @@ def true_mm(n: int, rate_hz: float = 200.0, heart: Heart | None = None) -> np.nd
     return Body().displacement_mm(t) + 0.6 * (heart or Heart()).displacement_mm(t)
 
 
-@pytest.mark.parametrize("period_s", [0.05, 0.01, 0.005, 0.003])
+@pytest.mark.parametrize("period_s", [0.05, 0.01, 0.005, pytest.param(0.003, marks=pytest.mark.slow)])
 def test_displacement_is_the_chest_s_at_any_frame_rate(mmecg, person, period_s):
     chirp = replace(mmecg, frame_period_s=period_s)
     _, blocks = blocks_of(chirp, person[:2400] if chirp == mmecg else frames(chirp, Heart(), seconds=12))

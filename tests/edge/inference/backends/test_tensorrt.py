@@ -229,6 +229,16 @@ def test_the_engine_before_is_kept_and_used_again_after_a_rollback(compact_bundl
     assert {file.name for file in tmp_path.iterdir()} == {f"x.engine{name}" for name in names}
 
 
+def test_the_float32_engine_is_built_in_float32(compact_bundle, tmp_path):
+    loaded, path = bundle.load_bundle(compact_bundle), engine.float32_path(tmp_path / "x.engine")
+    with pytest.raises(BackendError, match=r"build it here: .*x-fp32.engine --precision fp32"):
+        engine.read_engine(path, loaded, engine_for(loaded, b"", "10.3.0")[1].machine)
+    half = engine_for(loaded, b"half", "10.3.0")
+    engine.write_engine(path, *half)
+    with pytest.raises(BackendError, match=r"built in fp16; build it here: .* --precision fp32"):
+        engine.read_engine(path, loaded, half[1].machine)
+
+
 def test_a_full_disk_leaves_the_engine_as_it_was(compact_bundle, tmp_path, monkeypatch):
     loaded, path = bundle.load_bundle(compact_bundle), tmp_path / "x.engine"
     old = engine_for(loaded, b"old", "10.3.0")
