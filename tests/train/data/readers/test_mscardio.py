@@ -60,11 +60,15 @@ def test_damaged_recordings_are_reported(tmp_path, changed, message):
         list(mscardio.read_recordings(tmp_path))
 
 
-def test_other_files_are_reported(tmp_path):
-    (tmp_path / "0002.npz").write_bytes(b"no archive")
-    with pytest.raises(TrialError, match="cannot be read"):
-        list(READERS["mscardio"](tmp_path))
-    (tmp_path / "0002.npz").rename(tmp_path / "notes.npz")
+def test_damaged_files_are_named(tmp_path):
+    write_person(tmp_path, 2)
+    path = tmp_path / "0002.npz"
+    content = path.read_bytes()
+    for damaged in (content[: len(content) // 2], content[:100], b"", b"no such format" * 99):
+        path.write_bytes(damaged)
+        with pytest.raises(TrialError, match=f"{path.name}: cannot be read"):
+            list(READERS["mscardio"](tmp_path))
+    path.rename(tmp_path / "notes.npz")
     with pytest.raises(TrialError, match="person's number"):
         list(READERS["mscardio"](tmp_path))
 
