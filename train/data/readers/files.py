@@ -38,8 +38,8 @@ def load_array(path: Path, name: str | None = None) -> Array:
 def names_in(path: Path) -> list[str]:
     """Return the names of the arrays of an .npz file. Raises TrialError."""
     try:
-        with np.load(path) as file:
-            return list(file)
+        with path.open("rb") as file:
+            return list(np.load(file))
     except Exception as error:  # a damaged file can make numpy and zipfile raise almost any exception
         raise TrialError(f"{path}: cannot be read ({error!r})") from error
 
