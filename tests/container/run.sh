@@ -48,6 +48,8 @@ emulator() {
   local zero='\x00\x00\x00\x00\x00\x00\x00\x00' ones='\xff\xff\xff\xff\xff\xff\xff'
   printf '%s' ":radarecg-arm64:M::\x7fELF\x02\x01\x01\x00${zero}\x02\x00\xb7\x00:${ones}\x00${ones}\xff\xfe\xff\xff\xff:$WORK/qemu/usr/bin/qemu-aarch64:F" \
     >$BINFMT/register
+  # mmdebstrap looks for a static qemu by this name; trixie's is static.
+  [ -e /usr/bin/qemu-aarch64-static ] || ln -s "$WORK/qemu/usr/bin/qemu-aarch64" /usr/bin/qemu-aarch64-static
   "$WORK/qemu/usr/bin/qemu-aarch64" --version | head -n 1
 }
 
