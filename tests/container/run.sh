@@ -49,7 +49,10 @@ emulator() {
   printf '%s' ":radarecg-arm64:M::\x7fELF\x02\x01\x01\x00${zero}\x02\x00\xb7\x00:${ones}\x00${ones}\xff\xfe\xff\xff\xff:$WORK/qemu/usr/bin/qemu-aarch64:F" \
     >$BINFMT/register
   # mmdebstrap looks for a static qemu by this name; trixie's is static.
-  [ -e /usr/bin/qemu-aarch64-static ] || ln -s "$WORK/qemu/usr/bin/qemu-aarch64" /usr/bin/qemu-aarch64-static
+  if [ ! -e /usr/bin/qemu-aarch64-static ]; then
+    ln -s "$WORK/qemu/usr/bin/qemu-aarch64" /usr/bin/qemu-aarch64-static
+    trap 'echo -1 >$BINFMT/radarecg-arm64; rm /usr/bin/qemu-aarch64-static' EXIT
+  fi
   "$WORK/qemu/usr/bin/qemu-aarch64" --version | head -n 1
 }
 

@@ -47,7 +47,6 @@ class MotionBeats:
     likeness: Float64
     clear: Bool
     bpm: Float64
-    window_s: float = WINDOW_S
 
 
 def find_motion_beats(acceleration: Float64) -> MotionBeats:

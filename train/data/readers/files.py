@@ -35,7 +35,7 @@ def load_array(path: Path, name: str | None = None) -> Array:
         raise TrialError(f"{path}: cannot be read ({error!r})") from error
 
 
-def names_in(path: Path) -> list[str]:
+def list_arrays(path: Path) -> list[str]:
     """Return the names of the arrays of an .npz file. Raises TrialError."""
     try:
         with path.open("rb") as file:

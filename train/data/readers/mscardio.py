@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 from scipy import interpolate
 
-from edge.core.spec import RCG_RATE_HZ
+from edge.core.spec import RCG_RATE_HZ, WINDOW_S
 from edge.core.types import Float64
 from train.data.motion_beats import MotionBeats, find_motion_beats
-from train.data.readers.files import find_files, load_array, names_in
+from train.data.readers.files import find_files, list_arrays, load_array
 from train.data.trial import Trial, TrialError
 
 NORMAL_AXIS = 2
@@ -63,7 +63,7 @@ def read_recordings(path: Path) -> Iterator[Seismocardiogram]:
     for file in find_files(path, ".npz"):
         if not file.stem.isdecimal():
             raise TrialError(f"{file}: the file name must be the person's number")
-        for number in sorted(name[2:] for name in names_in(file) if name.startswith("t_")):
+        for number in sorted(name[2:] for name in list_arrays(file) if name.startswith("t_")):
             t_s = load_array(file, f"t_{number}").astype(np.float64)
             acceleration = load_array(file, f"acc_{number}")
             if acceleration.shape != (3, len(t_s)) or t_s.ndim != 1 or len(t_s) < 2:
@@ -104,7 +104,7 @@ def clear_stretches(beats: MotionBeats) -> list[tuple[float, float]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], beats.clear, [False]])))
     found: list[tuple[float, float]] = []
     for begin, end in edges.reshape(-1, 2).tolist():
-        start_s = max(0.0, begin + 1 - beats.window_s, found[-1][1] if found else 0.0)
+        start_s = max(0.0, begin + 1 - WINDOW_S, found[-1][1] if found else 0.0)
         if end - start_s >= MIN_STRETCH_S:
             found.append((start_s, float(end)))
     return found
