@@ -5,6 +5,8 @@
 Simulates people (a seed not used for training or fitting) from raw frames through the whole chain, a minute in each
 scenario of `train.simulation.scenarios`; then runs real recordings, if the folder has them, from their displacement on.
 A rate is wrong if it differs by more than max(5 bpm, 10 %) from the mean rate of the true beats in the last 10 s.
+"right" is the tracker's rate, published or not; "beats right", that of the network's beats alone; "without network",
+that of a tracker of the motion alone.
 Movement: each second's highest score of a block is compared with whether the person moved for 0.3 s of it. Time to
 flag: from the start of a movement to the first vitals that flag it (vitals come once a second). Time to recover: from
 its end to the next valid rate, if there was one before. Last line: JSON.
@@ -35,6 +37,8 @@ from edge.inference.loader import load_network
 from edge.pipeline import Pipeline
 from edge.radar.chirp_file.parser import load_chirp
 from edge.vitals.quality import tolerance_bpm
+from edge.vitals.rate_evidence import MOTION_SOURCES
+from edge.vitals.rate_tracker import RateTracker
 from train.simulation.scenarios import KINDS, draw_scenario, feed_rcg, frames, true_bpm
 
 CHIRP = load_chirp(Path(__file__).parents[1] / "firmware_config" / "awr1843_mmecg.cfg")
@@ -52,8 +56,9 @@ class Second(NamedTuple):
     moved: float
     score: float
     flagged: bool
-    network_right: bool
-    classical_right: bool
+    right: bool
+    beats_right: bool
+    motion_right: bool
 
 
 class Minute(NamedTuple):
@@ -65,9 +70,11 @@ class Minute(NamedTuple):
     events: list[tuple[float, float]]
 
 
-def judged(pipeline: Pipeline, now_s: float, true: float, moved: float, score: float) -> Second:
+def judged(pipeline: Pipeline, motion: RateTracker, now_s: float, true: float, moved: float, score: float) -> Second:
     vitals = pipeline.vitals(round(now_s * 1e9))
     evidence = pipeline.evidence
+    sources = {name: source for name, source in evidence.sources.items() if name in MOTION_SOURCES}
+    without_network = motion.update(sources)
 
     def right(bpm: float | None) -> bool:
         return bpm is not None and abs(bpm - true) <= tolerance_bpm(true)
@@ -80,14 +87,15 @@ def judged(pipeline: Pipeline, now_s: float, true: float, moved: float, score: f
         moved,
         score,
         "body_movement" in vitals.quality.flags,
+        right(evidence.rate.bpm),
         right(evidence.beats and evidence.beats.bpm),
-        right(evidence.classical.bpm),
+        right(without_network.bpm),
     )
 
 
 def simulated(number: int, kind: str) -> Minute:
     scenario = draw_scenario(kind, SEED, number, CHIRP)
-    pipeline = Pipeline(CHIRP, lambda: True, network=load_network().begin)
+    pipeline, motion = Pipeline(CHIRP, lambda: True, network=load_network().begin), RateTracker()
     beats_s = scenario.session.scene.heart.beats_s(0, len(scenario.lost) * CHIRP.frame_period_s)
     seconds, due_s, score = [], VITALS_PERIOD_S, -np.inf
     for frame in frames(scenario, CHIRP):
@@ -97,7 +105,7 @@ def simulated(number: int, kind: str) -> Minute:
         if now_s >= due_s:
             moved = float(scenario.moving(np.linspace(due_s - VITALS_PERIOD_S, due_s, 100)).mean())
             true = np.nan if scenario.absent(now_s) else true_bpm(beats_s, now_s)
-            seconds.append(judged(pipeline, now_s, true, moved, score))
+            seconds.append(judged(pipeline, motion, now_s, true, moved, score))
             due_s, score = due_s + VITALS_PERIOD_S, -np.inf
     return Minute(kind, scenario.session.status, seconds, events(scenario.session.scene.body.movements))
 
@@ -118,10 +126,10 @@ def recorded(root: Path, name: str) -> Minute:
     for record in SETS[name](root / name):
         x = record.displacement_mm
         rcg = SecondDerivative(200).push(x, np.ones(x.shape[1], bool))[1]
-        pipeline = Pipeline(CHIRP, lambda: True, network=load_network().begin)
+        pipeline, motion = Pipeline(CHIRP, lambda: True, network=load_network().begin), RateTracker()
         for now_s in feed_rcg(pipeline, rcg, x):
             true = true_bpm(record.r_peaks_s, now_s)
-            second = judged(pipeline, now_s, true, 0.0, pipeline.movement.score)
+            second = judged(pipeline, motion, now_s, true, 0.0, pipeline.movement.score)
             if np.isfinite(true):
                 seconds.append(second)
     return Minute(name, "", seconds, [])
@@ -135,7 +143,7 @@ def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
 def shares(seconds: list[Second]) -> str:
     valid = [second for second in seconds if second.valid]
     wrong = sum(second.wrong for second in valid)
-    rights = (np.mean([second[k] for second in seconds]) for k in (6, 7))
+    rights = (np.mean([second[k] for second in seconds]) for k in (6, 7, 8))
     columns = " | ".join(f"{share:.1%}" for share in (len(valid) / len(seconds), wrong / max(1, len(valid)), *rights))
     return f"{len(seconds)} | {columns} |"
 
@@ -163,8 +171,8 @@ def main() -> None:
         minutes = list(track(pool.map(simulated, numbers, kinds), "simulated people", total=len(kinds)))
         real = list(track(pool.map(partial(recorded, folder), sets), "recordings", total=len(sets)))
 
-    print("| after 15 s | seconds | published | of these wrong | network right | classical right |")
-    print("| -- | --: | --: | --: | --: | --: |")
+    print("| after 15 s | seconds | published | of these wrong | right | beats right | without network |")
+    print("| -- | --: | --: | --: | --: | --: | --: |")
     settled = {kind: [s for m in minutes if m.kind == kind for s in m.seconds if s.t_s > SETTLED_S] for kind in KINDS}
     for kind, seconds in settled.items():
         print(f"| {kind} | {shares(seconds)}")

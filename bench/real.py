@@ -11,7 +11,8 @@ of Pan and Tompkins must agree within 10 %, else the second is excluded ("detect
 MSCardio has no ECG: its beats are found non-causally, and seconds whose own envelope gives no clear rate are excluded
 ("unclear", `train.data.motion_beats`). MSCardio's people with odd numbers are for testing, and only they are in the
 last line; the others, from which a network may be trained, have a row of their own. In fibrillation the reference is
-the mean rate. Nothing was chosen on these figures, except the classical estimator's constants (`bench/classical.py`).
+the mean rate. "right" is the tracker's rate, published or not; "beats right", that of the network's beats alone;
+"without network", that of a tracker of the motion alone. Nothing was chosen on these figures.
 Last line: JSON.
 """
 
@@ -41,6 +42,8 @@ from edge.inference.loader import load_network
 from edge.pipeline import Pipeline
 from edge.radar.chirp_file.parser import load_chirp
 from edge.vitals.quality import tolerance_bpm
+from edge.vitals.rate_evidence import MOTION_SOURCES
+from edge.vitals.rate_tracker import RateTracker
 from train.data.motion_beats import find_motion_beats
 from train.data.readers import bgt60, mscardio, phase80, ustc_af
 from train.data.readers.motion import integrated
@@ -64,14 +67,18 @@ class Record:
 
 
 class Second(NamedTuple):
-    """One second with a reference. `published` is NaN if no rate was published."""
+    """One second with a reference; the rates of the tracker, of the beats alone, and of a tracker of the motion alone.
+
+    `published` is NaN if no rate was published.
+    """
 
     group: str
     person: str
     true: float
     published: float
+    tracker: float
     network: float
-    classical: float
+    motion: float
 
 
 def mscardio_records(folder: Path) -> Iterator[Record]:
@@ -124,9 +131,10 @@ SETS: dict[str, Callable[[Path], Iterator[Record]]] = {
 def run(record: Record) -> tuple[list[Second], Counter[str]]:
     """Returns the seconds with a reference, and how many were excluded for each reason."""
     pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
-    reference, seconds, excluded = reference_of(record), [], Counter()
+    motion, reference, seconds, excluded = RateTracker(), reference_of(record), [], Counter()
     for now_s in feed_rcg(pipeline, record.rcg, integrated(record.rcg)):
         vitals, evidence = pipeline.vitals(round(now_s * 1e9)), pipeline.evidence
+        without_network = motion.update({name: x for name, x in evidence.sources.items() if name in MOTION_SOURCES})
         number = round(now_s) - 1
         if now_s < FIRST_S or number >= len(reference):
             continue
@@ -134,23 +142,25 @@ def run(record: Record) -> tuple[list[Second], Counter[str]]:
         if reason or not np.isfinite(true):
             excluded[reason or "too few beats"] += 1
             continue
-        rates = (vitals.heart_rate_bpm, evidence.beats and evidence.beats.bpm, evidence.classical.bpm)
+        beats = evidence.beats and evidence.beats.bpm
+        rates = (vitals.heart_rate_bpm, evidence.rate.bpm, beats, without_network.bpm)
         values = (np.nan if rate is None else rate for rate in rates)
         seconds.append(Second(record.group, record.person, true, *values))
     return seconds, excluded
 
 
 def summary(seconds: list[Second]) -> dict[str, float]:
-    """Returns fractions of the seconds: published, wrong of these, right of network and of classical estimator."""
-    true, *rates = (np.array([second[k] for second in seconds]) for k in (2, 3, 4, 5))
+    """Returns fractions of the seconds: published, wrong of these, right of each estimator."""
+    true, *rates = (np.array([second[k] for second in seconds]) for k in (2, 3, 4, 5, 6))
     tolerance = np.array([tolerance_bpm(bpm) for bpm in true])
     right = [np.abs(rate - true) <= tolerance for rate in rates]
     published = np.isfinite(rates[0])
     return {
         "published": float(published.mean()),
         "wrong": float((published & ~right[0]).sum() / max(1, published.sum())),
-        "network right": float(right[1].mean()),
-        "classical right": float(right[2].mean()),
+        "right": float(right[1].mean()),
+        "network right": float(right[2].mean()),
+        "motion right": float(right[3].mean()),
     }
 
 
@@ -174,8 +184,8 @@ def main() -> None:
         parser.error(f"{args.recordings}: none of {', '.join(SETS)} is there")
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         results = list(track(pool.map(run, records), "recordings", total=len(records)))
-    print("| set | people | seconds | excluded | published | wrong | network right | classical right |")
-    print("| -- | --: | --: | -- | --: | --: | --: | --: |")
+    print("| set | people | seconds | excluded | published | wrong | right | beats right | without network |")
+    print("| -- | --: | --: | -- | --: | --: | --: | --: | --: |")
     figures: dict[str, dict[str, float]] = {}
     for group in dict.fromkeys(record.group for record in records):
         parts = [result for record, result in zip(records, results, strict=True) if record.group == group]
@@ -200,8 +210,7 @@ def last_line(figures: dict[str, dict[str, float]]) -> dict[str, float | None]:
     line: dict[str, float | None] = {}
     for name, (group, keys) in rows.items():
         for key in keys:
-            column = "network right" if key == "right" else key
-            line[f"{name}_{key}"] = round(figures[group][column], 4) if group in figures else None
+            line[f"{name}_{key}"] = round(figures[group][key], 4) if group in figures else None
     return line
 
 

@@ -3,8 +3,9 @@
     Source -> RadarFrame -> RcgExtractor -> RcgBlock (0.1 s of chest motion), which goes to
         MovementDetector     movement of the body: none, mild or extensive
         BreathingEstimator   breathing rate
-        HeartRateEstimator   heart waveform, and a heart rate that needs no network
-        EcgReconstructor     spectrogram, network, stitching -> EcgBlock -> BeatHistory, the heart rate from beats
+        HeartMotion          heart waveform, and how periodic the motion is
+        EcgReconstructor     spectrogram, network, stitching -> EcgBlock -> NetworkHistory, anchors, cycles and beats
+    RateTracker              adds the evidence of the motion and of the network -> heart rate and its confidence
     assess                   Evidence from all of these -> Quality: good, degraded or unusable
     Sink                     receives Waveform, EcgBlock and, once a second, Vitals
 
@@ -18,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -31,13 +31,12 @@ from edge.ecg.stitcher import DELAY_S
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig
 from edge.sources import Source
-from edge.vitals.beat_heart_rate import BeatHistory
 from edge.vitals.breathing_rate import BreathingEstimator
-from edge.vitals.classical_heart_rate import HeartRateEstimator
+from edge.vitals.heart_motion import HeartMotion
 from edge.vitals.movement import MovementDetector
+from edge.vitals.network_history import NetworkHistory
 from edge.vitals.quality import CHEST_LOST, MIN_BREATHING_CONFIDENCE, Evidence, assess
-
-SOURCE_CHECK_S = 5.0  # longer than the 4 s of history before the first search for the chest
+from edge.vitals.rate_tracker import RateTracker, refine
 
 
 class Sink(Protocol):
@@ -93,9 +92,10 @@ class Pipeline:
     ) -> None:
         self._clock_synced = clock_synced
         self._rcg = RcgExtractor(chirp, calibration)
-        self._heart = HeartRateEstimator()
+        self._heart = HeartMotion()
         self._breathing = BreathingEstimator()
-        self._beats = BeatHistory()
+        self._outputs = NetworkHistory()
+        self._tracker = RateTracker()
         self.movement = MovementDetector(chirp.max_speed_m_s * 1e3)
         self._block: RcgBlock | None = None
         self._complete_history: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
@@ -125,7 +125,7 @@ class Pipeline:
         if self._rcg.restarts != restarts:
             self._block = None
             self._reset_rates()
-            self._beats.reset()
+            self._outputs.reset()
         return self.push_rcg(block) if block else (None, [])
 
     def push_rcg(self, block: RcgBlock) -> tuple[Waveform | None, list[EcgBlock]]:
@@ -135,13 +135,13 @@ class Pipeline:
         if self.movement.push(block) == "extensive" or not block.chest.present:
             self._reset_rates()
         if not block.chest.present:
-            self._beats.reset()
+            self._outputs.reset()
         self._breathing.push(block)
         self._block = block
-        self._beats.advance(len(block.covered) / RCG_RATE_HZ)
+        self._outputs.advance(len(block.covered) / RCG_RATE_HZ)
         ecg_blocks = self._reconstructor.push(block) if self._reconstructor and block.chest.present else []
         for ecg in ecg_blocks:
-            self._beats.push(ecg)
+            self._outputs.push(ecg)
         return self._heart.push(block), ecg_blocks
 
     def count_silence(self) -> None:
@@ -152,8 +152,9 @@ class Pipeline:
         """Collect the input of `assess` at `now_ns` (Unix). Call it once every VITALS_PERIOD_S: it steps a tracker."""
         if self._last_frame_ns is None:
             self._last_frame_ns = now_ns  # before the first frame, silence is measured from the first call
-        breathing, ecg = self._breathing.estimate(), self._reconstructor
+        ecg = self._reconstructor
         outputs_finite, network = not ecg or ecg.outputs_finite, bool(ecg and ecg.has_network)
+        sources = self._heart.evidence() | (self._outputs.evidence() if outputs_finite and network else {})
         return Evidence(
             silence_s=abs(now_ns - self._last_frame_ns) / 1e9,  # abs: a clock set back must not hide a silent radar
             problem=self._rcg.problem,
@@ -161,11 +162,12 @@ class Pipeline:
             movement=self.movement.level,
             history_s=self._heart.window_s(),
             lost_fraction=self._complete_history.count(False) / max(1, len(self._complete_history)),
-            breathing=breathing,
-            classical=self._heart.update(breathing.bpm),
+            breathing=self._breathing.estimate(),
+            sources=sources,
+            rate=self._tracker.update(sources),
             network=network,
             outputs_finite=outputs_finite,
-            beats=self._beats.rate() if outputs_finite and network else None,
+            beats=self._outputs.beats.rate() if outputs_finite and network else None,
             clock_synced=self._clock_synced(),
             network_failed=ecg is not None and not network,
         )
@@ -177,8 +179,7 @@ class Pipeline:
         quality = self.quality = assess(evidence)
         chest_seen = CHEST_LOST.isdisjoint(quality.flags)
         has_breathing = chest_seen and evidence.breathing.confidence >= MIN_BREATHING_CONFIDENCE
-        beats = evidence.beats
-        heart = None if quality.state == "unusable" else beats or evidence.classical
+        heart, beats = (None, None) if quality.state == "unusable" else refine(evidence.rate, evidence.beats)
         return Vitals(
             t_ns=self._last_frame_ns,
             heart_rate_bpm=heart.bpm if heart else None,
@@ -187,8 +188,8 @@ class Pipeline:
             quality=quality,
             frames=self.frames,
             ci95_bpm=heart.ci95_bpm if heart else None,
-            n_beats=beats.n_beats if heart and beats else None,
-            rhythm=self._beats.rhythm() if heart and beats else None,
+            n_beats=beats.n_beats if beats else None,
+            rhythm=self._outputs.beats.rhythm() if beats else None,
             movement=self.movement.level if self._block and self._block.chest.present else "none",
         )
 
@@ -202,8 +203,9 @@ class Pipeline:
         return silences > 1 and last is not None and abs(frame.t_ns - last.t_ns) > MAX_GAP_S * 1e9
 
     def _reset_rates(self) -> None:
-        """Discard the histories of both rate estimators, after an extensive movement or a break in the stream."""
+        """Discard what is known of both rates, after an extensive movement or a break in the stream."""
         self._heart.reset()
+        self._tracker.reset()
         self._breathing.reset()
 
     def _count(self, frame: RadarFrame) -> None:
@@ -216,15 +218,6 @@ class Pipeline:
         self._complete_history.append(frame.complete)
         lost = skipped + (not frame.complete)
         self.frames = FrameCount(self.frames.received + frame.complete, self.frames.lost + lost)
-
-
-def find_source_problem(source: Source) -> str | None:
-    """Check the first SOURCE_CHECK_S of a source; return why it cannot be radar data of a chest, None if it can."""
-    rcg = RcgExtractor(source.chirp)
-    for frame in islice(source.frames(), round(SOURCE_CHECK_S / source.chirp.frame_period_s)):
-        if frame:
-            rcg.push(frame)
-    return rcg.problem
 
 
 def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:

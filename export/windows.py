@@ -10,10 +10,11 @@ from edge.core.errors import InputError
 from edge.core.spec import SST_DEFAULT
 from edge.core.types import Float32
 from edge.dsp.frontend.point_selection import POINTS
+from edge.dsp.frontend.rcg import find_problem
 from edge.ecg.reconstructor import cpu_inference
 from edge.inference.backends.base import Predictor
 from edge.inference.bundle import Points
-from edge.pipeline import Pipeline, find_source_problem
+from edge.pipeline import Pipeline
 from edge.sources.recording import open_recording
 from edge.sources.replay import ReplaySource
 from train.data.dataset import Recording
@@ -36,6 +37,9 @@ def replayed(folder: Path, predict: Predictor) -> list[Float32]:
     blocks = [ecg for frame in ReplaySource(recording).frames() for ecg in chain.push(frame)[1]]
     windows = [ecg.window.values[None] for ecg in blocks if ecg.window]
     if not windows:
-        problem = find_source_problem(ReplaySource(recording)) or "no chest in view for the six seconds of a window"
+        problem = (
+            find_problem(recording.chirp, ReplaySource(recording).frames())
+            or "no chest in view for the six seconds of a window"
+        )
         raise InputError(f"{folder}: {problem}")
     return windows

@@ -39,6 +39,7 @@ TRAIN_ROOMS: dict[str, set[str]] = {
     "simulation": {"data"},
     "evaluation": {"data"},
     "training": {"data", "model", "strategies", "simulation", "evaluation"},
+    "quality_fit": {"data", "simulation"},
     "realism": {"data", "evaluation"},
 }
 

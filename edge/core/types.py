@@ -180,11 +180,10 @@ class Waveform:
 
 @dataclass(frozen=True, slots=True)
 class RateEstimate:
-    """A rate per minute or None, its confidence (0..1), its 95 % interval, and a reason if it is still uncertain."""
+    """A rate per minute or None, its confidence (0..1), and its 95 % interval."""
 
     bpm: float | None = None
     confidence: float = 0.0
-    uncertainty_reason: UncertaintyReason | None = None
     ci95_bpm: tuple[float, float] | None = None
 
 

@@ -7,12 +7,14 @@ To add a flag, add its name to `QualityFlag`, a row to FLAGS, and a condition to
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from edge.core.spec import WINDOW_S
 from edge.core.types import BeatRate, MovementLevel, Quality, QualityFlag, RateEstimate, UncertaintyReason
 from edge.vitals.quality_model import QUALITY_MODEL
+from edge.vitals.rate_evidence import MOTION_SOURCES, RateEvidence
 
 Severity = Literal["unusable", "degraded", "note"]
 
@@ -26,7 +28,7 @@ FLAGS: dict[QualityFlag, Severity] = {
     "model_uncertain": "unusable",
     "frame_loss": "degraded",
     "clock_unsynced": "note",
-    "network_failed": "note",  # the classical estimator has its own limits of confidence
+    "network_failed": "note",  # the evidence of the motion alone can be enough
 }
 
 # Flags that also invalidate the breathing rate and the chest's range. All others concern the heart rate only.
@@ -35,11 +37,10 @@ CHEST_LOST: frozenset[QualityFlag] = frozenset({"radar_fault", "stale", "no_subj
 MAX_SILENCE_S = 1.0
 FAULT_TIMEOUT_S = 5.0
 MIN_REPORTED_LOSS_FRACTION = 0.01
-MAX_LOSS_FRACTION = 0.10  # for the classical estimator
+MAX_LOSS_FRACTION = 0.10  # without a network
 MAX_LOSS_FRACTION_NETWORK = 0.40  # the network is still right with 31 % lost at random (docs/quality.md)
-MIN_CONFIDENCE = 0.80  # 95 to 100 % of the classical rates above it are right (bench/classical.py)
-GOOD_CONFIDENCE = 0.90
 MIN_BREATHING_CONFIDENCE = 0.5
+MIN_STRENGTH = 0.35  # of envelope or pulse; noise stays near 0.2, a clean beat is near 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,9 @@ class Evidence:
     """Input of `assess`.
 
     silence_s: time since the last frame. history_s: time since the chest was last lost or moved. lost_fraction: part
-    of the window's frames that were lost. classical: rate without a network. network: whether a network runs;
-    outputs_finite: whether its latest outputs are finite; beats: the rate from its beats, once there are enough;
-    network_failed: there should be a network, but it runs on no backend.
+    of the window's frames that were lost. sources: evidence about the heart rate, and `rate`, the tracker's result of
+    it. network: whether a network runs; outputs_finite: whether its latest outputs are finite; beats: the rate from its
+    beats, once there are enough; network_failed: there should be a network, but it runs on no backend.
     """
 
     silence_s: float
@@ -59,7 +60,8 @@ class Evidence:
     history_s: float
     lost_fraction: float
     breathing: RateEstimate
-    classical: RateEstimate
+    sources: Mapping[str, RateEvidence]
+    rate: RateEstimate
     network: bool
     outputs_finite: bool
     beats: BeatRate | None
@@ -80,10 +82,8 @@ def assess(e: Evidence) -> Quality:
         flags.append("body_movement")
     elif not e.outputs_finite:
         flags.append("model_uncertain")
-    elif e.history_s < WINDOW_S and e.beats is None:
-        flags.append("warming_up")
-    elif reason := _uncertainty_reason(e):
-        flags.append(reason)
+    elif not _is_reliable(e):
+        flags.append("warming_up" if e.history_s < WINDOW_S else _uncertainty_reason(e))
     if e.lost_fraction > MIN_REPORTED_LOSS_FRACTION:
         flags.append("frame_loss")
     if not e.clock_synced:
@@ -91,53 +91,27 @@ def assess(e: Evidence) -> Quality:
     if e.network_failed:
         flags.append("network_failed")
     severities = {FLAGS[flag] for flag in flags}
-    index = round(_trust(e) * (1 - e.lost_fraction), 3)
+    index = round(_confidence(e) * (1 - e.lost_fraction), 3)
     if "unusable" in severities:
         return Quality("unusable", 0.0 if e.silence_s > MAX_SILENCE_S else index * 0.5, tuple(flags))
-    return Quality("degraded" if "degraded" in severities or not _is_good(e) else "good", index, tuple(flags))
+    is_good = "degraded" not in severities and _confidence(e) >= QUALITY_MODEL.tracker.good
+    return Quality("good" if is_good else "degraded", index, tuple(flags))
 
 
-def trust_features(beats: BeatRate, classical: RateEstimate) -> dict[str, float]:
-    """Return the features that separate right rates from wrong ones, by the names in `fitted.json`."""
-    return {
-        "left_out": beats.outlier_fraction,
-        "entropy": beats.entropy,
-        "seconded": classical.confidence if _agrees(classical, beats) else -classical.confidence,
-    }
+def _is_reliable(e: Evidence) -> bool:
+    max_loss = MAX_LOSS_FRACTION_NETWORK if e.network else MAX_LOSS_FRACTION
+    return e.lost_fraction <= max_loss and _confidence(e) >= QUALITY_MODEL.tracker.needed
 
 
-def _uncertainty_reason(e: Evidence) -> UncertaintyReason | None:
-    """Return why the heart rate of a chest that is present and still is uncertain; None if it is not."""
-    if not e.network:
-        is_usable = e.lost_fraction <= MAX_LOSS_FRACTION and _trust(e) >= MIN_CONFIDENCE
-        return e.classical.uncertainty_reason or (None if is_usable else "low_snr")
-    if e.beats is None or e.lost_fraction > MAX_LOSS_FRACTION_NETWORK:
-        return "low_snr"
-    # The classical estimator often has no result. When its confidence is above the threshold, it must agree.
-    contradicted = _is_confident(e.classical) and not _agrees(e.classical, e.beats)
-    return "model_uncertain" if contradicted or _trust(e) < QUALITY_MODEL.trust.needed else None
+def _confidence(e: Evidence) -> float:
+    return e.rate.confidence if e.rate.confidence > 0 else 0.0  # also for NaN
 
 
-def _is_good(e: Evidence) -> bool:
-    if e.beats:
-        return _trust(e) >= QUALITY_MODEL.trust.good and _agrees(e.classical, e.beats)
-    return e.classical.confidence >= GOOD_CONFIDENCE
-
-
-def _trust(e: Evidence) -> float:
-    """Return the confidence in the heart rate, 0..1; 0 if a feature is not finite."""
-    if not e.network:
-        return e.classical.confidence if e.classical.confidence > 0 else 0.0
-    trust = QUALITY_MODEL.trust.probability(trust_features(e.beats, e.classical)) if e.beats else 0.0
-    return trust if trust > 0 else 0.0
-
-
-def _is_confident(classical: RateEstimate) -> bool:
-    return classical.uncertainty_reason is None and classical.confidence >= MIN_CONFIDENCE
-
-
-def _agrees(classical: RateEstimate, beats: BeatRate) -> bool:
-    return classical.bpm is not None and abs(classical.bpm - beats.bpm) <= tolerance_bpm(beats.bpm)
+def _uncertainty_reason(e: Evidence) -> UncertaintyReason:
+    """Return whether the motion has no clear period, or has one that other evidence contradicts."""
+    strengths = [e.sources[name].strength for name in MOTION_SOURCES if name in e.sources]
+    is_clear = e.lost_fraction <= MAX_LOSS_FRACTION and max(strengths, default=0.0) >= MIN_STRENGTH
+    return "model_uncertain" if is_clear else "low_snr"
 
 
 def tolerance_bpm(bpm: float) -> float:

@@ -33,9 +33,23 @@ class MovementFit(Logistic, frozen=True, kw_only=True):
     extensive: float
 
 
-class TrustFit(Logistic, frozen=True, kw_only=True):
-    """Probability that the network's rate is right, with its thresholds for a valid and for a good rate."""
+class SourceFit(msgspec.Struct, frozen=True, kw_only=True):
+    """Weights of a source's features, in the order of `rate_evidence.SOURCES`, and offset and slopes of its gate."""
 
+    weights: list[float]
+    offset: float
+    slopes: dict[str, float]
+
+
+class TrackerFit(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters of `rate_tracker`; the confidences needed for a valid and for a good rate.
+
+    walk: standard deviation of the random walk of the rate's logarithm in a second; jump: probability of a jump.
+    """
+
+    sources: dict[str, SourceFit]
+    walk: float
+    jump: float
     needed: float
     good: float
 
@@ -45,7 +59,7 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     made_by: str
     movement: MovementFit
-    trust: TrustFit
+    tracker: TrackerFit
 
 
 QUALITY_MODEL = msgspec.json.decode(FILE.read_bytes(), type=Fitted)

@@ -15,7 +15,8 @@ from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, RCG_RATE_HZ, SST_WINDOW, WI
 from edge.core.types import Chest, Float32, Float64, RcgBlock, TaskOutputs
 from edge.ecg.stitcher import Stitcher
 from edge.inference.backends.base import Predictor
-from edge.vitals.classical_heart_rate import HeartRateEstimator
+from edge.vitals.heart_motion import HeartMotion
+from edge.vitals.rate_tracker import RateTracker
 from train.data.labels import Labels, clean_ecg
 from train.data.peaks import Beats
 from train.data.readers.motion import integrated
@@ -171,20 +172,20 @@ def metronome(bpm: Float64, ends: Float64, window: float) -> Float64:
 
 
 def classical_bpm(rcg: Float32, ends: Float64) -> Float64:
-    """Return the streaming classical estimator's rate at each of `ends`; NaN if it has none.
+    """Return the tracker's rate from the motion alone at each of `ends`; NaN if it has none.
 
     Its inputs are acceleration and displacement; the latter is integrated, which preserves the pulse band.
     """
     displacement = integrated(rcg.astype(np.float64))
-    weights, estimator = np.full(len(rcg), 1 / len(rcg)), HeartRateEstimator()
+    weights, motion, tracker = np.full(len(rcg), 1 / len(rcg)), HeartMotion(), RateTracker()
     rates = {}
     for start in range(0, rcg.shape[1] - RCG_RATE_HZ + 1, RCG_RATE_HZ):
         part = slice(start, start + RCG_RATE_HZ)
         covered = np.ones(RCG_RATE_HZ, bool)
         acceleration = rcg[:, part].astype(np.float64)
         chest = Chest(0.5, 30, True)
-        estimator.push(RcgBlock(0, displacement[:, part], acceleration, weights, covered, 0.0, chest, start == 0))
-        rates[part.stop] = estimator.update().bpm
+        motion.push(RcgBlock(0, displacement[:, part], acceleration, weights, covered, 0.0, chest, start == 0))
+        rates[part.stop] = tracker.update(motion.evidence()).bpm
     return np.array([rates.get(int(end)) or np.nan for end in ends])
 
 

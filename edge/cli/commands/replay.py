@@ -11,7 +11,8 @@ from edge.cli.report import Report
 from edge.core.errors import InputError
 from edge.core.interrupts import on_stop
 from edge.core.spec import WINDOW_S
-from edge.pipeline import Pipeline, find_source_problem
+from edge.dsp.frontend.rcg import find_problem
+from edge.pipeline import Pipeline
 from edge.pipeline import run as run_chain
 from edge.radar.iq import IQ_ORDERS
 from edge.sources.recording import open_recording
@@ -31,7 +32,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print one line per second, or one JSON line for the whole recording."""
     recording = open_recording(args.recording, args.cfg, args.iq_order)
-    if problem := find_source_problem(ReplaySource(recording)):
+    if problem := find_problem(recording.chirp, ReplaySource(recording).frames()):
         if "IQ order" in problem:
             other = next(order for order in IQ_ORDERS if order != recording.iq_order)
             problem = f"{problem}; try --iq-order {other}"

@@ -9,7 +9,8 @@ and marked.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -28,6 +29,7 @@ SEARCH_INTERVAL_S = 1.0
 UNTRACKABLE_STEP_RAD = 0.45 * math.pi
 REFOCUS_INTERVAL_S = 5.0
 SLIP_HOLD_S = 2.0  # a channel has weight 0 for this long after a slip, which is a step in its displacement
+CHECK_S = 5.0  # longer than the 4 s of history before the first search for the chest
 RESELECT_MARGIN_DB = 6.0  # another bin needs four times the motion before it is selected
 
 
@@ -187,3 +189,12 @@ def _top_speed_mm_s(chest_mm: Float64) -> float:
     if step < 1:
         return 0.0
     return float(np.abs(chest_mm[step:] - chest_mm[:-step]).max()) * RCG_RATE_HZ / step
+
+
+def find_problem(chirp: ChirpConfig, frames: Iterable[RadarFrame | None]) -> str | None:
+    """Check the first CHECK_S of the frames; return why they cannot be radar data of a chest, None if they can."""
+    extractor = RcgExtractor(chirp)
+    for frame in islice(frames, round(CHECK_S / chirp.frame_period_s)):
+        if frame:
+            extractor.push(frame)
+    return extractor.problem

@@ -92,13 +92,12 @@ CHEST = Chest(0.46, 20.0, True)
 def evidence() -> Iterator[Evidence]:
     """Yields all combinations of evidence."""
     radar = product((0.0, 2.0, 9.0), (None, "the IQ order looks wrong"), (True, False), ("none", "mild"))
-    heart = product((0.0, 20.0), (0.0, 0.05, 0.5), (0.0, 0.97), (True, False), (BEATS, None), (True, False))
+    heart = product((0.0, 20.0), (0.0, 0.05, 0.5), (0.0, 1.0), (True, False), (BEATS, None), (True, False))
     for seen, (history_s, lost_fraction, confidence, outputs_finite, beats, clock_synced) in product(
         radar, list(heart)
     ):
-        classical = RateEstimate(70.0, confidence)
-        breathing = RateEstimate(15.0, 0.9)
-        yield Evidence(*seen, history_s, lost_fraction, breathing, classical, True, outputs_finite, beats, clock_synced)
+        rate, breathing = RateEstimate(70.0, confidence, (68.0, 72.0)), RateEstimate(15.0, 0.9)
+        yield Evidence(*seen, history_s, lost_fraction, breathing, {}, rate, True, outputs_finite, beats, clock_synced)
 
 
 def test_unmeasured_values_are_unknown(discovered, mmecg):

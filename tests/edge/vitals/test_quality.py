@@ -5,13 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from edge.core.types import BeatRate, QualityFlag, RateEstimate
 from edge.vitals.quality import FLAGS, Evidence, assess
+from edge.vitals.quality_model import QUALITY_MODEL
+from edge.vitals.rate_evidence import RATES_BPM, RateEvidence
 
+NEEDED, GOOD = QUALITY_MODEL.tracker.needed, QUALITY_MODEL.tracker.good
 BEATS = BeatRate(70.0, (68.0, 72.0), 11, outlier_fraction=0.0, entropy=0.35)
-CLASSICAL = RateEstimate(71.0, 0.97)
+FLAT = np.zeros((3, len(RATES_BPM)))
+CLEAR = {"envelope": RateEvidence(FLAT, 0.8), "pulse": RateEvidence(FLAT, 0.1)}
+WEAK = {"envelope": RateEvidence(FLAT, 0.2), "pulse": RateEvidence(FLAT, 0.2)}
 ALONE = Evidence(
     silence_s=0.0,
     problem=None,
@@ -20,18 +26,18 @@ ALONE = Evidence(
     history_s=10.0,
     lost_fraction=0.0,
     breathing=RateEstimate(),
-    classical=CLASSICAL,
+    sources=CLEAR,
+    rate=RateEstimate(70.0, (1 + GOOD) / 2, (68.0, 72.0)),
     network=False,
     outputs_finite=True,
     beats=None,
     clock_synced=True,
 )
 FINE = replace(ALONE, network=True, beats=BEATS)
-OCTAVE = RateEstimate(35.0, 0.95)
-UNCERTAIN = replace(BEATS, outlier_fraction=0.3, entropy=0.7)
+UNSURE = RateEstimate(70.0, NEEDED - 0.1, (50.0, 90.0))
 
 
-@pytest.mark.parametrize("base", [ALONE, FINE], ids=["classical", "network"])
+@pytest.mark.parametrize("base", [ALONE, FINE], ids=["motion", "network"])
 @pytest.mark.parametrize(
     ("change", "state", "flags"),
     [
@@ -54,47 +60,39 @@ def test_quality_with_and_without_a_network(base, change, state, flags):
     check(replace(base, **change), state, flags)
 
 
-@pytest.mark.parametrize(
-    ("confidence", "reason", "history_s", "state", "flags"),
-    [
-        (0.85, None, 10.0, "degraded", ()),
-        (0.5, None, 10.0, "unusable", ("low_snr",)),
-        (0.5, None, 7.0, "unusable", ("warming_up",)),
-        (0.97, None, 9.0, "unusable", ("warming_up",)),
-        (float("nan"), None, 10.0, "unusable", ("low_snr",)),
-        (0.97, "model_uncertain", 10.0, "unusable", ("model_uncertain",)),
-    ],
-)
-def test_without_a_network_the_classical_rate_needs_high_confidence(confidence, reason, history_s, state, flags):
-    check(replace(ALONE, classical=RateEstimate(70.0, confidence, reason), history_s=history_s), state, flags)
-
-
+@pytest.mark.parametrize("base", [ALONE, FINE], ids=["motion", "network"])
 @pytest.mark.parametrize(
     ("change", "state", "flags"),
     [
-        ({"history_s": 3.0}, "good", ()),  # beats from before a movement count
-        ({"history_s": 3.0, "beats": None}, "unusable", ("warming_up",)),
-        ({"beats": None}, "unusable", ("low_snr",)),
-        ({"beats": None, "outputs_finite": False}, "unusable", ("model_uncertain",)),
-        ({"beats": None, "outputs_finite": False, "history_s": 3.0}, "unusable", ("model_uncertain",)),
-        ({"beats": UNCERTAIN}, "unusable", ("model_uncertain",)),
-        ({"beats": replace(BEATS, entropy=float("nan"))}, "unusable", ("model_uncertain",)),
-        ({"classical": OCTAVE}, "unusable", ("model_uncertain",)),
-        ({"classical": replace(OCTAVE, confidence=0.5)}, "degraded", ()),
-        ({"classical": replace(OCTAVE, uncertainty_reason="model_uncertain")}, "degraded", ()),
-        ({"classical": RateEstimate()}, "degraded", ()),
-        ({"classical": replace(CLASSICAL, bpm=76.9)}, "good", ()),
+        ({"rate": RateEstimate(70.0, (NEEDED + GOOD) / 2)}, "degraded", ()),
+        ({"rate": UNSURE}, "unusable", ("model_uncertain",)),
+        ({"rate": UNSURE, "sources": WEAK}, "unusable", ("low_snr",)),
+        ({"rate": UNSURE, "sources": {}}, "unusable", ("low_snr",)),
+        ({"rate": UNSURE, "history_s": 7.0}, "unusable", ("warming_up",)),
+        ({"history_s": 7.0}, "good", ()),  # a confident rate needs no more history
+        ({"sources": WEAK}, "good", ()),
+        ({"rate": RateEstimate()}, "unusable", ("model_uncertain",)),
+        ({"rate": RateEstimate(70.0, float("nan"))}, "unusable", ("model_uncertain",)),
     ],
 )
-def test_the_network_must_agree_with_itself_and_with_a_confident_classical_rate(change, state, flags):
-    check(replace(FINE, **change), state, flags)
+def test_a_rate_needs_the_confidence_of_the_tracker(base, change, state, flags):
+    check(replace(base, **change), state, flags)
+
+
+def test_outputs_that_are_not_finite_are_reported():
+    check(replace(FINE, beats=None, outputs_finite=False), "unusable", ("model_uncertain",))
+
+
+def test_a_network_bears_more_loss_than_the_motion_alone():
+    check(replace(ALONE, lost_fraction=0.2), "unusable", ("low_snr", "frame_loss"))
+    check(replace(FINE, lost_fraction=0.2), "degraded", ("frame_loss",))
 
 
 def check(evidence, state, flags):
     quality = assess(evidence)
     assert (quality.state, quality.flags) == (state, flags)
     assert 0 <= quality.sqi <= 1
-    assert quality.sqi < 0.6 or state != "unusable"
+    assert quality.sqi <= 0.5 or state != "unusable"
 
 
 def test_flags_are_those_of_the_schema():

@@ -44,7 +44,9 @@ def test_reasons_do_not_contradict_each_other(page, opened):
 def test_the_clock_does_not_affect_the_state(page, opened):
     tab = opened(page)
     verdicts = {
-        assess(Evidence(*seen, 20.0, lost_fraction, *[RateEstimate(70.0, 0.97)] * 2, False, True, None, synced))
+        assess(
+            Evidence(*seen, 20.0, lost_fraction, RateEstimate(), {}, RateEstimate(70.0, 1.0), False, True, None, synced)
+        )
         for seen, lost_fraction, synced in product(
             product((0.0, 2.0, 9.0), (None, "wrong IQ order"), (True, False), ("none", "mild")),
             (0.0, 0.05),

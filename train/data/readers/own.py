@@ -24,8 +24,7 @@ from scipy import interpolate, signal, stats
 from edge.core.files import read_text_file
 from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import Bool, Float32, Float64, RcgBlock
-from edge.dsp.frontend.rcg import RcgExtractor, delay_s
-from edge.pipeline import find_source_problem
+from edge.dsp.frontend.rcg import RcgExtractor, delay_s, find_problem
 from edge.sources.recording import Recording, open_recording
 from edge.sources.replay import ReplaySource
 from train.data.readers.tables import read_table
@@ -121,7 +120,7 @@ def _ecg_at(times_s: Float64, t_s: Float64, ecg_mv: Float64) -> Float32:
 
 
 def _stretches(recording: Recording) -> Iterator[Stretch]:
-    if problem := find_source_problem(ReplaySource(recording)):
+    if problem := find_problem(recording.chirp, ReplaySource(recording).frames()):
         raise TrialError(f"{recording.path}: {problem}")
     extractor = RcgExtractor(recording.chirp)
     blocks: list[RcgBlock] = []

@@ -1,4 +1,4 @@
-"""The classical estimator on the twin, on noise, and on real recordings."""
+"""The heart's motion without a network: its evidence, tracked, on the twin and on noise; and the breathing rate."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,7 +11,9 @@ from edge.dsp.frontend.rcg import RcgExtractor
 from edge.twin.body import Body
 from edge.twin.heart import Heart
 from edge.vitals.breathing_rate import BreathingEstimator
-from edge.vitals.classical_heart_rate import HeartRateEstimator
+from edge.vitals.heart_motion import HeartMotion
+from edge.vitals.quality_model import QUALITY_MODEL
+from edge.vitals.rate_tracker import RateTracker
 from tests.helpers.chest import frames
 
 more = partial(pytest.param, marks=pytest.mark.slow)
@@ -24,39 +26,40 @@ def block(displacement_mm, rcg, restarted=False) -> RcgBlock:
 
 def follow(chirp, heart, body=None, seconds=16.0, seed=1):
     """(time, estimate, truth) once a second."""
-    extractor, estimator = RcgExtractor(chirp), HeartRateEstimator()
+    extractor, motion, tracker = RcgExtractor(chirp), HeartMotion(), RateTracker()
     out, per_second = [], round(1 / chirp.frame_period_s)
     for frame in frames(chirp, heart, body, seconds, seed):
         if (piece := extractor.push(frame)) is not None:
-            estimator.push(piece)
+            motion.push(piece)
         if frame.seq % per_second == per_second - 1:
             now_s = (frame.seq + 1) * chirp.frame_period_s
-            out.append((now_s, estimator.update(), heart.rate_bpm(now_s, 10.0)))
+            out.append((now_s, tracker.update(motion.evidence()), heart.rate_bpm(now_s, 10.0)))
     return out
 
 
 @pytest.mark.parametrize("bpm", [48, more(60), more(75), more(90), more(110), more(140), 165])
 def test_rates_of_the_twin(mmecg, bpm):
     chirp = replace(mmecg, frame_period_s=0.02)  # a quarter of the frames to simulate
-    sure = [(e, truth) for _, e, truth in follow(chirp, Heart(bpm, seed=bpm)) if e.confidence > 0.8]
+    needed = QUALITY_MODEL.tracker.needed
+    sure = [(e, truth) for _, e, truth in follow(chirp, Heart(bpm, seed=bpm)) if e.confidence > needed]
     assert len(sure) >= 3
     assert max(abs(e.bpm - truth) for e, truth in sure) < 4
 
 
 def test_no_rate_before_there_is_a_window(mmecg):
-    early = [e for now, e, _ in follow(mmecg, Heart(), seconds=5) if now < 6]
+    early = [e for now, e, _ in follow(mmecg, Heart(), seconds=5) if now < 4]
     assert all(e.bpm is None and e.confidence == 0 for e in early)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_is_never_a_confident_rate(seed):
     rng = np.random.default_rng(seed)
-    estimator, confidences = HeartRateEstimator(), []
+    motion, tracker, confidences = HeartMotion(), RateTracker(), []
     for second in range(60):
         walk = 0.01 * rng.standard_normal((12, 200)).cumsum(axis=1)
-        estimator.push(block(walk, 30 * rng.standard_normal((12, 200)), restarted=second == 0))
-        confidences.append(estimator.update().confidence)
-    assert max(confidences) < 0.8
+        motion.push(block(walk, 30 * rng.standard_normal((12, 200)), restarted=second == 0))
+        confidences.append(tracker.update(motion.evidence()).confidence)
+    assert max(confidences) < QUALITY_MODEL.tracker.needed
 
 
 def test_block_size_does_not_change_the_result(mmecg):
@@ -64,27 +67,27 @@ def test_block_size_does_not_change_the_result(mmecg):
     displacement, rcg = rng.standard_normal((3, 2400)), rng.standard_normal((3, 2400))
     results = []
     for size in (7, 20, 400, 2400):
-        estimator = HeartRateEstimator()
+        motion = HeartMotion()
         waves = [
-            estimator.push(block(displacement[:, k : k + size], rcg[:, k : k + size])).samples
+            motion.push(block(displacement[:, k : k + size], rcg[:, k : k + size])).samples
             for k in range(0, 2400, size)
         ]
-        estimator.update()
-        results.append((np.concatenate(waves), estimator.score()[0]))
-    for wave, score in results[1:]:
+        results.append((np.concatenate(waves), motion.evidence()))
+    for wave, evidence in results[1:]:
         np.testing.assert_allclose(wave, results[0][0], atol=1e-9)
-        np.testing.assert_allclose(score, results[0][1], atol=1e-6)
+        for name in ("envelope", "pulse"):
+            np.testing.assert_allclose(evidence[name].features, results[0][1][name].features, atol=1e-6)
 
 
 def test_a_reset_starts_a_new_window(mmecg):
-    estimator = HeartRateEstimator()
+    motion = HeartMotion()
     rng = np.random.default_rng(0)
     for _ in range(10):
-        estimator.push(block(rng.standard_normal((3, 200)), rng.standard_normal((3, 200))))
-    assert estimator.window_s() == 10
-    estimator.reset()
-    assert estimator.window_s() == 0
-    assert estimator.update().bpm is None
+        motion.push(block(rng.standard_normal((3, 200)), rng.standard_normal((3, 200))))
+    assert motion.window_s() == 10
+    motion.reset()
+    assert motion.window_s() == 0
+    assert motion.evidence() == {}
 
 
 @pytest.mark.parametrize("per_minute", [8, more(12), more(15), more(22), 30])

@@ -1,0 +1,1 @@
+"""Fits of the quality model's parts: movement, and the tracker of the heart rate."""

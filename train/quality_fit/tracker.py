@@ -1,0 +1,171 @@
+"""Fits the tracker of the heart rate: the weights of all evidence, so that the true rate becomes probable.
+
+The tracker is run over whole tracks, in torch, and the mean logarithm of the posterior probability near the true rate
+is maximised. In some tracks the network's sources are left out, because the tracker must also work without a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edge.core.types import Bool, Float64
+from edge.vitals.quality import tolerance_bpm
+from edge.vitals.quality_model import SourceFit, TrackerFit
+from edge.vitals.rate_evidence import MOTION_SOURCES, RATES_BPM, SOURCES
+from edge.vitals.rate_tracker import GATE_RANGE, NEAR
+from train.quality_fit.evidence import Track
+
+FOLDS = 3
+STEPS, BATCH, LEARNING_RATE = 200, 64, 0.01
+WITHOUT_NETWORK = 0.2  # fraction of the tracks of a batch
+FLOOR = 0.01  # limits the loss of a second in which all evidence is wrong
+GATE_PENALTY = 0.02
+WRONG_PUBLISHED = 0.003  # fraction of the rates above `needed` that may be wrong
+WRONG_GOOD = 0.0005
+
+# Start: a cycle and its multiple support a rate, half a cycle speaks against it.
+_START = {
+    "envelope": (1.5, 0.75, -1.5),
+    "pulse": (1.0, 0.5, 0.0),
+    "anchors": (0.7, 0.3, -0.3),
+    "cycle": (0.5,),
+    "beats": (0.7,),
+}
+_COUNTS = [len(features) for features in SOURCES.values()]
+_LOG_RATES = torch.tensor(np.log(RATES_BPM), dtype=torch.float32)
+
+
+class Batch(NamedTuple):
+    """features [B, T, k, R], strengths [B, T, 5], the right rates `near` [B, T, R], and `known` [B, T]: has a truth."""
+
+    features: Tensor
+    strengths: Tensor
+    near: Tensor
+    known: Tensor
+
+
+class Tracker(nn.Module):
+    """The tracker of `edge.vitals.rate_tracker`, differentiable."""
+
+    def __init__(self, middle: Tensor) -> None:
+        super().__init__()
+        self.middle = middle
+        self.weights = nn.Parameter(torch.tensor([w for name in SOURCES for w in _START[name]]))
+        self.slopes = nn.Parameter(torch.zeros(len(SOURCES), len(SOURCES)))
+        self.offsets = nn.Parameter(torch.zeros(len(SOURCES)))
+        self.log_walk = nn.Parameter(torch.tensor(0.015).log())
+        self.log_jump = nn.Parameter(torch.tensor(0.05).log())
+
+    def forward(self, features: Tensor, strengths: Tensor) -> Tensor:
+        """Return the posteriors [B, T, R] of features [B, T, k, R] and strengths [B, T, 5]."""
+        gates = (self.offsets + (strengths - self.middle) @ self.slopes.T).clamp(*GATE_RANGE).exp()
+        weights = self.weights * gates.repeat_interleave(torch.tensor(_COUNTS), -1)
+        likelihood = torch.einsum("btk,btkr->btr", weights, features)
+        likelihood = (likelihood - likelihood.amax(-1, keepdim=True)).exp()
+        walk = (-0.5 * ((_LOG_RATES[:, None] - _LOG_RATES) / self.log_walk.exp()) ** 2).exp()
+        walk, jump = walk / walk.sum(0), self.log_jump.exp()
+        posterior = torch.full((len(features), len(_LOG_RATES)), 1 / len(_LOG_RATES))
+        posteriors = []
+        for second in range(features.shape[1]):
+            posterior = (1 - jump) * (posterior @ walk.T) + jump / len(_LOG_RATES)
+            posterior = posterior * likelihood[:, second]
+            posterior = posterior / posterior.sum(-1, keepdim=True)
+            posteriors.append(posterior)
+        return torch.stack(posteriors, 1)
+
+    def fitted(self, needed: float, good: float) -> TrackerFit:
+        """Return the parameters with these limits of confidence."""
+        offsets, gates = (self.offsets - self.slopes @ self.middle).detach(), self.slopes.detach()
+        sources, first = {}, 0
+        for number, (name, count) in enumerate(zip(SOURCES, _COUNTS, strict=True)):
+            weights = [_rounded(w) for w in self.weights.detach()[first : first + count]]
+            slopes = {other: _rounded(gates[number, k]) for k, other in enumerate(SOURCES)}
+            sources[name] = SourceFit(weights=weights, offset=_rounded(offsets[number]), slopes=slopes)
+            first += count
+        walk, jump = (_rounded(log.detach().exp()) for log in (self.log_walk, self.log_jump))
+        return TrackerFit(sources=sources, walk=walk, jump=jump, needed=_rounded(needed), good=_rounded(good))
+
+
+def fit_tracker(tracks: Sequence[Track], people: Sequence[int], advance: Callable[[], None]) -> TrackerFit:
+    """Fit the tracker to tracks of these people, and its limits of confidence by cross-validation over people.
+
+    `advance` is called after each of `(FOLDS + 1) * STEPS` steps.
+    """
+    folds = np.array(people) % FOLDS
+    confidence, right = [], []
+    for fold in range(FOLDS):
+        tracker = _fit([track for track, other in zip(tracks, folds, strict=True) if other != fold], advance)
+        mine = [track for track, other in zip(tracks, folds, strict=True) if other == fold]
+        found = judge(tracker, mine)
+        confidence.append(found[0])
+        right.append(found[1])
+    needed, good = (
+        lowest_limit(np.concatenate(confidence), np.concatenate(right), most) for most in (WRONG_PUBLISHED, WRONG_GOOD)
+    )
+    return _fit(tracks, advance).fitted(needed, good)
+
+
+def judge(tracker: Tracker, tracks: Sequence[Track]) -> tuple[Float64, Bool]:
+    """Return confidence and rightness of all seconds with a known rate."""
+    batch = _batch(tracks)
+    with torch.no_grad():
+        posterior = tracker(batch.features, batch.strengths).double()
+    best = _LOG_RATES[posterior.argmax(-1)]
+    near = (_LOG_RATES - best[..., None]).abs() <= NEAR
+    confidence = (posterior * near).sum(-1)
+    bpm = ((posterior * near * _LOG_RATES).sum(-1) / confidence).exp().numpy()
+    true = np.stack([track.true_bpm for track in tracks])
+    known = np.isfinite(true)
+    tolerance = np.array([tolerance_bpm(rate) for rate in true[known]])
+    return confidence.numpy()[known], np.abs(bpm[known] - true[known]) <= tolerance
+
+
+def lowest_limit(confidence: Float64, right: Bool, most_wrong: float) -> float:
+    """Return the lowest limit above which at most this fraction is wrong; the highest confidence if there is none."""
+    order = np.argsort(-confidence)
+    wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+    allowed = np.flatnonzero(wrong <= most_wrong)
+    return float(confidence[order[allowed[-1] if len(allowed) else 0]])
+
+
+def _fit(tracks: Sequence[Track], advance: Callable[[], None]) -> Tracker:
+    rng, whole = np.random.default_rng(0), _batch(tracks)
+    present = whole.strengths.abs().sum((0, 1)) / (whole.strengths != 0).sum((0, 1)).clamp(min=1)
+    tracker = Tracker(present * whole.strengths.sum((0, 1)).sign())
+    optimizer = torch.optim.Adam(tracker.parameters(), lr=LEARNING_RATE)
+    network = torch.tensor([name not in MOTION_SOURCES for name in SOURCES])
+    network_rows = network.repeat_interleave(torch.tensor(_COUNTS))
+    for _ in range(STEPS):
+        chosen = torch.tensor(rng.permutation(len(tracks))[:BATCH])
+        features, strengths = whole.features[chosen], whole.strengths[chosen]
+        left_out = torch.tensor(rng.random(len(chosen)) < WITHOUT_NETWORK)
+        features = features * ~(left_out[:, None, None, None] & network_rows[:, None])
+        strengths = strengths * ~(left_out[:, None, None] & network)
+        near, known = whole.near[chosen], whole.known[chosen]
+        probability = (tracker(features, strengths) * near).sum(-1)[known]
+        loss = -((1 - FLOOR) * probability + FLOOR * near.mean(-1)[known]).log().mean()
+        loss = loss + GATE_PENALTY * tracker.slopes.square().sum()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(tracker.parameters(), 1.0)
+        optimizer.step()
+        advance()
+    return tracker
+
+
+def _batch(tracks: Sequence[Track]) -> Batch:
+    true = torch.tensor(np.stack([track.true_bpm for track in tracks]), dtype=torch.float32)
+    known = torch.isfinite(true)
+    tolerance = torch.clamp(0.1 * true, min=5.0)
+    near = ((_LOG_RATES.exp() - true[..., None]).abs() <= tolerance[..., None]).float()
+    features, strengths = (torch.tensor(np.stack([track[k] for track in tracks])) for k in (0, 1))
+    return Batch(features, strengths, near, known)
+
+
+def _rounded(value: float | Tensor) -> float:
+    return float(f"{float(value):.4g}")
