@@ -36,7 +36,7 @@ SECONDS = 60
 FIRST_S = 6.5  # before, there is hardly any evidence
 WEAK_POINTS = (1, 1, 2, 4, 8)
 WEAK_FRAME_RATES_HZ = (200.0, 80.0, 36.0, 20.0)
-NOISE_DB = {"weak": (-6.0, 20.0), "noisy": (-8.0, 4.0)}  # above the vibration, in VIBRATION_HZ
+NOISE_DB = {"weak": (-6.0, 28.0), "noisy": (-8.0, 4.0)}  # above the vibration, in VIBRATION_HZ
 VIBRATION_HZ = (4.0, 20.0)
 
 _ROWS = sum(len(features) for features in SOURCES.values())

@@ -21,10 +21,10 @@ from edge.vitals.rate_tracker import GATE_RANGE, NEAR
 from train.quality_fit.evidence import Track
 
 FOLDS = 3
-STEPS, BATCH, LEARNING_RATE = 200, 64, 0.01
+STEPS, BATCH, LEARNING_RATE = 250, 64, 0.01
 WITHOUT_NETWORK = 0.2  # fraction of the tracks of a batch
 FLOOR = 0.01  # limits the loss of a second in which all evidence is wrong
-GATE_PENALTY = 0.02
+GATE_PENALTY = 0.01
 WRONG_PUBLISHED = 0.003  # fraction of the rates above `needed` that may be wrong
 WRONG_GOOD = 0.0005
 
