@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from edge.core.errors import InputError
 from edge.core.types import Float64
@@ -20,7 +21,7 @@ from edge.core.types import Float64
 MIN_OVERLAP_S = 55.0  # a minute, less what is lost when two devices are started by hand
 MAX_DELAY_S = 0.11
 """From the R peak to the opening of the aortic valve, 0.03 to 0.14 s pass: two people differ by no more than this."""
-MIN_FOUND_FRACTION = 0.6  # of the reference's R peaks must have a beat of the radar in a usable second
+MIN_USABLE_FRACTION = 0.6  # of the time must have beats of the radar in usable seconds
 MIN_MATCHED_FRACTION = 0.75  # of the radar's beats must be within MATCH_S of an R peak, after removing the delay
 MATCH_S = 0.05
 MAX_DRIFT_S = 0.03  # between the halves of the recording
@@ -28,6 +29,7 @@ MAX_RATE_DIFFERENCE = 0.1
 CLOCK_SEARCH_S = 10.0  # larger errors of a clock are not distinguished from another person's beats
 _CLOCK_EVIDENCE = 0.1  # how much better an impossible delay must fit: in a regular rhythm, one beat later fits as well
 _STEP_S, _SIGMA_S = 0.005, 0.03
+_SEARCH_S = CLOCK_SEARCH_S + 5 * _SIGMA_S
 _MEDIAN_ERROR = 1.2533 * 1.4826  # standard error of a median, from the median absolute deviation
 
 
@@ -59,14 +61,14 @@ def measure_delay(beats_s: Float64, r_peaks_s: Float64, start_s: float, end_s: f
     start_s, end_s = check_overlap(r_peaks_s, start_s, end_s)
     beats_s = beats_s[(beats_s >= start_s) & (beats_s <= end_s)]
     true_s = r_peaks_s[(r_peaks_s >= start_s) & (r_peaks_s <= end_s)]
-    if len(beats_s) < MIN_FOUND_FRACTION * len(true_s):
+    seconds = float(np.median(np.diff(beats_s))) * len(beats_s) if len(beats_s) > 1 else 0.0
+    if seconds < MIN_USABLE_FRACTION * (end_s - start_s):
         raise PersonalDelayError(
-            f"poor signal: the radar found {len(beats_s)} beats in usable seconds beside {len(true_s)} R peaks of the "
-            "reference; record again, without movement, the chest 0.4 to 0.6 m from the radar"
+            f"poor signal: the radar has beats in {seconds:.0f} of {end_s - start_s:.0f} s; record again, without "
+            "movement, the chest 0.4 to 0.6 m from the radar"
         )
     _check_rates(beats_s, true_s)
-    delays_s = np.arange(-CLOCK_SEARCH_S, CLOCK_SEARCH_S + _STEP_S / 2, _STEP_S)
-    scores = np.array([_agreement(beats_s - delay_s, r_peaks_s) for delay_s in delays_s])
+    delays_s, scores = _agreement(beats_s, r_peaks_s)
     possible = np.abs(delays_s) <= MAX_DELAY_S + _STEP_S / 2
     best_s = float(delays_s[np.where(possible, scores, -1).argmax()])
     impossible_s = float(delays_s[np.where(possible, -1, scores).argmax()])
@@ -145,9 +147,22 @@ def _matched(beats_s: Float64, r_peaks_s: Float64, delay_s: float) -> tuple[Floa
     return away_s + delay_s, np.abs(away_s) <= MATCH_S
 
 
-def _agreement(beats_s: Float64, r_peaks_s: Float64) -> float:
-    """Return how closely beats are at R peaks, 0 to 1."""
-    return float(np.exp(-0.5 * (_from_nearest(beats_s, r_peaks_s) / _SIGMA_S) ** 2).mean())
+def _agreement(beats_s: Float64, r_peaks_s: Float64) -> tuple[Float64, Float64]:
+    """Return all delays within CLOCK_SEARCH_S, and the fraction of beats that are so much later than an R peak.
+
+    A beat counts less, the farther it is from the delay, with the standard deviation _SIGMA_S.
+    """
+    near = (r_peaks_s[slice(*np.searchsorted(r_peaks_s, [t - _SEARCH_S, t + _SEARCH_S]))] for t in beats_s)
+    offsets_s = np.concatenate([t - found for t, found in zip(beats_s, near, strict=True)])
+    steps = round(_SEARCH_S / _STEP_S)
+    delays_s = np.arange(-steps, steps + 1) * _STEP_S
+    count = np.bincount(
+        np.clip(np.rint(offsets_s / _STEP_S).astype(int) + steps, 0, 2 * steps), minlength=2 * steps + 1
+    )
+    sigma = _SIGMA_S / _STEP_S
+    scores = ndimage.gaussian_filter1d(count.astype(np.float64), sigma) * np.sqrt(2 * np.pi) * sigma / len(beats_s)
+    inside = np.abs(delays_s) <= CLOCK_SEARCH_S + _STEP_S / 2
+    return delays_s[inside], scores[inside]
 
 
 def _from_nearest(beats_s: Float64, r_peaks_s: Float64) -> Float64:

@@ -84,7 +84,7 @@ def _r_peaks_s(table: Table, rate_hz: float | None, source: str) -> Float64:
     if step_s == 0:
         raise ReferenceError(f"{source}: all its times are the same")
     even_s = np.linspace(times_s[0], times_s[-1], len(times_s))  # the times of some devices are uneven, or have gaps
-    return times_s[0] + _find(np.interp(even_s, times_s, values), 1 / step_s, source)
+    return np.asarray(times_s[0] + _find(np.interp(even_s, times_s, values), 1 / step_s, source))
 
 
 def _find(ecg: Float64, rate_hz: float, source: str) -> Float64:
@@ -113,9 +113,9 @@ def _seconds(times: Float64, is_ecg: bool) -> Float64:
 
 def _npz_table(path: Path) -> Table:
     try:
-        with np.load(path) as file:
-            arrays = {name: np.asarray(file[name], np.float64) for name in file.files}
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        with path.open("rb") as file:
+            arrays = {name: np.asarray(array, np.float64) for name, array in np.load(file).items()}
+    except (ValueError, AttributeError, zipfile.BadZipFile, EOFError) as error:
         raise ReferenceError(f"{path}: damaged, or not an .npz file of numbers ({error})") from error
     if (peaks := arrays.get("r_peaks_s")) is not None and peaks.ndim == 1:
         return Table(times=peaks)
