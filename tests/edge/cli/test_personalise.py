@@ -9,6 +9,7 @@ import pytest
 from edge.core.types import RawFrame
 from edge.inference.bundle import MODEL, SHIPPED
 from edge.personal.delay_file import load_delay
+from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.iq import encode
 from edge.sources.recording import Recorder
 from edge.twin.body import Body
@@ -117,9 +118,10 @@ def test_a_recording_of_nothing(device, recording, strap):
 
 
 @pytest.mark.slow  # a minute of frames through the whole chain
-def test_a_minute_of_a_simulated_person(device, mmecg, strap, tmp_path):
-    frames = enumerate(Fmcw(mmecg, Scene(HEART, Body()), seed=1).frames(0, SECONDS * 200))
-    folder = record(tmp_path / "rec", mmecg, frames)
+def test_a_minute_of_a_simulated_person(device, cfg_50, strap, tmp_path):
+    chirp = load_chirp(cfg_50)
+    frames = enumerate(Fmcw(chirp, Scene(HEART, Body()), seed=1).frames(0, SECONDS * 50))
+    folder = record(tmp_path / "rec", chirp, frames)
     done = radarecg("personalise", folder, strap, "--starts-at", "recording", "--config", device)
     assert done.returncode == 0, done.stderr
-    assert abs(load_delay(tmp_path / "personal.toml").delay_s) < 0.06
+    assert abs(load_delay(tmp_path / "personal.toml").delay_s) < 0.05  # people differ by 18 ms (standard deviation)
