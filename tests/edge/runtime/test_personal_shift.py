@@ -16,7 +16,9 @@ from edge.personal.shift import shift_ecg
 from edge.runtime.config import load_config
 from edge.runtime.doctor import load_setup
 from edge.runtime.personal_shift import PersonalShift, check_personal_delay
+from edge.runtime.service import serve
 from tests.conftest import ROOT
+from tests.helpers.brokers import Listener, free_port
 from tests.helpers.web import GOOD, ecg, vitals, wave
 
 T_NS = 1_795_196_400_000_000_000
@@ -143,6 +145,23 @@ def test_info_has_whether_but_not_how_much(mmecg):
         json.loads(encode(describe_device("r", "00000000", mmecg, state._replace(personalised=False))))["personalised"]
         is False
     )
+
+
+def test_the_service_shifts_what_it_publishes(device, monkeypatch, mosquitto_port):
+    """The service with a chain that yields one block."""
+    save_delay(device.with_name("personal.toml"), StoredDelay(0.031, SHA256))
+    extra = f"[mqtt]\nport = {mosquitto_port}\n"
+    text = device.read_text().replace("[network]", f'data_host = "127.0.0.1"\ndata_port = {free_port()}\n[network]')
+    device.write_text(text + extra)
+    hub = Listener(mosquitto_port)
+
+    def one_block(source, pipeline, sink):
+        assert json.loads(hub.wait_for("/info").payload)["personalised"] is True
+        sink.ecg(ecg(T_NS, 0), GOOD)
+        assert json.loads(hub.wait_for("/ecg").payload)["t0_ns"] == T_NS - 31_000_000
+
+    monkeypatch.setattr("edge.runtime.service.run", one_block)
+    serve(device, lambda stop: None)
 
 
 def test_the_page_reports_it():
