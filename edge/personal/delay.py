@@ -21,7 +21,8 @@ from edge.core.types import Float64
 MIN_OVERLAP_S = 55.0  # a minute, less what is lost when two devices are started by hand
 MAX_DELAY_S = 0.11
 """From the R peak to the opening of the aortic valve, 0.03 to 0.14 s pass: two people differ by no more than this."""
-MIN_USABLE_FRACTION = 0.6  # of the time must have beats of the radar in usable seconds
+MIN_USABLE_FRACTION = 0.6  # of the time must have R peaks, and beats of the radar in usable seconds
+_MAX_CYCLE_S = 2.0
 MIN_MATCHED_FRACTION = 0.75  # of the radar's beats must be within MATCH_S of an R peak, after removing the delay
 MATCH_S = 0.05
 MAX_DRIFT_S = 0.03  # between the halves of the recording
@@ -61,12 +62,13 @@ def measure_delay(beats_s: Float64, r_peaks_s: Float64, start_s: float, end_s: f
     start_s, end_s = check_overlap(r_peaks_s, start_s, end_s)
     beats_s = beats_s[(beats_s >= start_s) & (beats_s <= end_s)]
     true_s = r_peaks_s[(r_peaks_s >= start_s) & (r_peaks_s <= end_s)]
-    seconds = float(np.median(np.diff(beats_s))) * len(beats_s) if len(beats_s) > 1 else 0.0
-    if seconds < MIN_USABLE_FRACTION * (end_s - start_s):
-        raise PersonalDelayError(
-            f"poor signal: the radar has beats in {seconds:.0f} of {end_s - start_s:.0f} s; record again, without "
-            "movement, the chest 0.4 to 0.6 m from the radar"
-        )
+    for times_s, what, advice in (
+        (true_s, "gaps: the reference has R peaks", "check its electrodes or its strap"),
+        (beats_s, "poor signal: the radar has beats", "record again, without movement, the chest 0.4 to 0.6 m away"),
+    ):
+        covered_s = float(sum(cycle_s for cycle_s in np.diff(times_s) if cycle_s < _MAX_CYCLE_S))
+        if covered_s < MIN_USABLE_FRACTION * (end_s - start_s):
+            raise PersonalDelayError(f"{what} in {covered_s:.0f} of {end_s - start_s:.0f} s; {advice}")
     _check_rates(beats_s, true_s)
     delays_s, scores = _agreement(beats_s, r_peaks_s)
     possible = np.abs(delays_s) <= MAX_DELAY_S + _STEP_S / 2
@@ -84,8 +86,7 @@ def measure_delay(beats_s: Float64, r_peaks_s: Float64, start_s: float, end_s: f
         raise PersonalDelayError(
             f"only {100 * matched.mean():.0f} % of the radar's beats are at a constant time from an R peak of the "
             f"reference, {100 * MIN_MATCHED_FRACTION:.0f} % are needed: another person, another time, a clock that is "
-            "wrong by more than "
-            f"{CLOCK_SEARCH_S:.0f} s, or a poor signal"
+            f"wrong by more than {CLOCK_SEARCH_S:.0f} s, or a poor signal"
         )
     _check_drift(beats_s[matched], offsets_s[matched])
     delay_s = float(np.median(offsets_s[matched]))

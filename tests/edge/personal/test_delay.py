@@ -96,6 +96,13 @@ def test_t_waves_counted_as_beats():
     refused(by_radar(r_peaks_s, 0.03), doubled, "counted twice")
 
 
+def test_a_reference_with_gaps():
+    r_peaks_s = heart()
+    beats_s = by_radar(r_peaks_s, 0.03)
+    refused(beats_s, r_peaks_s[[0, -1]], "gaps", "0 of")
+    refused(beats_s, np.delete(r_peaks_s, slice(10, 60)), "gaps", "electrodes")
+
+
 def test_a_poor_signal():
     r_peaks_s = heart()
     beats_s = by_radar(r_peaks_s, 0.03)
