@@ -10,12 +10,13 @@ import numpy as np
 from edge.core.settings import ConfigError, resolve_file
 from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import EcgBlock, Float64, Quality, Vitals, Waveform
+from edge.dsp.frontend.rcg import find_problem
 from edge.inference.loader import Network
 from edge.inference.settings import load_configured_network
 from edge.personal.delay import check_overlap, measure_delay
 from edge.personal.delay_file import StoredDelay, delete_delay, save_delay
 from edge.personal.reference import load_reference
-from edge.pipeline import Pipeline, find_source_problem, run
+from edge.pipeline import Pipeline, run
 from edge.runtime.config import Config, load_config
 from edge.sources.recording import Recording, RecordingError, open_recording
 from edge.sources.replay import ReplaySource
@@ -67,7 +68,7 @@ def delete_personal_delay(settings: Path) -> str:
 
 def find_beats(recording: Recording, network: Network, decide_after_s: float) -> Float64:
     """Return the network's beats in the usable seconds of a recording, in Unix seconds [k], rising."""
-    if problem := find_source_problem(ReplaySource(recording)):
+    if problem := find_problem(recording.chirp, ReplaySource(recording).frames()):
         raise RecordingError(f"{recording.path}: {problem}")
     sink = _Beats()
     pipeline = Pipeline(recording.chirp, lambda: True, recording.calibration, network.begin, decide_after_s)
