@@ -28,9 +28,9 @@ from edge.core.interrupts import raise_on_interrupt
 from edge.core.types import Float32, TaskOutputs
 from edge.inference.backends.base import Predictor
 from train.data.dataset import DataSet, part_of
-from train.evaluation.metrics import delta_m
+from train.evaluation.delta_m import delta_m
 from train.evaluation.report import evaluate
-from train.evaluation.summary import Row, summarise, table_one
+from train.evaluation.summary import WINDOW_METRICS, Row, metrics, summarise
 from train.training.cached_work import cached_json, check_settings, file_lock
 from train.training.config import Strategy, TrainConfig, load_train_config
 from train.training.loop import TASKS
@@ -92,7 +92,7 @@ def table(found: dict[str, list[Row]]) -> str:
 
     Delta_m is relative to the baseline's mean over seeds, so that the baseline's spread shows the random variation.
     """
-    seeds = {name: [table_one(row) for row in rows] for name, rows in found.items()}
+    seeds = {name: [metrics(row, WINDOW_METRICS) for row in rows] for name, rows in found.items()}
     baseline = {name: float(np.mean([row[name] for row in seeds[BASELINE]])) for name in FIGURES}
     headings = [heading for heading, _, _ in FIGURES.values()]
     lines = ["| | " + " | ".join([*headings, "Delta_m %"]) + " |", "|---" * (len(headings) + 2) + "|"]
