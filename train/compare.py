@@ -180,7 +180,7 @@ def _missing(paths: Collection[Path]) -> int:
 def _describe(config: TrainConfig, data: DataSet) -> str:
     fold, training = data.folds[config.data.fold], config.training
     return (
-        f"{data.name}, subjects: {len(fold.train)} to train on, {len(fold.test)} to test on. "
+        f"{data.name}, {fold.by}s: {len(fold.train)} to train on, {len(fold.test)} to test on. "
         f"{training.epochs * training.steps} steps of {training.batch} windows of {config.data.points} points. "
         "Mean ± standard deviation over seeds; figures of single windows; Delta_m against the mean of stl."
     )

@@ -17,7 +17,16 @@ from train.evaluation.figures import TrialFigures, examine
 from train.evaluation.noise_tests import TESTS, add_noise
 from train.evaluation.pictures import draw_distributions, draw_reconstructions
 from train.evaluation.reconstruct import Reconstruction
-from train.evaluation.summary import LONG_TERM_METRICS, WINDOW_METRICS, Row, grouped, markdown, metrics, summarise
+from train.evaluation.summary import (
+    LONG_TERM_METRICS,
+    WINDOW_METRICS,
+    Row,
+    grouped,
+    markdown,
+    metrics,
+    summarise,
+    trial_rows,
+)
 
 MAX_DRAWN = 6
 
@@ -82,7 +91,8 @@ def report(
         pairs = list(zip(recordings, reconstructions, strict=True))
         draw_reconstructions(pairs[::step][:MAX_DRAWN], out / "reconstructions.png")
         draw_distributions(figures, out / "distributions.png")
-        (out / "figures.json").write_text(json.dumps({"data": data, "rows": rows, "noise": noisy}, indent=1))
+        content = {"data": data, "rows": rows, "noise": noisy, "trials": trial_rows(figures)}
+        (out / "figures.json").write_text(json.dumps(content, indent=1))
     return {**overall, "noise": {name: row["delta_m"] for name, row in noisy.items()}} if noisy else {**overall}
 
 

@@ -117,6 +117,14 @@ def grouped(trials: Sequence[TrialFigures], key: Callable[[TrialFigures], str | 
     return {value: summarise([trial for trial in trials if key(trial) == value]) for value in values}
 
 
+def trial_rows(trials: Sequence[TrialFigures]) -> list[dict[str, object]]:
+    """Return a row per trial, with its name, subject and status: for distributions over trials, and to merge folds."""
+    return [
+        {"trial": trial.name, "subject": trial.subject, "status": trial.status, **summarise([trial])}
+        for trial in trials
+    ]
+
+
 def markdown(rows: dict[str, Row], columns: Sequence[str] = tuple(COLUMNS)) -> str:
     """Format rows by name as a Markdown table of some of COLUMNS."""
     lines = ["| | " + " | ".join(COLUMNS[key] for key in columns) + " |", "|---" * (len(columns) + 1) + "|"]

@@ -50,12 +50,16 @@ def make_trainer(config: TrainConfig, data: DataSet, out: Path, start: Checkpoin
         return Batches(recordings, size, points, augmented, seed, SST_DEFAULT, processes if augmented else 0, on_gpu)
 
     fold = data.folds[config.data.fold]
-    provenance = {
+    provenance: dict[str, object] = {
         "data": data.name,
-        "train": list(fold.train),
-        "validation": list(fold.validation),
-        "test": list(fold.test),
+        **{part: _subjects(data, part, config.data.fold) for part in ("train", "validation", "test")},
         "before": start.training_subjects() if start else {},
     }
+    if fold.by == "trial":  # a subject is then in several parts
+        provenance["tested_trials"] = list(fold.test)
     train, validation = batches("train", augment), batches("validation", False)
     return Trainer(config, out, train, validation, provenance, start.state["network"] if start else None)
+
+
+def _subjects(data: DataSet, part: str, fold: int) -> list[str]:
+    return sorted({recording.trial.subject for recording in part_of(data, part, fold)})

@@ -1,6 +1,8 @@
 """Tests the evaluation with artificial networks: correct, delayed, and with uniform outputs."""
 
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from train.evaluation import report
 from train.evaluation.delta_m import NOISE_TASKS, delta_m
 from train.evaluation.figures import constant_lag_ms, examine, metronome
 from train.evaluation.noise_tests import ABRUPT_SHARE, TESTS, add_noise
-from train.evaluation.summary import LONG_TERM_METRICS, WINDOW_METRICS, metrics, summarise
+from train.evaluation.summary import LONG_TERM_METRICS, WINDOW_METRICS, metrics, summarise, trial_rows
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,14 @@ def assert_worse(silent, trial, labels, keys):
     base = metrics(perfect | known, keys)
     assert delta_m(metrics(silent, keys), base, NOISE_TASKS) < delta_m(metrics(late, keys), base, NOISE_TASKS) < 0
     assert math.isnan(delta_m(metrics(silent, keys), metrics(perfect, keys), NOISE_TASKS))
+
+
+def test_each_trial_keeps_its_own_figures(trial, labels):
+    figures = [replace(examine(oracle(labels), trial, labels)[0], name=name) for name in ("1", "2")]
+    first, second = trial_rows(figures)
+    assert (first["trial"], second["trial"], first["subject"]) == ("1", "2", "nobody")
+    assert first["mdr"] == 0
+    assert json.dumps(first)
 
 
 def test_a_metronome_keeps_the_rate_alone():
