@@ -210,6 +210,13 @@ def test_what_is_no_checkpoint_is_refused(finished, tmp_path, monkeypatch):
         checkpoint.load_checkpoint(finished / "last.pt")
 
 
+def test_weights_of_another_definition_of_the_network_are_refused(finished):
+    old = checkpoint.load_checkpoint(finished / "last.pt")
+    del old.state["network"]["decoders.0.score.bias"]
+    with pytest.raises(CheckpointError, match=r"do not fit this version's network 'compact'; train again"):
+        old.network()
+
+
 def test_resuming_with_other_subjects_is_refused(recordings, finished):
     learn = Batches(recordings[:1], 4, 2, True, 1, SST_DEFAULT)
     with pytest.raises(TrainingError, match="train"):
