@@ -1,6 +1,6 @@
 """Compares the step of every strategy with those of TorchJD and LibMTL for the same gradients and losses.
 
-    pip install -e '.[train]' 'torchjd[cagrad,upgrad]' && pip install --no-deps LibMTL
+    pip install -e '.[train]' 'torchjd[cagrad,quadprog-projector]' && pip install --no-deps LibMTL
     python bench/strategies_vs_peers.py
 
 Prints a Markdown table: the smallest cosine between our step and the peer's over all cases, and the ratio of their

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge.core.types import Float64
 from train.evaluation.figures import TrialFigures
-from train.evaluation.long_term import WAVES
+from train.evaluation.long_term import WAVES, LongTermFigures
 from train.evaluation.metrics import MATCH_MS, BeatMatch
 
 MAX_HR_ERROR_BPM, MAX_HR_ERROR_FRACTION = 5.0, 0.1
@@ -61,9 +61,9 @@ def summarise(trials: Sequence[TrialFigures]) -> Row:
 
     pcc, rmse, ppi_error_ms: means over windows. window_*: anchors of single windows. r_timing_ms_median, mdr, f1: of
     the long-term R peaks; f1_aligned after taking out each file's constant lag; metronome_*: the same for
-    beats at constant intervals at the classical rate. known: fraction of time with a long-term ECG. ecg_*, q_*, s_*,
-    t_*: found in the long-term ECG by NeuroKit2. hr_*: per ten seconds with a known true rate; a missing rate is wrong,
-    with an infinite error. *_confident80: of the 80 % with the highest confidence.
+    beats at constant intervals at the classical rate. known: fraction of time with a long-term ECG. hr_*: per ten
+    seconds with a known true rate; a missing rate is wrong, with an infinite error. *_confident80: of the 80 % with
+    the highest confidence.
     """
     true, ours, classical, confidence = (
         _joined(getattr(trial, name) for trial in trials)
@@ -73,31 +73,41 @@ def summarise(trials: Sequence[TrialFigures]) -> Row:
     confident = confidence >= np.quantile(confidence, 0.2) if len(confidence) else confidence > 0
     beats = [trial.beats for trial in trials]
     long_term = [(trial.long_term, trial.true_bpm) for trial in trials if trial.long_term]
-    ecgs = [ecg for ecg, _ in long_term]
-    row = {
+    return {
+        **summarise_ecgs(long_term),
         "windows": float(sum(len(trial.ppi_error_ms) for trial in trials)),
         "pcc": _mean(_joined(trial.pcc for trial in trials)),
         "rmse": _mean(_joined(trial.rmse for trial in trials)),
         "ppi_error_ms": _mean(_joined(trial.ppi_error_ms for trial in trials)),
         "window_r_timing_ms": _median(np.abs(_joined(trial.window_beats.timing_ms for trial in trials))),
         "window_mdr": _mean(np.array([trial.window_beats.mdr for trial in trials])),
-        "long_pcc": _mean(np.array([ecg.pcc for ecg in ecgs])),
-        "lag_pcc": _mean(np.array([ecg.lag_pcc for ecg in ecgs])),
         "known": _mean(np.array([trial.known for trial in trials])),
-        "long_rmse": _mean(np.array([ecg.rmse for ecg in ecgs])),
         "r_timing_ms_median": _median(np.abs(_joined(match.timing_ms for match in beats))),
         "mdr": _missed(beats),
         "f1": _mean(np.array([match.f1 for match in beats])),
         "f1_aligned": _mean(np.array([trial.aligned.f1 for trial in trials])),
         "metronome_f1_aligned": _mean(np.array([trial.metronome.f1 for trial in trials])),
-        "ecg_r_timing_ms_median": _median(np.abs(_joined(ecg.beats.timing_ms for ecg in ecgs))),
-        "ecg_mdr": _missed([ecg.beats for ecg in ecgs]),
-        "ecg_hr_error_bpm_median": _median(_joined(_off(ecg.bpm, bpm)[np.isfinite(bpm)] for ecg, bpm in long_term)),
         "hr_error_bpm_median": _median(_off(ours, true)),
         "hr_right": _mean(_right(ours, true)),
         "hr_right_confident80": _mean(_right(ours[confident], true[confident])),
         "classical_hr_error_bpm_median": _median(_off(classical, true)),
         "classical_hr_right": _mean(_right(classical, true)),
+    }
+
+
+def summarise_ecgs(long_term: Sequence[tuple[LongTermFigures, Float64]]) -> Row:
+    """Summarise the figures of long-term ECGs, each with the trial's true heart rates: what a row has of any network.
+
+    long_pcc, long_rmse, lag_pcc: means over trials. ecg_*, q_*, s_*, t_*: found in the ECG by NeuroKit2.
+    """
+    ecgs = [ecg for ecg, _ in long_term]
+    row = {
+        "long_pcc": _mean(np.array([ecg.pcc for ecg in ecgs])),
+        "lag_pcc": _mean(np.array([ecg.lag_pcc for ecg in ecgs])),
+        "long_rmse": _mean(np.array([ecg.rmse for ecg in ecgs])),
+        "ecg_r_timing_ms_median": _median(np.abs(_joined(ecg.beats.timing_ms for ecg in ecgs))),
+        "ecg_mdr": _missed([ecg.beats for ecg in ecgs]),
+        "ecg_hr_error_bpm_median": _median(_joined(_off(ecg.bpm, bpm)[np.isfinite(bpm)] for ecg, bpm in long_term)),
     }
     for wave in WAVES:
         row[f"{wave.lower()}_timing_ms_median"] = _median(np.abs(_joined(ecg.waves_ms[wave] for ecg in ecgs)))
