@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.core.spec import RCG_RATE_HZ, SST_WINDOW, WINDOW_S
+from edge.core.spec import RCG_RATE_HZ, SST_WINDOW
 from edge.core.types import Chest, Float32, Float64, RcgBlock
 from edge.inference.backends.base import Predictor
 from edge.vitals.classical_heart_rate import HeartRateEstimator
-from train.data.labels import Labels, clean_ecg
-from train.data.peaks import Beats
+from train.data.labels import Labels
 from train.data.readers.motion import integrated
 from train.data.trial import Trial
-from train.evaluation.long_term import LongTermFigures, measure_ecg
+from train.evaluation.long_term import RATE_WINDOW, LongTermFigures, measure_ecg, plausible_bpm, rate_ends
 from train.evaluation.metrics import LAG_MS, MS, BeatMatch, match_beats, pcc, rates_bpm, rmse
 from train.evaluation.reconstruct import Reconstruction, reconstruct
 from train.evaluation.windows import cycle_length, window_beats
@@ -69,12 +68,7 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
     true = labels.beats.r_peaks
     true = true[(true >= first) & (true < last)]
     lag_ms = constant_lag_ms(ours.r_peaks, true)
-    ends = np.arange(WINDOW_S, trial.seconds + 1e-6, WINDOW_S) * RCG_RATE_HZ
-    window = WINDOW_S * RCG_RATE_HZ
-    long_term = None
-    if trial.ecg is not None:
-        ecg = clean_ecg(trial.ecg, labels.beats).astype(np.float64)
-        long_term = measure_ecg(ours.ecg, ours.valid_mask, ecg, true, ends, window)
+    ends, window = rate_ends(trial.seconds), RATE_WINDOW
     classical = classical_bpm(trial.rcg, ends)
     ticks = metronome(classical, ends, window)
     ticks = ticks[(ticks >= first) & (ticks < last)]
@@ -91,7 +85,7 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
         match_beats(ticks - constant_lag_ms(ticks, true) / MS, true),
         lag_ms,
         float(ours.valid_mask[first:last].mean()),
-        long_term,
+        None if trial.ecg is None else measure_ecg(ours.ecg, ours.valid_mask, trial, labels),
         plausible_bpm(labels.beats, ends, window),
         rates_bpm(ours.r_peaks, ends, window),
         classical,
@@ -106,17 +100,6 @@ def constant_lag_ms(found: Float64, true: Float64) -> float:
     away = (found[:, None] - true) * MS
     near = [float(np.exp(-(np.abs(away - lag).min(axis=1) ** 2) / (2 * 30**2)).sum()) for lag in _LAGS_MS]
     return float(_LAGS_MS[int(np.argmax(near))])
-
-
-def plausible_bpm(beats: Beats, ends: Float64, window: float) -> Float64:
-    """Return the true rates like `rates_bpm`; NaN if a cycle in the window is implausible."""
-    rates = rates_bpm(beats.r_peaks, ends, window)
-    implausible = ~beats.good
-    for k, end in enumerate(ends):
-        inside = (beats.r_peaks[:-1] > end - window) & (beats.r_peaks[1:] <= end)
-        if (inside & implausible).any():
-            rates[k] = np.nan
-    return rates
 
 
 def metronome(bpm: Float64, ends: Float64, window: float) -> Float64:

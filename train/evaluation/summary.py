@@ -72,9 +72,8 @@ def summarise(trials: Sequence[TrialFigures]) -> Row:
     ours, classical, confidence, true = (x[np.isfinite(true)] for x in (ours, classical, confidence, true))
     confident = confidence >= np.quantile(confidence, 0.2) if len(confidence) else confidence > 0
     beats = [trial.beats for trial in trials]
-    long_term = [(trial.long_term, trial.true_bpm) for trial in trials if trial.long_term]
     return {
-        **summarise_ecgs(long_term),
+        **summarise_ecgs([trial.long_term for trial in trials if trial.long_term]),
         "windows": float(sum(len(trial.ppi_error_ms) for trial in trials)),
         "pcc": _mean(_joined(trial.pcc for trial in trials)),
         "rmse": _mean(_joined(trial.rmse for trial in trials)),
@@ -95,19 +94,18 @@ def summarise(trials: Sequence[TrialFigures]) -> Row:
     }
 
 
-def summarise_ecgs(long_term: Sequence[tuple[LongTermFigures, Float64]]) -> Row:
-    """Summarise the figures of long-term ECGs, each with the trial's true heart rates: what a row has of any network.
+def summarise_ecgs(ecgs: Sequence[LongTermFigures]) -> Row:
+    """Summarise the figures of trials' long-term ECGs: the part of a row that any network has.
 
     long_pcc, long_rmse, lag_pcc: means over trials. ecg_*, q_*, s_*, t_*: found in the ECG by NeuroKit2.
     """
-    ecgs = [ecg for ecg, _ in long_term]
     row = {
         "long_pcc": _mean(np.array([ecg.pcc for ecg in ecgs])),
         "lag_pcc": _mean(np.array([ecg.lag_pcc for ecg in ecgs])),
         "long_rmse": _mean(np.array([ecg.rmse for ecg in ecgs])),
         "ecg_r_timing_ms_median": _median(np.abs(_joined(ecg.beats.timing_ms for ecg in ecgs))),
         "ecg_mdr": _missed([ecg.beats for ecg in ecgs]),
-        "ecg_hr_error_bpm_median": _median(_joined(_off(ecg.bpm, bpm)[np.isfinite(bpm)] for ecg, bpm in long_term)),
+        "ecg_hr_error_bpm_median": _median(_joined(_off(e.bpm, e.true_bpm)[np.isfinite(e.true_bpm)] for e in ecgs)),
     }
     for wave in WAVES:
         row[f"{wave.lower()}_timing_ms_median"] = _median(np.abs(_joined(ecg.waves_ms[wave] for ecg in ecgs)))

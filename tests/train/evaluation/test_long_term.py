@@ -1,13 +1,18 @@
 """Tests the figures of any long-term ECG: perfect, late, without beats, with displaced waves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from edge.core.spec import RCG_RATE_HZ
+from train.data.labels import clean_ecg, label
+from train.data.spectrograms import window_samples
+from train.data.trial import Trial, TrialError
 from train.evaluation.long_term import delineate, measure_ecg
 
 R_PEAKS = 100 + np.cumsum(170 + 15 * np.sin(np.arange(22) / 2))
 N = 4000
-ENDS, WINDOW = np.array([2000.0, 4000.0]), 2000
 WAVES = {"P": (-34, 0.12, 5), "Q": (-7, -0.15, 1.5), "R": (0, 1.0, 2.5), "S": (7, -0.25, 2), "T": (55, 0.3, 9)}
 
 
@@ -23,19 +28,24 @@ def ecg(late_ms=0.0, waves=tuple(WAVES), beats=R_PEAKS, moved=""):
     )
 
 
+TRIAL = Trial("1", "nobody", np.zeros((1, N), np.float32), ecg().astype(np.float32), R_PEAKS / RCG_RATE_HZ)
+LABELS = label(TRIAL)
+TRUTH = clean_ecg(TRIAL.ecg, LABELS.beats).astype(np.float64)
+COUNTED = R_PEAKS[window_samples(0).start <= R_PEAKS]
+
+
 def measure(ours, valid_mask=None):
-    everywhere = np.ones(N, bool) if valid_mask is None else valid_mask
-    return measure_ecg(ours, everywhere, ecg(), R_PEAKS, ENDS, WINDOW)
+    return measure_ecg(ours, np.ones(N, bool) if valid_mask is None else valid_mask, TRIAL, LABELS)
 
 
 def test_the_true_ecg_is_perfect():
-    found = measure(ecg())
+    found = measure(TRUTH)
     assert (found.known, found.rmse, found.pcc) == (1, 0, pytest.approx(1))
     assert (found.beats.missed, found.beats.false) == (0, 0)
     assert np.abs(found.beats.timing_ms).max() < 1
-    np.testing.assert_allclose(found.bpm, 70, atol=3)
+    np.testing.assert_allclose(found.bpm, found.true_bpm, atol=0.2)
     for wave, errors in found.waves_ms.items():
-        assert len(errors) >= len(R_PEAKS) - 1, wave
+        assert len(errors) >= len(COUNTED) - 1, wave
         assert np.abs(errors).max() <= 1, wave
 
 
@@ -58,11 +68,11 @@ def test_a_wave_alone_can_be_late():
 def test_dropped_beats_and_unknown_time_are_missed():
     half = np.arange(N) < N // 2
     found = measure(ecg(beats=R_PEAKS[::2]))
-    assert found.beats.missed == len(R_PEAKS) // 2
-    found = measure(np.where(half, ecg(), 0), half)
-    assert found.known == 0.5
+    assert found.beats.missed == len(set(COUNTED) - set(R_PEAKS[::2]))
+    found = measure(np.where(half, TRUTH, 0), half)
+    assert found.known == pytest.approx(0.5, abs=0.1)
     assert found.pcc == pytest.approx(1)
-    assert found.beats.missed == (R_PEAKS >= N // 2).sum()
+    assert found.beats.missed == (COUNTED >= N // 2).sum()
     assert np.isnan(found.bpm[1])
 
 
@@ -79,3 +89,8 @@ def test_noise_has_figures_too():
     found = measure(noise)
     assert abs(found.pcc) < 0.2
     assert 0 <= found.beats.mdr <= 1
+
+
+def test_a_trial_without_an_ecg_is_refused():
+    with pytest.raises(TrialError, match="1: has no ECG, only R peaks"):
+        measure_ecg(ecg(), np.ones(N, bool), replace(TRIAL, ecg=None), LABELS)
