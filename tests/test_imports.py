@@ -40,6 +40,7 @@ TRAIN_ROOMS: dict[str, set[str]] = {
     "evaluation": {"data"},
     "training": {"data", "model", "strategies", "simulation", "evaluation"},
     "realism": {"data", "evaluation"},
+    "reproduce": {"data", "model", "evaluation", "training"},
 }
 
 
