@@ -40,6 +40,8 @@ TRAIN_ROOMS: dict[str, set[str]] = {
     "evaluation": {"data"},
     "training": {"data", "model", "strategies", "simulation", "evaluation"},
     "realism": {"data", "evaluation"},
+    "comparators": {"data", "model", "evaluation", "training"},
+    "scenes": {"strategies", "training"},
 }
 
 
