@@ -40,7 +40,9 @@ TRAIN_ROOMS: dict[str, set[str]] = {
     "evaluation": {"data"},
     "training": {"data", "model", "strategies", "simulation", "evaluation"},
     "realism": {"data", "evaluation"},
-    "reproduce": {"data", "model", "evaluation", "training"},
+    "comparators": {"data", "model", "evaluation", "training"},
+    "scenes": {"strategies", "evaluation", "training"},
+    "reproduce": {"data", "model", "evaluation", "training", "comparators", "scenes"},
 }
 
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from edge.core.spec import RCG_RATE_HZ, SST_WINDOW
 from edge.core.types import Chest, Float32, Float64, RcgBlock
-from edge.inference.backends.base import Predictor
 from edge.vitals.classical_heart_rate import HeartRateEstimator
 from train.data.labels import Labels
 from train.data.readers.motion import integrated
 from train.data.trial import Trial
+from train.evaluation.long_ecg import LongEcg, Reconstructor
 from train.evaluation.long_term import RATE_WINDOW, LongTermFigures, measure_ecg, plausible_bpm, rate_ends
 from train.evaluation.metrics import LAG_MS, MS, BeatMatch, match_beats, pcc, rates_bpm, rmse
 from train.evaluation.reconstruct import Reconstruction, reconstruct
@@ -56,9 +56,9 @@ class TrialFigures:
     confidence: Float64
 
 
-def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigures, Reconstruction]:
-    """Process one trial as on the device and compare it with its labels."""
-    ours = reconstruct(predict, trial.rcg)
+def examine(predict: Reconstructor, trial: Trial, labels: Labels) -> tuple[TrialFigures, Reconstruction]:
+    """Process one trial as on the device, or as a network of whole ECGs does, and compare it with its labels."""
+    ours = predict.reconstruct(trial) if isinstance(predict, LongEcg) else reconstruct(predict, trial.rcg)
     by_start = {end - SST_WINDOW: outputs for end, outputs in ours.windows}
     window_outputs = [by_start[int(start)] for start in labels.start]
     with_piece = np.flatnonzero(labels.has_piece)

@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.progress import track
 
 from edge.core.errors import InputError
-from edge.inference.backends.base import Predictor
 from train.data.dataset import Recording
 from train.evaluation.delta_m import NOISE_TASKS, TABLE_ONE_TASKS, delta_m
 from train.evaluation.figures import TrialFigures, examine
+from train.evaluation.long_ecg import Reconstructor
 from train.evaluation.noise_tests import TESTS, add_noise
 from train.evaluation.pictures import draw_distributions, draw_reconstructions
 from train.evaluation.reconstruct import Reconstruction
@@ -32,7 +32,7 @@ MAX_DRAWN = 6
 
 
 def evaluate(
-    predict: Predictor, recordings: Iterable[Recording], test: str | None = None
+    predict: Reconstructor, recordings: Iterable[Recording], test: str | None = None
 ) -> tuple[list[TrialFigures], list[Reconstruction]]:
     """Evaluate every recording, with the noise of the row `test` of TESTS if given; displays its progress."""
     figures, reconstructions = [], []
@@ -53,7 +53,7 @@ NOISE_DELTAS = {
 and the form of Table I, whose tasks include PPI."""
 
 
-def noise_table(predict: Predictor, recordings: Sequence[Recording], clean: Row) -> dict[str, Row]:
+def noise_table(predict: Reconstructor, recordings: Sequence[Recording], clean: Row) -> dict[str, Row]:
     """Return one row per noise test, each with NOISE_DELTAS, the changes from the network's figures without noise.
 
     A network trained with `augment` has been trained on noise of these kinds, made by the same functions; the paper's
@@ -67,7 +67,7 @@ def noise_table(predict: Predictor, recordings: Sequence[Recording], clean: Row)
 
 
 def report(
-    predict: Predictor, recordings: Sequence[Recording], data: str, out: Path | None, noise: bool
+    predict: Reconstructor, recordings: Sequence[Recording], data: str, out: Path | None, noise: bool
 ) -> dict[str, object]:
     """Print the tables and return all figures; write pictures and figures.json to `out` if given.
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from edge.core.errors import InputError
@@ -25,29 +26,48 @@ from train.reproduce.distributions import figure_seven, figure_six
 from train.reproduce.frameworks import FRAMEWORKS
 from train.reproduce.noise import ABRUPT, CONSTANT, figure_eight, figure_five, table_four, table_three
 from train.reproduce.paper_values import TABLE_I
+from train.reproduce.scenes import table_two
 from train.reproduce.strategies import table_one
 from train.reproduce.study import SplitName, Study, load_data, open_study
 
-TARGETS: dict[str, tuple[str, Callable[[Study], Iterator[str]]]] = {
-    "table1": ("Table I: strategies", table_one),
-    "table3": ("Table III: constant noise", table_three),
-    "table4": ("Table IV: abrupt noise", table_four),
-    "fig5": ("Figure 5: an ECG in abrupt noise", figure_five),
-    "fig6": ("Figure 6: long-term ECGs", figure_six),
-    "fig7": ("Figure 7: Q, R, S and T", figure_seven),
-    "fig8": ("Figure 8: Delta_m in noise", figure_eight),
+TARGETS: dict[str, Callable[[Study], Iterator[str]]] = {
+    "table1": table_one,
+    "table3": table_three,
+    "table4": table_four,
+    "fig5": figure_five,
+    "fig6": figure_six,
+    "fig7": figure_seven,
+    "fig8": figure_eight,
 }
+"""What is made of each study."""
+SCENES = "table2"
+TITLES = {
+    "table1": "Table I: strategies",
+    SCENES: "Table II: strategies on scenes",
+    "table3": "Table III: constant noise",
+    "table4": "Table IV: abrupt noise",
+    "fig5": "Figure 5: an ECG in abrupt noise",
+    "fig6": "Figure 6: long-term ECGs",
+    "fig7": "Figure 7: Q, R, S and T",
+    "fig8": "Figure 8: Delta_m in noise",
+}
+SPLIT_BY: dict[SplitName, str] = {"paper": "trial", "subject": "subject"}
 
 
-def reproduce(targets: Sequence[str], studies: Sequence[Study], out: Path) -> str:
-    """Make the targets of all studies; return the report, which is written after every piece of work."""
-    done: dict[tuple[str, SplitName], str] = {}
+def reproduce(targets: Sequence[str], studies: Sequence[Study], scenes: Callable[[], Iterator[str]], out: Path) -> str:
+    """Make the targets of all studies, and that of the scenes; return the report, which is written after each part."""
+    done: dict[str, str] = {}
     for study in studies:
         study.progress.total = _missing(targets, study)
-    for target in targets:
-        for study in studies:
-            for text in TARGETS[target][1](study):
-                done[target, study.split] = text
+    for target in (target for target in TITLES if target in targets):
+        parts = (
+            {"": scenes}
+            if target == SCENES
+            else {f", split by {SPLIT_BY[study.split]}": partial(TARGETS[target], study) for study in studies}
+        )
+        for which, make in parts.items():
+            for text in make():
+                done[f"## {TITLES[target]}{which}"] = text
                 write_atomic(out / "report.md", _report(done).encode())
     return _report(done)
 
@@ -55,28 +75,25 @@ def reproduce(targets: Sequence[str], studies: Sequence[Study], out: Path) -> st
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m train.reproduce", description="Reproduce the paper's results.")
-    parser.add_argument("targets", nargs="+", choices=[*TARGETS, "all"], metavar="TARGET", help=", ".join(TARGETS))
-    parser.add_argument("--data", type=Path, required=True, metavar="TOML", help="the data set")
-    parser.add_argument(
-        "--preset", default="paper", metavar="NAME", help="a preset of train/presets, or a settings file"
-    )
+    parser.add_argument("targets", nargs="+", choices=[*TITLES, "all"], metavar="TARGET", help=", ".join(TITLES))
+    parser.add_argument("--data", type=Path, metavar="TOML", help="the data set; not needed for table2 alone")
+    parser.add_argument("--preset", default="paper", metavar="NAME", help="of train/presets, or a settings file")
+    parser.add_argument("--scenes", default="rooms", metavar="NAME", help="of table2: rooms, nyuv2, or a settings file")
     parser.add_argument("--split", choices=("paper", "subject"), help="default: both")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="of Table I")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="of Tables I and II")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     args = parser.parse_args(arguments)
+    targets = list(TITLES) if "all" in args.targets else args.targets
     if args.seeds < 1:
         parser.error("--seeds must be at least 1")
+    if not args.data and set(targets) != {SCENES}:
+        parser.error("--data is required, except for table2 alone")
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
-        config, data = load_data(args.preset, args.data)
-        splits: list[SplitName] = [args.split] if args.split else ["paper", "subject"]
-        if not args.split and len(data.recordings) != PAPER_TRIALS:
-            print(
-                f"{data.name} has {len(data.recordings)} trials, not MMECG's {PAPER_TRIALS}: only the split by subject"
-            )
-            splits = ["subject"]
-        studies = [open_study(config, data, split, args.seeds, args.out) for split in splits]
-        print(reproduce(list(TARGETS) if "all" in args.targets else args.targets, studies, args.out))
+        args.out.mkdir(parents=True, exist_ok=True)
+        studies = open_studies(args) if set(targets) != {SCENES} else []
+        scenes = partial(table_two, args.scenes, args.seeds, args.out / "scenes")
+        print(reproduce(targets, studies, scenes, args.out))
     except (InputError, OSError) as error:
         print(f"train.reproduce: error: {error}", file=sys.stderr)
         return 2
@@ -84,6 +101,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"train.reproduce: interrupted; run the same command again to resume from {args.out}", file=sys.stderr)
         return 130
     return 0
+
+
+def open_studies(args: argparse.Namespace) -> list[Study]:
+    """Load the data set and open the studies of its splits. Raises InputError, OSError."""
+    config, data = load_data(args.preset, args.data)
+    splits: list[SplitName] = [args.split] if args.split else ["paper", "subject"]
+    if not args.split and (trials := len(data.recordings)) != PAPER_TRIALS:
+        print(f"{data.name} has {trials} trials, not MMECG's {PAPER_TRIALS}: only the split by subject")
+        splits = ["subject"]
+    return [open_study(config, data, split, args.seeds, args.out) for split in splits]
 
 
 def _missing(targets: Sequence[str], study: Study) -> int:
@@ -96,16 +123,9 @@ def _missing(targets: Sequence[str], study: Study) -> int:
     return max(0, jobs - sum(path.name != "settings.json" for path in study.folder.glob("*.json")))
 
 
-def _report(done: dict[tuple[str, SplitName], str]) -> str:
-    parts = ["# The paper's tables and figures, reproduced\n"]
-    for target, (title, _) in TARGETS.items():
-        by: dict[SplitName, str] = {"paper": "trial", "subject": "subject"}
-        parts += [
-            f"## {title}, split by {what}\n\n{done[target, split]}\n"
-            for split, what in by.items()
-            if (target, split) in done
-        ]
-    return "\n".join(parts)
+def _report(done: Mapping[str, str]) -> str:
+    parts = ["# The paper's tables and figures, reproduced", *(f"{title}\n\n{text}" for title, text in done.items())]
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

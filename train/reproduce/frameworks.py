@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from edge.core.types import Bool, Float64
+from train.comparators import train_comparator
 from train.data.dataset import DataSet, Recording
 from train.data.trial import Trial
 from train.evaluation.long_term import LongTermFigures, measure_ecg
@@ -38,7 +40,22 @@ def train_multi_task(config: TrainConfig, data: DataSet, folder: Path) -> EcgOf:
     return ecg_of
 
 
-FRAMEWORKS: dict[str, Callable[[TrainConfig, DataSet, Path], EcgOf]] = {"radarODE-MTL": train_multi_task}
+def train_whole(model: str, config: TrainConfig, data: DataSet, folder: Path) -> EcgOf:
+    """Train a comparator with the same settings, or resume it."""
+    comparator = train_comparator(msgspec.structs.replace(config, model=model), data, folder)
+
+    def ecg_of(trial: Trial) -> tuple[Float64, Bool]:
+        ecg = comparator.compute_ecg(trial)
+        return ecg, np.ones(len(ecg), bool)
+
+    return ecg_of
+
+
+FRAMEWORKS: dict[str, Callable[[TrainConfig, DataSet, Path], EcgOf]] = {
+    "MMECG": partial(train_whole, "mmecg"),
+    "radarODE": partial(train_whole, "radarode"),
+    "radarODE-MTL": train_multi_task,
+}
 """Name in the paper's tables -> how it is trained in a folder."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge.core.spec import RCG_RATE_HZ, SST_DEFAULT
 from train.data.dataset import DataSet, load_dataset, part_of, with_windows
-from train.model import POINTS
+from train.model import NETWORKS, POINTS
 from train.simulation.simulated_set import simulate_set
 from train.simulation.trial import SAMPLES
 from train.training.batches import Batches
@@ -39,6 +39,8 @@ def make_trainer(config: TrainConfig, data: DataSet, out: Path, start: Checkpoin
     Training starts from the weights of `start` if given. Raises TrainConfigError if the network needs another number of
     points.
     """
+    if config.model not in NETWORKS:
+        raise TrainConfigError(f"no network {config.model!r} with three tasks; there are {', '.join(NETWORKS)}")
     if (needed := POINTS.get(config.model)) and needed != config.data.points:
         raise TrainConfigError(f"the network {config.model} takes {needed} points, not {config.data.points}")
     out.mkdir(parents=True, exist_ok=True)

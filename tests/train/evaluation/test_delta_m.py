@@ -8,15 +8,11 @@ import pytest
 
 from train.evaluation.delta_m import NOISE_TASKS, TABLE_ONE_TASKS, delta_m
 from train.reproduce.paper_values import BASELINES, TABLE_I, TABLE_II, TABLES_III_IV
+from train.scenes.measures import TABLE_TWO_TASKS
 
 RADAR = ("rmse", "pcc", "ppi_error_ms", "r_timing_ms", "mdr")
 RADAR_HALF_UNITS = (0.0005, 0.05, 0.05, 0.05, 0.005)
-SCENE_TASKS = (
-    {"miou": 1, "pixel": 1},
-    {"absolute": -1, "relative": -1},
-    {"mean": -1, "median": -1, "11": 1, "22": 1, "30": 1},
-)
-SCENE = tuple(name for task in SCENE_TASKS for name in task)
+SCENE = tuple(name for task in TABLE_TWO_TASKS for name in task)
 SCENE_HALF_UNITS = (0.005, 0.005, 0.00005, 0.00005, 0.005, 0.005, 0.005, 0.005, 0.005)
 
 NOISE = ("rmse", "pcc", "r_timing_ms", "mdr")
@@ -51,7 +47,7 @@ def test_table_one(name):
 @pytest.mark.parametrize("name", TABLE_II)
 def test_table_two(name):
     values, printed = TABLE_II[name]
-    assert_printed(SCENE_TASKS, SCENE, SCENE_HALF_UNITS, values, TABLE_II["stl"][0], printed)
+    assert_printed(TABLE_TWO_TASKS, SCENE, SCENE_HALF_UNITS, values, TABLE_II["stl"][0], printed)
 
 
 @pytest.mark.parametrize(

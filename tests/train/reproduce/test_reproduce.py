@@ -68,8 +68,10 @@ def made(monkeypatch):
         better = 0.5 if row == "ega-1" else 1.0
         return {"rmse": 0.1 * better, "pcc": 0.8, "ppi_error_ms": 10.0, "window_r_timing_ms": 8.0, "window_mdr": 0.05}
 
+    monkeypatch.delitem(frameworks.FRAMEWORKS, "radarODE")  # two are enough
     for name in NAMES:
         monkeypatch.setitem(frameworks.FRAMEWORKS, name, artificial(name))
+    monkeypatch.setattr(command, "table_two", lambda preset, seeds, out: iter([f"scenes {preset}, {seeds} seeds"]))
     monkeypatch.setattr(strategies, "figures_of", figures_of)
     return made
 
@@ -83,8 +85,8 @@ def test_every_table_and_figure_is_made_once(preset, people, tmp_path, made, cap
     assert command.main(run) == 0
     assert "people has 4 trials, not MMECG's 91: only the split by subject" in capsys.readouterr().out
     report = (tmp_path / "out" / "report.md").read_text()
-    for title, _ in command.TARGETS.values():
-        assert f"## {title}, split by subject" in report
+    for target, title in command.TITLES.items():
+        assert f"## {title}{'' if target == command.SCENES else ', split by subject'}\n" in report
     assert "people, 4 trials, split by subject; fold 1 of 4, which tests p" in report
     assert "compact, 1 steps of 4 windows of 3 points; seeds 1 to 2." in report
     assert "| stl | 0.100 ± 0.000 (0.106) |" in report
@@ -162,10 +164,19 @@ def test_settings_that_do_not_fit_are_refused(preset, people, tmp_path, capsys, 
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.slow  # trains five networks
+@pytest.mark.slow  # trains 15 networks
 def test_real_networks_are_trained_and_measured(preset, people, tmp_path):
-    assert command.main(arguments(preset, people, tmp_path / "out", "fig6", "table3")) == 0
-    assert len(list((tmp_path / "out" / "subject").glob("trials-radarODE-MTL-fold*.json"))) == 4
+    assert command.main(arguments(preset, people, tmp_path / "out", "fig6", "fig5")) == 0
+    for name in frameworks.FRAMEWORKS:
+        assert len(list((tmp_path / "out" / "subject").glob(f"trials-{name}-fold*.json"))) == 4
+
+
+def test_scenes_need_no_data_and_all_others_do(tmp_path, made, capsys):
+    assert command.main(["table2", "--scenes", "nyuv2", "--out", os.fspath(tmp_path / "out")]) == 0
+    assert "scenes nyuv2, 1 seeds" in (tmp_path / "out" / "report.md").read_text()
+    with pytest.raises(SystemExit):
+        command.main(["table1", "--out", os.fspath(tmp_path / "out")])
+    assert "--data is required" in capsys.readouterr().err
 
 
 def test_a_split_by_trial_is_not_one_by_subject(people):
