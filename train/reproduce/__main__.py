@@ -114,13 +114,16 @@ def open_studies(args: argparse.Namespace) -> list[Study]:
 
 
 def _missing(targets: Sequence[str], study: Study) -> int:
-    """Return how many pieces of work the targets need that are not finished."""
+    """Return about how many pieces of work the targets need that are not finished."""
     noise = {"table3": CONSTANT, "table4": ABRUPT, "fig8": CONSTANT + ABRUPT}
     tests = {test for target in targets for test in noise.get(target, ())}
-    jobs = len(TABLE_I) * study.seeds if "table1" in targets else 0
-    jobs += len(FRAMEWORKS) * (len(tests) + 1 if tests else 0)
-    jobs += len(FRAMEWORKS) * len(study.data.folds) if {"fig6", "fig7"} & set(targets) else 0
-    return max(0, jobs - sum(path.name != "settings.json" for path in study.folder.glob("*.json")))
+    needed = {
+        "strategy": len(TABLE_I) * study.seeds * ("table1" in targets),
+        "noise": len(FRAMEWORKS) * (len(tests) + 1) * bool(tests),
+        "trials": len(FRAMEWORKS) * len(study.data.folds) * bool({"fig6", "fig7"} & set(targets)),
+    }
+    finished = {kind: len(list(study.folder.glob(f"{kind}-*.json"))) for kind in needed}
+    return sum(max(0, count - finished[kind]) for kind, count in needed.items())
 
 
 def _report(done: Mapping[str, str]) -> str:
