@@ -180,6 +180,11 @@ def test_an_unknown_strategy_or_parameter_is_named(recordings, tmp_path):
         run(recordings, tmp_path / "b", msgspec.structs.replace(CONFIG, strategy=Strategy("ega", {"heat": 1.0})))
 
 
+def test_every_preset_is_valid():
+    for path in (ROOT / "train/presets").glob("*.toml"):
+        assert load_train_config(path).training.epochs >= 1, path
+
+
 def test_settings_are_checked(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text('[data]\nset = "x"\n[training]\nepochs = 2\nsteps = 3\n')
