@@ -80,7 +80,12 @@ class Measures:
 
 
 def delta_m(figures: Mapping[str, float], baseline: Mapping[str, float]) -> float:
-    """Return the mean over tasks of the mean change relative to the baseline in %; positive is better (eq. 16)."""
+    """Return the mean over tasks of the mean change relative to the baseline in %; positive is better (eq. 16).
+
+    NaN if a measure is unknown, or is 0 in the baseline.
+    """
+    if not all(baseline[name] > 0 for names in TASKS.values() for name in names):
+        return float("nan")
     changes = [
         np.mean([(1 if name in RISING else -1) * (figures[name] / baseline[name] - 1) for name in measures])
         for measures in TASKS.values()
