@@ -126,5 +126,7 @@ def _missing(paths: Collection[Path]) -> int:
 
 
 def _cell(values: Sequence[float], digits: int) -> str:
+    if np.isnan(values).any():
+        return "--"
     spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{np.mean(values):.{digits}f}{spread}"

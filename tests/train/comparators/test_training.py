@@ -47,7 +47,7 @@ def test_training_reduces_the_loss_of_mmecg(recordings, tmp_path):
     trainer = MmecgTrainer(config("mmecg_direct", learning_rate=5e-3), tmp_path, mmecg(2, False), (segments,) * 2, {})
     trainer.train()
     assert trainer.history[0]["train_ecg"] < 6  # from a uniform distribution: ln 256 is 5.5
-    assert trainer.history[-1]["train_ecg"] < trainer.history[0]["train_ecg"] - 0.5
+    assert trainer.history[-1]["train_ecg"] < trainer.history[0]["train_ecg"] - 0.3
 
 
 def test_training_reduces_the_loss_of_radarodes_long_term_stage(recordings, tmp_path):
