@@ -42,6 +42,9 @@ TRAIN_ROOMS: dict[str, set[str]] = {
     "training": {"data", "model", "strategies", "simulation", "evaluation"},
     "quality_fit": {"data", "simulation"},
     "realism": {"data", "evaluation"},
+    "comparators": {"data", "model", "evaluation", "training"},
+    "scenes": {"strategies", "evaluation", "training"},
+    "reproduce": {"data", "model", "evaluation", "training", "comparators", "scenes"},
 }
 
 

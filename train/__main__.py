@@ -15,12 +15,25 @@ from pathlib import Path
 
 from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
-from train.data.dataset import part_of
+from train.comparators import COMPARATORS, train_comparator
+from train.data.dataset import DataSet, part_of
+from train.evaluation.long_ecg import Reconstructor
 from train.evaluation.report import report
 from train.training import checkpoint
-from train.training.config import load_train_config
+from train.training.config import TrainConfig, load_train_config
 from train.training.predictor import TorchPredictor
 from train.training.setup import make_trainer, prepare_data
+
+
+def train_network(config: TrainConfig, data: DataSet, out: Path) -> Reconstructor | None:
+    """Train the network of the settings and return its best epoch; None in all processes but the first."""
+    if config.model in COMPARATORS:
+        return train_comparator(config, data, out)
+    trainer = make_trainer(config, data, out)
+    trainer.train()
+    if trainer.context.rank:
+        return None
+    return TorchPredictor(checkpoint.load_checkpoint(out / "best.pt").network(), trainer.context.device)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,10 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = load_train_config(args.config)
         data = prepare_data(config, args.config.parent)
-        trainer = make_trainer(config, data, out)
-        trainer.train()
-        if trainer.context.rank == 0:
-            predict = TorchPredictor(checkpoint.load_checkpoint(out / "best.pt").network(), trainer.context.device)
+        predict = train_network(config, data, out)
+        if predict is not None:
             test, name = part_of(data, "test", config.data.fold), f"{data.name}, part test, fold {config.data.fold}"
             print(json.dumps(report(predict, test, name, out, noise=False)))
     except (InputError, OSError) as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge.core.spec import RCG_RATE_HZ, SST_DEFAULT
 from train.data.dataset import DataSet, load_dataset, part_of, with_windows
-from train.model import POINTS
+from train.model import NETWORKS, POINTS
 from train.simulation.simulated_set import simulate_set
 from train.simulation.trial import SAMPLES
 from train.training.batches import Batches
@@ -39,6 +39,8 @@ def make_trainer(config: TrainConfig, data: DataSet, out: Path, start: Checkpoin
     Training starts from the weights of `start` if given. Raises TrainConfigError if the network needs another number of
     points.
     """
+    if config.model not in NETWORKS:
+        raise TrainConfigError(f"no network {config.model!r} with three tasks; there are {', '.join(NETWORKS)}")
     if (needed := POINTS.get(config.model)) and needed != config.data.points:
         raise TrainConfigError(f"the network {config.model} takes {needed} points, not {config.data.points}")
     out.mkdir(parents=True, exist_ok=True)
@@ -50,12 +52,16 @@ def make_trainer(config: TrainConfig, data: DataSet, out: Path, start: Checkpoin
         return Batches(recordings, size, points, augmented, seed, SST_DEFAULT, processes if augmented else 0, on_gpu)
 
     fold = data.folds[config.data.fold]
-    provenance = {
+    provenance: dict[str, object] = {
         "data": data.name,
-        "train": list(fold.train),
-        "validation": list(fold.validation),
-        "test": list(fold.test),
+        **{part: _subjects(data, part, config.data.fold) for part in ("train", "validation", "test")},
         "before": start.training_subjects() if start else {},
     }
+    if fold.by == "trial":  # a subject is then in several parts
+        provenance["tested_trials"] = list(fold.test)
     train, validation = batches("train", augment), batches("validation", False)
     return Trainer(config, out, train, validation, provenance, start.state["network"] if start else None)
+
+
+def _subjects(data: DataSet, part: str, fold: int) -> list[str]:
+    return sorted({recording.trial.subject for recording in part_of(data, part, fold)})

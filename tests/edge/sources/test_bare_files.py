@@ -87,7 +87,7 @@ def test_frames_of_packet_records_are_complete_or_marked(tmp_path, mmecg):
         assert frame.t_ns == frame.seq * 5_000_000
 
 
-def test_a_real_recording_gives_its_breathing_as_packet_records_whose_end_is_cut_off(real_data, iwr6843, tmp_path, capsys):
+def test_a_real_recording_as_packet_records_whose_end_is_cut_off(real_data, iwr6843, tmp_path, capsys):
     data = (real_data / "iwr6843_dca1000" / "demo.bin").read_bytes()[:-1000]
     records = (
         struct.pack("<IIIH", at // 1456 + 1, len(data[at : at + 1456]), at, 0) + data[at : at + 1456]
