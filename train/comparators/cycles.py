@@ -67,9 +67,7 @@ def _periods(energy: Float64) -> Float64:
         part = energy[max(0, centre - reach) : centre + reach]
         power = np.abs(np.fft.rfft(part, 2 * len(part))) ** 2
         correlation = np.fft.irfft(power)[: len(part)]
-        # Twice the period is also a period, and with two equal vibrations a beat half of it almost is one.
-        merit = correlation[_LAGS] + 0.25 * correlation[2 * _LAGS] - 0.25 * correlation[_LAGS // 2]
-        found.append(float(_LAGS[merit.argmax()]))
+        found.append(float(_LAGS[correlation[_LAGS].argmax()]))  # not normalised: of multiples, the shortest is highest
     smooth = ndimage.median_filter(np.array(found), 5, mode="nearest")
     return np.interp(np.arange(len(energy)), centres, smooth)
 

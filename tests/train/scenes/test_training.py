@@ -89,6 +89,15 @@ def test_a_resumed_run_gives_the_same_result(strategy, data, tmp_path):
         assert torch.equal(value, later.network.state_dict()[name]), name
 
 
+@pytest.mark.slow  # a minute each on two cores
+@pytest.mark.parametrize("strategy", ["ew", "ega"])
+def test_rooms_are_understood_with_equal_weights_and_ega(strategy, tmp_path):
+    config = msgspec.structs.replace(load_scene_config(command.PRESETS / "rooms.toml"), strategy=Strategy(strategy))
+    trainer = SceneTrainer(config, prepare_scenes(config, tmp_path), tmp_path / "run", tmp_path)
+    trainer.train()
+    assert trainer.history[-1]["miou"] > 0.45
+
+
 @pytest.fixture
 def settings(tmp_path):
     path = tmp_path / "tiny.toml"
