@@ -126,6 +126,8 @@ class TaskTrainer(ABC, Generic[BatchType]):
             self._backward(losses, representation)
         except InputError as error:
             raise TrainingError(f"{when}: {error}") from error
+        if limit := self.settings.training.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
         self.optimizer.step()
         return torch.stack([loss.detach().double().cpu() for loss in losses.values()])
 

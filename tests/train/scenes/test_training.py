@@ -14,7 +14,9 @@ from train.scenes.training import RoomCounts, SceneConfig, SceneTrainer, load_sc
 from train.training.config import Strategy, Training
 
 ROOMS = RoomCounts(train=8, validation=4)
-CONFIG = SceneConfig(training=Training(2, 3, batch=4, learning_rate=3e-3), rooms=ROOMS, strategy=Strategy("ew"))
+CONFIG = SceneConfig(
+    training=Training(2, 3, batch=4, learning_rate=3e-3, clip_norm=0), rooms=ROOMS, strategy=Strategy("ew")
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +63,24 @@ def test_imagenet_weights_are_loaded_by_torchvisions_names(tmp_path, capsys):
 
 
 def test_training_reduces_every_loss(data, tmp_path):
-    config = msgspec.structs.replace(CONFIG, training=Training(4, 6, batch=4, learning_rate=3e-3), augment=False)
+    config = msgspec.structs.replace(
+        CONFIG, training=Training(4, 6, batch=4, learning_rate=3e-3, clip_norm=0), augment=False
+    )
     trainer = SceneTrainer(config, data, tmp_path, tmp_path)
     trainer.train()
     for task in TASKS:
         assert trainer.history[-1][f"train_{task}"] < trainer.history[0][f"train_{task}"], task
+
+
+def test_gradients_are_clipped_only_if_the_settings_say_so(data, tmp_path):
+    norms = []
+    for limit in (0, 0.01):
+        config = msgspec.structs.replace(CONFIG, training=Training(1, 1, batch=2, clip_norm=limit))
+        trainer = SceneTrainer(config, data, tmp_path / str(limit), tmp_path)
+        trainer.train()
+        norms.append(float(torch.stack([p.grad.norm() for p in trainer.network.parameters()]).norm()))
+    assert norms[0] > 0.1
+    assert norms[1] == pytest.approx(0.01, rel=1e-3)
 
 
 @pytest.mark.parametrize("strategy", ["ega", "uw"])
