@@ -77,9 +77,14 @@ def test_one_source_at_twice_the_rate_does_not_change_it(wrong):
     assert rate.bpm == pytest.approx(60, rel=0.05)
 
 
-def test_sources_that_contradict_one_another_give_no_confidence():
-    rate = follow({"envelope": motion(63), "pulse": motion(63)} | network(97))
-    assert rate.confidence < QUALITY_MODEL.tracker.needed
+def test_weak_sources_that_contradict_one_another_give_less_confidence():
+    def weak(sources):
+        return {name: RateEvidence(0.4 * one.features, 0.4 * one.strength) for name, one in sources.items()}
+
+    contradiction = {"envelope": motion(63), "pulse": motion(97), "anchors": motion(63), "cycle": cycle(97)}
+    agreement = {name: all_sources(63)[name] for name in contradiction}
+    for seconds in (1, 2, 4):
+        assert follow(weak(contradiction), seconds).confidence < follow(weak(agreement), seconds).confidence - 0.1
 
 
 @pytest.mark.parametrize("seed", range(4))
