@@ -15,12 +15,14 @@ from pathlib import Path
 
 from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
+from edge.inference import bundle
 from train.data.dataset import part_of
 from train.evaluation.report import report
 from train.training import checkpoint
+from train.training.bundle_weights import checkpoint_from_bundle
 from train.training.config import load_train_config
 from train.training.predictor import TorchPredictor
-from train.training.setup import make_trainer, prepare_data
+from train.training.setup import make_trainer, prepare_data, prepare_motion
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,13 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train", description="Train, evaluate and plot a network.")
     parser.add_argument("--config", type=Path, required=True, metavar="TOML")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/ and the settings file's name")
+    parser.add_argument("--start", type=Path, metavar="DIR", help="bundle whose weights are trained further")
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     out = args.out or Path("runs") / args.config.stem
     try:
         config = load_train_config(args.config)
+        start = checkpoint_from_bundle(bundle.load_bundle(args.start)) if args.start else None
         data = prepare_data(config, args.config.parent)
-        trainer = make_trainer(config, data, out)
+        trainer = make_trainer(config, data, out, start, prepare_motion(config, args.config.parent))
         trainer.train()
         if trainer.context.rank == 0:
             predict = TorchPredictor(checkpoint.load_checkpoint(out / "best.pt").network(), trainer.context.device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -51,13 +51,13 @@ class Trainer:
         config: TrainConfig,
         folder: Path,
         train: Batches,
-        validation: Batches,
+        validation: Sequence[Batches],
         provenance: Mapping[str, object],
         start: Mapping[str, Tensor] | None = None,
     ):
         self.config, self.folder, self.provenance = config, folder, provenance
         self.context = DistributedContext.from_environment()
-        self._train_batches, self._validation_batches = train, validation
+        self._train_batches, self._validation_sets = train, validation
         torch.manual_seed(config.seed)
         self.network = NETWORKS[config.model]().to(self.context.device)
         if start is not None:
@@ -129,18 +129,29 @@ class Trainer:
         self.optimizer.step()
         return torch.stack([loss.detach().double().cpu() for loss in losses.values()])
 
-    @torch.no_grad()
     def validate(self, network: Network) -> dict[str, float]:
-        """Return the losses on fixed windows and `score`, the logarithm of their product (all tasks weigh the same)."""
+        """Return the losses on fixed windows of the first validation set, and the `score` of all sets.
+
+        A set's score is the logarithm of the product of its losses, so that all tasks and sets weigh the same; a loss
+        is 0 if the set has no label of its task.
+        """
         network.eval()
+        losses = [self._mean_losses(network, batches) for batches in self._validation_sets]
+        score = sum(math.log(max(loss, 1e-9)) for mean in losses for loss in mean)
+        named = {f"validation_{task}": loss for task, loss in zip(TASKS, losses[0], strict=True)}
+        for number, mean in enumerate(losses[1:], 2):
+            named |= {f"validation_{number}_{task}": loss for task, loss in zip(TASKS, mean, strict=True)}
+        return {**named, "score": score}
+
+    @torch.no_grad()
+    def _mean_losses(self, network: Network, batches: Batches) -> list[float]:
         total, count = torch.zeros(len(TASKS), dtype=torch.float64), 0
-        for batch in self._validation_batches.sample_evenly(VALIDATION_WINDOWS):
+        for batch in batches.sample_evenly(VALIDATION_WINDOWS):
             outputs = network(torch.from_numpy(batch.x).to(self.context.device))
             losses = torch.stack([loss.double().cpu() for loss in task_losses(outputs, batch).values()])
             total, count = total + losses * len(batch.source), count + len(batch.source)
-        mean = (total / count).tolist()
-        score = sum(math.log(max(loss, 1e-9)) for loss in mean)
-        return {**{f"validation_{task}": loss for task, loss in zip(TASKS, mean, strict=True)}, "score": score}
+        mean: list[float] = (total / count).tolist()
+        return mean
 
     def _save_epoch(self, writer: SummaryWriter) -> None:
         epoch = self.history[-1]
