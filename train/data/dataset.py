@@ -28,7 +28,7 @@ from edge.core.errors import InputError
 from edge.core.files import read_text_file
 from edge.core.spec import SST_DEFAULT, SstSpec
 from train.data.labels import Labels, label
-from train.data.readers.table import READERS
+from train.data.readers.table import READERS, TEST_ONLY
 from train.data.spectrograms import count_windows, write_spectrograms
 from train.data.splits import Fold, Split, split_subjects
 from train.data.trial import Trial
@@ -64,11 +64,15 @@ class Recording:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Recordings in the reader's order, and the folds of their subjects; no folds for a set without a split."""
+    """Recordings in the reader's order, and the folds of their subjects; no folds for a set without a split.
+
+    `is_test_only`: no network may be trained on these people (`train.data.readers.table.TEST_ONLY`).
+    """
 
     name: str
     recordings: tuple[Recording, ...]
     folds: tuple[Fold, ...]
+    is_test_only: bool = False
 
     def of(self, subjects: Collection[str]) -> tuple[Recording, ...]:
         """Return the recordings of these subjects."""
@@ -95,7 +99,7 @@ def load_dataset(path: Path, spec: SstSpec = SST_DEFAULT) -> DataSet:
         raise DataSetError(f"{path}: its recordings hold no window")
     folds = split_subjects((trial.subject for trial in trials), about.split) if about.split else []
     recordings = tuple(Recording(trial, label(trial, spec)) for trial in track(trials, "labels"))
-    return DataSet(about.name, recordings, tuple(folds))
+    return DataSet(about.name, recordings, tuple(folds), about.reader in TEST_ONLY)
 
 
 def with_windows(data: DataSet, cache: Path, spec: SstSpec = SST_DEFAULT, processes: int | None = None) -> DataSet:

@@ -60,6 +60,9 @@ def make_trainer(
     needed = POINTS.get(config.model)
     if needed and (config.data.vary_points or needed != config.data.points):
         raise TrainConfigError(f"the network {config.model} takes {needed} points, not {config.data.points}")
+    for each in (data, motion):
+        if each and each.is_test_only:
+            raise TrainConfigError(f"{each.name}: these people are for testing only; train on others")
     out.mkdir(parents=True, exist_ok=True)
     size, points, seed = config.training.batch, config.data.points, config.seed
     on_gpu, augment, processes = config.data.sst == "gpu", config.data.augment, count_loader_processes(choose_device())
