@@ -42,8 +42,7 @@ class Trainer:
     """Runs a training in `folder`; resumes it if the folder holds a checkpoint of the same settings and data.
 
     With several processes, each normalises its own batches; the normalisation statistics are averaged every epoch.
-
-    `start`: initial weights; random if None.
+    `start`: initial weights; random if None. `validation`: the sets that select the best epoch.
     """
 
     def __init__(
@@ -75,8 +74,8 @@ class Trainer:
         training = self.config.training
         writer = SummaryWriter(str(self.folder)) if self.context.rank == 0 else None
         with _progress(self.context.rank) as progress:
-            bar = progress.add_task("epoch", total=training.epochs * training.steps, losses="")
-            progress.update(bar, completed=len(self.history) * training.steps)
+            steps = training.epochs * training.steps
+            bar = progress.add_task("epoch", total=steps, completed=len(self.history) * training.steps, losses="")
             if writer:
                 progress.console.print("losses, in training / in validation:")
             while len(self.history) < training.epochs and not self._stalled():
@@ -107,7 +106,7 @@ class Trainer:
                 dist.all_reduce(shared)
                 shared /= self.context.ranks
         self.strategy.end_epoch(mean.cpu())
-        named = {f"train_{task}": value for task, value in zip(TASKS, mean.tolist(), strict=True)}
+        named = dict(zip((f"train_{task}" for task in TASKS), mean.tolist(), strict=True))
         self.history.append({"epoch": epoch + 1, **named, **self.validate(self.network)})
 
     def _step(self, batch: Batch, when: str) -> Tensor:
@@ -130,18 +129,16 @@ class Trainer:
         return torch.stack([loss.detach().double().cpu() for loss in losses.values()])
 
     def validate(self, network: Network) -> dict[str, float]:
-        """Return the losses on fixed windows of the first validation set, and the `score` of all sets.
+        """Return the losses on fixed windows of each validation set, and `score`, the logarithm of their product.
 
-        A set's score is the logarithm of the product of its losses, so that all tasks and sets weigh the same; a loss
-        is 0 if the set has no label of its task.
+        So all tasks and sets weigh the same. A loss is 0 if the set has no label of its task.
         """
         network.eval()
-        losses = [self._mean_losses(network, batches) for batches in self._validation_sets]
-        score = sum(math.log(max(loss, 1e-9)) for mean in losses for loss in mean)
-        named = {f"validation_{task}": loss for task, loss in zip(TASKS, losses[0], strict=True)}
-        for number, mean in enumerate(losses[1:], 2):
-            named |= {f"validation_{number}_{task}": loss for task, loss in zip(TASKS, mean, strict=True)}
-        return {**named, "score": score}
+        losses = [loss for batches in self._validation_sets for loss in self._mean_losses(network, batches)]
+        parts = ("validation", *(f"validation_{number}" for number in range(2, len(self._validation_sets) + 1)))
+        names = (f"{part}_{task}" for part in parts for task in TASKS)
+        score = sum(math.log(max(loss, 1e-9)) for loss in losses)
+        return {**dict(zip(names, losses, strict=True)), "score": score}
 
     @torch.no_grad()
     def _mean_losses(self, network: Network, batches: Batches) -> list[float]:
@@ -150,8 +147,7 @@ class Trainer:
             outputs = network(torch.from_numpy(batch.x).to(self.context.device))
             losses = torch.stack([loss.double().cpu() for loss in task_losses(outputs, batch).values()])
             total, count = total + losses * len(batch.source), count + len(batch.source)
-        mean: list[float] = (total / count).tolist()
-        return mean
+        return [float(loss) for loss in total / count]
 
     def _save_epoch(self, writer: SummaryWriter) -> None:
         epoch = self.history[-1]
@@ -165,9 +161,8 @@ class Trainer:
             "history": self.history,
         }
         is_best = epoch["score"] == min(past["score"] for past in self.history)
-        for name in (
-            ("best.pt", "last.pt") if is_best else ("last.pt",)
-        ):  # if interrupted in between, the epoch is repeated
+        # If interrupted in between, the epoch is repeated.
+        for name in ("best.pt", "last.pt") if is_best else ("last.pt",):
             checkpoint.save(self.folder / name, self.config, state, self.provenance)
 
     def _resume(self) -> None:
