@@ -29,7 +29,7 @@ coverage:
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-container-test: .venv/.demo
+container-test: .venv/.dev
 	tests/container/run.sh
 
 sbom: .venv/.release

@@ -16,6 +16,7 @@ ROOMS: dict[str, set[str]] = {
     "core": set(),
     "radar": set(),
     "vitals": set(),
+    "personal": set(),
     "web": set(),
     "mqtt": {"radar"},
     "sources": {"radar"},
@@ -27,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "gpu": {"dsp"},
     "inference": {"dsp", "ecg", "gpu"},
     "pipeline": {"radar", "sources", "dsp", "ecg", "vitals"},
-    "runtime": {"radar", "sources", "dsp", "ecg", "gpu", "inference", "pipeline", "mqtt", "fhir", "web"},
+    "runtime": {"radar", "sources", "dsp", "ecg", "gpu", "inference", "pipeline", "personal", "mqtt", "fhir", "web"},
     "cli": {"radar", "sources", "twin", "dsp", "pipeline", "fhir", "runtime", "demo"},
     "__main__": {"cli"},
 }

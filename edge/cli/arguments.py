@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from typing import Literal
+
+from edge.core.clock import unix_time_s
 
 
 def positive(text: str) -> float:
@@ -32,3 +35,17 @@ def heart_rate(text: str) -> float:
     if not 20 <= (value := float(text)) <= 300:
         raise argparse.ArgumentTypeError(f"{text} is not a heart rate from 20 to 300 beats per minute")
     return value
+
+
+def moment(text: str) -> float | Literal["recording"]:
+    """Return a time in Unix seconds, from Unix seconds or ISO 8601 with a time zone; the word "recording" as it is."""
+    if text == "recording":
+        return "recording"
+    try:
+        return positive(text)
+    except ValueError:
+        pass
+    try:
+        return unix_time_s(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; must be Unix seconds, a date and time, or recording") from error

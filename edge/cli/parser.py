@@ -18,6 +18,7 @@ COMMANDS = {
     "record": "Record frames from the capture card into a new folder, until stopped or for a given time.",
     "replay": "Process a recording like live data; print one line per second, or one JSON line for all of it.",
     "calibrate": "Compute the board's phase calibration from a recording of a strong reflector straight ahead.",
+    "personalise": "Measure one person's delay from R peak to motion beside another device; the ECG is shifted by it.",
     "plot": "Plot a recording: chest displacement, its spectrogram (SST), and the ECG if there is one.",
     "twin": "Simulate a person in front of a radar and a capture card, until stopped.",
     "fhir-bridge": "Run on a hub: convert the messages of devices to FHIR Observations in a folder or on a server.",

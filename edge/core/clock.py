@@ -1,4 +1,4 @@
-"""State of the host's clock: whether a time service keeps it synchronised, so that time stamps are reliable."""
+"""Times as text, and the state of the host's clock: whether a time service keeps it synchronised."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import functools
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 SyncSource = Literal["ntp", "none"]
@@ -49,3 +50,11 @@ def clock_state() -> ClockState:
     if state in (-1, _TIME_ERROR) or timex.status & _STA_UNSYNC:
         return ClockState("none", False, None)
     return ClockState("ntp", True, int(timex.maxerror) * 1000)
+
+
+def unix_time_s(text: str) -> float:
+    """Return the Unix time in seconds of a date and time with a time zone (ISO 8601). Raises ValueError."""
+    moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))  # Python 3.10 does not accept the Z
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone; add Z for UTC, or an offset such as +01:00")
+    return moment.timestamp()

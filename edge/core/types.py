@@ -152,6 +152,7 @@ class EcgBlock:
 
     If not `continues`, the previous segment is not adjacent: there was a gap in time, or the chest moved.
     `window` is the latest input of the network, which ends before sample `window_end`; `outputs`, its outputs for it.
+    `personalised`: whether the times are shifted by a person's delay (`edge.personal`).
     """
 
     t_ns: int
@@ -161,6 +162,7 @@ class EcgBlock:
     outputs: TaskOutputs
     window: SstWindow | None = None
     window_end: int = 0
+    personalised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

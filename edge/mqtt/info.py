@@ -17,7 +17,7 @@ CLASSICAL = p.Model("classical-1")
 class NetworkState(NamedTuple):
     """The network that reconstructs the ECG, if any; fields of the payload `Info` without the prefix `network_`.
 
-    `configured`: whether the settings name a network, even if it cannot run now.
+    `configured`: whether the settings name a network, even if it cannot run now. `personalised` has no prefix either.
     """
 
     network: p.Model | None
@@ -25,6 +25,7 @@ class NetworkState(NamedTuple):
     backend: str | None = None
     fallback: str | None = None
     refused: str | None = None
+    personalised: bool = False
 
 
 NO_NETWORK = NetworkState(None, configured=False)
@@ -47,6 +48,7 @@ def describe_device(device: str, boot: str, chirp: ChirpConfig, state: NetworkSt
         network_refused=state.refused,
         network_backend=state.backend,
         network_fallback=state.fallback,
+        personalised=state.personalised,
         schemas=tuple(f"radarecg.{topic.suffix}/1" for topic in LIVE if topic is not ECG or state.configured),
         notice=NOT_A_DEVICE,
     )

@@ -31,6 +31,7 @@ from edge.radar.dca1000.control import FEW_ATTEMPTS, Card, CardConfig, load_card
 from edge.radar.dca1000.data_port import DEFAULT_DATA_PORT
 from edge.radar.dca1000.udp import WANTED_BUFFER_BYTES, enlarge_command
 from edge.runtime.config import Config, load_config
+from edge.runtime.personal_shift import check_personal_delay
 from edge.runtime.running_service import service_with, udp_sockets
 
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
@@ -241,4 +242,5 @@ CHECKS: tuple[tuple[str, Callable[[Setup], Finding]], ...] = (
     ("broker", _broker),
     ("SST", _sst),
     ("network", _network),
+    ("personal delay", lambda setup: Finding(*check_personal_delay(setup.config, setup.path))),
 )

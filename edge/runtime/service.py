@@ -25,6 +25,7 @@ from edge.runtime.config import Config, load_config
 from edge.runtime.device_state import DeviceState
 from edge.runtime.json_logs import use_json_logs
 from edge.runtime.model_swap import SwappableNetwork
+from edge.runtime.personal_shift import PersonalShift
 from edge.runtime.systemd import Systemd
 from edge.sources.live import LiveSource
 from edge.web.access import read_token
@@ -47,6 +48,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     if config.radar.serial or config.radar.card:
         require_rate(chirp, card)
     network = SwappableNetwork(config, path) if config.network.backend != "none" else None
+    shift = PersonalShift(config, path, lambda: network.active if network else None)
     calibration = load_calibration(resolve_file(path, config.radar.calibration), chirp)
     pipeline = Pipeline(
         chirp,
@@ -65,7 +67,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.device,
             chirp,
             open_spool(config.spool, path),
-            _state(network.active) if network else NO_NETWORK,
+            _state(network.active, shift) if network else NO_NETWORK,
             config.spool.backfill_per_s,
             config.mqtt.home_assistant,
             config.mqtt.discovery_prefix,
@@ -74,7 +76,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         )
         stack.callback(publisher.close)
         if network:
-            network.watch(lambda now, refused: publisher.publish_network(_state(now, refused)))
+            network.watch(lambda now, refused: publisher.publish_network(_state(now, shift, refused)))
             stack.callback(network.close)
         systemd = Systemd()
         sinks: list[Sink] = [publisher, systemd]
@@ -86,7 +88,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             sinks.append(_page(config, path, network is not None, gauges, stack))
         stack.callback(systemd.stopping)
         driven.start(source.silence_s)
-        run(source, pipeline, FanOut(*sinks))
+        run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
     log.info(
         "stopped: %d frames, %d lost; %d messages dropped, %d evicted, %d spooled for the next start",
@@ -94,9 +96,9 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     )
 
 
-def _state(placed: PlacedNetwork, refused: str | None = None) -> NetworkState:
+def _state(placed: PlacedNetwork, shift: PersonalShift, refused: str | None = None) -> NetworkState:
     model = Model(placed.network.name, placed.network.sha256) if placed.network else None
-    return NetworkState(model, True, placed.rung, placed.fallback, refused)
+    return NetworkState(model, True, placed.rung, placed.fallback, refused, shift.is_active)
 
 
 def _page(config: Config, path: Path, has_ecg: bool, gauges: Callable[[], dict[str, float]], stack: ExitStack) -> Sink:

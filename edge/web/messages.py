@@ -26,6 +26,7 @@ class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
 
     `r_peaks` are sample numbers, with one `confidence` each; `delay_ms`: from the block's end to its sending.
     If not `continues`, the block is not contiguous with the previous one, even if the sample numbers are.
+    `personalised`: the times are shifted by the delay of one person.
     """
 
     of: Literal["ecg", "waveform"]
@@ -37,6 +38,7 @@ class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
     confidence: list[float]
     continues: bool
     delay_ms: int
+    personalised: bool = False
 
 
 class Spectrogram(msgspec.Struct, frozen=True, tag_field="event", tag="spectrogram"):
@@ -96,7 +98,16 @@ def ecg_message(ecg: EcgBlock, now_ns: int) -> Trace:
     confidence = np.round(e.confidence, 2).tolist()
     delay_ms = _delay_ms(now_ns, end_ns)
     return Trace(
-        "ecg", ecg.t_ns / 1e6, ecg.sample0, RCG_RATE_HZ, e.samples_uv, r_peaks, confidence, ecg.continues, delay_ms
+        "ecg",
+        ecg.t_ns / 1e6,
+        ecg.sample0,
+        RCG_RATE_HZ,
+        e.samples_uv,
+        r_peaks,
+        confidence,
+        ecg.continues,
+        delay_ms,
+        ecg.personalised,
     )
 
 

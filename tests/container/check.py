@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 
 from edge.vitals.quality import tolerance_bpm
 from tests.container.outside import BPM, NAME, ROOT, Hub, Podman, running, set_up, start_broker, start_twin
+from tests.container.slow_twin import SLOWER
 
 LOCKS = ROOT / "deploy" / "lock"
 WATCHED = 60  # vitals; one comes for every second of the frames' own time
@@ -155,7 +156,9 @@ def main() -> None:
         start_broker(stack, folder)
         hub = Hub(folder)
         twin, port = start_twin(stack, folder)
-        stack.enter_context(running(podman, args.image, folder, port))
+        slow_clock = Path(__file__).with_name("slow_clock")
+        options = ("--volume", f"{slow_clock}:/slow:ro", "--env", "PYTHONPATH=/slow", "--env", f"SLOWER={SLOWER}")
+        stack.enter_context(running(podman, args.image, folder, port, *options))
         watch(hub, podman)
         ask("healthy while frames come", settles(podman, args.image, well=True))
         stats = podman.json("stats", "--no-stream", "--format", "json", NAME)[0]

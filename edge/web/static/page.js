@@ -35,6 +35,7 @@ const handlers = {
     pen.record(timeline.at(message.sample0), performance.now());
     trace.put(message, timeline);
     byId("delay").textContent = number(shownTrace === "ecg" ? message.delay_ms / 1000 : null, 1);
+    byId("personalised").hidden = !message.personalised;
   },
 
   spectrogram(message) {

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from edge.mqtt.settings import load_broker
+from edge.personal.delay_file import StoredDelay, load_delay
+from edge.personal.reference import load_reference
 from edge.radar.calibration_file import calibration_text, load_calibration
 from edge.radar.dca1000.control import CardConfig, load_card
 from edge.runtime.config import load_config
@@ -55,6 +57,11 @@ def test_a_calibration(save, mmecg):
     found = load_calibration(save(calibration_text(mmecg, 0.05, factors, "a board's")), mmecg)
     assert found.range_bias_m == 0.05
     np.testing.assert_allclose(found.factors, factors)
+
+
+def test_a_person_s_delay_and_a_reference(save):
+    assert load_delay(save(f'delay_ms = 31.5\nnetwork = "{"a" * 64}"\n')) == StoredDelay(0.0315, "a" * 64)
+    np.testing.assert_allclose(load_reference(save("time\n3.5\n4.4\n5.2\n"), 1e9), 1e9 + np.array([3.5, 4.4, 5.2]))
 
 
 def test_a_data_set_a_training_and_a_person(save):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge.core.types import Quality, SstWindow
+from edge.personal.shift import shift_ecg
 from edge.vitals.quality import FLAGS
 from tests.helpers.brokers import free_port
 from tests.helpers.web import GOOD, MOVING, ecg, get, speaking_page, tell, vitals, wave
@@ -203,6 +204,9 @@ def test_before_the_first_ecg_the_waveform_is_drawn(opened):
         assert tab.text_content("#trace-name") == "Heart waveform; the ECG follows"
         page.ecg(ecg(time.time_ns() - 4 * SECOND_NS, 0, 4), GOOD)
         tab.wait_for_function("() => document.getElementById('trace-name').textContent === 'Reconstructed ECG'")
+        assert tab.is_hidden("#personalised")
+        page.ecg(shift_ecg(ecg(time.time_ns(), 800, 1), 0.03), GOOD)
+        tab.wait_for_selector("#personalised:visible")
         tab.wait_for_function(f"() => ({DRAWN})().filter(Boolean).length > 100")
 
 

@@ -1,0 +1,1 @@
+"""A person's own delay between heartbeat and motion, measured against another device's R peaks."""
