@@ -70,7 +70,7 @@ def train(config: TrainConfig, network: Network, batches: Iterator[Batch]) -> No
     optimizer = make_optimizer(config.training, list(network.parameters()), make_strategy(config))
     for batch in batches:
         gradient(config, network, batch, "fp32")
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), config.training.clip_norm)
         optimizer.step()
 
 

@@ -41,6 +41,9 @@ TRAIN_ROOMS: dict[str, set[str]] = {
     "evaluation": {"data"},
     "training": {"data", "model", "strategies", "simulation", "evaluation"},
     "realism": {"data", "evaluation"},
+    "comparators": {"data", "model", "evaluation", "training"},
+    "scenes": {"strategies", "evaluation", "training"},
+    "reproduce": {"data", "model", "evaluation", "training", "comparators", "scenes"},
 }
 
 

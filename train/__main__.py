@@ -16,13 +16,29 @@ from pathlib import Path
 from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
 from edge.inference import bundle
-from train.data.dataset import part_of
+from train.comparators import COMPARATORS, train_comparator
+from train.data.dataset import DataSet, part_of
+from train.evaluation.long_ecg import Reconstructor
 from train.evaluation.report import report
 from train.training import checkpoint
 from train.training.bundle_weights import checkpoint_from_bundle
-from train.training.config import load_train_config
+from train.training.checkpoint import Checkpoint
+from train.training.config import TrainConfig, load_train_config
 from train.training.predictor import TorchPredictor
 from train.training.setup import make_trainer, prepare_data, prepare_motion
+
+
+def train_network(
+    config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | None = None, motion: DataSet | None = None
+) -> Reconstructor | None:
+    """Train the network of the settings and return its best epoch; None in all processes but the first."""
+    if config.model in COMPARATORS:
+        return train_comparator(config, data, out)
+    trainer = make_trainer(config, data, out, start, motion)
+    trainer.train()
+    if trainer.context.rank:
+        return None
+    return TorchPredictor(checkpoint.load_checkpoint(out / "best.pt").network(), trainer.context.device)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,12 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
     out = args.out or Path("runs") / args.config.stem
     try:
         config = load_train_config(args.config)
-        start = checkpoint_from_bundle(bundle.load_bundle(args.start)) if args.start else None
         data = prepare_data(config, args.config.parent)
-        trainer = make_trainer(config, data, out, start, prepare_motion(config, args.config.parent))
-        trainer.train()
-        if trainer.context.rank == 0:
-            predict = TorchPredictor(checkpoint.load_checkpoint(out / "best.pt").network(), trainer.context.device)
+        start = checkpoint_from_bundle(bundle.load_bundle(args.start)) if args.start else None
+        predict = train_network(config, data, out, start, prepare_motion(config, args.config.parent))
+        if predict is not None:
             test, name = part_of(data, "test", config.data.fold), f"{data.name}, part test, fold {config.data.fold}"
             print(json.dumps(report(predict, test, name, out, noise=False)))
     except (InputError, OSError) as error:

@@ -16,91 +16,22 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
-from edge.core.types import Float32, TaskOutputs
-from edge.inference.backends.base import Predictor
 from train.data.dataset import DataSet, part_of
-from train.evaluation.metrics import delta_m
-from train.evaluation.report import evaluate
-from train.evaluation.summary import Row, summarise, table_one
+from train.evaluation.summary import Row
 from train.training.cached_work import cached_json, check_settings, file_lock
 from train.training.config import Strategy, TrainConfig, load_train_config
-from train.training.loop import TASKS
-from train.training.predictor import TorchPredictor
-from train.training.setup import make_trainer, prepare_data
+from train.training.setup import prepare_data
+from train.training.strategy_table import BASELINE, ROWS, figures_of, table
 
 PRESETS = Path(__file__).parent / "presets"
-BASELINE = "stl"
-TEMPERATURES = (0.1, 0.5, 1.0, 1.5, 2.0)
-FIXED: tuple[list[float], ...] = ([2.0, 0.5, 0.5], [0.5, 2.0, 0.5], [0.5, 0.5, 2.0])
-"""Hand-tuned weights that favour one task each; "ew" has equal weights."""
-ROWS: dict[str, tuple[Strategy, ...]] = {
-    BASELINE: tuple(Strategy("stl", {"task": task}) for task in range(len(TASKS))),
-    **{name: (Strategy(name),) for name in ("ew", "uw", "gls", "dwa", "stch")},
-    **{f"fixed-{task}": (Strategy("fixed", {"values": weights}),) for task, weights in zip(TASKS, FIXED, strict=True)},
-    **{name: (Strategy(name),) for name in ("cagrad", "imtl", "moco", "aligned")},
-    **{f"ega-{t:g}": (Strategy("ega", {"temperature": t}),) for t in TEMPERATURES},
-    "ega-1-code": (Strategy("ega", {"order": "code"}),),
-    "ega-1-representation": (Strategy("ega", alignment="representation"),),
-    **{name: (Strategy(name),) for name in ("upgrad", "fairgrad", "config", "dbmtl")},
-}
-"""Row of the table -> strategies of its networks: one, or one per task for the single-task baseline."""
-
-FIGURES = {
-    "rmse": ("RMSE", 1, 3),
-    "pcc": ("PCC %", 100, 1),
-    "ppi_error_ms": ("PPI ms", 1, 1),
-    "r_timing_ms": ("R ms", 1, 1),
-    "mdr": ("MDR %", 100, 1),
-}
-"""Figures of equation 16 in the table: heading, factor, digits."""
-
-
-class PerTaskEnsemble:
-    """Combines single-task networks: the output of each task is that of the network trained for it."""
-
-    def __init__(self, predictors: Sequence[Predictor]) -> None:
-        self._predictors = predictors
-
-    def __call__(self, values: Float32) -> list[TaskOutputs]:
-        """Return the combined outputs for each of the spectrograms [B, P, 71, 120]."""
-        outputs = zip(*(predict(values) for predict in self._predictors), strict=True)
-        return [TaskOutputs(ecg.ecg, anchor.anchor, cycle.cycle) for ecg, anchor, cycle in outputs]
-
-
-def figures_of(row: str, config: TrainConfig, data: DataSet, folder: Path) -> Row:
-    """Train the networks of a row in `folder`, and evaluate them on the test subjects."""
-    predictors = []
-    for number, strategy in enumerate(ROWS[row]):
-        trainer = make_trainer(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
-        trainer.train()
-        predictors.append(TorchPredictor(trainer.network))
-    predict = PerTaskEnsemble(predictors) if len(predictors) > 1 else predictors[0]
-    return summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
-
-
-def table(found: dict[str, list[Row]]) -> str:
-    """Format a Markdown table of rows with their seeds: mean ± standard deviation, and Delta_m against the baseline.
-
-    Delta_m is relative to the baseline's mean over seeds, so that the baseline's spread shows the random variation.
-    """
-    seeds = {name: [table_one(row) for row in rows] for name, rows in found.items()}
-    baseline = {name: float(np.mean([row[name] for row in seeds[BASELINE]])) for name in FIGURES}
-    headings = [heading for heading, _, _ in FIGURES.values()]
-    lines = ["| | " + " | ".join([*headings, "Delta_m %"]) + " |", "|---" * (len(headings) + 2) + "|"]
-    for name, rows in seeds.items():
-        cells = [_cell([factor * row[key] for row in rows], digits) for key, (_, factor, digits) in FIGURES.items()]
-        change = [delta_m(row, baseline) for row in rows]
-        lines.append(f"| {name} | " + " | ".join([*cells, _cell(change, 1)]) + " |")
-    return "\n".join(lines)
 
 
 def compare(preset: str, rows: Collection[str], seeds: int, out: Path) -> str:
@@ -180,18 +111,10 @@ def _missing(paths: Collection[Path]) -> int:
 def _describe(config: TrainConfig, data: DataSet) -> str:
     fold, training = data.folds[config.data.fold], config.training
     return (
-        f"{data.name}, subjects: {len(fold.train)} to train on, {len(fold.test)} to test on. "
+        f"{data.name}, {fold.by}s: {len(fold.train)} to train on, {len(fold.test)} to test on. "
         f"{training.epochs * training.steps} steps of {training.batch} windows of {config.data.points} points. "
         "Mean ± standard deviation over seeds; figures of single windows; Delta_m against the mean of stl."
     )
-
-
-def _cell(values: Sequence[float], digits: int) -> str:
-    mean = float(np.mean(values))
-    if np.isnan(mean):
-        return "--"
-    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{mean:.{digits}f}{spread}"
 
 
 if __name__ == "__main__":

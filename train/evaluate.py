@@ -17,9 +17,10 @@ from pathlib import Path
 from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
 from edge.inference import bundle
-from edge.inference.backends.base import Predictor
 from edge.inference.backends.onnxrt import OnnxRuntime
+from train.comparators import is_comparator, load_comparator
 from train.data.dataset import Recording, load_dataset, part_of
+from train.evaluation.long_ecg import Reconstructor
 from train.evaluation.report import report
 from train.simulation.simulated_set import unseen_set
 from train.training import checkpoint
@@ -27,8 +28,10 @@ from train.training.distributed import choose_device
 from train.training.predictor import TorchPredictor
 
 
-def load_predictor(args: argparse.Namespace) -> Predictor:
+def load_predictor(args: argparse.Namespace) -> Reconstructor:
     """Load the network that the command line selects. Raises InputError, FileNotFoundError."""
+    if args.checkpoint and is_comparator(args.checkpoint):
+        return load_comparator(args.checkpoint)
     if args.checkpoint:
         return TorchPredictor(checkpoint.load_checkpoint(args.checkpoint).network(), choose_device())
     return OnnxRuntime(bundle.load_bundle(bundle.SHIPPED if args.shipped else args.bundle))

@@ -34,8 +34,8 @@ from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
 from edge.core.spec import SST_BINS, SST_COLUMNS
 from edge.inference import bundle
-from train.data.dataset import DataSet, load_dataset, part_of
-from train.data.splits import Fold, Split, split_subjects
+from train.data.dataset import DataSet, load_dataset, part_of, with_split
+from train.data.splits import Fold, Split
 from train.evaluation.report import evaluate
 from train.evaluation.summary import Row, markdown, summarise
 from train.model.network import Network
@@ -66,6 +66,8 @@ def make_config(base: Checkpoint, data: DataSet, training: Training) -> TrainCon
     """
     if not data.folds:
         raise InputError(f"{data.name} has no [split]: add one, or use --folds leave-subject-out")
+    if data.folds[0].by != "subject":
+        raise InputError(f"{data.name} is split by trial: its figures would not be of new people; use --folds")
     subjects = {recording.trial.subject for recording in data.recordings}
     if overlap := sorted(subjects & set(base.training_subjects().get(data.name, ()))):
         raise InputError(
@@ -193,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             base = checkpoint_from_bundle(bundle.load_bundle(bundle.SHIPPED if args.shipped else args.bundle))
         data = load_dataset(args.data)
-        data = with_split(data, args.folds) if args.folds else data
+        data = with_split(data, msgspec.convert({"kind": args.folds}, Split)) if args.folds else data
         figures = finetune(base, data, training, args.first, args.out, args.align)
     except (InputError, msgspec.ValidationError, OSError) as error:
         print(f"train.finetune: error: {error}", file=sys.stderr)
@@ -203,12 +205,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     print(json.dumps(figures))
     return 0
-
-
-def with_split(data: DataSet, kind: str) -> DataSet:
-    """Return the data set with another kind of split. Raises SplitError for too few subjects."""
-    split: Split = msgspec.convert({"kind": kind}, Split)
-    return replace(data, folds=tuple(split_subjects((r.trial.subject for r in data.recordings), split)))
 
 
 def _digest(base: Checkpoint) -> str:

@@ -45,6 +45,7 @@ class Steps:
         self._network = NETWORKS["compact"]().to(device).train()
         self._batch, self._x = batch, torch.from_numpy(batch.x).to(device)
         strategy = make_strategy(config)
+        self._clip_norm = config.training.clip_norm
         self._optimizer = make_optimizer(config.training, list(self._network.parameters()), strategy)
         decoders = dict(zip(TASKS, self._network.decoder_parameters(), strict=True))
         self._backward = MultiTaskBackward(self._network.shared_parameters(), decoders, strategy, alignment)
@@ -56,7 +57,7 @@ class Steps:
             outputs = self._network.decode(z)
         losses = task_losses(outputs, self._batch)
         self._backward(losses, z)
-        torch.nn.utils.clip_grad_norm_(self._network.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._clip_norm)
         self._optimizer.step()
         self.losses = [loss.item() for loss in losses.values()]
 

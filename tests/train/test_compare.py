@@ -10,6 +10,7 @@ from edge.core.errors import InputError
 from edge.core.types import TaskOutputs
 from tests.helpers.people import write_people
 from train import compare
+from train.training import strategy_table
 from train.training.batches import Batches
 from train.training.cached_work import OtherWorkError, cached_json, check_settings
 from train.training.loop import Trainer
@@ -39,7 +40,7 @@ def row(rmse, pcc, ppi_ms, r_ms, mdr):
 
 
 def test_the_table_has_mean_spread_and_change_against_the_baselines_mean():
-    lines = compare.table(
+    lines = strategy_table.table(
         {
             "stl": [row(0.10, 0.8, 10.0, 8.0, 0.04), row(0.10, 0.8, 10.0, 8.0, 0.06)],
             # Better by 20 and 10 % (mean 15), 50 %, 25 and 40 % (32.5): 32.5 in the mean. The other: as the baseline.
@@ -54,8 +55,14 @@ def test_the_table_has_mean_spread_and_change_against_the_baselines_mean():
     assert lines[4] == "| uw | 0.100 ± 0.000 | -- | 10.0 ± 0.0 | 8.0 ± 0.0 | 5.0 ± 0.0 | -- |"
 
 
+def test_published_values_stand_beside():
+    rows = {"stl": [row(0.10, 0.8, 10.0, 8.0, 0.05)]}
+    lines = strategy_table.table(rows, {"stl": (0.106, 86.6, 9.6, 7.5, 6.67, 0.0)}).splitlines()
+    assert lines[2] == "| stl | 0.100 (0.106) | 80.0 (86.6) | 10.0 (9.6) | 8.0 (7.5) | 5.0 (6.67) | 0.0 (0) |"
+
+
 def test_one_seed_has_no_spread_and_a_baseline_without_a_figure_compares_nothing():
-    lines = compare.table(
+    lines = strategy_table.table(
         {"stl": [row(0.10, 0.8, 10.0, 8.0, 0.0)], "ew": [row(0.1, 0.8, 10.0, 8.0, 0.05)]}
     ).splitlines()
     assert lines[3] == "| ew | 0.100 | 80.0 | 10.0 | 8.0 | 5.0 | -- |"
@@ -65,7 +72,9 @@ def test_the_baseline_uses_each_network_for_its_own_task():
     def constant(number):
         return lambda x: [TaskOutputs(*(np.full(n, number) for n in (200, 800, 260))) for _ in x]
 
-    (outputs, _) = compare.PerTaskEnsemble([constant(k) for k in (1, 2, 3)])(np.zeros((2, 1, 71, 120), np.float32))
+    (outputs, _) = strategy_table.PerTaskEnsemble([constant(k) for k in (1, 2, 3)])(
+        np.zeros((2, 1, 71, 120), np.float32)
+    )
     assert (outputs.ecg[0], outputs.anchor[0], outputs.cycle[0]) == (1, 2, 3)
 
 
@@ -75,7 +84,7 @@ def test_a_resumed_grid_gives_the_same_table_and_measures_unseen_people(preset, 
         return ["--preset", preset, "--seeds", "1", "--strategies", "ew", "--out", os.fspath(tmp_path / out)]
 
     learnt, measured = [], []
-    real_evaluate, real_train, real_save_epoch = compare.evaluate, Trainer.train, Trainer._save_epoch
+    real_evaluate, real_train, real_save_epoch = strategy_table.evaluate, Trainer.train, Trainer._save_epoch
 
     def evaluate(predict, recordings, *more):
         measured.append({recording.trial.subject for recording in recordings})
@@ -91,7 +100,7 @@ def test_a_resumed_grid_gives_the_same_table_and_measures_unseen_people(preset, 
         real_train(self)
 
     monkeypatch.setattr("train.training.setup.Batches", WatchedBatches)
-    monkeypatch.setattr(compare, "evaluate", evaluate)
+    monkeypatch.setattr(strategy_table, "evaluate", evaluate)
     monkeypatch.setattr(Trainer, "train", train)
     assert compare.main(command("uninterrupted")) == 0
     assert len(learnt) == 4  # three for the baseline

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from edge.core.errors import InputError
 from edge.inference import bundle
 from edge.inference.backends.onnxrt import OnnxRuntime
 from edge.inference.bundle import SHIPPED, BundleError
@@ -17,7 +18,8 @@ from export import bundle as exporter
 from tests.helpers.networks import assert_alike, spectrograms
 from tests.helpers.people import write_people
 from train import finetune
-from train.data.dataset import load_dataset
+from train.data.dataset import load_dataset, with_split
+from train.data.splits import Fold, Holdout
 from train.training import checkpoint
 from train.training.bundle_weights import checkpoint_from_bundle
 from train.training.config import Training
@@ -168,7 +170,14 @@ def test_invalid_requests_are_reported(uninterrupted, trained_checkpoint, people
 def test_folds_of_another_kind(people):
     data = load_dataset(people)
     assert len(data.folds) == 4
-    assert len(finetune.with_split(data, "holdout").folds) == 1
+    assert len(with_split(data, Holdout()).folds) == 1
+
+
+def test_a_split_by_trial_is_refused(people):
+    data = load_dataset(people)
+    fold = Fold(("1", "2"), ("3",), ("4",), "trial")
+    with pytest.raises(InputError, match=r"people is split by trial: .* use --folds"):
+        finetune.make_config(None, replace(data, folds=(fold,)), None)
 
 
 def test_mean_row_ignores_unknown_values():

@@ -5,7 +5,7 @@
     path = "MMECG"          # relative to this file
     points = 50             # optional: only the first so many points
     [split]                 # optional: without it, the set is for testing only
-    kind = "holdout"        # or "k-fold" (folds), "leave-subject-out"
+    kind = "holdout"        # or "k-fold" (folds), "leave-subject-out"; "paper": by trial, for MMECG's 91
     seed = 1
 
 An unknown key is an error.
@@ -30,7 +30,7 @@ from edge.core.spec import SST_DEFAULT, SstSpec
 from train.data.labels import Labels, label
 from train.data.readers.table import READERS, TEST_ONLY
 from train.data.spectrograms import count_windows, write_spectrograms
-from train.data.splits import Fold, Split, split_subjects
+from train.data.splits import Fold, Split, make_folds
 from train.data.trial import Trial
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -64,7 +64,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Recordings in the reader's order, and the folds of their subjects; no folds for a set without a split.
+    """Recordings in the reader's order, and the folds of their subjects or trials; without a split no folds.
 
     `is_test_only`: no network may be trained on these people (`train.data.readers.table.TEST_ONLY`).
     """
@@ -97,9 +97,15 @@ def load_dataset(path: Path, spec: SstSpec = SST_DEFAULT) -> DataSet:
     trials = list(track(_trials(about, path.parent, spec), "reading"))
     if not trials:
         raise DataSetError(f"{path}: its recordings hold no window")
-    folds = split_subjects((trial.subject for trial in trials), about.split) if about.split else []
+    folds = make_folds([(trial.name, trial.subject) for trial in trials], about.split) if about.split else []
     recordings = tuple(Recording(trial, label(trial, spec)) for trial in track(trials, "labels"))
     return DataSet(about.name, recordings, tuple(folds), about.reader in TEST_ONLY)
+
+
+def with_split(data: DataSet, split: Split) -> DataSet:
+    """Return the data set with another split. Raises SplitError."""
+    trials = [(recording.trial.name, recording.trial.subject) for recording in data.recordings]
+    return replace(data, folds=tuple(make_folds(trials, split)))
 
 
 def with_windows(data: DataSet, cache: Path, spec: SstSpec = SST_DEFAULT, processes: int | None = None) -> DataSet:
@@ -120,11 +126,17 @@ def part_of(data: DataSet, part: str, fold: int = 0) -> tuple[Recording, ...]:
     """
     if part == "all":
         return data.recordings
+    if data.is_test_only and part != "test":
+        raise InputError(f"{data.name}: these people are for testing only; train on others")
     if fold >= len(data.folds):
         raise InputError(
             f"{data.name} has {len(data.folds)} folds, no fold {fold}: give it a [split], or take --part all"
         )
-    return data.of(getattr(data.folds[fold], part))
+    chosen = data.folds[fold]
+    names = getattr(chosen, part)
+    if chosen.by == "subject":
+        return data.of(names)
+    return tuple(recording for recording in data.recordings if recording.trial.name in names)
 
 
 def describe(path: Path) -> Description:

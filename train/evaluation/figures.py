@@ -6,35 +6,23 @@ Three evaluations of a recording: each window separately (radarODE-MTL Table I),
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, RCG_RATE_HZ, SST_WINDOW, WINDOW_S
-from edge.core.types import Chest, Float32, Float64, RcgBlock, TaskOutputs
-from edge.ecg.stitcher import Stitcher
-from edge.inference.backends.base import Predictor
+from edge.core.spec import RCG_RATE_HZ, SST_WINDOW
+from edge.core.types import Chest, Float32, Float64, RcgBlock
 from edge.vitals.classical_heart_rate import HeartRateEstimator
-from train.data.labels import Labels, clean_ecg
-from train.data.peaks import Beats
+from train.data.labels import Labels
 from train.data.readers.motion import integrated
 from train.data.trial import Trial
-from train.evaluation.metrics import (
-    LAG_MS,
-    MS,
-    BeatMatch,
-    lag_adjusted_pcc,
-    match_beats,
-    pcc,
-    rates_bpm,
-    rmse,
-    wave_timing_ms,
-)
+from train.evaluation.long_ecg import LongEcg, Reconstructor
+from train.evaluation.long_term import RATE_WINDOW, LongTermFigures, measure_ecg, plausible_bpm, rate_ends
+from train.evaluation.metrics import LAG_MS, MS, BeatMatch, match_beats, pcc, rates_bpm, rmse
 from train.evaluation.reconstruct import Reconstruction, reconstruct
+from train.evaluation.windows import cycle_length, window_beats
 
 _LAGS_MS = np.arange(-LAG_MS, LAG_MS + 1, 5)
-_STREAM_OFFSET = 100 * SST_WINDOW  # arbitrary position in a stream
 
 
 @dataclass(frozen=True)
@@ -43,11 +31,10 @@ class TrialFigures:
 
     Per window [w]: rmse and pcc of the piece, ppi_error_ms; without ECG no pieces. Of the long-term R peaks: `beats`;
     `aligned`, after subtraction of the file's constant lag `lag_ms`; `metronome`, the same for beats at constant
-    intervals at the classical rate, as the F1 baseline that uses only the rate. Of the long-term ECG: `known`, the
-    fraction of time for which it exists; within that time long_rmse, long_pcc, lag_pcc (of the whole time if `known`
-    is less than 2 s); waves_ms of Q, S, T. Per ten seconds [s]: the true rate (NaN with an implausible cycle), the
-    network's, the classical one (NaN: none), and the network's mean confidence. The network's beats have the delay of
-    the stitching; the classical rate has none.
+    intervals at the classical rate, as the F1 baseline that uses only the rate. `known`: the fraction of time for which
+    there is a long-term ECG; `long_term`, its figures; None without a true ECG. Per ten seconds [s]: the true rate (NaN
+    with an implausible cycle), the network's, the classical one (NaN: none), and the network's mean confidence. The
+    network's beats have the delay of the stitching; the classical rate has none.
     """
 
     name: str
@@ -62,19 +49,16 @@ class TrialFigures:
     metronome: BeatMatch
     lag_ms: float
     known: float
-    long_rmse: float
-    long_pcc: float
-    lag_pcc: float
-    waves_ms: dict[str, Float64]
+    long_term: LongTermFigures | None
     true_bpm: Float64
     ours_bpm: Float64
     classical_bpm: Float64
     confidence: Float64
 
 
-def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigures, Reconstruction]:
-    """Process one trial as on the device and compare it with its labels."""
-    ours = reconstruct(predict, trial.rcg)
+def examine(predict: Reconstructor, trial: Trial, labels: Labels) -> tuple[TrialFigures, Reconstruction]:
+    """Process one trial as on the device, or as a network of whole ECGs does, and compare it with its labels."""
+    ours = predict.reconstruct(trial) if isinstance(predict, LongEcg) else reconstruct(predict, trial.rcg)
     by_start = {end - SST_WINDOW: outputs for end, outputs in ours.windows}
     window_outputs = [by_start[int(start)] for start in labels.start]
     with_piece = np.flatnonzero(labels.has_piece)
@@ -84,15 +68,7 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
     true = labels.beats.r_peaks
     true = true[(true >= first) & (true < last)]
     lag_ms = constant_lag_ms(ours.r_peaks, true)
-    long_rmse, long_pcc, lag_pcc, waves = np.nan, np.nan, np.nan, {}
-    if trial.ecg is not None:
-        ecg = clean_ecg(trial.ecg, labels.beats).astype(np.float64)
-        seen = ours.valid_mask if ours.valid_mask.sum() > 2 * RCG_RATE_HZ else np.ones(len(ecg), bool)
-        long_rmse, long_pcc = rmse(ours.ecg[seen], ecg[seen]), pcc(ours.ecg[seen], ecg[seen])
-        lag_pcc, _ = lag_adjusted_pcc(ours.ecg, ecg, seen)
-        waves = wave_timing_ms(ours.ecg, ecg, true, ours.valid_mask)
-    ends = np.arange(WINDOW_S, trial.seconds + 1e-6, WINDOW_S) * RCG_RATE_HZ
-    window = WINDOW_S * RCG_RATE_HZ
+    ends, window = rate_ends(trial.seconds), RATE_WINDOW
     classical = classical_bpm(trial.rcg, ends)
     ticks = metronome(classical, ends, window)
     ticks = ticks[(ticks >= first) & (ticks < last)]
@@ -109,35 +85,12 @@ def examine(predict: Predictor, trial: Trial, labels: Labels) -> tuple[TrialFigu
         match_beats(ticks - constant_lag_ms(ticks, true) / MS, true),
         lag_ms,
         float(ours.valid_mask[first:last].mean()),
-        long_rmse,
-        long_pcc,
-        lag_pcc,
-        waves,
+        None if trial.ecg is None else measure_ecg(ours.ecg, ours.valid_mask, trial, labels),
         plausible_bpm(labels.beats, ends, window),
         rates_bpm(ours.r_peaks, ends, window),
         classical,
         np.array([_mean(ours.confidence[(ours.r_peaks > end - window) & (ours.r_peaks <= end)]) for end in ends]),
     ), ours
-
-
-def cycle_length(outputs: TaskOutputs) -> float:
-    """Return the cycle length of a window in samples: the mean of the distribution around its maximum."""
-    best = int(outputs.cycle.argmax())
-    near = slice(max(0, best - 5), min(CYCLE_CLASSES, best + 6))
-    weights = outputs.cycle[near].astype(np.float64)
-    return CYCLE_MIN + float(np.average(np.arange(near.start, near.stop), weights=weights))
-
-
-def window_beats(window_outputs: Iterable[TaskOutputs], labels: Labels) -> BeatMatch:
-    """Match the anchors of every window, stitched separately, with the true ones."""
-    matches = []
-    for outputs, anchors in zip(window_outputs, labels.anchors, strict=True):
-        alone = Stitcher()
-        parts = [alone.push(outputs, _STREAM_OFFSET), alone.flush()]
-        found = np.concatenate([part.r_peaks for part in parts]) - _STREAM_OFFSET + SST_WINDOW
-        matches.append(match_beats(found, np.flatnonzero(anchors).astype(np.float64)))
-    timing = np.concatenate([match.timing_ms for match in matches]) if matches else np.zeros(0)
-    return BeatMatch(timing, sum(match.missed for match in matches), sum(match.false for match in matches))
 
 
 def constant_lag_ms(found: Float64, true: Float64, lags_ms: Float64 = _LAGS_MS) -> float:
@@ -147,17 +100,6 @@ def constant_lag_ms(found: Float64, true: Float64, lags_ms: Float64 = _LAGS_MS) 
     away = (found[:, None] - true) * MS
     near = [float(np.exp(-(np.abs(away - lag).min(axis=1) ** 2) / (2 * 30**2)).sum()) for lag in lags_ms]
     return float(lags_ms[int(np.argmax(near))])
-
-
-def plausible_bpm(beats: Beats, ends: Float64, window: float) -> Float64:
-    """Return the true rates like `rates_bpm`; NaN if a cycle in the window is implausible."""
-    rates = rates_bpm(beats.r_peaks, ends, window)
-    implausible = ~beats.good
-    for k, end in enumerate(ends):
-        inside = (beats.r_peaks[:-1] > end - window) & (beats.r_peaks[1:] <= end)
-        if (inside & implausible).any():
-            rates[k] = np.nan
-    return rates
 
 
 def metronome(bpm: Float64, ends: Float64, window: float) -> Float64:

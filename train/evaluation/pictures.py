@@ -50,12 +50,13 @@ def draw_distributions(trials: Sequence[TrialFigures], path: Path) -> None:
 
     The panel of the heart rate also shows the classical estimator.
     """
+    ecgs = [trial.long_term for trial in trials if trial.long_term]
     wanted = {
-        "trials: PCC of the long-term ECG": np.array([trial.long_pcc for trial in trials]),
-        "trials: RMSE of the long-term ECG": np.array([trial.long_rmse for trial in trials]),
+        "trials: PCC of the long-term ECG": np.array([ecg.pcc for ecg in ecgs]),
+        "trials: RMSE of the long-term ECG": np.array([ecg.rmse for ecg in ecgs]),
         "trials: missed beats, %": np.array([100 * trial.beats.mdr for trial in trials]),
         "beats: R timing error, ms": _sizes(trial.beats.timing_ms for trial in trials),
-        "beats: T timing error, ms": _sizes(trial.waves_ms.get("T", np.zeros(0)) for trial in trials),
+        "beats: T timing error, ms": _sizes(ecg.waves_ms["T"] for ecg in ecgs),
         "ten seconds: heart rate error, bpm": _sizes(trial.ours_bpm - trial.true_bpm for trial in trials),
     }
     figure = Figure(figsize=(11, 6), layout="constrained")

@@ -18,6 +18,7 @@ class CAGrad(GradientStrategy):
 
     d = g_0 + (c ‖g_0‖ / ‖g_v‖) g_v with g_v = Σ v_i g_i; v on the simplex minimises g_vᵀ g_0 + c ‖g_0‖ ‖g_v‖.
     Liu et al., "Conflict-Averse Gradient Descent for Multi-Task Learning", NeurIPS 2021, algorithm 1; c = 0.4 there.
+    LibMTL takes c = 0.5 and divides d by 1 + c², which only changes the step's length.
     """
 
     def __init__(self, tasks: int, c: float = 0.4) -> None:

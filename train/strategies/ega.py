@@ -6,20 +6,8 @@ import torch
 from torch import Tensor
 
 from edge.core.errors import InputError
+from train.strategies.aligned import alignment
 from train.strategies.base import TINY, GradientStrategy
-
-
-def alignment(gramian: Tensor) -> Tensor:
-    """Return B = σ U Λ^(−1/2) Uᵀ [n, n] of a Gramian U Λ Uᵀ within its numerical rank; σ = √(min λ).
-
-    The rows of B G are orthogonal and have norm σ (equations 11 to 13). An eigenvalue below n ε max λ is a rounding
-    error: the gradients do not span its direction.
-    """
-    values, vectors = torch.linalg.eigh(gramian)
-    spanned = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
-    values, vectors = values[spanned], vectors[:, spanned]
-    b: Tensor = values[0].sqrt() * (vectors * values.rsqrt()) @ vectors.T
-    return b
 
 
 class EGA(GradientStrategy):

@@ -12,8 +12,9 @@ class MoCo(GradientStrategy):
     """y_i ← y_i − β (y_i − g_i), λ ← Π(λ − γ Y Yᵀ λ), d = Yᵀ λ: averaged against the batches' noise (MoCo).
 
     Π projects on the simplex, β = 0.5 / √step and γ = 0.1 / √step. Fernando et al., "Mitigating Gradient Bias in
-    Multi-objective Learning: A Provably Convergent Approach", ICLR 2023, algorithm 1, with g_i scaled to norm L_i as
-    in the authors' program: the step size γ is only meaningful for gradients of a known norm.
+    Multi-objective Learning: A Provably Convergent Approach", ICLR 2023, algorithm 1. Two things are not in the
+    algorithm: y starts at 0, and g_i is scaled to norm L_i, both as in the program that the authors shared (LibMTL has
+    it); γ is only meaningful for gradients of a known norm. That program takes a softmax in place of Π.
     """
 
     tracks = True

@@ -13,7 +13,8 @@ class STCH(LossStrategy):
 
     Lin et al., "Smooth Tchebycheff Scalarization for Multi-Objective Optimization", ICML 2024, equation 10, on the
     logarithms of the losses as the authors do for many tasks: until epoch `t_warm` (the first is 1) has ended,
-    F = Σ log L_i; its mean losses are the scale from then on. For losses that are never negative.
+    F = Σ log L_i; its mean losses are the scale from then on. LibMTL counts from 0, so its warm-up is one epoch longer.
+    For losses that are never negative.
     """
 
     def __init__(self, tasks: int, mu: float = 1.0, t_warm: int = 4) -> None:

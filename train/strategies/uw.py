@@ -14,7 +14,7 @@ class UW(LossStrategy):
     """F = Σ ½ exp(−s_i) L_i + ½ s_i with trained log variances s_i = log σ_i², 0 at the start (UW).
 
     Kendall, Gal, Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses for Scene Geometry and Semantics",
-    CVPR 2018, section 3. The network's optimizer must train s: pass it `parameters()`.
+    CVPR 2018, section 3; LibMTL starts at s = −0.5. The network's optimizer must train s: pass it `parameters()`.
     """
 
     def start(self) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import torch
@@ -23,6 +23,7 @@ from train.model.network import Network
 from train.training.config import TrainConfig
 
 FORMAT = "radarecg.checkpoint/1"
+Config = TypeVar("Config", bound=msgspec.Struct)
 
 
 class CheckpointError(InputError):
@@ -68,7 +69,7 @@ class Checkpoint:
         return {**before, known["data"]: sorted(subjects)}
 
 
-def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Mapping[str, object]) -> None:
+def save(path: Path, config: msgspec.Struct, state: dict[str, Any], provenance: Mapping[str, object]) -> None:
     """Write a checkpoint atomically. Raises OSError."""
     content = {
         "format": FORMAT,
@@ -90,6 +91,16 @@ def save(path: Path, config: TrainConfig, state: dict[str, Any], provenance: Map
 
 def load_checkpoint(path: Path, model: str | None = None) -> Checkpoint:
     """Read a checkpoint; its network must be `model` if given. Raises CheckpointError, FileNotFoundError."""
+    config, state, provenance = read_content(path, TrainConfig)
+    if config.model not in NETWORKS:
+        raise CheckpointError(f"{path}: a network {config.model!r}; there are {', '.join(NETWORKS)}")
+    if model is not None and config.model != model:
+        raise CheckpointError(f"{path}: a network {config.model!r}, not {model!r}")
+    return Checkpoint(config, state, provenance)
+
+
+def read_content(path: Path, kind: type[Config]) -> tuple[Config, dict[str, Any], dict[str, Any]]:
+    """Return the settings, state and provenance of any checkpoint. Raises CheckpointError, FileNotFoundError."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
@@ -105,11 +116,7 @@ def load_checkpoint(path: Path, model: str | None = None) -> Checkpoint:
             "defined differently; train again, or use the version it was made with"
         )
     try:
-        config = msgspec.convert(settings, TrainConfig)
+        config = msgspec.convert(settings, kind)
     except msgspec.ValidationError as error:
         raise CheckpointError(f"{path}: settings of another version ({error}); use that, or train again") from error
-    if config.model not in NETWORKS:
-        raise CheckpointError(f"{path}: a network {config.model!r}; there are {', '.join(NETWORKS)}")
-    if model is not None and config.model != model:
-        raise CheckpointError(f"{path}: a network {config.model!r}, not {model!r}")
-    return Checkpoint(config, content["state"], content["provenance"])
+    return config, content["state"], content["provenance"]

@@ -73,6 +73,11 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Annotated[float, msgspec.Meta(gt=0)] = 2e-3
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.01
+    decay_all: bool = False
+    """Apply the weight decay also to biases and normalisations, as torch's optimizers do."""
+    clip_norm: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    """Scale all gradients down together if their norm is larger; 0: never. One norm of all parameters couples the
+    tasks: a decoder with a large gradient shortens the steps of the others. AdamW is hardly affected, SGD is."""
     warm_up: Share = 0.05
     """Fraction of all steps in which the learning rate rises; then it falls to zero along a cosine."""
     patience: Positive = 1000

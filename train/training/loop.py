@@ -31,6 +31,7 @@ from train.training.losses import anchor_loss, cycle_loss, ecg_loss
 
 TASKS = ("ecg", "anchor", "cycle")
 VALIDATION_WINDOWS = 512
+MIN_RATE = 1e-3  # of the learning rate, at the start of the warm-up and at the end
 NO_DECAY_BELOW = 2  # biases and normalisations have one dimension
 
 
@@ -124,15 +125,13 @@ class Trainer:
             self._backward(losses, z)
         except InputError as error:
             raise TrainingError(f"{when} ({batch.source[0]}, {batch.source[1:2]} ...): {error}") from error
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        if self.config.training.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.training.clip_norm)
         self.optimizer.step()
         return torch.stack([loss.detach().double().cpu() for loss in losses.values()])
 
     def validate(self, network: Network) -> dict[str, float]:
-        """Return the losses on fixed windows of each validation set, and `score`, the logarithm of their product.
-
-        So all tasks and sets weigh the same. A loss is 0 if the set has no label of its task.
-        """
+        """Return losses on fixed windows of each set (0: no label), and `score`, the logarithm of their product."""
         network.eval()
         losses = [loss for batches in self._validation_sets for loss in self._mean_losses(network, batches)]
         parts = ("validation", *(f"validation_{number}" for number in range(2, len(self._validation_sets) + 1)))
@@ -187,7 +186,7 @@ class Trainer:
         done, rise = step / (training.epochs * training.steps), training.warm_up
         share = done / rise if done < rise else 0.5 * (1 + math.cos(math.pi * (done - rise) / (1 - rise)))
         for group in self.optimizer.param_groups:
-            group["lr"] = training.learning_rate * max(share, 1e-3)
+            group["lr"] = training.learning_rate * max(share, MIN_RATE)
 
     def _stalled(self) -> bool:
         scores = [epoch["score"] for epoch in self.history]
@@ -224,10 +223,12 @@ def make_strategy(config: TrainConfig) -> LossStrategy | GradientStrategy:
 def make_optimizer(
     training: Training, parameters: list[torch.nn.Parameter], strategy: Strategy
 ) -> torch.optim.Optimizer:
-    """Create AdamW, or the paper's SGD; no weight decay for biases, normalisations and the strategy's parameters."""
+    """Create AdamW, or the paper's SGD; never a weight decay for the strategy's parameters."""
+    decayed = [p for p in parameters if training.decay_all or p.dim() >= NO_DECAY_BELOW]
+    others = [p for p in parameters if not training.decay_all and p.dim() < NO_DECAY_BELOW]
     groups = [
-        {"params": [p for p in parameters if p.dim() >= NO_DECAY_BELOW], "weight_decay": training.weight_decay},
-        {"params": [p for p in parameters if p.dim() < NO_DECAY_BELOW] + strategy.parameters(), "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": training.weight_decay},
+        {"params": others + strategy.parameters(), "weight_decay": 0.0},
     ]
     if training.optimizer == "sgd":
         return torch.optim.SGD(groups, training.learning_rate, momentum=0.937)

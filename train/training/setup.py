@@ -8,7 +8,7 @@ from edge.core.spec import RCG_RATE_HZ, SST_DEFAULT
 from edge.inference import bundle
 from edge.inference.backends.onnxrt import OnnxRuntime
 from train.data.dataset import DataSet, Recording, load_dataset, part_of, with_windows
-from train.model import POINTS
+from train.model import NETWORKS, POINTS
 from train.simulation.simulated_set import simulate_set
 from train.simulation.trial import SAMPLES
 from train.training.batches import Batches
@@ -57,12 +57,11 @@ def make_trainer(
     Training starts from the weights of `start` if given. Raises TrainConfigError if the network needs another number of
     points.
     """
+    if config.model not in NETWORKS:
+        raise TrainConfigError(f"no network {config.model!r} with three tasks; there are {', '.join(NETWORKS)}")
     needed = POINTS.get(config.model)
     if needed and (config.data.vary_points or needed != config.data.points):
         raise TrainConfigError(f"the network {config.model} takes {needed} points, not {config.data.points}")
-    for each in (data, motion):
-        if each and each.is_test_only:
-            raise TrainConfigError(f"{each.name}: these people are for testing only; train on others")
     out.mkdir(parents=True, exist_ok=True)
     size, points, seed = config.training.batch, config.data.points, config.seed
     on_gpu, augment, processes = config.data.sst == "gpu", config.data.augment, count_loader_processes(choose_device())
@@ -74,14 +73,15 @@ def make_trainer(
     if motion:
         more = part_of(motion, "train")
         validation.append(part_of(motion, "validation"))
-        before = {**before, motion.name: sorted({*motion.folds[0].train, *motion.folds[0].validation})}
-    provenance = {
+        learnt = {r.trial.subject for r in (*more, *validation[1])}
+        before = {**before, motion.name: sorted(learnt.union(before.get(motion.name, ())))}
+    provenance: dict[str, object] = {
         "data": data.name,
-        "train": list(fold.train),
-        "validation": list(fold.validation),
-        "test": list(fold.test),
+        **{part: _subjects(data, part, config.data.fold) for part in ("train", "validation", "test")},
         "before": before,
     }
+    if fold.by == "trial":  # a subject is then in several parts
+        provenance["tested_trials"] = list(fold.test)
     share = config.data.motion.share if config.data.motion else 0.0
     learn = Batches(
         train,
@@ -98,3 +98,7 @@ def make_trainer(
     )
     check = [Batches(recordings, size, points, False, seed, SST_DEFAULT, 0, on_gpu) for recordings in validation]
     return Trainer(config, out, learn, check, provenance, start.state["network"] if start else None)
+
+
+def _subjects(data: DataSet, part: str, fold: int) -> list[str]:
+    return sorted({recording.trial.subject for recording in part_of(data, part, fold)})

@@ -1,5 +1,7 @@
 """Tests loading data sets from TOML files, and splits without a subject in two parts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,18 @@ from hypothesis import strategies as st
 
 from edge.core.errors import InputError
 from edge.core.spec import RCG_RATE_HZ
-from train.data.dataset import DataSetError, load_dataset, with_windows
+from train.data.dataset import DataSetError, load_dataset, part_of, with_split, with_windows
 from train.data.readers import mmecg
-from train.data.splits import Holdout, KFold, LeaveSubjectOut, SplitError, split_subjects
+from train.data.splits import (
+    Fold,
+    Holdout,
+    KFold,
+    LeaveSubjectOut,
+    PaperTrials,
+    SplitError,
+    split_subjects,
+    split_trials,
+)
 from train.data.trial import Trial
 
 SPLITS = st.one_of(
@@ -51,6 +62,29 @@ def test_too_few_subjects_are_refused():
             split_subjects(["a", "b", "b"], split)
     with pytest.raises(SplitError, match="none is left to train"):
         split_subjects("abc", Holdout(validation=0.5, test=0.5))
+
+
+def test_the_papers_split_covers_its_91_trials():
+    names = [str(number) for number in range(1, 92)]
+    folds = split_trials(names)
+    assert folds[0].test == tuple(str(number) for number in range(75, 85))
+    assert [len(fold.test) for fold in folds] == [10] * 8 + [11]
+    assert sorted(name for fold in folds for name in fold.test) == sorted(names)
+    assert sorted(name for fold in folds for name in fold.validation) == sorted(names)
+    for fold in folds:
+        assert sorted(fold.train + fold.validation + fold.test) == sorted(names)
+        assert 70 <= len(fold.train) <= 71
+    for count in (90, 92):
+        with pytest.raises(SplitError, match=f"{count} trials, not the 91 of MMECG .*; use a split by subject"):
+            split_trials(names[:1] * count)
+
+
+def test_a_part_of_a_split_by_trial_has_those_trials(toml):
+    data = replace(load_dataset(toml), folds=(Fold(("1", "2"), ("3",), ("4",), "trial"),))
+    assert [r.trial.name for r in part_of(data, "train")] == ["1", "2"]
+    assert [r.trial.name for r in part_of(data, "test")] == ["4"]
+    with pytest.raises(SplitError, match="4 trials, not the 91"):
+        with_split(data, PaperTrials())
 
 
 TOML = """

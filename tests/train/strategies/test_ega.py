@@ -9,7 +9,7 @@ import torch
 
 from tests.train.strategies.test_strategies import EPOCHS, GRAMIAN, make, rows_of
 from train.strategies import STRATEGIES, Strategy
-from train.strategies.ega import alignment
+from train.strategies.aligned import alignment
 
 
 def difficult(order: str = "paper", temperature: float = 0.1, tasks: int = 2) -> Strategy:
@@ -37,6 +37,17 @@ def test_ega_waits_for_the_warm_up():
 def test_ega_gradients_are_orthogonal_and_as_long_as_the_smallest_singular_value():
     aligned = alignment(GRAMIAN) @ rows_of(GRAMIAN)
     torch.testing.assert_close(aligned @ aligned.T, torch.linalg.eigvalsh(GRAMIAN)[0] * torch.eye(3).double())
+
+
+@pytest.mark.parametrize("order", ["paper", "code"])
+def test_ega_with_equal_difficulties_is_aligned_mtl(order):
+    """Up to the end of the warm-up, and wherever all losses fall alike."""
+    aligned, ega = STRATEGIES["aligned"](3), STRATEGIES["ega"](3, order=order)
+    torch.testing.assert_close(ega.weights(GRAMIAN), aligned.weights(GRAMIAN))
+    for rate in (1.0, 0.9, 0.8, 0.7, 0.35):
+        ega.end_epoch(rate * torch.tensor([1.0, 20, 300]))
+    torch.testing.assert_close(ega.state["difficulties"], torch.ones(3).double(), rtol=1e-6, atol=0)  # of float32
+    torch.testing.assert_close(ega.weights(GRAMIAN), aligned.weights(GRAMIAN), rtol=1e-6, atol=0)
 
 
 def test_ega_orders():

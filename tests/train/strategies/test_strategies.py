@@ -14,9 +14,9 @@ LOSSES = torch.tensor([0.5, 2, 8], dtype=torch.float64)
 EPOCHS = torch.tensor([[1.0, 4, 9], [0.8, 3, 9], [0.5, 3, 7], [0.5, 2, 8], [0.4, 2, 6], [0.3, 1.8, 4]]).double()
 
 # Options; weights of GRAMIAN or LOSSES at the start, by TorchJD where it implements the strategy (its own solvers for
-# CAGrad and UPGrad; IMTL, Aligned-MTL and FairGrad use its code, so theirs only detect changes), otherwise by hand; the
-# exponent of s by which the weights scale when losses and gradients are s times as large (None: MoCo's step has a
-# size).
+# CAGrad and UPGrad; three times its mean for Aligned-MTL; IMTL and FairGrad use its code, so theirs only detect
+# changes), otherwise by hand; the exponent of s by which the weights scale when losses and gradients are s times as
+# large (None: MoCo's step has a size).
 ROWS = {
     "stl": ({"task": 1}, (0, 1, 0), 0),
     "ew": ({}, (1, 1, 1), 0),
@@ -28,7 +28,7 @@ ROWS = {
     "cagrad": ({}, (0.72969, 0.50560, 1 / 3), 0),
     "imtl": ({}, (0.510670220310, 0.409649705876, 0.079680073814), 0),
     "moco": ({}, (0.45, 0.40, 0.15), None),
-    "aligned": ({}, (0.333805230024, 0.277381995079, 0.089829282877), 0),
+    "aligned": ({}, (1.001415690072, 0.832145985237, 0.269487848631), 0),
     "ega": ({}, (1.001415690072, 0.832145985237, 0.269487848631), 0),
     "upgrad": ({}, (1 / 2, 4 / 9, 1 / 3), 0),
     "fairgrad": ({}, (0.828912411591, 0.639638136442, 0.160351534573), -4 / 3),

@@ -1,5 +1,6 @@
 """Tests the training loop: resumption, errors that stop it, and the integrity of checkpoints."""
 
+import copy
 import json
 import os
 import subprocess
@@ -22,7 +23,7 @@ from train.training import checkpoint
 from train.training.batches import Batches
 from train.training.checkpoint import CheckpointError
 from train.training.config import Data, Strategy, TrainConfig, TrainConfigError, Training, load_train_config
-from train.training.loop import TASKS, Trainer, TrainingError
+from train.training.loop import TASKS, Trainer, TrainingError, task_losses
 
 CONFIG = TrainConfig(Data("none"), Training(epochs=2, steps=2, batch=4))
 
@@ -95,6 +96,44 @@ def test_training_reduces_the_loss(recordings, tmp_path):
     assert best.network().encoder is not None
 
 
+def test_the_papers_recipe_is_torchs_sgd_step_by_step(recordings, tmp_path):
+    """The same weights as the plain sum of the losses, torch's SGD and its cosine give, which know nothing of tasks."""
+    paper = load_train_config(ROOT / "train/presets/paper.toml").training
+    training = msgspec.structs.replace(paper, epochs=2, steps=2, batch=4)
+    config = msgspec.structs.replace(CONFIG, training=training, strategy=Strategy("ew"))
+    learner = run(recordings, tmp_path / "run", config)
+    plain = copy.deepcopy(learner.network)
+    learner.train()
+
+    optimizer = torch.optim.SGD(plain.parameters(), lr=5e-3, momentum=0.937, weight_decay=5e-4)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
+    batches = Batches([recordings[0]], 4, 2, True, 1, SST_DEFAULT)
+    for epoch in range(2):
+        for batch in batches.draw(epoch, range(2)):
+            optimizer.zero_grad()
+            sum(task_losses(plain.train()(torch.from_numpy(batch.x)), batch).values()).backward()
+            optimizer.step()
+            schedule.step()
+    for (name, ours), theirs in zip(learner.network.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6, msg=name)  # sums in another order, four steps
+
+
+@pytest.mark.parametrize(("clip_norm", "is_clipped"), [(5.0, True), (0.0, False)])
+def test_gradients_are_clipped_if_the_settings_ask_for_it(recordings, tmp_path, monkeypatch, clip_norm, is_clipped):
+    monkeypatch.setattr("train.training.loop.ecg_loss", lambda piece, target: 1e4 * piece.square().mean())
+    norms = []
+
+    class Watched(torch.optim.SGD):
+        def step(self, closure=None):
+            norms.append(torch.cat([p.grad.flatten() for g in self.param_groups for p in g["params"]]).norm())
+
+    monkeypatch.setattr(torch.optim, "SGD", Watched)
+    training = Training(epochs=1, steps=1, batch=4, optimizer="sgd", clip_norm=clip_norm)
+    run(recordings, tmp_path / "run", msgspec.structs.replace(CONFIG, training=training)).train()
+    (norm,) = norms
+    assert (norm < 5.001) == is_clipped
+
+
 @pytest.mark.slow  # on a CPU bfloat16 takes longer than float32
 def test_bfloat16_is_a_setting_and_float32_the_default(recordings, tmp_path, finished):
     """bfloat16 has 8 bits: the losses of the first step are near, and not the same."""
@@ -141,6 +180,11 @@ def test_an_unknown_strategy_or_parameter_is_named(recordings, tmp_path):
         run(recordings, tmp_path / "b", msgspec.structs.replace(CONFIG, strategy=Strategy("ega", {"heat": 1.0})))
 
 
+def test_every_preset_is_valid():
+    for path in (ROOT / "train/presets").glob("*.toml"):
+        assert load_train_config(path).training.epochs >= 1, path
+
+
 def test_settings_are_checked(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text('[data]\nset = "x"\n[training]\nepochs = 2\nsteps = 3\n')
@@ -169,6 +213,13 @@ def test_what_is_no_checkpoint_is_refused(finished, tmp_path, monkeypatch):
     monkeypatch.setattr("train.training.checkpoint.fingerprint", lambda spec: "0123456789abcdef")
     with pytest.raises(CheckpointError, match="made for the spec"):
         checkpoint.load_checkpoint(finished / "last.pt")
+
+
+def test_weights_of_another_definition_of_the_network_are_refused(finished):
+    old = checkpoint.load_checkpoint(finished / "last.pt")
+    del old.state["network"]["decoders.0.score.bias"]
+    with pytest.raises(CheckpointError, match=r"do not fit this version's network 'compact'; train again"):
+        old.network()
 
 
 def test_resuming_with_other_subjects_is_refused(recordings, finished):

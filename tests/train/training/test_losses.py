@@ -6,7 +6,7 @@ import torch
 from edge.core.spec import SST_WINDOW
 from edge.core.types import TaskOutputs
 from edge.ecg.stitcher import Stitcher
-from train.evaluation.figures import cycle_length
+from train.evaluation.windows import cycle_length
 from train.training.losses import anchor_loss, cycle_loss, ecg_loss, gaussians
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from edge.core.errors import InputError
 from tests.helpers.people import write_people
 from tests.train.data.readers.test_mscardio import write_person
 from train.data.dataset import load_dataset
-from train.training.config import Data, Motion, TrainConfig, TrainConfigError, Training
+from train.training.config import Data, Motion, TrainConfig, Training
 from train.training.setup import make_trainer
 
 PEOPLE = range(1, 9)
@@ -48,7 +49,7 @@ def test_nobody_with_an_odd_number_is_learnt_from_or_selects_the_epoch(sets, tra
 def test_people_for_testing_are_refused(sets, tmp_path):
     people, _, testing = sets
     for pair in ((people, testing), (testing, None)):
-        with pytest.raises(TrainConfigError, match="for testing only"):
+        with pytest.raises(InputError, match="for testing only"):
             make_trainer(CONFIG, pair[0], tmp_path, motion=pair[1])
 
 

@@ -1,0 +1,1 @@
+"""Reproduces the tables and figures of the paper with one command each."""
