@@ -134,10 +134,9 @@ class Trainer:
         """Return losses on fixed windows of each set (0: no label), and `score`, the logarithm of their product."""
         network.eval()
         losses = [loss for batches in self._validation_sets for loss in self._mean_losses(network, batches)]
-        parts = ("validation", *(f"validation_{number}" for number in range(2, len(self._validation_sets) + 1)))
-        names = (f"{part}_{task}" for part in parts for task in TASKS)
-        score = sum(math.log(max(loss, 1e-9)) for loss in losses)
-        return {**dict(zip(names, losses, strict=True)), "score": score}
+        parts = ("", *(f"{number}_" for number in range(2, len(self._validation_sets) + 1)))
+        names = (f"validation_{part}{task}" for part in parts for task in TASKS)
+        return {**dict(zip(names, losses, strict=True)), "score": sum(math.log(max(loss, 1e-9)) for loss in losses)}
 
     @torch.no_grad()
     def _mean_losses(self, network: Network, batches: Batches) -> list[float]:
