@@ -7,6 +7,7 @@ from string import Template
 
 from edge.core.spec import NOT_A_DEVICE
 from edge.inference.bundle import Description, Metrics
+from train.data.readers.table import ATTRIBUTIONS
 
 MAX_NAMED_SUBJECTS = 40
 """A longer list of subjects is replaced by its length."""
@@ -32,10 +33,10 @@ $precision; `bundle.json` contains all of this in machine-readable form, and the
 | epoch | $epoch |
 | command | `$command` |
 | versions | $versions |
-| spec | $spec |
+| spec | $spec |$attributions
 
-No subject is in two of these groups. A data set named `simulated-...` contains no real person: the network was then
-trained on the simulation alone.
+No subject is in two of these groups. A data set named `simulated-...` contains no real person. Subjects of further
+training data trained the network, now or earlier, or selected its epoch.
 
 ## Performance
 
@@ -58,13 +59,16 @@ $settings
 def model_card(about: Description) -> str:
     """Return the card in Markdown."""
     provenance = about.provenance
+    names = (provenance.data, *provenance.before)
     return _CARD.substitute(
         name=about.name,
         not_a_device=NOT_A_DEVICE,
         points="any number of" if about.points == "any" else about.points,
         precision=about.precision,
         data=provenance.data,
-        before="".join(f"\n| earlier training | {data}: {_names(who)} |" for data, who in provenance.before.items()),
+        before="".join(
+            f"\n| further training data | {data}: {_names(who)} |" for data, who in provenance.before.items()
+        ),
         train=_names(provenance.train),
         validation=_names(provenance.validation),
         test=_names(provenance.test),
@@ -73,6 +77,7 @@ def model_card(about: Description) -> str:
         command=provenance.command,
         versions=", ".join(f"{program} {version}" for program, version in provenance.versions.items()),
         spec=about.spec,
+        attributions="".join(f"\n| attribution | {ATTRIBUTIONS[data]} |" for data in names if data in ATTRIBUTIONS),
         metrics=_table(about.metrics) if about.metrics else "Not measured yet.",
         settings=json.dumps(provenance.settings, indent=1),
     )

@@ -15,21 +15,26 @@ from pathlib import Path
 
 from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
+from edge.inference import bundle
 from train.comparators import COMPARATORS, train_comparator
 from train.data.dataset import DataSet, part_of
 from train.evaluation.long_ecg import Reconstructor
 from train.evaluation.report import report
 from train.training import checkpoint
+from train.training.bundle_weights import checkpoint_from_bundle
+from train.training.checkpoint import Checkpoint
 from train.training.config import TrainConfig, load_train_config
 from train.training.predictor import TorchPredictor
-from train.training.setup import make_trainer, prepare_data
+from train.training.setup import make_trainer, prepare_data, prepare_motion
 
 
-def train_network(config: TrainConfig, data: DataSet, out: Path) -> Reconstructor | None:
+def train_network(
+    config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | None = None, motion: DataSet | None = None
+) -> Reconstructor | None:
     """Train the network of the settings and return its best epoch; None in all processes but the first."""
     if config.model in COMPARATORS:
         return train_comparator(config, data, out)
-    trainer = make_trainer(config, data, out)
+    trainer = make_trainer(config, data, out, start, motion)
     trainer.train()
     if trainer.context.rank:
         return None
@@ -41,13 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train", description="Train, evaluate and plot a network.")
     parser.add_argument("--config", type=Path, required=True, metavar="TOML")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/ and the settings file's name")
+    parser.add_argument("--start", type=Path, metavar="DIR", help="bundle whose weights are trained further")
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     out = args.out or Path("runs") / args.config.stem
     try:
         config = load_train_config(args.config)
         data = prepare_data(config, args.config.parent)
-        predict = train_network(config, data, out)
+        start = checkpoint_from_bundle(bundle.load_bundle(args.start)) if args.start else None
+        predict = train_network(config, data, out, start, prepare_motion(config, args.config.parent))
         if predict is not None:
             test, name = part_of(data, "test", config.data.fold), f"{data.name}, part test, fold {config.data.fold}"
             print(json.dumps(report(predict, test, name, out, noise=False)))

@@ -17,6 +17,8 @@ from edge.core.types import Float64
 FIRST_BEAT_S = -1.0
 MAYER_HZ = 0.1  # Mayer waves: slow oscillation of the blood pressure
 MIN_CYCLE_S = 0.3  # refractory period of the ventricles
+MAX_COUPLING = 0.95  # of a premature beat
+REPEATED = 0.7
 
 OverTime = Callable[[float], float]
 
@@ -96,12 +98,18 @@ class Fibrillation:
 class WithEctopics:
     """Another rhythm, in which a fraction `share` of the beats is premature, at `coupling` of the cycle.
 
-    The beat after a premature one is at its regular time (full compensatory pause).
+    The beat after a premature one is at its regular time (full compensatory pause). `coupling_spread` is the standard
+    deviation of the coupling. `every` 2 (bigeminy), 3 (trigeminy) and so on: so many beats after a premature one, the
+    next follows in REPEATED of the cases; 0: at random. `atrial`: the premature beats start in the atrium, so that they
+    are conducted like the others and are not `ectopic`.
     """
 
     rhythm: Rhythm
     share: float = 0.05
     coupling: float = 0.6
+    coupling_spread: float = 0.0
+    every: int = 0
+    atrial: bool = False
 
     def beats(self, seed: int) -> Iterator[Beat]:
         """See Rhythm."""
@@ -109,10 +117,14 @@ class WithEctopics:
         usual = self.rhythm.beats(seed)
         last = next(usual)
         yield last
+        since = 1  # beats since the last premature one
         for beat in usual:
-            early = not last.ectopic and rng.random() < self.share
-            r_s = last.r_s + self.coupling * beat.cycle_s if early else beat.r_s
-            last = Beat(r_s, r_s - last.r_s, early)
+            since += 1
+            is_early = since > 1 and rng.random() < (REPEATED if since == self.every else self.share)
+            coupling = min(self.coupling + self.coupling_spread * rng.standard_normal(), MAX_COUPLING)
+            r_s = last.r_s + max(MIN_CYCLE_S, coupling * beat.cycle_s) if is_early else beat.r_s
+            since = 0 if is_early else since
+            last = Beat(r_s, r_s - last.r_s, is_early and not self.atrial)
             yield last
 
 

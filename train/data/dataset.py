@@ -28,7 +28,7 @@ from edge.core.errors import InputError
 from edge.core.files import read_text_file
 from edge.core.spec import SST_DEFAULT, SstSpec
 from train.data.labels import Labels, label
-from train.data.readers.table import READERS
+from train.data.readers.table import READERS, TEST_ONLY
 from train.data.spectrograms import count_windows, write_spectrograms
 from train.data.splits import Fold, Split, make_folds
 from train.data.trial import Trial
@@ -64,11 +64,15 @@ class Recording:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Recordings in the reader's order, and the folds of their subjects or trials; without a split no folds."""
+    """Recordings in the reader's order, and the folds of their subjects or trials; without a split no folds.
+
+    `is_test_only`: no network may be trained on these people (`train.data.readers.table.TEST_ONLY`).
+    """
 
     name: str
     recordings: tuple[Recording, ...]
     folds: tuple[Fold, ...]
+    is_test_only: bool = False
 
     def of(self, subjects: Collection[str]) -> tuple[Recording, ...]:
         """Return the recordings of these subjects."""
@@ -95,7 +99,7 @@ def load_dataset(path: Path, spec: SstSpec = SST_DEFAULT) -> DataSet:
         raise DataSetError(f"{path}: its recordings hold no window")
     folds = make_folds([(trial.name, trial.subject) for trial in trials], about.split) if about.split else []
     recordings = tuple(Recording(trial, label(trial, spec)) for trial in track(trials, "labels"))
-    return DataSet(about.name, recordings, tuple(folds))
+    return DataSet(about.name, recordings, tuple(folds), about.reader in TEST_ONLY)
 
 
 def with_split(data: DataSet, split: Split) -> DataSet:
@@ -122,6 +126,8 @@ def part_of(data: DataSet, part: str, fold: int = 0) -> tuple[Recording, ...]:
     """
     if part == "all":
         return data.recordings
+    if data.is_test_only and part != "test":
+        raise InputError(f"{data.name}: these people are for testing only; train on others")
     if fold >= len(data.folds):
         raise InputError(
             f"{data.name} has {len(data.folds)} folds, no fold {fold}: give it a [split], or take --part all"

@@ -94,13 +94,13 @@ def examine(predict: Reconstructor, trial: Trial, labels: Labels) -> tuple[Trial
     ), ours
 
 
-def constant_lag_ms(found: Float64, true: Float64) -> float:
-    """Return the lag of the found beats at which most of them match true ones; 0 without beats."""
+def constant_lag_ms(found: Float64, true: Float64, lags_ms: Float64 = _LAGS_MS) -> float:
+    """Return the lag of the found beats, of `lags_ms`, at which most of them match true ones; 0 without beats."""
     if not len(found) or not len(true):
         return 0.0
     away = (found[:, None] - true) * MS
-    near = [float(np.exp(-(np.abs(away - lag).min(axis=1) ** 2) / (2 * 30**2)).sum()) for lag in _LAGS_MS]
-    return float(_LAGS_MS[int(np.argmax(near))])
+    near = [float(np.exp(-(np.abs(away - lag).min(axis=1) ** 2) / (2 * 30**2)).sum()) for lag in lags_ms]
+    return float(lags_ms[int(np.argmax(near))])
 
 
 def metronome(bpm: Float64, ends: Float64, window: float) -> Float64:

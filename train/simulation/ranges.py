@@ -5,7 +5,9 @@ Edit this file to calibrate the simulation.
 [A]: engineering assumption. [W]: Weissler et al., Circulation 37 (1968) 149, systolic time intervals. [T]: Task Force,
 Circulation 93 (1996) 1043, heart rate variability. [U]: observed in public radar recordings with ECG (spectrum of the
 acceleration peaks at 4 to 14 Hz, hardly anything above 25 Hz). [C]: calibrated so that the simulation's statistics
-match real recordings (docs/twin-calibration.md).
+match real recordings. [G]: cycles of 25 people at rest and in effort (GUDB, Howell and Porr, CC BY 3.0). [M]: two
+records of the MIT-BIH arrhythmia database. [S]: seismocardiograms of 18 people (CEBS, Garcia-Gonzalez et al.). See
+docs/twin-calibration.md.
 """
 
 from __future__ import annotations
@@ -108,7 +110,7 @@ STATUS: dict[Status, StatusRanges] = {
     # Rates and depths of quiet breathing, after effort and in sleep: physiology's textbook ranges; the rest [A].
     "NB": StatusRanges(Normal(15, 3), LogNormal(5, 1.5), LogNormal(0.08, 1.5), 0.02, Normal(0, 3), 60, 0.25, 0.08),
     "IB": StatusRanges(Normal(16, 4), LogNormal(6, 1.6), LogNormal(0.30, 1.3), 0.15, Normal(2, 4), 60, 0.4, 0.1),
-    "PE": StatusRanges(Normal(24, 4), LogNormal(10, 1.4), LogNormal(0.12, 1.4), 0.01, Uniform(15, 55), 90, 0.5, 0.15),
+    "PE": StatusRanges(Normal(24, 4), LogNormal(10, 1.4), LogNormal(0.12, 1.4), 0.01, Uniform(25, 105), 90, 0.5, 0.15),
     "SP": StatusRanges(Normal(13, 2), LogNormal(6, 1.4), LogNormal(0.06, 1.5), 0.03, Normal(-7, 3), 1e9, 0.05, 0.03),
 }
 PAUSE_S = Uniform(2, 8)
@@ -118,15 +120,20 @@ OUT_SHARE = Uniform(0.42, 0.56)
 
 # Rhythm: depths and spreads are shares of the cycle.
 RESTING_BPM = Normal(75, 12)  # [C]
-BREATH_DEPTH = LogNormal(0.018, 2.3)  # [C]
-MAYER_DEPTH = LogNormal(0.012, 1.6)  # [T]
-DRIFT = LogNormal(0.012, 1.5)  # of each of the time constants below; together about 1/f [T]
+MAX_BPM = 180.0
+EFFORT_CALM = 1.5  # depths and spreads fall with this power of the rate after effort [G]
+BREATH_DEPTH = LogNormal(0.022, 2.1)  # [G]
+MAYER_DEPTH = LogNormal(0.016, 1.6)  # [T, G]
+DRIFT = LogNormal(0.032, 1.5)  # of each of the time constants below; together about 1/f [T, G]
 DRIFT_MEMORIES = (0.6, 0.95, 0.995)
-JITTER = LogNormal(0.004, 1.8)  # [C]
-FIBRILLATION_BPM = Normal(86, 16)
-FIBRILLATION_SPREAD = Uniform(0.15, 0.30)
+JITTER = LogNormal(0.006, 1.8)  # [G]
+FIBRILLATION_BPM = LogNormal(88, 1.25)
+MAX_FIBRILLATION_BPM = 150.0
+FIBRILLATION_SPREAD = Uniform(0.12, 0.30)
 ECTOPIC_SHARE = LogNormal(0.05, 1.8)
-ECTOPIC_COUPLING = Uniform(0.50, 0.75)
+ECTOPIC_COUPLING, ECTOPIC_COUPLING_SPREAD = Uniform(0.50, 0.88), LogNormal(0.03, 1.5)  # [M]
+ECTOPIC_EVERY = (0, 0, 2, 3)  # half of the people have phases of bigeminy or trigeminy [M]
+ECTOPIC_ATRIAL_SHARE = 0.4  # of the people with premature beats [A]
 
 # The heart's vibrations. Pre-ejection about 0.08 to 0.1 s and ejection 0.3 s in a cycle of one second [W].
 OPENING_MM_S2 = LogNormal(130, 1.9)  # [C]
@@ -136,13 +143,13 @@ PULSE_WIDTH_S = Uniform(0.09, 0.15)
 PULSE_DELAY_S = Normal(0.22, 0.03)
 _SAME = Uniform(1, 1)
 VIBRATIONS = (
-    VibrationRange(_SAME, LogNormal(8.0, 1.3), LogNormal(0.055, 1.3), Normal(0.085, 0.018)),  # opening [C]
+    VibrationRange(_SAME, LogNormal(8.0, 1.4), LogNormal(0.055, 1.3), Normal(0.085, 0.020)),  # opening [C, S]
     VibrationRange(
-        LogNormal(0.9, 1.7), LogNormal(8.5, 1.35), LogNormal(0.050, 1.3), Normal(0, 0.008), True, at_base=True
+        LogNormal(0.9, 1.7), LogNormal(8.5, 1.4), LogNormal(0.050, 1.3), Normal(0, 0.008), True, at_base=True
     ),
     VibrationRange(
-        LogNormal(0.4, 1.9), LogNormal(12.0, 1.3), LogNormal(0.030, 1.3), Normal(0.035, 0.012)
-    ),  # mitral closure [A]
+        LogNormal(0.4, 2.6), LogNormal(13.0, 1.4), LogNormal(0.030, 1.3), Normal(0.035, 0.012)
+    ),  # mitral closure, the strongest in some people [S]
     VibrationRange(
         LogNormal(0.4, 1.8), LogNormal(6.0, 1.3), LogNormal(0.070, 1.3), Normal(0.19, 0.03)
     ),  # vibration during ejection
@@ -155,7 +162,7 @@ PHASE_RAD = Uniform(-math.pi, math.pi)
 # From beat to beat [C].
 STRENGTH_SPREAD = LogNormal(0.09, 1.6)
 FREQUENCY_SPREAD = LogNormal(0.02, 1.6)
-DELAY_SPREAD_S = LogNormal(0.002, 1.6)
+DELAY_SPREAD_S = LogNormal(0.0015, 1.6)
 FILLING = Uniform(0.2, 1.0)
 ECTOPIC_STRENGTH = Uniform(0.35, 0.8)
 BREATH_STRENGTH = Uniform(-0.2, 0.2)
@@ -172,7 +179,7 @@ RANGE_M = Uniform(0.38, 0.60)
 AZIMUTH_DEG = Normal(0, 6)
 
 # Noise. Unrest: acceleration of a sitting body in the heart's band, relative to that of the heart.
-UNREST_TO_HEART = LogNormal(0.18, 2.5)  # [C]: low for most people, but can mask the heartbeat
+UNREST_TO_HEART = LogNormal(0.15, 2.5)  # [C]: low for most people, but can mask the heartbeat
 UNREST_HZ = LogNormal(5.5, 1.4)  # [C]
 UNREST_OCTAVES = 1.4  # width of its band [C]
 SWAY_MM = LogNormal(0.3, 1.8)  # slower than SWAY_HZ

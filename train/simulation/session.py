@@ -93,24 +93,36 @@ def _breaths(rng: np.random.Generator, of_status: StatusRanges, seconds: float) 
 
 def _heart(rng: np.random.Generator, subject: Subject, of_status: StatusRanges, breaths: Breaths) -> Heart:
     faster_bpm, recovery_s = of_status.faster_bpm.draw(rng), of_status.recovery_s
+    max_bpm = ranges.MAX_FIBRILLATION_BPM if subject.rhythm == "af" else ranges.MAX_BPM
 
     def rate_bpm(t_s: float) -> float:
-        return max(40.0, subject.resting_bpm + faster_bpm * math.exp(-max(t_s, 0) / recovery_s))
+        return min(max_bpm, max(40.0, subject.resting_bpm + faster_bpm * math.exp(-max(t_s, 0) / recovery_s)))
 
+    calm = min(1.0, subject.resting_bpm / rate_bpm(0)) ** ranges.EFFORT_CALM
     return Heart(
         seed=int(rng.integers(2**32)),
-        rhythm=_rhythm(subject, rate_bpm, breaths.state),
+        rhythm=_rhythm(subject, rate_bpm, breaths.state, calm),
         mechanics=subject.mechanics,
         breath=breaths.state,
     )
 
 
-def _rhythm(subject: Subject, rate_bpm: OverTime, breath: OverTime) -> Rhythm:
+def _rhythm(subject: Subject, rate_bpm: OverTime, breath: OverTime, calm: float) -> Rhythm:
+    """Return the subject's rhythm; `calm` scales the variation of the cycles."""
     if subject.rhythm == "af":
-        return Fibrillation(rate_bpm, subject.rhythm_spread)
-    sinus = Sinus(rate_bpm, breath, subject.breath_depth, subject.mayer_depth, subject.drift, subject.jitter)
+        return Fibrillation(rate_bpm, subject.rhythm_spread * math.sqrt(calm))
+    depths = calm * subject.breath_depth, calm * subject.mayer_depth
+    drift = tuple((memory, calm * kick) for memory, kick in subject.drift)
+    sinus = Sinus(rate_bpm, breath, *depths, drift, calm * subject.jitter)
     if subject.rhythm == "ectopic":
-        return WithEctopics(sinus, subject.ectopic_share, subject.ectopic_coupling)
+        return WithEctopics(
+            sinus,
+            subject.ectopic_share,
+            subject.ectopic_coupling,
+            subject.ectopic_coupling_spread,
+            subject.ectopic_every,
+            subject.ectopic_atrial,
+        )
     return sinus
 
 

@@ -30,6 +30,9 @@ class Subject:
     """Spread of the cycles in fibrillation."""
     ectopic_share: float
     ectopic_coupling: float
+    ectopic_coupling_spread: float
+    ectopic_every: int
+    ectopic_atrial: bool
     mechanics: Mechanics
     spread: Spread
     ecg: EcgShape
@@ -58,6 +61,9 @@ def draw_subject(seed: int, number: int) -> Subject:
         rhythm_spread=ranges.FIBRILLATION_SPREAD.draw(rng),
         ectopic_share=min(0.4, ranges.ECTOPIC_SHARE.draw(rng)),
         ectopic_coupling=ranges.ECTOPIC_COUPLING.draw(rng),
+        ectopic_coupling_spread=ranges.ECTOPIC_COUPLING_SPREAD.draw(rng),
+        ectopic_every=int(rng.choice(ranges.ECTOPIC_EVERY)),
+        ectopic_atrial=bool(rng.random() < ranges.ECTOPIC_ATRIAL_SHARE),
         mechanics=_mechanics(rng, rhythm),
         spread=_spread(rng),
         ecg=_ecg(rng, rhythm),

@@ -30,6 +30,8 @@ from train.training.windows import Key, Row, WindowMaker, make_window, save
 
 AHEAD = 2
 """Batches in preparation while the network trains on another one."""
+POINT_COUNTS = (1, 2, 3, 4, 6, 9, 12, 16, 24, 32, 64)
+"""Numbers of points of a batch whose number varies; 64 is the most that a front end selects."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ class Batches:
         spec: Definition of the SST.
         processes: Worker processes that make the windows; 0: threads, one for each core.
         on_gpu: Compute the SST of whole batches on the current CUDA device.
+        vary_points: Draw the number of points of each batch from POINT_COUNTS instead.
+        more: Further recordings, from which a fraction `share` of the windows is drawn.
+        share: See `more`.
 
     Raises:
         InputError: There is no usable window.
@@ -76,16 +81,22 @@ class Batches:
         spec: SstSpec,
         processes: int = 0,
         on_gpu: bool = False,
+        vary_points: bool = False,
+        more: Sequence[Recording] = (),
+        share: float = 0.0,
     ) -> None:
-        self._windows = [(k, row) for k, r in enumerate(recordings) for row in range(len(r.labels.window))]
-        if not self._windows:
+        everything = [*recordings, *more]
+        self._windows = [(k, row) for k, r in enumerate(everything) for row in range(len(r.labels.window))]
+        self._first_count = sum(len(r.labels.window) for r in recordings)
+        if not self._first_count or (more and self._first_count == len(self._windows)):
             raise InputError("the data set has no usable window for this part of the split; see what was excluded")
-        self._size, self._points, self._seed, self._spec = size, points, seed, spec
+        self._size, self._seed, self._spec, self._share = size, seed, spec, share
+        self._point_counts = POINT_COUNTS if vary_points else (points,)
         self._transforms: dict[int, CudaSst] = {}  # by number of channels
-        maker, resources = WindowMaker.of(recordings, points, augment, spec, transform=not on_gpu), ExitStack()
+        maker, resources = WindowMaker.of(everything, augment, spec, transform=not on_gpu), ExitStack()
         weakref.finalize(self, resources.close)
         self._executor: Executor
-        self._make: Callable[[int, int, Key], Row]
+        self._make: Callable[[int, int, Key, int], Row]
         if processes:
             folder = Path(resources.enter_context(TemporaryDirectory()))
             save(maker, folder)
@@ -99,8 +110,15 @@ class Batches:
 
     def draw(self, epoch: int, batches: range) -> Iterator[Batch]:
         """Yield batches of random windows, with replacement; the next batches are prepared in the background."""
-        order = [np.random.default_rng((self._seed, epoch, b)).integers(len(self), size=self._size) for b in batches]
-        return self._prepare([((epoch, b), windows) for b, windows in zip(batches, order, strict=True)])
+        return self._prepare([((epoch, b), self._draw(epoch, b)) for b in batches])
+
+    def _draw(self, epoch: int, batch: int) -> npt.NDArray[np.int64]:
+        rng = np.random.default_rng((self._seed, epoch, batch))
+        windows = rng.integers(self._first_count, size=self._size)
+        if self._share:
+            more = rng.integers(self._first_count, len(self), size=self._size)
+            windows = np.where(rng.random(self._size) < self._share, more, windows)
+        return windows
 
     def sample_evenly(self, count: int) -> Iterator[Batch]:
         """Yield `count` windows (or all, if fewer) at equal distances, the same in every call."""
@@ -110,15 +128,16 @@ class Batches:
     def _prepare(self, wanted: list[tuple[tuple[int, int], npt.NDArray[np.int64]]]) -> Iterator[Batch]:
         waiting: deque[list[Future[Row]]] = deque()
         for key, windows in wanted:
-            waiting.append([self._submit(int(w), (*key, k)) for k, w in enumerate(windows)])
+            points = int(np.random.default_rng((self._seed, *key)).choice(self._point_counts))
+            waiting.append([self._submit(int(w), (*key, k), points) for k, w in enumerate(windows)])
             if len(waiting) > AHEAD:
                 yield self._collect(waiting.popleft())
         while waiting:
             yield self._collect(waiting.popleft())
 
-    def _submit(self, window: int, key: tuple[int, int, int]) -> Future[Row]:
+    def _submit(self, window: int, key: tuple[int, int, int], points: int) -> Future[Row]:
         number, row = self._windows[window]
-        return self._executor.submit(self._make, number, row, (self._seed, *key))
+        return self._executor.submit(self._make, number, row, (self._seed, *key), points)
 
     def _collect(self, futures: list[Future[Row]]) -> Batch:
         try:
@@ -130,8 +149,9 @@ class Batches:
 
     def _transform(self, segments: Float32) -> Float32:
         """Return the spectrograms of samples [B, P, spec.segment], computed on the GPU. Raises InputError."""
-        channels = len(segments) * self._points
+        points = segments.shape[1]
+        channels = len(segments) * points
         if channels not in self._transforms:
             self._transforms[channels] = CudaSst(channels, self._spec)
         values = self._transforms[channels](segments.reshape(channels, -1)).values
-        return values.reshape(-1, self._points, SST_BINS, SST_COLUMNS)
+        return values.reshape(-1, points, SST_BINS, SST_COLUMNS)

@@ -29,12 +29,26 @@ class Simulated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Length of a trial; default: as long as MMECG's."""
 
 
+class Motion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A further set of real recordings without an ECG, whose beats are those of the motion (`clock_alignment`).
+
+    `set`: its TOML file, relative to the settings file; `share`: its part of the training windows. They train anchors
+    and cycles only, and its validation subjects too select the epoch.
+    """
+
+    set: str
+    share: Share
+
+
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`set`: the data set's TOML file, relative to the settings file. `points`: random points used of each window."""
 
     set: str
     simulate: Simulated | None = None
+    motion: Motion | None = None
     points: Positive = 16
+    vary_points: bool = False
+    """In training, another number of points in every batch, 1 to 64 (`batches.POINT_COUNTS`)."""
     fold: Annotated[int, msgspec.Meta(ge=0)] = 0
     augment: bool = True
     """Apply random noise, movements and another heart rate to every window, before the SST."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -43,8 +43,7 @@ class Trainer:
     """Runs a training in `folder`; resumes it if the folder holds a checkpoint of the same settings and data.
 
     With several processes, each normalises its own batches; the normalisation statistics are averaged every epoch.
-
-    `start`: initial weights; random if None.
+    `start`: initial weights; random if None. `validation`: the sets that select the best epoch.
     """
 
     def __init__(
@@ -52,13 +51,13 @@ class Trainer:
         config: TrainConfig,
         folder: Path,
         train: Batches,
-        validation: Batches,
+        validation: Sequence[Batches],
         provenance: Mapping[str, object],
         start: Mapping[str, Tensor] | None = None,
     ):
         self.config, self.folder, self.provenance = config, folder, provenance
         self.context = DistributedContext.from_environment()
-        self._train_batches, self._validation_batches = train, validation
+        self._train_batches, self._validation_sets = train, validation
         torch.manual_seed(config.seed)
         self.network = NETWORKS[config.model]().to(self.context.device)
         if start is not None:
@@ -76,8 +75,8 @@ class Trainer:
         training = self.config.training
         writer = SummaryWriter(str(self.folder)) if self.context.rank == 0 else None
         with _progress(self.context.rank) as progress:
-            bar = progress.add_task("epoch", total=training.epochs * training.steps, losses="")
-            progress.update(bar, completed=len(self.history) * training.steps)
+            steps = training.epochs * training.steps
+            bar = progress.add_task("epoch", total=steps, completed=len(self.history) * training.steps, losses="")
             if writer:
                 progress.console.print("losses, in training / in validation:")
             while len(self.history) < training.epochs and not self._stalled():
@@ -108,7 +107,7 @@ class Trainer:
                 dist.all_reduce(shared)
                 shared /= self.context.ranks
         self.strategy.end_epoch(mean.cpu())
-        named = {f"train_{task}": value for task, value in zip(TASKS, mean.tolist(), strict=True)}
+        named = dict(zip((f"train_{task}" for task in TASKS), mean.tolist(), strict=True))
         self.history.append({"epoch": epoch + 1, **named, **self.validate(self.network)})
 
     def _step(self, batch: Batch, when: str) -> Tensor:
@@ -131,18 +130,22 @@ class Trainer:
         self.optimizer.step()
         return torch.stack([loss.detach().double().cpu() for loss in losses.values()])
 
-    @torch.no_grad()
     def validate(self, network: Network) -> dict[str, float]:
-        """Return the losses on fixed windows and `score`, the logarithm of their product (all tasks weigh the same)."""
+        """Return losses on fixed windows of each set (0: no label), and `score`, the logarithm of their product."""
         network.eval()
+        losses = [loss for batches in self._validation_sets for loss in self._mean_losses(network, batches)]
+        parts = ("", *(f"{number}_" for number in range(2, len(self._validation_sets) + 1)))
+        names = (f"validation_{part}{task}" for part in parts for task in TASKS)
+        return {**dict(zip(names, losses, strict=True)), "score": sum(math.log(max(loss, 1e-9)) for loss in losses)}
+
+    @torch.no_grad()
+    def _mean_losses(self, network: Network, batches: Batches) -> list[float]:
         total, count = torch.zeros(len(TASKS), dtype=torch.float64), 0
-        for batch in self._validation_batches.sample_evenly(VALIDATION_WINDOWS):
+        for batch in batches.sample_evenly(VALIDATION_WINDOWS):
             outputs = network(torch.from_numpy(batch.x).to(self.context.device))
             losses = torch.stack([loss.double().cpu() for loss in task_losses(outputs, batch).values()])
             total, count = total + losses * len(batch.source), count + len(batch.source)
-        mean = (total / count).tolist()
-        score = sum(math.log(max(loss, 1e-9)) for loss in mean)
-        return {**{f"validation_{task}": loss for task, loss in zip(TASKS, mean, strict=True)}, "score": score}
+        return [float(loss) for loss in total / count]
 
     def _save_epoch(self, writer: SummaryWriter) -> None:
         epoch = self.history[-1]
@@ -156,9 +159,8 @@ class Trainer:
             "history": self.history,
         }
         is_best = epoch["score"] == min(past["score"] for past in self.history)
-        for name in (
-            ("best.pt", "last.pt") if is_best else ("last.pt",)
-        ):  # if interrupted in between, the epoch is repeated
+        # If interrupted in between, the epoch is repeated.
+        for name in ("best.pt", "last.pt") if is_best else ("last.pt",):
             checkpoint.save(self.folder / name, self.config, state, self.provenance)
 
     def _resume(self) -> None:

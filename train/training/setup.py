@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.core.spec import RCG_RATE_HZ, SST_DEFAULT
-from train.data.dataset import DataSet, load_dataset, part_of, with_windows
+from edge.inference import bundle
+from edge.inference.backends.onnxrt import OnnxRuntime
+from train.data.dataset import DataSet, Recording, load_dataset, part_of, with_windows
 from train.model import NETWORKS, POINTS
 from train.simulation.simulated_set import simulate_set
 from train.simulation.trial import SAMPLES
 from train.training.batches import Batches
 from train.training.checkpoint import Checkpoint
+from train.training.clock_alignment import aligned_motion
 from train.training.config import TrainConfig, TrainConfigError
 from train.training.distributed import DistributedContext, choose_device, count_loader_processes
 from train.training.loop import Trainer
@@ -33,34 +36,68 @@ def prepare_data(config: TrainConfig, folder: Path) -> DataSet:
     return data
 
 
-def make_trainer(config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | None = None) -> Trainer:
-    """Return a trainer on the training and validation subjects of the settings' fold.
+def prepare_motion(config: TrainConfig, folder: Path) -> DataSet | None:
+    """Load the further set of the settings, if there is one; the shipped network's R peaks give each recording's lag.
+
+    Raises InputError.
+    """
+    if not (about := config.data.motion):
+        return None
+    data = load_dataset(folder / about.set)
+    if not data.folds:
+        raise TrainConfigError(f"{folder / about.set}: give it a [split]: its validation subjects select the epoch")
+    return aligned_motion(OnnxRuntime(bundle.load_bundle(bundle.SHIPPED)), data)
+
+
+def make_trainer(
+    config: TrainConfig, data: DataSet, out: Path, start: Checkpoint | None = None, motion: DataSet | None = None
+) -> Trainer:
+    """Return a trainer on the training and validation subjects of the settings' fold, and of `motion`'s first fold.
 
     Training starts from the weights of `start` if given. Raises TrainConfigError if the network needs another number of
     points.
     """
     if config.model not in NETWORKS:
         raise TrainConfigError(f"no network {config.model!r} with three tasks; there are {', '.join(NETWORKS)}")
-    if (needed := POINTS.get(config.model)) and needed != config.data.points:
+    needed = POINTS.get(config.model)
+    if needed and (config.data.vary_points or needed != config.data.points):
         raise TrainConfigError(f"the network {config.model} takes {needed} points, not {config.data.points}")
     out.mkdir(parents=True, exist_ok=True)
     size, points, seed = config.training.batch, config.data.points, config.seed
     on_gpu, augment, processes = config.data.sst == "gpu", config.data.augment, count_loader_processes(choose_device())
 
-    def batches(part: str, augmented: bool) -> Batches:
-        recordings = part_of(data, part, config.data.fold)
-        return Batches(recordings, size, points, augmented, seed, SST_DEFAULT, processes if augmented else 0, on_gpu)
-
     fold = data.folds[config.data.fold]
+    before = start.training_subjects() if start else {}
+    train, validation = part_of(data, "train", config.data.fold), [part_of(data, "validation", config.data.fold)]
+    more: tuple[Recording, ...] = ()
+    if motion:
+        more = part_of(motion, "train")
+        validation.append(part_of(motion, "validation"))
+        learnt = {r.trial.subject for r in (*more, *validation[1])}
+        before = {**before, motion.name: sorted(learnt.union(before.get(motion.name, ())))}
     provenance: dict[str, object] = {
         "data": data.name,
         **{part: _subjects(data, part, config.data.fold) for part in ("train", "validation", "test")},
-        "before": start.training_subjects() if start else {},
+        "before": before,
     }
     if fold.by == "trial":  # a subject is then in several parts
         provenance["tested_trials"] = list(fold.test)
-    train, validation = batches("train", augment), batches("validation", False)
-    return Trainer(config, out, train, validation, provenance, start.state["network"] if start else None)
+    share = config.data.motion.share if config.data.motion else 0.0
+    learn = Batches(
+        train,
+        size,
+        points,
+        augment,
+        seed,
+        SST_DEFAULT,
+        processes if augment else 0,
+        on_gpu,
+        config.data.vary_points,
+        more,
+        share,
+    )
+    check = [Batches(recordings, size, points, False, seed, SST_DEFAULT, 0, on_gpu) for recordings in validation]
+    return Trainer(config, out, learn, check, provenance, start.state["network"] if start else None)
 
 
 def _subjects(data: DataSet, part: str, fold: int) -> list[str]:

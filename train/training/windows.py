@@ -33,7 +33,7 @@ _thread_local = threading.local()
 
 @dataclass(frozen=True)
 class WindowMaker:
-    """Makes the windows of recordings, with `points` randomly chosen points each.
+    """Makes the windows of recordings, with randomly chosen points.
 
     Without augmentation, windows are read from the recordings' cached spectrograms `cached`, if they have any. Without
     `transform`, other windows are samples [P, spec.segment] instead of spectrograms.
@@ -43,23 +43,20 @@ class WindowMaker:
     labels: Sequence[Labels]
     names: Sequence[str]
     cached: Sequence[npt.NDArray[np.float16] | None]
-    points: int
     augment: bool
     spec: SstSpec
     transform: bool = True
 
     @staticmethod
-    def of(
-        recordings: Sequence[Recording], points: int, augment: bool, spec: SstSpec, transform: bool = True
-    ) -> WindowMaker:
+    def of(recordings: Sequence[Recording], augment: bool, spec: SstSpec, transform: bool = True) -> WindowMaker:
         """Return the maker for recordings; their RCG is high-passed here."""
         rcg = [HighPass().push(r.trial.rcg.astype(np.float64)).astype(np.float32) for r in recordings]
         cached = [None if augment else r.windows for r in recordings]
         labels, names = [r.labels for r in recordings], [r.trial.name for r in recordings]
-        return WindowMaker(rcg, labels, names, cached, points, augment, spec, transform)
+        return WindowMaker(rcg, labels, names, cached, augment, spec, transform)
 
-    def __call__(self, number: int, row: int, key: Key) -> Row:
-        """Return window `row` of recording `number`: x, piece, anchors, cycle and source, as in `Batch`."""
+    def __call__(self, number: int, row: int, key: Key, points: int) -> Row:
+        """Return window `row` of recording `number`, of so many points: x, piece, anchors, cycle, source of `Batch`."""
         rng = np.random.default_rng(key)
         labels, rcg, cached = self.labels[number], self.rcg[number], self.cached[number]
         middle = labels.start[row] + SST_WINDOW / 2
@@ -71,10 +68,9 @@ class WindowMaker:
         seen = slice(math.floor(start), math.ceil(start + pace * SST_WINDOW))
         if pace != 1.0 and (outside or not has_class or exclusion_reason(labels.beats, seen)):
             pace, start = 1.0, float(labels.start[row])
-        if self.points == len(rcg):
-            chosen = np.arange(len(rcg))  # a network with this number of points may depend on their order
-        else:
-            chosen = rng.choice(len(rcg), self.points, replace=self.points > len(rcg))
+        chosen = np.arange(len(rcg))  # a network with this number of points may depend on their order
+        if points != len(rcg):
+            chosen = rng.choice(len(rcg), points, replace=points > len(rcg))
         if cached is None:
             segment = cut(rcg[chosen], start - pace * SST_PAST, self.spec.segment, pace)
             x = disturb(segment, rng) if self.augment else segment
@@ -89,11 +85,12 @@ class WindowMaker:
         return x, labels.piece[row], anchors, cycle, f"{self.names[number]}, window {labels.window[row]}"
 
     def _sst(self, segment: Float32) -> Float32:
-        shape = self.points, self.spec
-        if getattr(_thread_local, "shape", None) != shape:
-            _thread_local.shape, _thread_local.sst = shape, Sst(*shape)
-        values: Float32 = _thread_local.sst(segment).values.copy()
-        return values.reshape(self.points, SST_BINS, SST_COLUMNS)
+        shape = len(segment), self.spec
+        transforms: dict[tuple[int, SstSpec], Sst] = _thread_local.__dict__.setdefault("transforms", {})
+        if shape not in transforms:
+            transforms[shape] = Sst(*shape)
+        values: Float32 = transforms[shape](segment).values.copy()
+        return values.reshape(len(segment), SST_BINS, SST_COLUMNS)
 
 
 def save(maker: WindowMaker, folder: Path) -> None:
@@ -105,9 +102,9 @@ def save(maker: WindowMaker, folder: Path) -> None:
     (folder / _REST).write_bytes(pickle.dumps((shapes, replace(maker, rcg=()))))
 
 
-def make_window(folder: Path, number: int, row: int, key: Key) -> Row:
+def make_window(folder: Path, number: int, row: int, key: Key, points: int) -> Row:
     """Return a window of the maker in `folder`, which is loaded once in each process."""
-    return _load(folder)(number, row, key)
+    return _load(folder)(number, row, key, points)
 
 
 @cache

@@ -58,6 +58,16 @@ def test_an_ectopic_beat_comes_early_and_the_pause_after_it_makes_up_for_that():
         assert beat.r_s == pytest.approx(expected)
 
 
+def test_premature_beats_of_the_atrium_look_like_the_others_and_may_come_in_threes():
+    beats = list(itertools.islice(WithEctopics(steady(70), 0.05, 0.7, 0.02, every=3, atrial=True).beats(3), 2000))
+    assert not any(beat.ectopic for beat in beats)
+    cycles_s = np.diff([beat.r_s for beat in beats])
+    apart = np.diff(np.flatnonzero(cycles_s < 0.85 * np.median(cycles_s)))
+    # A premature beat follows in three beats with a probability of 0.7; at random, 0.05 would.
+    assert np.mean(apart == 3) == pytest.approx(0.7 * 0.95, abs=0.1)
+    assert np.min(apart) > 1
+
+
 def test_given_cycles_are_kept_and_repeated():
     assert cycles(GivenCycles(np.array([0.8, 1.0, 0.7])), 8) == pytest.approx([0.8, 1.0, 0.7, 0.8, 1.0, 0.7, 0.8])
     with pytest.raises(ValueError, match="between"):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from train.data.augment import coloured, constant_noise, cut, disturb, movement, rising_noise
+from train.data.augment import at_frame_rate, coloured, constant_noise, cut, disturb, movement, sloped_noise, unrest
 
 
 def test_another_pace_moves_every_event_in_proportion():
@@ -24,13 +24,32 @@ def test_noise_has_the_power_asked_for(snr_db):
     assert 10 * np.log10(4.0 / np.square(noise).mean()) == pytest.approx(snr_db, abs=0.1)
 
 
-@pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("slope", [-1.0, 0.0, 1.0, 2.0])
 def test_noise_of_a_weak_echo_rises_as_steeply_as_asked_for(slope):
-    noise = rising_noise((50, 1201), 4.0, -20.0, slope, np.random.default_rng(1))
+    noise = sloped_noise((50, 1201), 4.0, -20.0, slope, np.random.default_rng(1))
     assert noise.shape == (50, 1201)
     assert 10 * np.log10(4.0 / np.square(noise).mean()) == pytest.approx(-20, abs=0.1)
     amplitude = np.sqrt(np.square(np.abs(np.fft.rfft(noise))).mean(axis=0))
     assert np.log2(amplitude[380:420].mean() / amplitude[190:210].mean()) == pytest.approx(slope, abs=0.1)
+
+
+def test_unrest_is_in_its_band_and_common_to_the_points():
+    noise = unrest((40, 4000), 4.0, -20.0, 8.0, np.random.default_rng(1))
+    assert 10 * np.log10(4.0 / np.square(noise).mean()) == pytest.approx(-20, abs=0.1)
+    power = np.square(np.abs(np.fft.rfft(noise))).sum(axis=0)
+    hertz = np.fft.rfftfreq(4000, 1 / 200)
+    inside = (hertz > 8 / 2**1.4) & (hertz < 8 * 2**1.4)  # two standard deviations on either side
+    assert power[inside].sum() > 0.95 * power.sum()
+    # Two points share 1 of a variance of 1 + 0.4^2; the band leaves some 200 independent values.
+    assert np.median(np.corrcoef(noise)[0]) == pytest.approx(1 / 1.16, abs=0.1)
+
+
+def test_a_lower_frame_rate_loses_what_is_above_half_of_it():
+    t_s = np.arange(2000) / 200
+    tones = np.stack([np.cos(2 * np.pi * hertz * t_s) for hertz in (5, 9.9, 15)]).astype(np.float32)
+    gains = at_frame_rate(tones, 20.0).std(axis=1) / tones.std(axis=1)
+    np.testing.assert_allclose(gains, [1.0, 0.5, 0.0], atol=0.03)
+    np.testing.assert_array_equal(at_frame_rate(tones, np.inf), tones)
 
 
 @pytest.mark.parametrize(("tilt_db", "low_pass_hz"), [(0.0, np.inf), (6.0, np.inf), (-6.0, np.inf), (0.0, 15.0)])

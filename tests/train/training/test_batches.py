@@ -10,7 +10,7 @@ from edge.dsp.sst.transform import Sst
 from train.data.dataset import DataSet, Recording, with_windows
 from train.data.labels import label
 from train.data.trial import Trial
-from train.training.batches import Batches
+from train.training.batches import POINT_COUNTS, Batches
 
 R = 300.0 + np.cumsum(150 + 30 * np.sin(np.arange(60)))  # in samples
 
@@ -41,6 +41,8 @@ def test_the_same_windows_whatever_was_made_before(data):
 def test_the_chest_shakes_where_the_anchors_say(data, augment, monkeypatch):
     monkeypatch.setattr("train.data.augment.NOISE_SHARE", 0.0)
     monkeypatch.setattr("train.data.augment.MOVEMENT_SHARE", 0.0)
+    monkeypatch.setattr("train.data.augment.UNREST_SHARE", 0.0)
+    monkeypatch.setattr("train.data.augment.FRAME_RATE_SHARE", 0.0)
     for batch in batches(data, augment=augment).draw(0, range(4)):
         for x, anchors, cycle in zip(batch.x, batch.anchors, batch.cycle, strict=True):
             loud = x.mean(axis=(0, 1))
@@ -61,6 +63,23 @@ def test_few_points_are_drawn_again(data):
     batch = next(batches(data, points=16).draw(0, range(1)))
     assert batch.x.shape == (8, 16, 71, 120)
     assert np.isnan(batch.piece).all()  # there is no ECG here
+
+
+def test_every_batch_has_a_number_of_points_of_its_own(data):
+    varied = Batches(data, 2, 4, True, 1, SST_DEFAULT, vary_points=True)
+    made = list(varied.draw(0, range(12)))
+    counts = [batch.x.shape[1] for batch in made]
+    assert set(counts) <= set(POINT_COUNTS)
+    assert len(set(counts)) > 3
+    np.testing.assert_array_equal(next(varied.draw(0, range(7, 8))).x, made[7].x)
+
+
+def test_a_share_of_the_windows_is_from_the_further_recordings(data):
+    other = replace(data[0], trial=replace(data[0].trial, name="others"))
+    mixed = Batches(data, 50, 1, False, 1, SST_DEFAULT, more=[other], share=0.25)
+    sources = [source for batch in mixed.draw(0, range(4)) for source in batch.source]
+    # 200 draws with a probability of a quarter: a standard deviation of 6.
+    assert sum(source.startswith("others") for source in sources) == pytest.approx(50, abs=20)
 
 
 def test_windows_are_spread_over_all_of_them(data):

@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.oracle import oracle, shaking_chest
 from train.data.dataset import DataSet, Recording
 from train.data.labels import label
-from train.training.clock_alignment import aligned, later
+from train.training.clock_alignment import aligned, aligned_motion, later
 
 
 @pytest.mark.parametrize("samples", [0, 30, -30])
@@ -35,3 +35,23 @@ def test_a_set_is_aligned_with_the_networks_beats(late):
     nearest = np.abs(found[:, None] - labels.beats.r_peaks - late).min(axis=1)
     assert len(found) >= len(labels.beats.r_peaks) - 1
     assert nearest.max() <= 1
+
+
+@pytest.mark.parametrize("late", [16, 80])
+def test_the_beats_of_a_motion_are_aligned_with_the_networks(late):
+    """The first heart sound may be 80 ms after R, the second 400 ms."""
+    trial = shaking_chest()
+    labels = label(trial)
+    motion = replace(trial, ecg=None, r_peaks_s=trial.r_peaks_s[:-1] + late / 200)
+    (moved,) = aligned_motion(oracle(labels), DataSet("motion", (Recording(motion, label(motion)),), ())).recordings
+    true = labels.beats.r_peaks
+    nearest = np.abs(moved.labels.beats.r_peaks[:, None] - true).min(axis=1)
+    assert len(moved.labels.beats.r_peaks) >= len(true) - 3
+    assert nearest.max() <= 1
+
+
+def test_a_motion_whose_beats_are_not_the_networks_is_left_out():
+    trial = shaking_chest()
+    other = replace(trial, ecg=None, r_peaks_s=np.arange(1, 39, 1.7))
+    data = DataSet("motion", (Recording(other, label(other)),), ())
+    assert not aligned_motion(oracle(label(trial)), data).recordings

@@ -46,7 +46,7 @@ def run(recordings, folder, config=CONFIG):
     folder.mkdir(exist_ok=True)
     learn, check = (Batches([r], config.training.batch, 2, augment, 1, SST_DEFAULT)
                     for r, augment in zip(recordings, (True, False), strict=True))  # fmt: skip
-    return Trainer(config, folder, learn, check, {"data": "chests"})
+    return Trainer(config, folder, learn, [check], {"data": "chests"})
 
 
 @pytest.fixture(scope="module")

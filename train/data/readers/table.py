@@ -18,3 +18,7 @@ READERS: dict[str, Callable[[Path], Iterator[Trial]]] = {
     "ustc_af": ustc_af.read,
 }
 """Reader name -> function that yields the trials of a folder."""
+TEST_ONLY = frozenset({"mscardio_test"})
+"""Readers of people on whom networks are measured; no network is trained on them."""
+ATTRIBUTIONS = {"mscardio": "MSCardio, Rahman and Taebi, doi 10.5281/zenodo.15657893, MIT licence"}
+"""Name of a data set -> what the card of a network that was trained on it must state."""
