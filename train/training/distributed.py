@@ -72,6 +72,7 @@ class DistributedContext:
             return
         # The group connects now; a process that waits for that during the block would time out.
         group = dist.new_group(backend="gloo", timeout=PREPARATION_TIMEOUT)
+        assert isinstance(group, dist.ProcessGroup)  # every process is a member of it
         if self.rank:
             dist.barrier(group)
         yield
