@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 import torch
 import torch.distributed as dist
@@ -71,8 +72,8 @@ class DistributedContext:
             yield
             return
         # The group connects now; a process that waits for that during the block would time out.
-        group = dist.new_group(backend="gloo", timeout=PREPARATION_TIMEOUT)
-        assert isinstance(group, dist.ProcessGroup)  # every process is a member of it
+        # Every process is a member of it, so it is a group.
+        group = cast("dist.ProcessGroup", dist.new_group(backend="gloo", timeout=PREPARATION_TIMEOUT))
         if self.rank:
             dist.barrier(group)
         yield
