@@ -24,11 +24,18 @@ from tests.helpers.publishing import wait
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch, caplog):
     caplog.set_level("INFO")
-    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.03)
-    for name, seconds in {"_IDLE_TIMEOUT_S": 0.02, "_REPLY_TIMEOUT_S": 0.4, "_START_TIMEOUT_S": 0.4}.items():
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.3)
+    for name, seconds in {"_IDLE_TIMEOUT_S": 0.02, "_REPLY_TIMEOUT_S": 4.0, "_START_TIMEOUT_S": 4.0}.items():
         monkeypatch.setattr(awr1843, name, seconds)
     for name, seconds in {"CHECK_INTERVAL_S": 0.01, "RESTART_DELAY_S": 0.02, "NO_DATA_TIMEOUT_S": 0.05}.items():
         monkeypatch.setattr(module, name, seconds)
+
+
+@pytest.fixture
+def short_replies(monkeypatch):
+    """For a board that does not reply. Others reply at once, but on a busy machine this can take long."""
+    for name in ("_REPLY_TIMEOUT_S", "_START_TIMEOUT_S"):
+        monkeypatch.setattr(awr1843, name, 1.5)
 
 
 @pytest.fixture
@@ -123,6 +130,7 @@ def test_a_card_that_is_not_there_leaves_the_radar_stopped(mmecg, card, radar, m
     assert not radar.running
 
 
+@pytest.mark.usefixtures("short_replies")
 def test_a_card_that_does_not_record_leaves_the_radar_stopped(mmecg, card, radar, recorded):
     with open_boards(mmecg, radar.port, config_of(card)) as driven:
         card.lost_replies = 99
@@ -141,6 +149,7 @@ def test_no_radar_leaves_the_card_alone(mmecg, card, tmp_path):
     assert sent(card) == []
 
 
+@pytest.mark.usefixtures("short_replies")
 def test_a_radar_that_reboots_is_configured_and_started_again(mmecg, card, radar, recorded, caplog):
     with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
@@ -285,6 +294,7 @@ def test_the_radar_is_stopped_first_and_the_card_when_leaving(mmecg, card, radar
     assert radar.received.count("sensorStop") == 3  # before the file, in it, and at the end
 
 
+@pytest.mark.usefixtures("short_replies")
 def test_a_radar_that_cannot_be_stopped_is_reported(mmecg, card, radar):
     with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
