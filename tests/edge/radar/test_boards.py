@@ -24,7 +24,7 @@ from tests.helpers.publishing import wait
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch, caplog):
     caplog.set_level("INFO")
-    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(control, "REPLY_TIMEOUT_S", 0.1)
     for name, seconds in {"_IDLE_TIMEOUT_S": 0.02, "_REPLY_TIMEOUT_S": 4.0, "_START_TIMEOUT_S": 4.0}.items():
         monkeypatch.setattr(awr1843, name, seconds)
     for name, seconds in {"CHECK_INTERVAL_S": 0.01, "RESTART_DELAY_S": 0.02, "NO_DATA_TIMEOUT_S": 0.05}.items():
@@ -130,7 +130,6 @@ def test_a_card_that_is_not_there_leaves_the_radar_stopped(mmecg, card, radar, m
     assert not radar.running
 
 
-@pytest.mark.usefixtures("short_replies")
 def test_a_card_that_does_not_record_leaves_the_radar_stopped(mmecg, card, radar, recorded):
     with open_boards(mmecg, radar.port, config_of(card)) as driven:
         card.lost_replies = 99
@@ -149,7 +148,6 @@ def test_no_radar_leaves_the_card_alone(mmecg, card, tmp_path):
     assert sent(card) == []
 
 
-@pytest.mark.usefixtures("short_replies")
 def test_a_radar_that_reboots_is_configured_and_started_again(mmecg, card, radar, recorded, caplog):
     with open_boards(mmecg, radar.port, config_of(card)) as driven:
         driven.start(flowing)
