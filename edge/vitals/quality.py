@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from edge.core.spec import WINDOW_S
 from edge.core.types import BeatRate, MovementLevel, Quality, QualityFlag, RateEstimate, UncertaintyReason
 from edge.vitals.quality_model import QUALITY_MODEL
-from edge.vitals.rate_evidence import MOTION_SOURCES, RateEvidence
+from edge.vitals.rate_evidence import MOTION_SOURCES, RATES_BPM, RateEvidence
+from edge.vitals.rate_tracker import refine
 
 Severity = Literal["unusable", "degraded", "note"]
 
@@ -40,6 +43,9 @@ MIN_REPORTED_LOSS_FRACTION = 0.01
 MAX_LOSS_FRACTION = 0.10  # without a network
 MAX_LOSS_FRACTION_NETWORK = 0.40  # the network is still right with 31 % lost at random (docs/quality.md)
 MIN_BREATHING_CONFIDENCE = 0.5
+HARMONICS = (2, 3, 4, 5)  # of breathing; strong when breathing is shallow or irregular
+SPEED_HARMONIC = 2  # the chest is fastest twice a breath, and so is noise caused by its speed: even the envelope has it
+HARMONIC_FRACTION = 0.05
 MIN_STRENGTH = 0.35  # of envelope or pulse; noise stays near 0.2, a clean beat is near 1
 
 
@@ -100,7 +106,20 @@ def assess(e: Evidence) -> Quality:
 
 def _is_reliable(e: Evidence) -> bool:
     max_loss = MAX_LOSS_FRACTION_NETWORK if e.network else MAX_LOSS_FRACTION
-    return e.lost_fraction <= max_loss and _confidence(e) >= QUALITY_MODEL.tracker.needed
+    is_confident = e.lost_fraction <= max_loss and _confidence(e) >= QUALITY_MODEL.tracker.needed
+    return is_confident and not _may_be_breathing(e)
+
+
+def _may_be_breathing(e: Evidence) -> bool:
+    """Return whether the rate is at a harmonic of breathing, and neither beats nor the vibration confirm it."""
+    if e.rate.bpm is None or e.breathing.bpm is None or refine(e.rate, e.beats)[1]:
+        return False
+    of_breathing = e.rate.bpm / e.breathing.bpm
+    harmonics = [k for k in HARMONICS if abs(of_breathing - k) < HARMONIC_FRACTION * of_breathing]
+    if not harmonics or "envelope" not in e.sources:
+        return bool(harmonics)
+    at_rate = np.interp(e.rate.bpm, RATES_BPM, e.sources["envelope"].features[0])
+    return SPEED_HARMONIC in harmonics or bool(at_rate < MIN_STRENGTH)
 
 
 def _confidence(e: Evidence) -> float:

@@ -79,6 +79,26 @@ def test_a_rate_needs_the_confidence_of_the_tracker(base, change, state, flags):
     check(replace(base, **change), state, flags)
 
 
+def breathing_at(bpm, envelope) -> dict:
+    features = np.full((3, len(RATES_BPM)), envelope)
+    return {"breathing": RateEstimate(bpm, 0.9), "sources": CLEAR | {"envelope": RateEvidence(features, 0.8)}}
+
+
+@pytest.mark.parametrize(
+    ("base", "change", "state"),
+    [
+        (ALONE, breathing_at(70 / 3, 0.1), "unusable"),
+        (ALONE, breathing_at(70 / 3, 0.6), "good"),  # the envelope confirms it
+        (ALONE, breathing_at(70 / 2, 0.6), "unusable"),  # but not twice the rate of breathing
+        (ALONE, breathing_at(70 / 3.5, 0.1), "good"),
+        (FINE, breathing_at(70 / 2, 0.1), "good"),  # the beats confirm it
+        (replace(FINE, beats=None), breathing_at(70 / 2, 0.1), "unusable"),
+    ],
+)
+def test_a_harmonic_of_breathing_needs_a_confirmation(base, change, state):
+    check(replace(base, **change), state, () if state == "good" else ("model_uncertain",))
+
+
 def test_outputs_that_are_not_finite_are_reported():
     check(replace(FINE, beats=None, outputs_finite=False), "unusable", ("model_uncertain",))
 
