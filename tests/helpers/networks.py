@@ -68,7 +68,9 @@ def assert_static(graph: onnx.ModelProto) -> None:
     assert all(dim.dim_value > 0 for value in values for dim in value.type.tensor_type.shape.dim)
     assert {name for node in known.node for name in node.output} <= {value.name for value in values}
     constants = {tensor.name for tensor in known.initializer}
+    types = {value.name: value.type.tensor_type.elem_type for value in values}
     for node in known.node:
-        assert node.op_type not in ("Shape", "Concat")
+        assert node.op_type != "Shape"
+        assert node.op_type != "Concat" or types[node.output[0]] != onnx.TensorProto.INT64  # of signals, not of sizes
         assert node.op_type != "Reshape" or node.input[1] in constants
         assert node.op_type == "DequantizeLinear" or {*node.input} - constants

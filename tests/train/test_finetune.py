@@ -111,7 +111,7 @@ def test_the_exported_bundle_names_its_training_subjects(uninterrupted, tmp_path
     assert (about.data, about.train, about.test) == ("people", ("p1", "p2", "p3", "p4"), ())
     ((data, names),) = about.before.items()
     assert checkpoint_from_bundle(bundle.load_bundle(SHIPPED)).training_subjects() == {data: list(names)}
-    assert f"| earlier training | {data}: {len(names)}: " in (tmp_path / "mine" / "README.md").read_text()
+    assert f"| further training data | {data}: {len(names)}: " in (tmp_path / "mine" / "README.md").read_text()
 
 
 @pytest.mark.slow  # trains anew; in the default run the loop's own tests resume
