@@ -191,17 +191,15 @@ class RateEstimate:
 
 @dataclass(frozen=True, slots=True)
 class BeatRate:
-    """A heart rate from the network's beats, its 95 % interval, its number of beats, and indicators of its quality.
+    """A heart rate from the network's beats, its 95 % interval, and its number of beats.
 
-    outlier_fraction: fraction of cycles that were ignored because their length is far from the others. entropy: mean
-    entropy of the network's distributions of the cycle length, 0 (certain) to 1.
+    outlier_fraction: fraction of cycles that were ignored because their length is far from the others.
     """
 
     bpm: float
     ci95_bpm: tuple[float, float]
     n_beats: int
     outlier_fraction: float
-    entropy: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,17 @@
 
 A cycle is the time between two successive beats. Cycles whose length is far from the median are ignored, because a beat
 was missed or detected wrongly. The heart rate is that of the mean cycle of the last WINDOW_S; its interval follows from
-the spread of the cycles. The fraction of ignored cycles and the entropy of the network's cycle outputs indicate whether
-the rate is right. Variability needs longer: RMSSD and SDNN are computed over RHYTHM_S (Task Force, Circulation 93
-(1996) 1043) and contain the radar's own timing error, about 10 ms a beat.
+the spread of the cycles. Variability needs longer: RMSSD and SDNN are computed over RHYTHM_S (Task Force, Circulation
+93 (1996) 1043) and contain the radar's own timing error, about 10 ms a beat.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 
 import numpy as np
 
-from edge.core.spec import CYCLE_CLASSES, RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
+from edge.core.spec import RCG_RATE_HZ, WINDOW_S
 from edge.core.types import BeatRate, Bool, EcgBlock, Float64, Rhythm
 
 RHYTHM_S = 60.0
@@ -37,7 +35,6 @@ class BeatHistory:
     def reset(self) -> None:
         """Discard all beats, because the stream was interrupted or the chest may be another one."""
         self._beats_s: Float64 = np.zeros(0)  # time since the start of the stream
-        self._entropies: deque[float] = deque(maxlen=round(WINDOW_S / VITALS_PERIOD_S))  # of the windows' cycle outputs
         self._emitted_until_s = 0.0
         self._age_s = 0.0
 
@@ -52,7 +49,6 @@ class BeatHistory:
         self._emitted_until_s = (ecg.estimate.sample0 + len(ecg.estimate.ecg)) / RCG_RATE_HZ
         beats_s = np.concatenate([self._beats_s, ecg.estimate.r_peaks / RCG_RATE_HZ])
         self._beats_s = beats_s[beats_s > self._emitted_until_s - RHYTHM_S]
-        self._entropies.append(_entropy(ecg.outputs.cycle))
         self._age_s = 0.0
 
     def rate(self) -> BeatRate | None:
@@ -73,7 +69,6 @@ class BeatHistory:
             ci95_bpm=(60 / (mean_s + error_s), 60 / max(mean_s - error_s, mean_s / 2)),
             n_beats=len(beats_s),
             outlier_fraction=1 - float(inlier.mean()),
-            entropy=float(np.mean(self._entropies)),
         )
 
     def rhythm(self) -> Rhythm | None:
@@ -94,9 +89,3 @@ def _inliers(cycles_s: Float64) -> Bool:
     """Return which cycles are close to the median cycle."""
     middle = np.median(cycles_s) if len(cycles_s) else 1.0
     return np.asarray(np.abs(np.log(cycles_s / middle)) < MAX_LOG_RATIO)
-
-
-def _entropy(cycle: np.ndarray) -> float:
-    """Return the entropy of a distribution of the cycle length, relative to its maximum."""
-    share = cycle[cycle > 0].astype(np.float64)
-    return -float(share @ np.log(share)) / math.log(CYCLE_CLASSES)

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-from scipy import special
 
 FILE = Path(__file__).with_name("fitted.json")
 
 
 class Logistic(msgspec.Struct, frozen=True, kw_only=True):
-    """Logistic regression: a weighted sum of features, whose logistic function is a probability."""
+    """Logistic regression: a weighted sum of features is the log odds."""
 
     weights: dict[str, float]
     offset: float
@@ -20,10 +19,6 @@ class Logistic(msgspec.Struct, frozen=True, kw_only=True):
     def score(self, features: Mapping[str, float]) -> float:
         """Return the log odds."""
         return self.offset + sum(weight * features[name] for name, weight in self.weights.items())
-
-    def probability(self, features: Mapping[str, float]) -> float:
-        """Return the probability, 0..1; NaN if a feature is NaN."""
-        return float(special.expit(self.score(features)))
 
 
 class MovementFit(Logistic, frozen=True, kw_only=True):

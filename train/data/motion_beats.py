@@ -30,7 +30,7 @@ ALTERNATION = 0.5  # weight of the correlation at half a cycle, which is high fo
 STIFFNESS = 25.0  # cost of a cycle whose logarithm differs by 1 from that of the rate
 TEMPLATE_S = (-0.2, 0.4)  # around the beat: both heart sounds
 ROUNDS = 3
-MIN_ENVELOPE_CORRELATION = 0.4  # white noise reaches it in 0.2 % of the windows
+MIN_ENVELOPE_CORRELATION = 0.4  # white noise hardly reaches it
 MIN_TEMPLATE_CORRELATION = 0.6
 MAX_RATE_DIFFERENCE = 0.1
 

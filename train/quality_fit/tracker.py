@@ -28,7 +28,7 @@ GATE_PENALTY = 0.01
 WRONG_PUBLISHED = 0.003  # fraction of the rates above `needed` that may be wrong
 WRONG_GOOD = 0.0005
 
-# Start: a cycle and its multiple support a rate, half a cycle speaks against it.
+# Start: a cycle and its multiple support a rate, half a cycle contradicts it.
 _START = {
     "envelope": (1.5, 0.75, -1.5),
     "pulse": (1.0, 0.5, 0.0),

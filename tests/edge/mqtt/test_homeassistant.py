@@ -85,7 +85,7 @@ def test_entities_show_the_values_of_vitals_only(mosquitto_port, mmecg, tmp_path
     late.close()
 
 
-BEATS = BeatRate(70.0, (68.0, 72.0), 11, outlier_fraction=0.0, entropy=0.35)
+BEATS = BeatRate(70.0, (68.0, 72.0), 11, outlier_fraction=0.0)
 CHEST = Chest(0.46, 20.0, True)
 
 

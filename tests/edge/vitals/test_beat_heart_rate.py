@@ -57,11 +57,6 @@ def test_a_missed_and_a_false_beat_do_not_change_the_rate():
     assert history_of(np.sort([*beats_s, 35.5]), 40).rate().bpm == pytest.approx(75, rel=0.02)
 
 
-def test_uncertain_cycle_outputs_raise_the_entropy():
-    sure, unsure, lost = (history_of(np.arange(0.2, 20, 0.8), 20, width).rate().entropy for width in (2.0, 20.0, 1e6))
-    assert sure < unsure < lost == pytest.approx(1)
-
-
 def test_no_rate_from_few_beats_nor_from_old_ones():
     beats_s = np.arange(0.1, 60, 0.9)
     assert BeatHistory().rate() is None

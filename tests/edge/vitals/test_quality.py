@@ -14,7 +14,7 @@ from edge.vitals.quality_model import QUALITY_MODEL
 from edge.vitals.rate_evidence import RATES_BPM, RateEvidence
 
 NEEDED, GOOD = QUALITY_MODEL.tracker.needed, QUALITY_MODEL.tracker.good
-BEATS = BeatRate(70.0, (68.0, 72.0), 11, outlier_fraction=0.0, entropy=0.35)
+BEATS = BeatRate(70.0, (68.0, 72.0), 11, outlier_fraction=0.0)
 FLAT = np.zeros((3, len(RATES_BPM)))
 CLEAR = {"envelope": RateEvidence(FLAT, 0.8), "pulse": RateEvidence(FLAT, 0.1)}
 WEAK = {"envelope": RateEvidence(FLAT, 0.2), "pulse": RateEvidence(FLAT, 0.2)}

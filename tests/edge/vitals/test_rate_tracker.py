@@ -39,7 +39,7 @@ def cycle(bpm):
 
 
 def network(bpm):
-    beats = BeatRate(bpm, (bpm - 1, bpm + 1), 10, outlier_fraction=0.0, entropy=0.3)
+    beats = BeatRate(bpm, (bpm - 1, bpm + 1), 10, outlier_fraction=0.0)
     return {"anchors": motion(bpm), "cycle": cycle(bpm), "beats": beat_evidence(beats)}
 
 
@@ -115,13 +115,13 @@ def test_a_reset_discards_the_rate():
 
 def test_beats_refine_a_rate_only_if_they_agree():
     rate = RateEstimate(70.0, 0.97, (68.0, 72.5))
-    beats = BeatRate(71.3, (70.0, 72.6), 11, 0.0, 0.3)
+    beats = BeatRate(71.3, (70.0, 72.6), 11, 0.0)
     refined, used = refine(rate, beats)
     assert (refined.bpm, refined.confidence, refined.ci95_bpm, used) == (71.3, 0.97, (68.0, 72.5), beats)
-    assert refine(rate, BeatRate(80.0, (78.0, 82.0), 12, 0.0, 0.3)) == (rate, None)
+    assert refine(rate, BeatRate(80.0, (78.0, 82.0), 12, 0.0)) == (rate, None)
     assert refine(rate, None) == (rate, None)
     assert refine(RateEstimate(), beats) == (RateEstimate(), None)
-    wide, _ = refine(rate, BeatRate(72.6, (70.0, 75.0), 11, 0.0, 0.3))
+    wide, _ = refine(rate, BeatRate(72.6, (70.0, 75.0), 11, 0.0))
     assert wide.ci95_bpm == (68.0, 72.6)
 
 
@@ -147,9 +147,9 @@ def test_an_autocorrelation_is_that_of_its_definition():
 
 
 def test_cycle_and_beats_point_at_their_rate():
-    for evidence in (cycle(66), beat_evidence(BeatRate(66.0, (65.0, 67.0), 11, 0.0, 0.3))):
+    for evidence in (cycle(66), beat_evidence(BeatRate(66.0, (65.0, 67.0), 11, 0.0))):
         assert RATES_BPM[evidence.features[0].argmax()] == pytest.approx(66, rel=0.011)
-    many_outliers = beat_evidence(BeatRate(66.0, (65.0, 67.0), 11, 0.5, 0.3))
+    many_outliers = beat_evidence(BeatRate(66.0, (65.0, 67.0), 11, 0.5))
     assert many_outliers.strength == 0
     assert not many_outliers.features.any()
 
