@@ -23,6 +23,7 @@ from typing import Protocol
 
 import numpy as np
 
+from edge.core.placement import Placement
 from edge.core.spec import RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
 from edge.core.types import EcgBlock, FrameCount, Quality, RadarFrame, RcgBlock, Vitals, Waveform
 from edge.dsp.frontend.rcg import MAX_GAP_S, RcgExtractor
@@ -192,6 +193,12 @@ class Pipeline:
             rhythm=self._outputs.beats.rhythm() if beats else None,
             movement=self.movement.level if self._block and self._block.chest.present else "none",
         )
+
+    def placement(self) -> Placement | None:
+        """Describe how the radar is aimed, as of the latest vitals; None if the front end has no radar frames."""
+        if not isinstance(self._rcg, RcgExtractor):
+            return None
+        return self._rcg.placement("stale" in self.quality.flags, self.movement.level != "none")
 
     def _is_after_pause(self, frame: RadarFrame) -> bool:
         """Return whether the radar paused before this frame although its frame numbers continue.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
@@ -14,6 +14,9 @@ from edge.core.types import QualityFlag
 DEVICE_PATTERN = "^[a-z0-9-]{1,64}$" + END_OF_STRING
 BOOT_PATTERN = "^[0-9a-f]{8}$" + END_OF_STRING
 
+Boot = Annotated[
+    str, Meta(pattern=BOOT_PATTERN, description="Random id of one run of the device; (boot, seq) is unique")
+]
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -22,6 +25,7 @@ Sample = Annotated[int, Meta(ge=0, description="Number of the first sample since
 Continues = Annotated[
     bool, Meta(description="False if not contiguous with the previous block, or measured at another point of the chest")
 ]
+Replayed = Annotated[Literal[True], Meta(description="The messages are of a recording and have its times")]
 Instant = Annotated[str, Meta(pattern="Z$", extra_json_schema={"format": "date-time"})]
 InstantNs = Annotated[
     int, Meta(description="In ns since 1970; above 2^53, so JavaScript should use the text field instead")

@@ -30,7 +30,8 @@ HEALTH_PERIOD_S = 30.0
 class Publisher:
     """Publishes the results of one device during one run (`boot`); `seq` is unique within a run.
 
-    `computer` returns the state of the device's computer, if known. Closing the publisher closes the spool.
+    `computer` returns the state of the device's computer, if known. In a replay, `replay_clock_ns` returns the time of
+    the recording, from which ages are measured. Closing the publisher closes the spool.
     """
 
     def __init__(
@@ -45,9 +46,11 @@ class Publisher:
         discovery_prefix: str = DISCOVERY_PREFIX,
         page_url: str | None = None,
         computer: Callable[[], DeviceReport | None] = lambda: None,
+        replay_clock_ns: Callable[[], int] | None = None,
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
         self._network, self._computer = network.network, computer
+        self._now_ns, self._is_replay = replay_clock_ns or time.time_ns, replay_clock_ns is not None
         self._seq = 0
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
@@ -112,7 +115,7 @@ class Publisher:
             clock=report_clock(),
             fs=RCG_RATE_HZ,
             n=len(e.ecg),
-            latency_ms=max(0, time.time_ns() - end_ns) // 1_000_000,
+            latency_ms=max(0, self._now_ns() - end_ns) // 1_000_000,
             samples=e.samples_uv,
             r_peaks=np.round(e.r_peaks + offset, 2).tolist(),
             confidence=np.round(e.confidence, 3).tolist(),
@@ -138,7 +141,7 @@ class Publisher:
                 value=_rounded(vitals.heart_rate_bpm, 1),
                 ci95=_interval(vitals.ci95_bpm),
                 n_beats=vitals.n_beats,
-                age_ms=max(0, time.time_ns() - vitals.t_ns) // 1_000_000,
+                age_ms=max(0, self._now_ns() - vitals.t_ns) // 1_000_000,
             ),
             rhythm=_rhythm(vitals.rhythm),
             breathing=p.BreathingRate(
@@ -215,7 +218,7 @@ class Publisher:
         return p.encode(p.Status(device=self._device, boot=self._boot, state=state, reason=reason))
 
     def _info(self, network: NetworkState) -> bytes:
-        return p.encode(describe_device(self._device, self._boot, self._chirp, network))
+        return p.encode(describe_device(self._device, self._boot, self._chirp, network, self._is_replay))
 
 
 def _interval(ci95_bpm: tuple[float, float] | None) -> tuple[float, float] | None:

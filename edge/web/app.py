@@ -1,4 +1,4 @@
-"""Routes of the page, its events, /healthz and /metrics. All are read-only."""
+"""Routes of the page, its events, /healthz and /metrics. All are read-only, but for the control of a replay."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from edge.core.replay import ReplayControl
 from edge.web.access import Access
 from edge.web.feed import Feed
 from edge.web.metrics import CONTENT_TYPE, Metrics
+from edge.web.replay_routes import replay_routes
 
 
-def web_app(access: Access, feed: Feed, metrics: Metrics, hello: bytes) -> Starlette:
+def web_app(
+    access: Access, feed: Feed, metrics: Metrics, hello: bytes, replay: ReplayControl | None = None
+) -> Starlette:
     """Return the application. An endpoint that may wait for a lock or a disk is a plain function: it gets a thread."""
 
     async def healthz(_: Request) -> Response:
@@ -33,6 +37,7 @@ def web_app(access: Access, feed: Feed, metrics: Metrics, hello: bytes) -> Starl
     with_token = [
         Route("/events", events),
         Route("/metrics", metrics_text),
+        *(replay_routes(replay) if replay else ()),
         Mount("/", StaticFiles(packages=[("edge.web", "static")], html=True)),
     ]
     return Starlette(

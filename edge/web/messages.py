@@ -9,16 +9,19 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from edge.core.placement import Placement
+from edge.core.replay import ReplayState
 from edge.core.spec import RCG_RATE_HZ, SST_COLUMN_RATE_HZ, SST_COLUMNS
 from edge.core.types import EcgBlock, MovementLevel, SstWindow, Vitals, Waveform
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="event", tag="hello"):
-    """The first message of every connection: describes the device."""
+    """The first message of every connection: describes the device. `is_replay`: the data are a recording's."""
 
     device: str
     version: str
     has_ecg: bool
+    is_replay: bool = False
 
 
 class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
@@ -73,7 +76,27 @@ class VitalsMessage(msgspec.Struct, frozen=True, tag_field="event", tag="vitals"
     delay_ms: int
 
 
-Message = Hello | Trace | Spectrogram | VitalsMessage
+class PlacementMessage(msgspec.Struct, frozen=True, tag_field="event", tag="placement"):
+    """What helps to aim the radar, once a second; the fields are those of `edge.core.placement.Placement`."""
+
+    range_m: list[float]
+    power_db: list[float]
+    chest_range_m: float | None
+    contrast_db: float | None
+    breathing_mm: list[float]
+    advice: str
+
+
+class ReplayMessage(msgspec.Struct, frozen=True, tag_field="event", tag="replay"):
+    """Position in the recording that is replayed, at least once a second."""
+
+    position_s: float
+    duration_s: float
+    speed: float
+    is_paused: bool
+
+
+Message = Hello | Trace | Spectrogram | VitalsMessage | PlacementMessage | ReplayMessage
 
 
 def event(message: Message) -> bytes:
@@ -135,6 +158,23 @@ def vitals_message(vitals: Vitals, now_ns: int) -> VitalsMessage:
         vitals.frames.lost,
         _delay_ms(now_ns, vitals.t_ns),
     )
+
+
+def placement_message(placement: Placement) -> PlacementMessage:
+    """Return the message of a placement."""
+    return PlacementMessage(
+        np.round(placement.range_m, 3).tolist(),
+        np.round(placement.power_db, 1).tolist(),
+        _rounded(placement.chest_range_m, 2),
+        _rounded(placement.contrast_db, 1),
+        np.round(placement.breathing_mm, 2).tolist(),
+        placement.advice,
+    )
+
+
+def replay_message(state: ReplayState) -> ReplayMessage:
+    """Return the message of a replay's state."""
+    return ReplayMessage(round(state.position_s, 1), round(state.duration_s, 1), state.speed, state.is_paused)
 
 
 def _delay_ms(now_ns: int, then_ns: int) -> int:

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from edge.cli.replay_live import add_live_options, replay_live
 from edge.cli.report import Report
 from edge.core.errors import InputError
 from edge.core.interrupts import on_stop
@@ -27,6 +28,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
         "--iq-order", choices=IQ_ORDERS, help="order of I and Q; without it, as the recording or chirp file states"
     )
     options.add_argument("--summary", action="store_true", help="print one JSON line instead of one line per second")
+    add_live_options(options)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
             other = next(order for order in IQ_ORDERS if order != recording.iq_order)
             problem = f"{problem}; try --iq-order {other}"
         raise InputError(f"{args.recording}: {problem}")
+    if args.web or args.mqtt:
+        return replay_live(args, recording)
     source = ReplaySource(recording)
     on_stop(source.close)
     pipeline = Pipeline(recording.chirp, lambda: recording.clock_synced, recording.calibration)

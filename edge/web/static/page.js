@@ -103,7 +103,8 @@ function receive(text) {
   const message = JSON.parse(text);
   received_ms = performance.now();
   setLink("live");
-  handlers[message.event](message);
+  handlers[message.event]?.(message);
+  document.dispatchEvent(new CustomEvent(message.event, { detail: message })); // for replay.js
 }
 
 const onLost = () => setLink("lost");
