@@ -85,7 +85,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             def gauges() -> dict[str, float]:
                 return publisher.gauges() | computer.gauges() | (network.gauges() if network else {})
 
-            sinks.append(_page(config, path, network is not None, gauges, stack))
+            sinks.append(_page(config, path, network is not None, gauges, pipeline, stack))
         stack.callback(systemd.stopping)
         driven.start(source.silence_s)
         run(source, pipeline, shift.before(FanOut(*sinks)))
@@ -101,7 +101,14 @@ def _state(placed: PlacedNetwork, shift: PersonalShift, refused: str | None = No
     return NetworkState(model, True, placed.rung, placed.fallback, refused, shift.is_active)
 
 
-def _page(config: Config, path: Path, has_ecg: bool, gauges: Callable[[], dict[str, float]], stack: ExitStack) -> Sink:
+def _page(
+    config: Config,
+    path: Path,
+    has_ecg: bool,
+    gauges: Callable[[], dict[str, float]],
+    pipeline: Pipeline,
+    stack: ExitStack,
+) -> Sink:
     # Imported here, so that without a page no web server is in memory.
     from edge.web.messages import Hello
     from edge.web.page import LivePage
@@ -109,7 +116,7 @@ def _page(config: Config, path: Path, has_ecg: bool, gauges: Callable[[], dict[s
     assert config.web
     token = read_token(path.parent / config.web.token_file) if config.web.token_file is not None else None
     hello = Hello(config.device, __version__, has_ecg)
-    page = LivePage(config.web.host, config.web.port, token, hello, gauges)
+    page = LivePage(config.web.host, config.web.port, token, hello, gauges, pipeline.placement)
     stack.callback(page.close)
     log.info("live page: %s", page_url(config.web.host, page.port))
     return page
