@@ -39,7 +39,10 @@ OnStop = Callable[[Callable[[], object]], None]
 
 
 def watch_placement(setup: Setup, on_stop: OnStop, show: Show | None = None) -> int:
-    """Show the placement every second, on the terminal if no `show` is given, until stopped. Raises InputError, OSError."""
+    """Show the placement every second, on the terminal if no `show` is given, until stopped.
+
+    Raises InputError, OSError.
+    """
     if setup.config is None:
         raise InputError("--live needs the settings file of radarecg run: name it with --config")
     show = show or show_on_terminal
