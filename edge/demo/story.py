@@ -21,8 +21,8 @@ def next_commands(chirp_file: Path) -> list[str]:
     name = os.path.relpath(program) if program.name == "radarecg" else "radarecg"
     cfg = os.path.relpath(chirp_file)
     return [
-        f"{name} twin --cfg {cfg} --scene tour",
-        f"{name} record tour --cfg {cfg} --seconds 80    # meanwhile, in another terminal",
+        f"  {name} twin --cfg {cfg} --scene tour",
+        f"  {name} record tour --cfg {cfg} --seconds 80    # meanwhile, in another terminal",
     ]
 
 

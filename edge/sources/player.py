@@ -12,8 +12,8 @@ import numpy as np
 from edge.core.replay import ReplayState
 from edge.core.types import RadarFrame
 from edge.radar.chirp import ChirpConfig
-from edge.radar.iq import decode_frame
 from edge.sources.recording import Recording
+from edge.sources.replay import ReplaySource
 
 WARM_UP_S = 10.0
 """After a seek, frames of this time before the target are processed first, so that a heart rate is soon there."""
@@ -107,12 +107,12 @@ class ReplayPlayer:
     def frames(self) -> Iterator[RadarFrame]:
         """Yield the frames of the present stretch as they are due, until it or the recording ends; never None."""
         first = int(np.searchsorted(self._positions_s, self._start_s - WARM_UP_S))
-        rest = replace(self._recording, index=self._recording.index[first:])
-        for position_s, raw in zip(self._positions_s[first:].tolist(), rest.frames(), strict=True):
+        rest = ReplaySource(replace(self._recording, index=self._recording.index[first:]))
+        for position_s, frame in zip(self._positions_s[first:].tolist(), rest.frames(), strict=True):
             if not self._wait_until_due(position_s):
                 return
-            self._last_frame = (raw.t_ns, time.monotonic())
-            yield decode_frame(raw, self.chirp, self._recording.iq_order)
+            self._last_frame = (frame.t_ns, time.monotonic())
+            yield frame
         self._is_at_end = True
 
     def _next_start(self) -> float | None:

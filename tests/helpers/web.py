@@ -111,6 +111,22 @@ def post(port: int, path: str, **headers: str) -> tuple[int, str]:
         connection.close()
 
 
+class Replay:
+    """A replay that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.calls = []
+
+    def pause(self) -> None:
+        self.calls.append("pause")
+
+    def resume(self) -> None:
+        self.calls.append("resume")
+
+    def seek(self, position_s: float) -> None:
+        self.calls.append(position_s)
+
+
 class Events:
     """A reader of the page's events."""
 

@@ -136,7 +136,8 @@ let drawn_ms = 0;
 
 function draw(now_ms) {
   const t_ms = pen.at(now_ms);
-  if (t_ms !== null && now_ms - drawn_ms >= FRAME_MS) {
+  const isPaused = document.body.classList.contains("paused"); // set by replay.js
+  if (t_ms !== null && !isPaused && now_ms - drawn_ms >= FRAME_MS) {
     drawn_ms = now_ms;
     trace.advance(t_ms);
     picture.advance(t_ms);

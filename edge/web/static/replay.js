@@ -31,6 +31,7 @@ document.addEventListener("hello", ({ detail }) => {
 
 document.addEventListener("replay", ({ detail: { position_s, duration_s, speed, is_paused } }) => {
   isPaused = is_paused;
+  document.body.classList.toggle("paused", is_paused); // the traces stand still
   toggle.textContent = is_paused ? "Resume" : "Pause";
   position.max = Math.ceil(duration_s);
   bar.dataset.speed = speed;

@@ -21,7 +21,7 @@ from edge.web.feed import MAX_QUEUED_MESSAGES, Feed
 from edge.web.page import ECG_TIMEOUT_S
 from edge.web.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES
 from tests.helpers.publishing import wait
-from tests.helpers.web import GOOD, MOVING, Events, ecg, get, live_page, post, vitals, wave
+from tests.helpers.web import GOOD, MOVING, Events, Replay, ecg, get, live_page, post, vitals, wave
 
 T_NS = 1_795_196_400_000_000_000
 
@@ -317,20 +317,6 @@ def test_a_feed_drops_and_counts_the_oldest():
         assert [message async for message in feed.listen(b"first")] == []
 
     asyncio.run(check())
-
-
-class Replay:
-    def __init__(self) -> None:
-        self.calls = []
-
-    def pause(self) -> None:
-        self.calls.append("pause")
-
-    def resume(self) -> None:
-        self.calls.append("resume")
-
-    def seek(self, position_s: float) -> None:
-        self.calls.append(position_s)
 
 
 def test_a_replay_is_controlled_by_the_page_itself():
