@@ -103,7 +103,7 @@ function receive(text) {
   const message = JSON.parse(text);
   received_ms = performance.now();
   setLink("live");
-  handlers[message.event]?.(message);
+  handlers[message.event]?.(message); // a device may send messages that this page does not show
   document.dispatchEvent(new CustomEvent(message.event, { detail: message })); // for replay.js
 }
 
