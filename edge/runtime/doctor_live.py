@@ -10,7 +10,7 @@ import ipaddress
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -38,24 +38,19 @@ Show = Callable[[PlacementMessage], None]
 OnStop = Callable[[Callable[[], object]], None]
 
 
-def watch_placement(setup: Setup, on_stop: OnStop, show: Show | None = None) -> int:
-    """Show the placement every second, on the terminal if no `show` is given, until stopped.
-
-    Raises InputError, OSError.
-    """
+def watch_placement(setup: Setup, on_stop: OnStop, show: Show) -> None:
+    """Show the placement every second until stopped. Raises InputError, OSError."""
     if setup.config is None:
         raise InputError("--live needs the settings file of radarecg run: name it with --config")
-    show = show or show_on_terminal
     if setup.config.web and (connection := _connect(setup.config.web)):
         with closing(connection):
             _show_page(connection, setup.config.web, setup.path, on_stop, show)
-        return 0
+        return
     if process := service_with(udp_sockets(setup.config.radar.data_port)):
         raise InputError(
             f"radarecg runs (process {process}) without a page: add [web] to its settings and restart it, or stop it"
         )
     _show_radar(setup.config, setup, on_stop, show)
-    return 0
 
 
 def show_on_terminal(placement: PlacementMessage) -> None:
@@ -99,19 +94,20 @@ def _show_page(connection: http.client.HTTPConnection, web: WebConfig, path: Pat
     stopped: list[bool] = []
     on_stop(lambda: stopped.append(True))
     with closing(response), Keyboard(lambda key: key == "q" and stopped.append(True)):
-        for placement in _placements(response):
+        for line in response:  # vitals come every second, so a stop takes no longer
             if stopped:
                 return
-            show(placement)
+            if placement := _placement(line):
+                show(placement)
+    raise InputError("the page has ended: radarecg was stopped")
 
 
-def _placements(response: http.client.HTTPResponse) -> Iterator[PlacementMessage]:
-    """Yield the placements among the server-sent events, until the service ends."""
-    for line in response:
-        if line.startswith(b"data: "):
-            data = json.loads(line.removeprefix(b"data: "))
-            if data["event"] == "placement":
-                yield msgspec.convert(data, PlacementMessage)
+def _placement(line: bytes) -> PlacementMessage | None:
+    """Return the placement in a line of server-sent events, if it has one."""
+    if not line.startswith(b"data: "):
+        return None
+    data = json.loads(line.removeprefix(b"data: "))
+    return msgspec.convert(data, PlacementMessage) if data["event"] == "placement" else None
 
 
 def _show_radar(config: Config, setup: Setup, on_stop: OnStop, show: Show) -> None:

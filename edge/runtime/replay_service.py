@@ -77,6 +77,8 @@ def serve_replay(request: ReplayRequest, on_stop: Callable[[Callable[[], object]
     player = ReplayPlayer(recording, request.speed, request.web_port is not None, show)
     on_stop(player.close)
     with ExitStack() as stack:
+        if displays:
+            stack.callback(print, file=sys.stderr)  # ends the status line
         sinks: list[Sink] = []
         if request.broker:
             sinks.append(_publisher(request, request.broker, network, player, stack))

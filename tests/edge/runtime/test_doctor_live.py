@@ -46,7 +46,7 @@ def watched(setup, enough) -> list[PlacementMessage]:
         if enough(placement):
             stops[0]()
 
-    assert watch_placement(setup, stops.append, show) == 0
+    watch_placement(setup, stops.append, show)
     return shown
 
 
@@ -69,7 +69,7 @@ def test_the_page_of_the_running_service_is_read(tmp_path):
             thread.join()
         without = setup_with(tmp_path, "x.cfg", f"[web]\nport = {page.port}\n")
         with pytest.raises(InputError, match=r"answers 401.*\[web\]"):
-            watch_placement(without, lambda stop: None)
+            watch_placement(without, lambda stop: None, print)
 
 
 def test_without_a_service_the_radar_is_read(tmp_path, iwr6843):
@@ -91,7 +91,7 @@ def test_without_a_service_the_radar_is_read(tmp_path, iwr6843):
 
 def test_settings_are_needed():
     with pytest.raises(InputError, match="--config"):
-        watch_placement(Setup(), lambda stop: None)
+        watch_placement(Setup(), lambda stop: None, print)
 
 
 @pytest.mark.parametrize("size", [(60, 19), (80, 23), (120, 60), (40, 8), (30, 1)])
