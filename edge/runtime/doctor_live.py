@@ -25,7 +25,7 @@ from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
 from edge.runtime.config import Config, WebConfig
 from edge.runtime.doctor import Setup
-from edge.runtime.keyboard import Keyboard
+from edge.runtime.keyboard import Keyboard, call_on_q
 from edge.runtime.placement_view import placement_lines
 from edge.runtime.running_service import service_with, udp_sockets
 from edge.sources.live import LiveSource
@@ -92,8 +92,12 @@ def _show_page(connection: http.client.HTTPConnection, web: WebConfig, path: Pat
             f"{web.host}:{web.port} answers {response.status}, not as the page of radarecg: correct [web] in {path}"
         )
     stopped: list[bool] = []
-    on_stop(lambda: stopped.append(True))
-    with closing(response), Keyboard(lambda key: key == "q" and stopped.append(True)):
+
+    def stop() -> None:
+        stopped.append(True)
+
+    on_stop(stop)
+    with closing(response), Keyboard(call_on_q(stop)):
         for line in response:  # vitals come every second, so a stop takes no longer
             if stopped:
                 return
@@ -119,7 +123,7 @@ def _show_radar(config: Config, setup: Setup, on_stop: OnStop, show: Show) -> No
         source = LiveSource(chirp, radar.iq_order, radar.data_host, radar.data_port)
         on_stop(source.close)
         driven.start(source.silence_s)
-        with Keyboard(lambda key: key == "q" and source.close()):
+        with Keyboard(call_on_q(source.close)):
             run(source, pipeline, _PlacementSink(pipeline, show))
 
 

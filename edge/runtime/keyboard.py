@@ -56,6 +56,16 @@ class Keyboard:
                 self._on_key(name)
 
 
+def call_on_q(stop: Callable[[], object]) -> Callable[[str], None]:
+    """Return a callback for keys that calls `stop` when q is pressed."""
+
+    def on_key(key: str) -> None:
+        if key == "q":
+            stop()
+
+    return on_key
+
+
 def _own_terminal() -> int | None:
     if not sys.stdin or not sys.stdin.isatty():
         return None

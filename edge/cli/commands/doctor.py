@@ -32,7 +32,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run all checks; return 1 if any failed."""
     if args.live:
-        from edge.runtime.doctor_live import show_on_terminal, watch_placement  # only the view needs a page's messages
+        from edge.runtime.doctor_live import show_on_terminal, watch_placement  # needs a page's messages
 
         watch_placement(load_setup(args.config), on_stop, show_on_terminal)
         print()  # ends the view's last line
