@@ -21,6 +21,7 @@ from train.scenes.rooms import Rooms
 from train.scenes.scene import SceneBatch, SceneSet, augment, stack
 from train.training.task_loop import MultiTaskNetwork, Settings, TaskTrainer
 
+PRESETS = Path(__file__).parent / "presets"
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
