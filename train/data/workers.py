@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from edge.core.errors import InputError
 from train.data.sharing import load_shared, save_shared
@@ -101,7 +101,7 @@ def _run_shared(folder: Path, number: int, neighbours: int) -> object:
     return run_task(load_shared(folder), number, neighbours)
 
 
-def _run_in_pool(folder: Path, numbers: Collection[int], processes: int) -> Iterator[tuple[int, object]]:
+def _run_in_pool(folder: Path, numbers: Collection[int], processes: int) -> Iterator[tuple[int, Any]]:
     with worker_pool(processes) as pool:
         futures = {pool.submit(_run_shared, folder, number, processes): number for number in numbers}
         try:
