@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 from msgspec import Meta
 
@@ -25,7 +25,7 @@ Sample = Annotated[int, Meta(ge=0, description="Number of the first sample since
 Continues = Annotated[
     bool, Meta(description="False if not contiguous with the previous block, or measured at another point of the chest")
 ]
-Replayed = Annotated[Literal[True], Meta(description="The messages are of a recording and have its times")]
+Replayed = Annotated[bool, Meta(description="The messages are of a recording and have its times")]
 Instant = Annotated[str, Meta(pattern="Z$", extra_json_schema={"format": "date-time"})]
 InstantNs = Annotated[
     int, Meta(description="In ns since 1970; above 2^53, so JavaScript should use the text field instead")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from msgspec import UNSET
-
 from edge import __version__
 from edge.core.clock import clock_state
 from edge.core.spec import NOT_A_DEVICE, WAVEFORM_RATE_HZ
@@ -51,7 +49,7 @@ def describe_device(device: str, boot: str, chirp: ChirpConfig, state: NetworkSt
         network_backend=state.backend,
         network_fallback=state.fallback,
         personalised=state.personalised,
-        replayed=True if replayed else UNSET,
+        replayed=replayed,
         schemas=tuple(f"radarecg.{topic.suffix}/1" for topic in LIVE if topic is not ECG or state.configured),
         notice=NOT_A_DEVICE,
     )

@@ -129,7 +129,7 @@ class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg
     network_backend: str | None = None
     network_fallback: str | None = None
     personalised: Annotated[bool, Meta(description="The ECG's times are shifted to one person")] = False
-    replayed: f.Replayed | msgspec.UnsetType = msgspec.UNSET
+    replayed: f.Replayed = False
     radar_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     frame_rate_hz: f.Positive
     wavelength_mm: f.Positive
