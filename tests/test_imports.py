@@ -29,7 +29,8 @@ ROOMS: dict[str, set[str]] = {
     "gpu": {"dsp"},
     "inference": {"dsp", "ecg", "gpu"},
     "pipeline": {"radar", "sources", "dsp", "ecg", "vitals"},
-    "runtime": {"radar", "sources", "dsp", "ecg", "gpu", "inference", "pipeline", "personal", "history", "mqtt", "fhir", "web"},
+    "runtime": {"radar", "sources", "dsp", "ecg", "gpu", "inference", "pipeline", "personal", "history", "mqtt", "fhir"}
+    | {"web"},
     "cli": {"radar", "sources", "twin", "dsp", "pipeline", "history", "fhir", "runtime", "demo"},
     "__main__": {"cli"},
 }

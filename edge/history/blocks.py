@@ -77,8 +77,13 @@ class Totals:
 
     def mean(self, name: str) -> Float64:
         """Return a mean in its steps; NaN where it is the mean of nothing."""
-        count = self.counts[MEANS[name]]
-        return np.divide(self.sums[name], count, out=np.full(len(count), np.nan), where=count > 0)
+        return ratio(self.sums[name], self.counts[MEANS[name]])
+
+
+def ratio(values: Float64 | Int64, of: Int64) -> Float64:
+    """Return values [n] / of [n], NaN where `of` is 0."""
+    result: Float64 = np.divide(values, of, out=np.full(len(of), np.nan), where=of > 0)
+    return result
 
 
 def empty(layout: np.dtype[Any]) -> Block:

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge.core.errors import InputError, install_hint
 from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ
-from edge.history.reader import HistoryReader, Rows
+from edge.history.reader import HistoryReader, Resolution, Rows
 from edge.history.records import UNKNOWN_SAMPLE
 
 CHUNK_ROWS = 3600
@@ -28,7 +28,7 @@ COLUMNS = (
 )
 
 
-def csv_lines(reader: HistoryReader, from_s: float, to_s: float, resolution_s: int) -> Iterator[str]:
+def csv_lines(reader: HistoryReader, from_s: float, to_s: float, resolution_s: Resolution) -> Iterator[str]:
     """Yield the vitals as CSV, some thousand rows at a time; an unknown value is an empty cell."""
     yield f"# {NOT_A_DEVICE} Vitals measured by radar; each row has the means of {resolution_s} s.\n{COLUMNS}\n"
     stored = reader.ranges()["seconds" if resolution_s == 1 else "minutes"]

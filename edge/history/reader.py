@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -20,6 +21,7 @@ from edge.history.blocks import (
     STEPS,
     Int64,
     Totals,
+    ratio,
     totals_of_minutes,
     totals_of_seconds,
     unpack,
@@ -27,7 +29,8 @@ from edge.history.blocks import (
 from edge.history.records import EcgPiece
 from edge.history.store import BUSY_TIMEOUT_S, HistoryError, check_version
 
-RESOLUTIONS_S = (1, 60, 3600)
+Resolution = Literal[1, 60, 3600]
+RESOLUTIONS_S: tuple[Resolution, ...] = (1, 60, 3600)
 MAX_PIECE_US = 60_000_000
 """No piece of the ECG is longer."""
 
@@ -36,7 +39,7 @@ MAX_PIECE_US = 60_000_000
 class Rows:
     """Vitals of some seconds, minutes or hours: `t_s` [n], the start of each, in Unix time."""
 
-    resolution_s: int
+    resolution_s: Resolution
     t_s: Int64
     totals: Totals
     flag_names: dict[int, str]
@@ -46,12 +49,14 @@ class Rows:
         return self.totals.mean(name) / STEPS[name]
 
     def fraction(self, count: str) -> Float64:
-        """Return a count [n] as a fraction: of the row for "recorded", else of the recorded seconds; NaN of none."""
-        total = {"recorded": self.resolution_s, "irregular": self.totals.counts["rhythm"]}.get(
-            count, self.totals.counts["recorded"]
-        )
-        values = self.totals.counts[count]
-        return np.divide(values, total, out=np.full(len(values), np.nan), where=np.asarray(total) > 0)
+        """Return a count [n] as a fraction of the recorded seconds, of those with a rhythm if "irregular"; NaN of none.
+
+        "recorded" is the fraction of the row's seconds.
+        """
+        counts = self.totals.counts
+        if count == "recorded":
+            return counts["recorded"] / self.resolution_s
+        return ratio(counts[count], counts["rhythm" if count == "irregular" else "recorded"])
 
     def flags(self) -> list[list[str]]:
         """Return the flags of each row, the most frequent first."""
@@ -78,11 +83,11 @@ class HistoryReader:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def vitals(self, from_s: float, to_s: float, resolution_s: int) -> Rows:
+    def vitals(self, from_s: float, to_s: float, resolution_s: Resolution) -> Rows:
         """Return the rows that overlap [from_s, to_s) and for which there are vitals."""
         unit_s = 60 if resolution_s == 1 else 3600
         table, key, layout = ("seconds", "minute", SECONDS) if resolution_s == 1 else ("minutes", "hour", MINUTES)
-        query = f"SELECT {key}, block FROM {table} WHERE {key} BETWEEN ? AND ? ORDER BY {key}"
+        query = f"SELECT {key}, CAST(block AS BLOB) FROM {table} WHERE {key} BETWEEN ? AND ? ORDER BY {key}"
         found = self._db.execute(query, (int(from_s // unit_s), int(to_s // unit_s))).fetchall()
         starts_s = np.array([row[0] for row in found], np.int64) * unit_s
         blocks = unpack((row[1] for row in found), layout)
@@ -104,7 +109,7 @@ class HistoryReader:
     def ecg(self, from_s: float, to_s: float) -> list[EcgPiece]:
         """Return the pieces of the ECG that overlap [from_s, to_s); a damaged piece is left out."""
         query = (
-            "SELECT t_us, samples, r_peaks, continues, personalised FROM ecg "
+            "SELECT t_us, CAST(samples AS BLOB), CAST(r_peaks AS BLOB), continues, personalised FROM ecg "
             "WHERE t_us > ? AND t_us < ? AND end_us > ? ORDER BY t_us"
         )
         from_us, to_us = from_s * 1_000_000, to_s * 1_000_000
@@ -113,10 +118,10 @@ class HistoryReader:
             query, (from_us - MAX_PIECE_US, to_us, from_us)
         ):
             try:
-                values = np.frombuffer(zlib.decompress(samples), "<i2")
+                values, peaks = np.frombuffer(zlib.decompress(samples), "<i2"), np.frombuffer(r_peaks, "<i4")
             except (zlib.error, ValueError):
                 continue
-            pieces.append(EcgPiece(t_us, values, np.frombuffer(r_peaks, "<i4"), bool(continues), bool(personalised)))
+            pieces.append(EcgPiece(t_us, values, peaks, bool(continues), bool(personalised)))
         return pieces
 
     def ranges(self) -> dict[str, tuple[int, int] | None]:

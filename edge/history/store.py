@@ -68,6 +68,9 @@ class HistoryStore:
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.exists():  # a log without its file belongs to one that was removed
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its log the same permissions
         self._db = sqlite3.connect(path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
@@ -170,7 +173,7 @@ class HistoryStore:
 
     def vacuum(self) -> None:
         """Return the pages of deleted rows to the disk."""
-        self._db.execute("PRAGMA incremental_vacuum").fetchall()
+        self._db.executescript("PRAGMA incremental_vacuum")  # `execute` would return one page only
 
     def _flag_bits(self, names: set[str]) -> dict[str, int]:
         """Return the bit of each known flag; new ones get the next bits, as long as there are any."""
@@ -184,7 +187,7 @@ class HistoryStore:
     def _block(self, table: str, key: int) -> Block:
         layout = SECONDS if table == "seconds" else MINUTES
         name = "minute" if table == "seconds" else "hour"
-        row = self._db.execute(f"SELECT block FROM {table} WHERE {name} = ?", (key,)).fetchone()
+        row = self._db.execute(f"SELECT CAST(block AS BLOB) FROM {table} WHERE {name} = ?", (key,)).fetchone()
         return unpack(row, layout).reshape(()) if row else empty(layout)
 
     def _put(self, table: str, key: int, block: Block) -> None:

@@ -122,6 +122,8 @@ class HistoryWriter:
     def _write_batch(self) -> None:
         while self._queue:
             self._waiting.append(self._queue.popleft())
+        if not self._waiting:
+            return
         try:
             self._write()
         except (sqlite3.Error, HistoryError, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from edge.history.store import HistoryError, HistoryStore
@@ -14,9 +14,13 @@ from edge.runtime.config import Config, load_config
 NO_HISTORY = "the settings have no table [history], so nothing is stored"
 
 
-def start_history(config: Config, path: Path) -> HistoryWriter | None:
-    """Start the history of the settings at `path`, if they have one."""
-    return HistoryWriter(path.parent / config.history.file, config.history) if config.history else None
+def start_history(config: Config, path: Path, stack: ExitStack) -> HistoryWriter | None:
+    """Start the history of the settings at `path`, if they have one; `stack` closes it."""
+    if config.history is None:
+        return None
+    history = HistoryWriter(path.parent / config.history.file, config.history)
+    stack.callback(history.close)
+    return history
 
 
 def report_history(history: HistoryWriter | None) -> HistoryReport | None:

@@ -62,7 +62,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
         on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
-        computer, history = DeviceState(), start_history(config, path)
+        computer, history = DeviceState(), start_history(config, path, stack)
         publisher = Publisher(
             broker,
             config.device,
@@ -81,10 +81,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             network.watch(lambda now, refused: publisher.publish_network(_state(now, shift, refused)))
             stack.callback(network.close)
         systemd = Systemd()
-        sinks: list[Sink] = [publisher, systemd]
-        if history:
-            sinks.append(history)
-            stack.callback(history.close)
+        sinks: list[Sink] = [publisher, systemd, *([history] if history else [])]
         if config.web:
             measured = [part.gauges for part in (publisher, computer, network, history) if part]
             sinks.append(_page(config, path, network is not None, measured, stack))

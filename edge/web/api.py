@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from starlette.requests import Request
@@ -23,7 +22,7 @@ from edge.core.errors import InputError
 from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import Float64
 from edge.history.export import MAX_EDF_S, NO_ECG, csv_lines, edf_bytes
-from edge.history.reader import RESOLUTIONS_S, HistoryReader, Rows, open_reader
+from edge.history.reader import RESOLUTIONS_S, HistoryReader, Resolution, Rows, open_reader
 from edge.history.records import UNKNOWN_SAMPLE, EcgPiece
 from edge.history.store import HistoryError
 from edge.web import api_payloads as a
@@ -52,7 +51,7 @@ class Range:
 
     from_s: float
     to_s: float
-    resolution_s: Literal[1, 60, 3600] | None = None
+    resolution_s: Resolution | None = None
 
 
 def api_routes(history: Path | None) -> list[Route]:
@@ -105,7 +104,7 @@ def vitals_history(rows: Rows, asked: Range) -> a.VitalsHistory:
     return a.VitalsHistory(
         from_s=asked.from_s,
         to_s=asked.to_s,
-        resolution_s=rows.resolution_s,  # type: ignore[arg-type]  # one of RESOLUTIONS_S
+        resolution_s=rows.resolution_s,
         t_s=rows.t_s.tolist(),
         heart_rate_bpm=_rounded(rows.mean("heart_rate"), 2),
         ci95_low_bpm=_rounded(rows.mean("ci95_low"), 2),
@@ -150,7 +149,7 @@ def _export_edf(reader: HistoryReader, asked: Range) -> Response:
     return _file(iter([content]), "application/edf", "edf", asked)
 
 
-def _lines(history: Path | None, asked: Range, resolution_s: int) -> Iterator[str]:
+def _lines(history: Path | None, asked: Range, resolution_s: Resolution) -> Iterator[str]:
     assert history is not None
     with open_reader(history) as reader:  # of its own: the request's is closed before the answer is sent
         yield from csv_lines(reader, asked.from_s, asked.to_s, resolution_s)
@@ -167,7 +166,7 @@ def _json(answer: msgspec.Struct, status: int = 200) -> Response:
     return Response(_encode(answer), status, media_type="application/json")
 
 
-def _finest(asked: Range, max_rows: int) -> Literal[1, 60, 3600]:
+def _finest(asked: Range, max_rows: int) -> Resolution:
     return next((step for step in RESOLUTIONS_S if (asked.to_s - asked.from_s) / step <= max_rows), 3600)
 
 
@@ -188,9 +187,10 @@ def _range(request: Request, has_rows: bool) -> Range:
         raise RequestError(400, "from must be before to")
     if resolution is None:
         return Range(from_s, to_s)
-    if resolution not in map(str, RESOLUTIONS_S):
-        raise RequestError(400, f"resolution: {resolution!r} must be 1, 60 or 3600 (seconds)")
-    return Range(from_s, to_s, msgspec.convert(int(resolution), a.Resolution))
+    for step in RESOLUTIONS_S:
+        if resolution == str(step):
+            return Range(from_s, to_s, step)
+    raise RequestError(400, f"resolution: {resolution!r} must be 1, 60 or 3600 (seconds)")
 
 
 def _time(name: str, text: str | None, default: float) -> float:

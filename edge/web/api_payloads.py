@@ -5,13 +5,14 @@ All times are Unix seconds. The lists of `VitalsHistory` have the same length: o
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from edge.history.reader import Resolution
+
 Share = Annotated[float, Meta(ge=0, le=1)]
-Resolution = Literal[1, 60, 3600]
 
 
 class VitalsHistory(msgspec.Struct, frozen=True):
