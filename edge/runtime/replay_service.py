@@ -185,7 +185,7 @@ def _open_page(
     request: ReplayRequest, port: int, player: ReplayPlayer, placement: Callable[[], Placement | None]
 ) -> LivePage:
     hello = Hello(request.device, __version__, request.has_network, is_replay=True)
-    page = LivePage(HOST, port, None, hello, dict, placement, player, player.now_ns)
+    page = LivePage(HOST, port, None, hello, placement=placement, replay=player, clock_ns=player.now_ns)
     log.info("live page: %s", page_url(HOST, page.port))
     return page
 

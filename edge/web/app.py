@@ -1,6 +1,8 @@
-"""Routes of the page, its events, /healthz and /metrics. All are read-only, but for the control of a replay."""
+"""Routes of the page, its events, the API, /healthz and /metrics. Read-only, but for the control of a replay."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -12,13 +14,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge.core.replay import ReplayControl
 from edge.web.access import Access
+from edge.web.api import api_routes
 from edge.web.feed import Feed
 from edge.web.metrics import CONTENT_TYPE, Metrics
 from edge.web.replay_routes import replay_routes
 
 
 def web_app(
-    access: Access, feed: Feed, metrics: Metrics, hello: bytes, replay: ReplayControl | None = None
+    access: Access,
+    feed: Feed,
+    metrics: Metrics,
+    hello: bytes,
+    history: Path | None,
+    replay: ReplayControl | None = None,
 ) -> Starlette:
     """Return the application. An endpoint that may wait for a lock or a disk is a plain function: it gets a thread."""
 
@@ -37,6 +45,7 @@ def web_app(
     with_token = [
         Route("/events", events),
         Route("/metrics", metrics_text),
+        *api_routes(history),
         *(replay_routes(replay) if replay else ()),
         Mount("/", StaticFiles(packages=[("edge.web", "static")], html=True)),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from edge.core.placement import Placement
 from edge.core.replay import ReplayControl, ReplayState
@@ -31,9 +32,9 @@ ECG_TIMEOUT_S = 5.0
 class LivePage:
     """Sends the pipeline's results to every open browser; never blocks the pipeline.
 
-    `port` 0 selects a free port; `gauges` returns further metrics for /metrics. `placement`, called once a second in
-    the pipeline's thread while a page is open, returns what helps to aim the radar. With `replay`, the page controls
-    it. `clock_ns` returns the time that delays are measured from.
+    `port` 0 selects a free port; `gauges` returns further metrics for /metrics; the API reads the file `history`.
+    `placement`, called once a second in the pipeline's thread while a page is open, returns what helps to aim the
+    radar. With `replay`, the page controls it. `clock_ns` returns the time that delays are measured from.
 
     Raises:
         AccessError: The page would be visible to other machines without a token.
@@ -47,6 +48,7 @@ class LivePage:
         token: str | None,
         hello: Hello,
         gauges: Gauges = dict,
+        history: Path | None = None,
         placement: Callable[[], Placement | None] = lambda: None,
         replay: ReplayControl | None = None,
         clock_ns: Callable[[], int] | None = None,
@@ -54,7 +56,7 @@ class LivePage:
         self._ecg_s = -math.inf
         self._placement, self._clock_ns = placement, clock_ns or time.time_ns
         self._metrics = Metrics(lambda: {**gauges(), **self._gauges()})
-        self._server = WebServer(host, port, Access(host, token), self._metrics, hello, replay)
+        self._server = WebServer(host, port, Access(host, token), self._metrics, hello, history, replay)
         self.port = self._server.port
 
     def waveform(self, wave: Waveform) -> None:
