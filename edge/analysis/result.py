@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
@@ -124,6 +125,14 @@ class Result:
     def sample_at(self, t_ns: Int64) -> Int64:
         """Return the numbers of the samples that are nearest to times, each within the ECG."""
         return np.clip((t_ns - self.start_ns + SAMPLE_NS // 2) // SAMPLE_NS, 0, len(self.ecg_mv) - 1)
+
+    def each_second(self, values: Float64) -> Float64:
+        """Put values of `seconds` [m] on a grid: [k] is that of the time `k` s after the start; NaN where none is."""
+        grid = np.full(max(1, math.ceil(self.duration_s)), np.nan)
+        at = np.rint((self.seconds.t_ns - self.start_ns) / 1e9).astype(int)
+        is_inside = (at >= 0) & (at < len(grid))
+        grid[at[is_inside]] = values[is_inside]
+        return grid
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Return the table of `to_dataframe` as arrays [n]; text is empty where there is none."""

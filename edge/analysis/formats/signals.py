@@ -43,7 +43,7 @@ def ecg_signal(result: Result) -> Signal:
 
 
 def second_signals(result: Result) -> list[Signal]:
-    """Return the vital signs at 1 Hz: the value of a second is the one that was computed nearest to it."""
+    """Return the vital signs at 1 Hz: the value of each second is the one that was computed at it."""
     table = (
         ("HR", "1/min", 0.01, result.seconds.heart_rate_bpm),
         ("HR low", "1/min", 0.01, result.seconds.heart_rate_low_bpm),
@@ -54,14 +54,10 @@ def second_signals(result: Result) -> list[Signal]:
         ("Quality", "0 to 2", 1.0, _level("quality", result.seconds.quality)),
         ("SQI", "0 to 1", 0.001, result.seconds.sqi),
     )
-    at = np.rint((result.seconds.t_ns - result.start_ns) / 1e9).astype(int)
-    signals = []
-    for name, unit, resolution, values in table:
-        column = np.full(max(1, int(np.ceil(result.duration_s))), np.nan)
-        inside = (at >= 0) & (at < len(column))
-        column[at[inside]] = values[inside]
-        signals.append(Signal(name, unit, 1, resolution, _digital(column, resolution)))
-    return signals
+    return [
+        Signal(name, unit, 1, resolution, _digital(result.each_second(values), resolution))
+        for name, unit, resolution, values in table
+    ]
 
 
 def withheld_notes(result: Result) -> Iterator[Note]:

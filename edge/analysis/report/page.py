@@ -81,8 +81,9 @@ def _figures(result: Result) -> Iterator[tuple[str, str]]:
     yield "of the seconds with movement", f"{np.mean(seconds.movement != 'none') if len(seconds) else 0:.0%}"
     yield "distance of the chest, m", _median(seconds.chest_range_m, 2)
     yield "R peaks", str(len(result.r_peak_t_ns))
-    yield "RMSSD, median ms", _median(seconds.rmssd_ms, 0)
-    yield "SDNN, median ms", _median(seconds.sdnn_ms, 0)
+    if not np.isnan(seconds.rmssd_ms).all():
+        yield "RMSSD, median ms", _median(seconds.rmssd_ms, 0)
+        yield "SDNN, median ms", _median(seconds.sdnn_ms, 0)
     yield "frames lost", str(result.about.frames_lost)
 
 

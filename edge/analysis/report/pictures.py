@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,30 +26,36 @@ _TICKS_HZ = (1, 2, 5, 10, 20, 50)
 def draw_trend(result: Result) -> str:
     """Draw the heart rate with its 95 % interval and the breathing rate; grey where a rate is withheld."""
     seconds = result.seconds
-    t_s = (seconds.t_ns - result.start_ns) / 1e9
-    each = max(1, -(-len(t_s) // MAX_TREND_ROWS))
-    t_s = _binned(t_s, each, np.nanmean)
-    low = _binned(seconds.heart_rate_low_bpm, each, np.nanmin)
-    high = _binned(seconds.heart_rate_high_bpm, each, np.nanmax)
-    step_s = float(each)
-    moved = _binned((seconds.movement != "none").astype(float), each, np.nanmax)
-    unit, per_unit_s = ("h", 3600.0) if result.duration_s > 2 * 3600 else ("min", 60.0)
+    is_long = result.duration_s > 2 * 3600
+    unit, unit_s = ("h", 3600) if is_long else ("min", 60) if result.duration_s > 300 else ("s", 1)
+    each = max(1, math.ceil(result.duration_s / MAX_TREND_ROWS))
+
+    def binned(values: Float64, of: Callable[..., Any]) -> Float64:
+        return _binned(result.each_second(values), each, of)
+
+    low, high = binned(seconds.heart_rate_low_bpm, np.nanmin), binned(seconds.heart_rate_high_bpm, np.nanmax)
+    moved = binned(np.asarray(seconds.movement != "none", np.float64), np.nanmax)
+    t = np.arange(len(low)) * each / unit_s
     figure = Figure(figsize=(10, 4), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    for axes, values, label in (
-        (top, seconds.heart_rate_bpm, "heart rate, /min"),
-        (bottom, seconds.breathing_rate_bpm, "breathing, /min"),
+    for axes, values, label, color in (
+        (top, seconds.heart_rate_bpm, "heart rate, /min", _RATE),
+        (bottom, seconds.breathing_rate_bpm, "breathing, /min", _INK),
     ):
-        rate = _binned(values, each, np.nanmedian)
-        _shade(axes, t_s / per_unit_s, step_s / per_unit_s, np.isnan(rate), _WITHHELD)
-        axes.plot(t_s / per_unit_s, rate, color=_RATE if axes is top else _INK, linewidth=1.4)
+        rate = binned(values, np.nanmedian)
+        _shade(axes, t - each / unit_s, each / unit_s, np.isnan(rate), _WITHHELD)
+        axes.plot(t, rate, color=color, linewidth=1.4)
+        if not np.isnan(rate).all():
+            axes.set_ylim(np.nanmin(rate) - 3, np.nanmax(rate) + 3)
         axes.set_ylabel(label)
         _tidy(axes)
-    top.fill_between(t_s / per_unit_s, low, high, color=_RATE, alpha=0.2, linewidth=0)
-    at = t_s[moved > 0] / per_unit_s
+    top.fill_between(t, low, high, color=_RATE, alpha=0.2, linewidth=0)
+    if not np.isnan(low).all():
+        top.set_ylim(np.nanmin(low) - 1, np.nanmax(high) + 1)
+    at = t[moved > 0]
     top.plot(at, np.zeros(len(at)), "|", color=_MOVEMENT, markersize=14, transform=top.get_xaxis_transform())
     bottom.set_xlabel(unit)
-    bottom.set_xlim(0, result.duration_s / per_unit_s)
+    bottom.set_xlim(0, result.duration_s / unit_s)
     return _svg(figure)
 
 

@@ -73,9 +73,8 @@ def test_edf_in_mne(folder, twin_result):
     np.testing.assert_allclose(peaks_s, (twin_result.r_peak_t_ns - START_NS) / 1e9, atol=1e-6)
     withheld = [a for a in raw.annotations if a["description"].startswith("heart rate withheld")]
     assert "warming_up" in withheld[0]["description"]
-    assert sum(a["duration"] for a in withheld) == pytest.approx(
-        np.isnan(twin_result.seconds.heart_rate_bpm).sum(), 0.2
-    )
+    withheld_s = np.isnan(twin_result.seconds.heart_rate_bpm).sum()
+    assert sum(a["duration"] for a in withheld) == pytest.approx(withheld_s, abs=0.1)  # vitals are up to a frame late
     assert any(DISCLAIMER in a["description"] for a in raw.annotations)
 
 
