@@ -125,9 +125,10 @@ def test_a_file_cut_at_any_byte_loses_only_its_end(tmp_path, mmecg, name):
 
 
 def test_a_full_disk_is_an_error(tmp_path, mmecg):
-    with PointsRecorder(tmp_path / "points", mmecg, "sdk", UNCALIBRATED, MadeUpFrontEnd()) as recorder:
+    recorder = PointsRecorder(tmp_path / "points", mmecg, "sdk", UNCALIBRATED, MadeUpFrontEnd())
+    with recorder, Path("/dev/full").open("wb", buffering=0) as full:
         recorder._frames.close()
-        recorder._frames = Path("/dev/full").open("wb", buffering=0)
+        recorder._frames = full
         with pytest.raises(OSError, match="No space left"):
             recorder.write(RawFrame(0, 0, b"\1" * mmecg.frame_bytes, mmecg.frame_bytes))
 
