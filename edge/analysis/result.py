@@ -16,7 +16,7 @@ from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ
 from edge.core.types import Float32, Float64
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas  # type: ignore[import-untyped]
 
 Int64 = npt.NDArray[np.int64]
 Text = npt.NDArray[np.str_]

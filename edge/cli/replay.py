@@ -48,11 +48,11 @@ class Outputs:
         names = Counter(map(recording_name, recordings))
         if every and (twice := [name for name, count in names.items() if count > 1]):
             raise InputError(f"two recordings have the name {twice[0]}, so one would replace the other's results")
-        first = self.of(recordings[0])
-        for path in first.files:
-            check_output(path)
-        if first.report:
-            check_output(first.report, is_report=True)
+        for named in map(self.of, recordings):
+            for path in named.files:
+                check_output(path)
+            if named.report:
+                check_output(named.report, is_report=True)
 
     def write(self, result: Result) -> list[str]:
         """Write all files and return their names. Raises InputError, OSError."""

@@ -36,7 +36,7 @@ _POINT_BYTES = 3 * 4
 def encode_block(block: RcgBlock, frame: int, offset: int) -> tuple[bytes, bytes]:
     """Return the bytes of a block and its row."""
     has_points = block.restarted and block.points_m is not None
-    origin_mm = np.float32(block.displacement_mm.mean(axis=1))
+    origin_mm = block.displacement_mm.mean(axis=1).astype(np.float32)
     channels = np.zeros(len(origin_mm), CHANNEL)
     displacement, channels["displacement_bit"] = _quantise(block.displacement_mm - origin_mm[:, None])
     rcg, channels["rcg_bit"] = _quantise(block.rcg_mm_s2)

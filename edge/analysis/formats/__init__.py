@@ -6,6 +6,7 @@ below every value; WFDB, where it is defined as unknown).
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,17 +21,21 @@ from edge.core.errors import InputError, install_hint
 
 @dataclass(frozen=True)
 class Format:
-    """A format: its name, the module of this package that writes it, and the libraries that the module needs."""
+    """A format: its name, the module of this package that writes it, and the libraries that the module needs.
+
+    `file_names` matches the names, without suffix, that the format allows.
+    """
 
     name: str
     module: str
     libraries: tuple[str, ...] = ()
+    file_names: str = r".+"
 
 
 FORMATS = {
     ".csv": Format("CSV", "csv_file"),
     ".edf": Format("EDF+", "edf", ("edfio",)),
-    ".hea": Format("WFDB", "wfdb_record", ("wfdb",)),
+    ".hea": Format("WFDB", "wfdb_record", ("wfdb",), r"[A-Za-z0-9_-]+"),
     ".parquet": Format("Parquet", "parquet", ("pyarrow",)),
 }
 """Formats by the suffix of the file's name."""
@@ -40,7 +45,7 @@ REPORT = Format("report", "", ("matplotlib",))
 def check_output(path: Path, is_report: bool = False) -> None:
     """Check, before a long computation, that a result can be written to `path`; create its folder.
 
-    Raises InputError for an unknown suffix or a missing library, OSError when the folder cannot be written.
+    Raises InputError for an unknown suffix, a missing library or a name that is not allowed, OSError when the folder cannot be written.
     """
     if not is_report and path.suffix.lower() not in FORMATS:
         known = ", ".join(f"{suffix} ({form.name})" for suffix, form in FORMATS.items())
@@ -49,6 +54,8 @@ def check_output(path: Path, is_report: bool = False) -> None:
     for library in form.libraries:
         if find_spec(library) is None:
             raise InputError(f"{path}: needs {library}, which is not installed: {install_hint('analysis')}")
+    if not re.fullmatch(form.file_names, path.stem):
+        raise InputError(f"{path}: the name of a {form.name} file may only have letters, digits, _ and -")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder; give the name of a file")
     with folder_for(path):
@@ -76,5 +83,7 @@ def folder_for(path: Path) -> Iterator[Path]:
             yield Path(name)
             for file in sorted(Path(name).iterdir()):
                 file.replace(path.parent / file.name)
+    except FileExistsError as error:
+        raise OSError(f"{path}: cannot be written ({path.parent} is not a folder)") from error
     except OSError as error:
         raise OSError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -31,7 +31,7 @@ def write_file(result: Result, path: Path) -> None:
 
 def _text(values: npt.NDArray[Any], digits: int) -> list[Any]:
     if values.dtype.kind != "f":
-        return values.tolist()
+        return list(values.tolist())
     text = [""] * len(values)
     for k in np.flatnonzero(~np.isnan(values)).tolist():
         text[k] = f"{values[k]:.{digits}f}"

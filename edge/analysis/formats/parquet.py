@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pyarrow
-from pyarrow import parquet
+import pyarrow  # type: ignore[import-untyped]
+from pyarrow import parquet  # type: ignore[import-untyped]
 
 from edge.analysis.result import Result
 
@@ -20,7 +20,7 @@ def write_file(result: Result, path: Path) -> None:
         if name == "t_unix_ns":
             name, array = "time", pyarrow.array(values, pyarrow.timestamp("ns", "UTC"))
         elif values.dtype.kind == "U":
-            array = pyarrow.array(values.astype(object), mask=values == "").dictionary_encode()
+            array = pyarrow.array(values.astype(object), pyarrow.string(), mask=values == "").dictionary_encode()
         else:
             array = pyarrow.array(values, from_pandas=True)
         unit = next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "")

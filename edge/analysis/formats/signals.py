@@ -38,8 +38,9 @@ class Note:
 
 
 def ecg_signal(result: Result) -> Signal:
-    """Return the ECG in steps of 1 uV."""
-    return Signal("ECG", "mV", RCG_RATE_HZ, 0.001, _digital(result.ecg_mv, 0.001))
+    """Return the ECG in steps of 1 uV; one unknown sample if it is empty, because a file needs one."""
+    ecg_mv = result.ecg_mv if len(result.ecg_mv) else np.full(1, np.nan)
+    return Signal("ECG", "mV", RCG_RATE_HZ, 0.001, _digital(ecg_mv, 0.001))
 
 
 def second_signals(result: Result) -> list[Signal]:

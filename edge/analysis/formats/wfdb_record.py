@@ -7,23 +7,19 @@ is withheld, an annotation ~ (signal quality) has the reasons.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
-import wfdb
+import wfdb  # type: ignore[import-untyped]
 
 from edge.analysis.formats.signals import Signal, ecg_signal, second_signals, withheld_notes
 from edge.analysis.result import Result
-from edge.core.errors import InputError
 from edge.core.spec import RCG_RATE_HZ
 
 
 def write_file(result: Result, path: Path) -> None:
-    """Write the five files. Raises InputError for a name that WFDB does not allow, OSError."""
+    """Write the five files. Raises OSError."""
     name = path.stem
-    if not re.fullmatch(r"[\w-]+", name, re.ASCII):
-        raise InputError(f"{path.name}: a WFDB record's name may only have letters, digits, _ and -")
     _write_record(result, name, [ecg_signal(result)], path.parent)
     _write_record(result, f"{name}_vitals", second_signals(result), path.parent)
     last = len(result.ecg_mv) - 1

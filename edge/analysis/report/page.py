@@ -13,6 +13,7 @@ import numpy as np
 from edge.analysis.formats import check_output, folder_for
 from edge.analysis.report.words import REASONS, WORDS
 from edge.analysis.result import DISCLAIMER, Result
+from edge.core.types import Float64
 
 MAX_STRIPS = 12
 _STYLE = """
@@ -93,7 +94,7 @@ def _reasons(result: Result) -> Iterator[str]:
     yield f"<table><tr><th>seconds<th>flag<th>meaning{rows}</table>" if rows else "<p>No second had a flag.</p>"
 
 
-def _median(values: np.ndarray[tuple[int], np.dtype[np.float64]], digits: int) -> str:
+def _median(values: Float64, digits: int) -> str:
     return "not known" if np.isnan(values).all() else f"{np.nanmedian(values):.{digits}f}"
 
 
