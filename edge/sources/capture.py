@@ -53,9 +53,8 @@ def record_frames(request: RecordingRequest, boards: Boards, data: DataPort, sto
     chirp = request.chirp
     boards.start(data.silence_s)
     end_s = time.monotonic() + request.seconds if request.seconds else float("inf")
-    recorder: Recorder | PointsRecorder | None = (
-        None  # created at the first frame, so that an earlier failure leaves no folder
-    )
+    # Created at the first frame, so that an earlier failure leaves no folder.
+    recorder: Recorder | PointsRecorder | None = None
     first_seq = last_seq = -1
     ending = False
     with ExitStack() as stack:

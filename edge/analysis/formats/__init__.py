@@ -45,7 +45,8 @@ REPORT = Format("report", "", ("matplotlib",))
 def check_output(path: Path, is_report: bool = False) -> None:
     """Check, before a long computation, that a result can be written to `path`; create its folder.
 
-    Raises InputError for an unknown suffix, a missing library or a name that is not allowed, OSError when the folder cannot be written.
+    Raises InputError for an unknown suffix, a missing library or a name that is not allowed; OSError if the folder
+    cannot be written.
     """
     if not is_report and path.suffix.lower() not in FORMATS:
         known = ", ".join(f"{suffix} ({form.name})" for suffix, form in FORMATS.items())

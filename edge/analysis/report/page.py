@@ -48,7 +48,7 @@ def _page(result: Result) -> Iterator[str]:
     yield f"<h1>{name}</h1><p>{escape(result.about.lines()[1])}</p><p class=note>{DISCLAIMER}</p>"
     if not result.completed:
         yield f"<p class=note>Stopped after {result.duration_s:.0f} s: the rest of the recording is not included.</p>"
-    yield f"<ul class=figures>{''.join(f'<li><b>{value}</b>{label}' for label, value in _figures(result))}</ul>"
+    yield f"<ul class=figures>{''.join(f'<li><b>{value}</b>{label}</li>' for label, value in _figures(result))}</ul>"
     if len(result.seconds):
         yield "<h2>Trend</h2>"
         yield "<p>Heart rate with its 95 % interval; grey: withheld; amber ticks: movement.</p>"
