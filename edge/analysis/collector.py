@@ -108,7 +108,7 @@ def _anchor_ns(piece: list[_Segment]) -> int:
 
 
 def _best_stretch(blocks: list[EcgBlock]) -> BestStretch | None:
-    """Join the third second of every window: one more second follows it, and three came before."""
+    """Join the third second of every window: two seconds of the window came before it, and one follows."""
     shown: list[Float32] = []
     for block in blocks:
         if block.window:
