@@ -92,7 +92,7 @@ def test_the_example_in_python_runs(page, trial, capsys):
     if page == "README.md":
         assert (trial / "results" / "trial.csv").stat().st_size > 1000
     else:
-        assert "heart_rate_bpm" in capsys.readouterr().out
+        assert "[6000 rows x 14 columns]" in capsys.readouterr().out
 
 
 def test_the_command_of_the_page_runs(trial):

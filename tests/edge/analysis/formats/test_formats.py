@@ -97,7 +97,7 @@ def test_wfdb(folder, twin_result):
     record = wfdb.rdrecord(str(folder / "twin"))
     assert (record.fs, record.sig_name, record.units) == (200, ["ECG"], ["mV"])
     np.testing.assert_allclose(record.p_signal[:, 0], twin_result.ecg_mv, atol=5.1e-4)
-    assert record.base_datetime.isoformat() == "2026-05-28T20:26:40.123457"
+    assert record.base_datetime.isoformat() == "2026-05-28T20:26:40.123456"
     assert DISCLAIMER in record.comments
     assert f"start_unix_ns: {START_NS}" in record.comments
     marks = wfdb.rdann(str(folder / "twin"), "atr")
