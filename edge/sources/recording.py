@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -164,7 +164,7 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
     if len(index) == 0:
         raise RecordingError(f"{folder}: contains no complete frame")
     raw = plain_file(folder / "adc.bin")
-    return Recording(folder, chirp, iq_order or cast(IqOrder, meta.iq_order), index, raw, meta, calibration)
+    return Recording(folder, chirp, iq_order or meta.iq_order, index, raw, meta, calibration)
 
 
 def read_rows(path: Path, row: np.dtype[np.void]) -> npt.NDArray[np.void]:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pyarrow  # type: ignore[import-untyped]
-from pyarrow import parquet  # type: ignore[import-untyped]
+from pyarrow import parquet
 
 from edge.analysis.result import Result
 
