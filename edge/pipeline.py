@@ -31,7 +31,7 @@ from edge.ecg.reconstructor import EcgReconstructor, InferenceFactory
 from edge.ecg.stitcher import DELAY_S
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig
-from edge.sources import Source
+from edge.sources import FrontEnd, Source
 from edge.vitals.breathing_rate import BreathingEstimator
 from edge.vitals.heart_motion import HeartMotion
 from edge.vitals.movement import MovementDetector
@@ -80,7 +80,8 @@ class Pipeline:
 
     Call `push` with every frame, and `vitals` once a second even if no frame arrived. `clock_synced` returns whether
     the time stamps of the frames are reliable (host clock or recording). `network` reconstructs the ECG; without one
-    there is no ECG. A beat in the ECG is final after `decide_after_s`.
+    there is no ECG. A beat in the ECG is final after `decide_after_s`. `front_end` replaces the one that computes RCG
+    from the frames, for recordings of RCG.
     """
 
     def __init__(
@@ -90,9 +91,10 @@ class Pipeline:
         calibration: Calibration = UNCALIBRATED,
         network: InferenceFactory | None = None,
         decide_after_s: float = DELAY_S,
+        front_end: FrontEnd | None = None,
     ) -> None:
         self._clock_synced = clock_synced
-        self._rcg = RcgExtractor(chirp, calibration)
+        self._rcg: FrontEnd = front_end or RcgExtractor(chirp, calibration)
         self._heart = HeartMotion()
         self._breathing = BreathingEstimator()
         self._outputs = NetworkHistory()
@@ -196,9 +198,8 @@ class Pipeline:
 
     def placement(self) -> Placement | None:
         """Describe how the radar is aimed, as of the latest vitals; None if the front end has no radar frames."""
-        if not isinstance(self._rcg, RcgExtractor):
-            return None
-        return self._rcg.placement("stale" in self.quality.flags, self.movement.level != "none")
+        rcg, is_silent = self._rcg, "stale" in self.quality.flags
+        return rcg.placement(is_silent, self.movement.level != "none") if isinstance(rcg, RcgExtractor) else None
 
     def _is_after_pause(self, frame: RadarFrame) -> bool:
         """Return whether the radar paused before this frame although its frame numbers continue.

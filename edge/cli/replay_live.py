@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
+from edge.analysis import open_recording
 from edge.cli.arguments import port, positive
+from edge.core.errors import InputError
 from edge.core.interrupts import on_stop
-from edge.sources.recording import Recording
 
 
 def add_live_options(options: argparse.ArgumentParser) -> None:
@@ -29,16 +32,23 @@ def add_live_options(options: argparse.ArgumentParser) -> None:
     )
 
 
-def replay_live(args: argparse.Namespace, recording: Recording) -> int:
+def replay_live(args: argparse.Namespace, found: Sequence[Path]) -> int:
     """Replay until stopped, or without a page until the recording ends."""
+    if len(found) > 1:
+        raise InputError(f"--web and --mqtt replay one recording, not {len(found)}: name one")
+    if args.out or args.report or args.summary:
+        raise InputError("--web and --mqtt write no files and no summary: omit --out, --report and --summary")
     from edge.runtime.replay_service import ReplayRequest, resolve_broker, serve_replay  # takes a second
 
+    recording = open_recording(found[0], args.cfg, args.iq_order)
+    recording.require_radar_data()
     request = ReplayRequest(
-        recording,
+        recording.recording,
         args.port if args.web else None,
         resolve_broker(args.mqtt) if args.mqtt else None,
         args.device,
         args.speed,
+        None if args.no_network else args.bundle,
     )
     serve_replay(request, on_stop)
     return 0

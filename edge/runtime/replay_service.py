@@ -30,6 +30,7 @@ from edge.pipeline import FanOut, Pipeline, Sink, run
 from edge.runtime.config import load_config
 from edge.runtime.keyboard import Keyboard
 from edge.sources.player import ReplayPlayer
+from edge.sources.points import PointsRecording
 from edge.sources.recording import Recording
 from edge.web.address import page_url
 from edge.web.messages import Hello
@@ -46,16 +47,15 @@ log = logging.getLogger("edge.replay")
 class ReplayRequest:
     """What to replay, and where to: a page at `web_port` (0: a free port), a broker under the name `device`, or both.
 
-    `speed` 1 is real time. The ECG is reconstructed with the network in `bundle`, or the shipped one, if `has_network`.
+    `speed` 1 is real time. The ECG is reconstructed with the network in `bundle`; without one there is no ECG.
     """
 
-    recording: Recording
+    recording: Recording | PointsRecording
     web_port: int | None = None
     broker: Broker | None = None
     device: str = "replay"
     speed: float = 1.0
     bundle: Path | None = None
-    has_network: bool = True
 
 
 def serve_replay(request: ReplayRequest, on_stop: Callable[[Callable[[], object]], None]) -> None:
@@ -66,7 +66,7 @@ def serve_replay(request: ReplayRequest, on_stop: Callable[[Callable[[], object]
     if not re.match(DEVICE_PATTERN, request.device):
         raise InputError(f"--device {request.device}: must be 1 to 64 lower-case letters, digits and hyphens")
     recording = request.recording
-    network = load_network(request.bundle) if request.has_network else None
+    network = load_network(request.bundle) if request.bundle else None
     displays: list[Callable[[ReplayState], None]] = [_StatusLine()] if sys.stderr.isatty() else []
     pipelines: list[Pipeline] = []
 
@@ -93,8 +93,15 @@ def serve_replay(request: ReplayRequest, on_stop: Callable[[Callable[[], object]
         for _ in player.stretches():
             sink.begin_stretch()
             begin = network.begin if network else None
-            pipelines[:] = [Pipeline(player.chirp, lambda: recording.clock_synced, recording.calibration, begin)]
-            run(player, pipelines[-1], sink)
+            pipeline = Pipeline(
+                player.chirp,
+                lambda: recording.clock_synced,
+                recording.calibration,
+                begin,
+                front_end=player.front_end(),
+            )
+            pipelines[:] = [pipeline]
+            run(player, pipeline, sink)
 
 
 def resolve_broker(text: str) -> Broker:
@@ -184,7 +191,7 @@ def _key_handler(player: ReplayPlayer) -> Callable[[str], None]:
 def _open_page(
     request: ReplayRequest, port: int, player: ReplayPlayer, placement: Callable[[], Placement | None]
 ) -> LivePage:
-    hello = Hello(request.device, __version__, request.has_network, is_replay=True)
+    hello = Hello(request.device, __version__, request.bundle is not None, is_replay=True)
     page = LivePage(HOST, port, None, hello, placement=placement, replay=player, clock_ns=player.now_ns)
     log.info("live page: %s", page_url(HOST, page.port))
     return page

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from edge.core.replay import ReplayState
 from edge.core.types import RadarFrame
 from edge.radar.chirp import ChirpConfig
+from edge.sources import FrontEnd
+from edge.sources.points import PointsRecording, PointsSource
 from edge.sources.recording import Recording
 from edge.sources.replay import ReplaySource
 
@@ -31,9 +32,14 @@ class ReplayPlayer:
     """
 
     def __init__(
-        self, recording: Recording, speed: float, stays: bool, on_state: Callable[[ReplayState], None]
+        self,
+        recording: Recording | PointsRecording,
+        speed: float,
+        stays: bool,
+        on_state: Callable[[ReplayState], None],
     ) -> None:
-        self._recording, self._speed, self._stays, self._on_state = recording, speed, stays, on_state
+        self._recording = self._rest = recording
+        self._speed, self._stays, self._on_state = speed, stays, on_state
         steps_s = np.diff(recording.index["t_ns"], prepend=recording.index["t_ns"][0]) / 1e9
         self._positions_s = np.cumsum(np.clip(steps_s, 0, MAX_STEP_S))
         self._changed = threading.Condition()
@@ -106,14 +112,19 @@ class ReplayPlayer:
 
     def frames(self) -> Iterator[RadarFrame]:
         """Yield the frames of the present stretch as they are due, until it or the recording ends; never None."""
-        first = int(np.searchsorted(self._positions_s, self._start_s - WARM_UP_S))
-        rest = ReplaySource(replace(self._recording, index=self._recording.index[first:]))
-        for position_s, frame in zip(self._positions_s[first:].tolist(), rest.frames(), strict=True):
+        rest = self._rest
+        source = PointsSource(rest) if isinstance(rest, PointsRecording) else ReplaySource(rest)
+        positions_s = self._positions_s[len(self._positions_s) - len(rest.index) :]
+        for position_s, frame in zip(positions_s.tolist(), source.frames(), strict=True):
             if not self._wait_until_due(position_s):
                 return
             self._last_frame = (frame.t_ns, time.monotonic())
             yield frame
         self._is_at_end = True
+
+    def front_end(self) -> FrontEnd | None:
+        """Return the front end of the present stretch; None if it is computed from the frames' samples."""
+        return self._rest.front_end() if isinstance(self._rest, PointsRecording) else None
 
     def _next_start(self) -> float | None:
         with self._changed:
@@ -128,6 +139,8 @@ class ReplayPlayer:
             if self._is_at_end:
                 self._is_paused = self._is_at_end = False
             self._start_s, self._target_s, self._anchor = self._target_s, None, None
+            first = int(np.searchsorted(self._positions_s, self._start_s - WARM_UP_S))
+            self._rest = self._recording.from_frame(first)
             return self._start_s
 
     def _wait_until_due(self, position_s: float) -> bool:

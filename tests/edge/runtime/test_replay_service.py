@@ -80,7 +80,7 @@ def next_of(events, name, condition=lambda message: True) -> dict:
 
 def test_the_page_shows_the_recording_pauses_and_seeks(recording):
     port = free_port()
-    with replaying(ReplayRequest(recording, port, speed=20.0, has_network=False)), events_of(port) as events:
+    with replaying(ReplayRequest(recording, port, speed=20.0)), events_of(port) as events:
         assert events.hello["is_replay"]
         second = next_of(events, "vitals", lambda v: v["chest_range_m"] is not None)
         assert second["chest_range_m"] == pytest.approx(0.46, abs=0.05)
@@ -109,7 +109,7 @@ def test_the_messages_of_a_replay_are_marked_and_its_vitals_are_not_retained(rec
     client.on_connect = lambda client, *_: client.subscribe("radarecg/v1/#", qos=1)
     client.connect("127.0.0.1", mosquitto_port)
     client.loop_start()
-    request = ReplayRequest(recording, None, Broker(port=mosquitto_port), "radar-0002", 50.0, has_network=False)
+    request = ReplayRequest(recording, None, Broker(port=mosquitto_port), "radar-0002", 50.0)
     serve_replay(request, lambda stop: None)  # without a page it ends with the recording
     wait(lambda: any(json.loads(m.payload)["state"] == "offline" for m in seen.get("status", ())))
     client.loop_stop()
