@@ -20,24 +20,26 @@ HOUR_S, DAY_S = 3600, 86400
 
 
 class Past:
-    """Of each hour, somebody moves from 0:20 to 0:22 and is away from 0:40 to 0:45, when the rate is withheld.
+    """Of each hour, somebody moves in minutes 20 and 21 and is away in minutes 40 to 44: then, the rate is withheld.
 
-    Nothing is recorded in the day's fourth hour, and nothing before `begin_s`. The heart beats `60 / rate` s apart.
+    Nothing is recorded in minutes 50 to 52. `requests` are those that were received: path and query.
     """
 
-    def __init__(self, begin_s: float = -math.inf, has_ecg: bool = True) -> None:
-        self.begin_s, self.has_ecg = begin_s, has_ecg
+    def __init__(self, has_ecg: bool = True) -> None:
+        self.has_ecg = has_ecg
         self.requests: list[tuple[str, dict[str, str]]] = []
 
     def vitals(self, from_s: float, to_s: float, resolution_s: int | None) -> dict:
         res = resolution_s or next(r for r in RESOLUTIONS_S if r == 3600 or (to_s - from_s) / r <= MAX_ROWS)
         t_s = np.arange(math.ceil(from_s / res) * res, to_s, res)
         seconds = t_s[:, None] + np.arange(0, res, 60)  # one second a minute is enough
-        recorded = (seconds % DAY_S // HOUR_S != 3) & (seconds >= self.begin_s)
-        moving = recorded & (seconds % HOUR_S // 60 // 2 == 10)
-        away = recorded & (seconds % HOUR_S // 60 // 5 == 8)
+        minute = seconds % HOUR_S // 60
+        recorded = (minute < 50) | (minute > 52)
+        moving = recorded & (minute // 2 == 10)
+        away = recorded & (minute // 5 == 8)
         valid = recorded & ~moving & ~away
-        rate = 62 - 9 * np.cos(2 * np.pi * (seconds - 4 * HOUR_S) / DAY_S) + 5 * np.sin(seconds / 407) * np.sin(seconds / 97)
+        rate = 62 - 9 * np.cos(2 * np.pi * (seconds - 4 * HOUR_S) / DAY_S)
+        rate += 5 * np.sin(seconds / 407) * np.sin(seconds / 97)
         kept = recorded.any(axis=1)
         mean = [float(r[v].mean().round(1)) if v.any() else None for r, v in zip(rate[kept], valid[kept], strict=True)]
         flags = [
@@ -70,7 +72,8 @@ class Past:
         moves = [{"t_s": h * HOUR_S + 1200, "kind": "flag_began", "flag": "body_movement"} for h in hours]
         starts = [{"t_s": h * HOUR_S, "kind": "device_started", "flag": None} for h in hours if h % 24 == 4]
         losses = [{"t_s": h * HOUR_S + 600, "kind": "flag_began", "flag": "frame_loss"} for h in hours if h % 5 == 1]
-        return [one for one in sorted(moves + starts + losses, key=lambda one: one["t_s"]) if from_s <= one["t_s"] < to_s]
+        events = sorted(moves + starts + losses, key=lambda event: event["t_s"])
+        return [event for event in events if from_s <= event["t_s"] < to_s]
 
     def ecg(self, from_s: float, to_s: float) -> dict:
         """One beat a second, 0.4 s into it; the samples of the range's third second are unknown."""

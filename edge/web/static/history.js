@@ -19,6 +19,7 @@ export class History {
   #panel;
   #range = "10 min"; // null while an enlarged stretch is shown
   #enlarged = null; // [from_s, to_s]
+  #drawn = null; // name of the range of the data on the strip
   #stored = null; // the device's latest answer
   #events = [];
   #columns = null;
@@ -28,7 +29,7 @@ export class History {
 
   constructor(memory) {
     this.#memory = memory;
-    this.#strip = new Strip(byId("strip"), () => (byId("strip").dataset.shown = this.#range ?? "enlarged"));
+    this.#strip = new Strip(byId("strip"), () => (byId("strip").dataset.shown = this.#drawn));
     this.#panel = new StoredEcg(byId("stored"), {
       onPage: (from_s, to_s) => this.#strip.choose([from_s, to_s]),
       onClose: () => this.#closed(),
@@ -64,6 +65,7 @@ export class History {
       note = this.#hasHistory === false ? "This device stores no history: only what this page has received is shown." : error.message;
     }
     byId("strip-note").textContent = note;
+    if (this.#hasHistory === false) byId("readout").textContent = "";
     for (const button of document.querySelectorAll("[data-range]")) {
       button.disabled = this.#hasHistory === false && button.dataset.range !== "10 min";
     }
@@ -76,6 +78,7 @@ export class History {
     const answers = [this.#stored, this.#memory.answer()].filter(Boolean);
     this.#columns = toColumns(answers, from_s, to_s);
     this.#shown = { from_s, to_s, step_s: this.#columns.resolution_s, cursor_s: this.#shown?.cursor_s ?? null };
+    this.#drawn = this.#range ?? "enlarged";
     this.#strip.show(this.#columns, this.#events, from_s, to_s);
     byId("summary").textContent = summarise(this.#columns);
     byId("download").hidden = !this.#hasHistory;

@@ -12,7 +12,8 @@ export class Memory {
     this.now_s = t_s;
     const last = this.#rows.at(-1);
     // Vitals come once a second, though not at whole seconds: consecutive ones are in consecutive rows.
-    const second = last && Math.abs(t_s - last.t_s - 2) < 1 ? last.t_s + 1 : Math.floor(t_s) - 1;
+    const start_s = t_s - 1;
+    const second = last && Math.abs(start_s - (last.t_s + 1)) < 1 ? last.t_s + 1 : Math.round(start_s);
     if (last && second <= last.t_s) this.#rows = this.#rows.filter((row) => row.t_s < second); // a clock that was set
     const isValid = v.heart_rate_bpm !== null;
     this.#rows.push({

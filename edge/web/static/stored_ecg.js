@@ -25,6 +25,7 @@ export class StoredEcg {
   constructor(panel, { onPage, onClose, onEnlarge }) {
     [this.#panel, this.#onPage, this.#onClose] = [panel, onPage, onClose];
     this.#on("close", () => this.close());
+    panel.addEventListener("keydown", ({ key }) => key === "Escape" && this.close());
     this.#on("earlier", () => this.#show(this.#shown_s - this.#page_s));
     this.#on("later", () => this.#show(this.#shown_s + this.#page_s));
     this.#on("enlarge", () => onEnlarge(this.#from_s, this.#to_s));
@@ -43,7 +44,9 @@ export class StoredEcg {
     for (const format of ["csv", "edf"]) this.#part(format).href = exportAddress(format, this.#from_s, this.#to_s);
     this.#part("enlarge").hidden = this.#to_s - this.#from_s <= this.#page_s;
     for (const name of ["earlier", "later"]) this.#part(name).textContent = `${this.#page_s} s ${name}`;
-    return this.#show(this.#from_s);
+    this.#panel.scrollIntoView({ block: "nearest" });
+    this.#panel.focus({ preventScroll: true });
+    this.#show(this.#from_s);
   }
 
   close() {

@@ -3,14 +3,17 @@
 
 import { isWithheld } from "./columns.js";
 import { css, onThemeChange } from "./theme.js";
-import { asDay, asMinute } from "./times.js";
+import { asDay, asMinute, asSecond } from "./times.js";
 
 const LANE = 13; // height in CSS pixels
 const LANES = ["moved", "away", "events"];
 const LANES_HEIGHT = LANES.length * LANE + 6;
 const AXIS_WIDTH = 52;
 const MIN_TICK_OPACITY = 0.3;
+const MINUTE_S = 60;
+const HOUR_S = 3600;
 const DAY_S = 86400;
+const SPLITS_S = [1, 5, 10, 30, ...[1, 2, 5, 10, 30].map((n) => n * MINUTE_S), ...[1, 2, 4, 6, 12].map((n) => n * HOUR_S), ...[1, 2, 5].map((n) => n * DAY_S)];
 // Flags that the other lanes or the grey stretches show already.
 const SHOWN_ELSEWHERE = ["body_movement", "no_subject", "warming_up", "low_snr", "model_uncertain"];
 
@@ -60,7 +63,6 @@ export class Strip {
   }
 
   #build(data) {
-    const time = (_, splits) => splits.map(this.#to_s - this.#from_s > 2 * DAY_S ? asDay : asMinute);
     const axis = { stroke: () => css("--soft"), font: "12px system-ui, sans-serif", ticks: { show: false } };
     const grid = { stroke: () => css("--grid"), width: 1 };
     this.#plot = new uPlot(
@@ -71,7 +73,7 @@ export class Strip {
         cursor: { show: false },
         scales: { x: { range: () => [this.#from_s, this.#to_s] }, y: { range: () => this.#range() } },
         axes: [
-          { ...axis, grid, values: time, size: 24, gap: 4 },
+          { ...axis, grid, incrs: SPLITS_S, space: 70, values: labels, size: 24, gap: 4 },
           { ...axis, grid, size: AXIS_WIDTH, splits: () => this.#rates() },
         ],
         series: [
@@ -162,6 +164,12 @@ export class Strip {
   #size() {
     return { width: this.#box.clientWidth, height: this.#box.clientHeight };
   }
+}
+
+// Midnight has its date.
+function labels(_plot, splits_s, _axis, _space, step_s) {
+  const label = step_s < MINUTE_S ? asSecond : asMinute;
+  return splits_s.map((t_s) => (step_s >= DAY_S || asSecond(t_s) === "00:00:00" ? asDay(t_s) : label(t_s)));
 }
 
 const clamp = (x, bbox) => Math.min(Math.max(x, bbox.left), bbox.left + bbox.width);

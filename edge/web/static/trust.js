@@ -7,13 +7,15 @@ const COUNT = SPAN_S * LOOKS_PER_S;
 
 export class Trust {
   #sweep = new Sweep(LOOKS_PER_S);
-  #latest = null; // the verdict of the latest second, for samples whose own verdict has not come yet
+  #latest = null; // the latest look, for samples whose own verdict has not come yet
+  #latest_place = -Infinity;
 
   // Records the look of the second that ends at `t_ms`.
   put(t_ms, look) {
     const last = this.#sweep.place(t_ms);
-    for (let k = 0; k < LOOKS_PER_S; k++) this.#sweep.put(last - k, look);
-    this.#latest = look;
+    const isNext = last - this.#latest_place < 2 * LOOKS_PER_S && last > this.#latest_place; // vitals may come a little late
+    for (let place = isNext ? this.#latest_place + 1 : last - LOOKS_PER_S + 1; place <= last; place++) this.#sweep.put(place, look);
+    [this.#latest, this.#latest_place] = [look, last];
   }
 
   advance(t_ms) {
