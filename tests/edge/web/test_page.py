@@ -1,7 +1,6 @@
 """The page in a real browser: movement, gaps, lost connections, and small screens."""
 
 import json
-import re
 import time
 from dataclasses import replace
 
@@ -29,7 +28,7 @@ def test_a_rate_is_shown_while_it_is_valid_and_blanked_when_not(page, opened):
     assert tab.text_content("#spoken") == "Heart rate 68 per minute. Good signal."
     tell(page, tab, vitals(Quality("unusable", 0.2, ("low_snr",))), "Too weak")
     assert tab.text_content("#rate") == "--"
-    assert not re.search(r"\b68\b(?!\s*ms)", tab.inner_text("body"))  # a delay in ms may have any digits
+    assert "68" not in tab.inner_text("#now")
     assert "68" not in tab.title()
     assert tab.text_content("#reason") == "The heartbeat cannot be distinguished from noise."
     assert tab.text_content("#spoken").startswith("No heart rate.")
