@@ -9,6 +9,7 @@ import { isEventShown, Strip } from "./strip.js";
 
 export const RANGES = { "10 min": 600, "1 h": 3600, "24 h": 86400, "30 d": 2592000 };
 const REFRESH_MS = 60_000;
+const NO_HISTORY = "This device stores no history: only what this page has received is shown.";
 const SHORTEST_S = 10; // of an enlarged stretch
 
 const byId = (id) => document.getElementById(id);
@@ -55,14 +56,18 @@ export class History {
     const request = ++this.#request;
     const [from_s, to_s] = this.#limits();
     let note = "";
+    const withoutEvents = (error) => {
+      note = `Events are not shown: ${error.message}`; // there may be too many
+      return [];
+    };
     try {
-      const [stored, events] = await Promise.all([getVitals(from_s, to_s), getEvents(from_s, to_s)]);
+      const answers = await Promise.all([getVitals(from_s, to_s), getEvents(from_s, to_s).catch(withoutEvents)]);
       if (request !== this.#request) return;
-      [this.#stored, this.#events, this.#hasHistory] = [stored, events, true];
+      [[this.#stored, this.#events], this.#hasHistory] = [answers, true];
     } catch (error) {
       if (request !== this.#request) return;
       if (error.status === 404) this.#hasHistory = false;
-      note = this.#hasHistory === false ? "This device stores no history: only what this page has received is shown." : error.message;
+      note = this.#hasHistory === false ? NO_HISTORY : error.message;
     }
     byId("strip-note").textContent = note;
     if (this.#hasHistory === false) byId("readout").textContent = "";

@@ -6,6 +6,7 @@ import { asDayAndSecond, asSecond } from "./times.js";
 import { ECG_RANGE } from "./trace.js";
 
 const PAGE_S = 20;
+const MAX_EDF_S = 21_600; // the device refuses longer ones
 const NARROW = 600; // CSS pixels; a narrower panel shows half a page
 
 export class StoredEcg {
@@ -41,6 +42,7 @@ export class StoredEcg {
     this.#from_s = Math.floor(isMoment ? from_s - this.#page_s / 2 : from_s);
     this.#to_s = isMoment ? this.#from_s + this.#page_s : Math.max(Math.ceil(to_s), this.#from_s + 1);
     this.#part("chosen").textContent = `${asDayAndSecond(this.#from_s)} to ${asSecond(this.#to_s)}`;
+    this.#part("edf").hidden = this.#to_s - this.#from_s > MAX_EDF_S;
     for (const format of ["csv", "edf"]) this.#part(format).href = exportAddress(format, this.#from_s, this.#to_s);
     this.#part("enlarge").hidden = this.#to_s - this.#from_s <= this.#page_s;
     for (const name of ["earlier", "later"]) this.#part(name).textContent = `${this.#page_s} s ${name}`;
