@@ -6,7 +6,6 @@ event loop waits for the disk.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -171,7 +170,9 @@ def _finest(asked: Range, max_rows: int) -> Resolution:
 
 
 def _rounded(values: Float64, digits: int) -> list[float | None]:
-    return [None if math.isnan(value) else round(value, digits) for value in values.tolist()]
+    """Round values [n] and return them as a list, in which msgspec encodes NaN as null."""
+    rounded: list[float | None] = values.round(digits).tolist()
+    return rounded
 
 
 def _range(request: Request, has_rows: bool) -> Range:
