@@ -17,8 +17,8 @@ MOVING = Quality("unusable", 0.1, ("body_movement", "frame_loss"))
 
 
 @contextmanager
-def live_page(token=None, host="127.0.0.1", port=0, has_ecg=False, gauges=dict):
-    page = LivePage(host, port, token, Hello("radar-0001", "1.2.3", has_ecg), gauges)
+def live_page(token=None, host="127.0.0.1", port=0, has_ecg=False, gauges=dict, history=None):
+    page = LivePage(host, port, token, Hello("radar-0001", "1.2.3", has_ecg), gauges, history)
     try:
         yield page
     finally:

@@ -1,9 +1,12 @@
 """The page with a memory, in a real browser: the strip, the stored ECG of a chosen stretch, and downloads."""
 
+import time
+
 import pytest
 
+from tests.helpers.history import fill
 from tests.helpers.past import Past, remembering_page
-from tests.helpers.web import MOVING, tell, vitals
+from tests.helpers.web import MOVING, speaking_page, tell, vitals
 
 pytest_plugins = ["tests.helpers.browser"]
 
@@ -181,3 +184,18 @@ def test_without_a_history_the_page_shows_what_it_has_received(page, opened):
     tab.wait_for_function("() => !document.getElementById('summary').textContent.includes('withheld 0 %')")
     tab.click("#strip")
     assert tab.is_hidden("#stored")
+
+
+def test_a_devices_own_history_is_shown(tmp_path, opened):
+    """A rate of 60 and an ECG with one R peak a second, for the two minutes before the page was opened."""
+    file = tmp_path / "history.sqlite"
+    fill(file, int(time.time()) - 120, 120, ecg=True)
+    with speaking_page(history=file) as page:
+        tab = opened(page)
+        tell(page, tab, vitals(), "Good signal")
+        tab.wait_for_function("() => document.getElementById('summary').textContent.startsWith('60 to 68 per minute')")
+        box = tab.locator("#strip .u-over").bounding_box()
+        tab.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 20)
+        wait_for_ecg(tab)
+        assert tab.text_content("#stored-message").endswith("20 R peaks")
+        assert tab.get_attribute("#download", "href").startswith("api/v1/export.csv?from=")
