@@ -8,6 +8,7 @@ export function hatch(ctx, x, y, width, height, colour) {
   ctx.beginPath();
   ctx.rect(x, y, width, height);
   ctx.clip();
+  ctx.setLineDash([]); // that of the last line drawn may still be set
   ctx.strokeStyle = colour;
   ctx.lineWidth = 2 * devicePixelRatio;
   ctx.beginPath();

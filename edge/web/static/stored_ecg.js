@@ -101,7 +101,8 @@ export class StoredEcg {
 
   #build(data) {
     const seconds = () => Array.from({ length: this.#page_s + 1 }, (_, k) => this.#shown_s + k);
-    const label = (t_s) => (t_s % 5 === 0 ? asSecond(t_s) : "");
+    const isInside = (t_s) => t_s > this.#shown_s && t_s < this.#shown_s + this.#page_s; // at the edges there is no room
+    const label = (t_s) => (t_s % 5 === 0 && isInside(t_s) ? asSecond(t_s) : "");
     this.#plot = new uPlot(
       {
         ...this.#size(),

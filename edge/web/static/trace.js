@@ -109,6 +109,7 @@ export class Trace {
   #drawBeats({ ctx, bbox }) {
     const radius = 3 * devicePixelRatio;
     ctx.save();
+    ctx.setLineDash([]); // that of the last line drawn may still be set
     ctx.fillStyle = ctx.strokeStyle = css("--beat");
     ctx.lineWidth = 1.5 * devicePixelRatio;
     for (const { place, confident } of this.#beats) {
