@@ -17,6 +17,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from history import DAY_S, ecg, fill
@@ -32,7 +33,7 @@ STARTS_MS, MOVES_MS = 60_000, 120_000  # timeouts
 FULL_MS = 4_000  # after the first heart rate, until the trace fills the page
 STRIPS = 10
 HOUR_S = 3600
-WINDOWS = {
+WINDOWS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 1.5, "color_scheme": "light"},

@@ -30,7 +30,7 @@ from edge.ecg.reconstructor import EcgReconstructor, InferenceFactory
 from edge.ecg.stitcher import DELAY_S
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig
-from edge.sources import Source
+from edge.sources import FrontEnd, Source
 from edge.vitals.breathing_rate import BreathingEstimator
 from edge.vitals.heart_motion import HeartMotion
 from edge.vitals.movement import MovementDetector
@@ -79,7 +79,8 @@ class Pipeline:
 
     Call `push` with every frame, and `vitals` once a second even if no frame arrived. `clock_synced` returns whether
     the time stamps of the frames are reliable (host clock or recording). `network` reconstructs the ECG; without one
-    there is no ECG. A beat in the ECG is final after `decide_after_s`.
+    there is no ECG. A beat in the ECG is final after `decide_after_s`. `front_end` replaces the one that computes RCG
+    from the frames, for recordings of RCG.
     """
 
     def __init__(
@@ -89,9 +90,10 @@ class Pipeline:
         calibration: Calibration = UNCALIBRATED,
         network: InferenceFactory | None = None,
         decide_after_s: float = DELAY_S,
+        front_end: FrontEnd | None = None,
     ) -> None:
         self._clock_synced = clock_synced
-        self._rcg = RcgExtractor(chirp, calibration)
+        self._rcg: FrontEnd = front_end or RcgExtractor(chirp, calibration)
         self._heart = HeartMotion()
         self._breathing = BreathingEstimator()
         self._outputs = NetworkHistory()

@@ -29,9 +29,10 @@ ROOMS: dict[str, set[str]] = {
     "gpu": {"dsp"},
     "inference": {"dsp", "ecg", "gpu"},
     "pipeline": {"radar", "sources", "dsp", "ecg", "vitals"},
+    "analysis": {"radar", "sources", "dsp", "inference", "pipeline"},
     "runtime": {"radar", "sources", "dsp", "ecg", "gpu", "inference", "pipeline", "personal", "history", "mqtt", "fhir"}
     | {"web"},
-    "cli": {"radar", "sources", "twin", "dsp", "pipeline", "history", "fhir", "runtime", "demo"},
+    "cli": {"radar", "sources", "twin", "dsp", "pipeline", "analysis", "history", "fhir", "runtime", "demo"},
     "__main__": {"cli"},
 }
 # The same for train. Its commands are the single modules beside the rooms: they import rooms, never one another.

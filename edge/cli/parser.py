@@ -16,7 +16,7 @@ COMMANDS = {
     "demo": "Run the whole chain on this machine: simulated radar, runtime, MQTT broker and a live view.",
     "run": "Run the device until stopped: receive radar frames, publish ECG and vital signs over MQTT.",
     "record": "Record frames from the capture card into a new folder, until stopped or for a given time.",
-    "replay": "Process a recording like live data; print one line per second, or one JSON line for all of it.",
+    "replay": "Reconstruct recordings: print a line per second or one of JSON; write ECG files and a report.",
     "calibrate": "Compute the board's phase calibration from a recording of a strong reflector straight ahead.",
     "personalise": "Measure one person's delay from R peak to motion beside another device; the ECG is shifted by it.",
     "plot": "Plot a recording: chest displacement, its spectrogram (SST), and the ECG if there is one.",

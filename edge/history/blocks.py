@@ -1,6 +1,6 @@
 """Packed rows of the history: sixty seconds, or sixty minutes, are one compressed block of columns.
 
-A row for each second would need some 30 bytes, most of them SQLite's own; in a block of sixty it needs about 7. Rates
+A row for each second would need some 30 bytes, most of them SQLite's own; in a block of sixty it needs about 10. Rates
 are integers in hundredths per minute, distances in millimetres; 0 is unknown. The layouts are a file format: a change
 needs another SCHEMA_VERSION of the store.
 """
@@ -57,14 +57,14 @@ class Totals:
 
     counts: dict[str, Int64]
     sums: dict[str, Float64]
-    flags: Int64
+    flags: npt.NDArray[Any]
 
     def grouped(self, size: int) -> Totals:
         """Return the totals of each `size` consecutive rows."""
         return Totals(
             {name: values.reshape(-1, size).sum(axis=1) for name, values in self.counts.items()},
             {name: values.reshape(-1, size).sum(axis=1) for name, values in self.sums.items()},
-            self.flags.reshape(-1, size, MAX_FLAGS).sum(axis=1),
+            self.flags.reshape(-1, size, MAX_FLAGS).sum(axis=1, dtype=np.int64),
         )
 
     def selected(self, rows: npt.NDArray[Any]) -> Totals:
@@ -155,7 +155,7 @@ def totals_of_minutes(blocks: Block) -> Totals:
     """Return the totals of every minute of blocks [n]: 60 n rows."""
     counts = {name: blocks[name].reshape(-1).astype(np.int64) for name in COUNTS}
     sums = {name: blocks[name].reshape(-1) * counts[count].astype(float) for name, count in MEANS.items()}
-    return Totals(counts, sums, blocks["flags"].reshape(-1, MAX_FLAGS).astype(np.int64))
+    return Totals(counts, sums, blocks["flags"].reshape(-1, MAX_FLAGS))
 
 
 def set_minute(block: Block, slot: int, seconds: Block) -> None:

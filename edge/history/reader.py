@@ -62,7 +62,7 @@ class Rows:
         """Return the flags of each row, the most frequent first."""
         names: list[list[str]] = [[] for _ in self.t_s]
         rows, bits = np.nonzero(self.totals.flags)
-        order = np.lexsort((bits, -self.totals.flags[rows, bits], rows))
+        order = np.lexsort((bits, -self.totals.flags[rows, bits].astype(np.int64), rows))
         for row, bit in zip(rows[order].tolist(), bits[order].tolist(), strict=True):
             names[row].append(self.flag_names.get(bit, f"flag_{bit}"))
         return names

@@ -1,6 +1,8 @@
 """`radarecg history`: shows, exports and deletes."""
 
 import csv
+import sqlite3
+from contextlib import closing
 
 import edfio
 import pytest
@@ -106,6 +108,16 @@ def test_without_a_history_the_reason_is_given(config):
         assert_one_clear_line(radarecg("history", *words, "--config", config), "there is no history")
     config.write_text(SETTINGS)
     assert_one_clear_line(radarecg("history", "show", "--config", config), "no table [history]")
+
+
+def test_copies_that_a_reader_keeps_in_the_log_are_reported(config, file, monkeypatch):
+    monkeypatch.setattr("edge.history.store.BUSY_TIMEOUT_S", 0.01)
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM seconds").fetchone()
+        done = radarecg("history", "delete", "--config", config, "--all")
+        assert_one_clear_line(done, "copies remain in its log", "run the command again")
+    assert radarecg("history", "delete", "--config", config, "--all").returncode == 0
 
 
 def test_a_date_needs_a_zone(config, file):
