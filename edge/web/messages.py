@@ -57,14 +57,19 @@ class Spectrogram(msgspec.Struct, frozen=True, tag_field="event", tag="spectrogr
 
 
 class VitalsMessage(msgspec.Struct, frozen=True, tag_field="event", tag="vitals"):
-    """Vitals, once a second; an invalid rate is null. `delay_ms`: since the arrival of the newest frame.
+    """Vitals of the second that ends at `t_ms`; an invalid rate is null. `delay_ms`: since the newest frame's arrival.
 
-    `irregular`: a hint, null if the rhythm could not be assessed.
+    `n_beats`: beats that the heart rate is computed from, null if it is not computed from single beats. `irregular` (a
+    hint), `rmssd_ms` and `sdnn_ms` are null if the rhythm could not be assessed.
     """
 
+    t_ms: float
     heart_rate_bpm: float | None
     ci95_bpm: tuple[float, float] | None
+    n_beats: int | None
     irregular: bool | None
+    rmssd_ms: float | None
+    sdnn_ms: float | None
     movement: MovementLevel
     breathing_rate_bpm: float | None
     chest_range_m: float | None
@@ -143,11 +148,15 @@ def spectrogram_message(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
 
 def vitals_message(vitals: Vitals, now_ns: int) -> VitalsMessage:
     """Return the message of one second's vitals."""
-    q = vitals.quality
+    q, rhythm = vitals.quality, vitals.rhythm
     return VitalsMessage(
+        vitals.t_ns / 1e6,
         _rounded(vitals.heart_rate_bpm, 1),
         vitals.ci95_bpm and (round(vitals.ci95_bpm[0], 1), round(vitals.ci95_bpm[1], 1)),
-        vitals.rhythm.irregular if vitals.rhythm else None,
+        vitals.n_beats,
+        rhythm.irregular if rhythm else None,
+        round(rhythm.rmssd_ms, 1) if rhythm else None,
+        round(rhythm.sdnn_ms, 1) if rhythm else None,
         vitals.movement,
         _rounded(vitals.breathing_rate_bpm, 1),
         _rounded(vitals.chest_range_m, 2),
