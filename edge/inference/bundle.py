@@ -25,6 +25,7 @@ from edge.core.spec import (
     fingerprint,
 )
 from edge.inference import signature
+from edge.inference.onnx_file import ModelFileError, check_model
 
 FORMAT = "radarecg.bundle/1"
 MODEL = "model.onnx"
@@ -126,6 +127,10 @@ def load_bundle(folder: Path, public_key: Path | None = None) -> Bundle:
     if set(about.sha256) - {GOLDEN} != {MODEL}:
         raise BundleError(f"{folder / DESCRIPTION}: sha256 must list {MODEL} and {GOLDEN}; export the bundle again")
     content = {name: _read_verified(folder / name, digest) for name, digest in about.sha256.items()}
+    try:
+        check_model(content[MODEL])
+    except ModelFileError as error:
+        raise BundleError(f"{folder / MODEL}: {error}; export the bundle again") from error
     return Bundle(folder, about, content[MODEL], description, content.get(GOLDEN))
 
 

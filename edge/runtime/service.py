@@ -20,13 +20,14 @@ from edge.pipeline import FanOut, Pipeline, Sink, run
 from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
-from edge.radar.dca1000.control import load_card, require_rate
+from edge.radar.dca1000.control import data_senders, load_card, require_rate
 from edge.runtime.config import Config, load_config
 from edge.runtime.device_state import DeviceState
 from edge.runtime.json_logs import use_json_logs
 from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.personal_shift import PersonalShift
 from edge.runtime.systemd import Systemd
+from edge.runtime.watchdog import Watchdog
 from edge.sources.live import LiveSource
 from edge.web.access import read_token
 from edge.web.address import page_url
@@ -50,15 +51,19 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     network = SwappableNetwork(config, path) if config.network.backend != "none" else None
     shift = PersonalShift(config, path, lambda: network.active if network else None)
     calibration = load_calibration(resolve_file(path, config.radar.calibration), chirp)
-    pipeline = Pipeline(
-        chirp,
-        lambda: clock_state().synced,
-        calibration,
-        network.begin if network else None,
-        config.network.decide_after_s,
-    )
+    senders = data_senders(card, bool(config.radar.serial or config.radar.card))
     with open_boards(chirp, config.radar.serial, card) as driven, ExitStack() as stack:
-        source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
+        source = LiveSource(
+            chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port, senders, card.interface
+        )
+        pipeline = Pipeline(
+            chirp,
+            lambda: clock_state().synced,
+            calibration,
+            network.begin if network else None,
+            config.network.decide_after_s,
+            source.fault,
+        )
         on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
         computer = DeviceState()
@@ -73,13 +78,14 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.mqtt.discovery_prefix,
             page_url(config.web.host, config.web.port) if config.web else None,
             computer.read,
+            source.foreign_packets,
         )
         stack.callback(publisher.close)
         if network:
             network.watch(lambda now, refused: publisher.publish_network(_state(now, shift, refused)))
             stack.callback(network.close)
-        systemd = Systemd()
-        sinks: list[Sink] = [publisher, systemd]
+        systemd, watchdog = Systemd(), Watchdog()
+        sinks: list[Sink] = [publisher, systemd, watchdog]
         if config.web:
 
             def gauges() -> dict[str, float]:
@@ -88,6 +94,8 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             sinks.append(_page(config, path, network is not None, gauges, stack))
         stack.callback(systemd.stopping)
         driven.start(source.silence_s)
+        stack.callback(watchdog.close)
+        watchdog.start()
         run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
     log.info(

@@ -31,9 +31,11 @@ from edge.radar.dca1000.messages import (
     request,
     status_words,
 )
+from edge.radar.dca1000.udp import bind_interface
 
 REPLY_TIMEOUT_S = 0.5  # then the request is sent again; the card replies within milliseconds unless it is configuring
 MAX_ATTEMPTS = 20  # per request; TI's own tools also wait ten seconds
+LOOPBACK = "127.0.0.1"
 FEW_ATTEMPTS = 6  # per request where a user waits for the program to end
 log = logging.getLogger(__name__)
 
@@ -43,10 +45,14 @@ class CardError(InputError):
 
 
 class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The card's addresses, control port and packet delay. The defaults are the FPGA's defaults (SW2.6 at GND)."""
+    """The card's addresses, control port and packet delay. The defaults are the FPGA's defaults (SW2.6 at GND).
+
+    `interface` is the network interface that the card is connected to; nothing from another one is then received.
+    """
 
     card_address: str = "192.168.33.180"
     host_address: str = "192.168.33.30"
+    interface: str | None = None
     control_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 4096
     packet_delay_us: Annotated[int, msgspec.Meta(ge=MIN_DELAY_US, le=MAX_DELAY_US)] = 25
 
@@ -91,6 +97,14 @@ def load_card(path: Path | None) -> CardConfig:
         raise CardError(f"{path}: {error}") from error
 
 
+def data_senders(card: CardConfig, is_configured: bool) -> frozenset[str]:
+    """Return the addresses that data packets are accepted from: the card's.
+
+    While neither the card's settings nor the radar's port are configured, also a twin on this computer.
+    """
+    return frozenset({card.card_address} if is_configured else {card.card_address, LOOPBACK})
+
+
 def log_status(bits: int) -> None:
     """Log a status of the card: as information if it only reports a completed operation, else as a warning."""
     for words in status_words(bits):
@@ -107,6 +121,7 @@ class Card:
     def __init__(self, config: CardConfig, on_status: Callable[[int], None] = log_status) -> None:
         self._config, self._on_status = config, on_status
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        bind_interface(self._socket, config.interface)
         here = f"{config.host_address}:{config.control_port}"
         try:
             self._socket.bind((config.host_address, config.control_port))
