@@ -13,7 +13,7 @@ OPERATORS = frozenset(
     {
         *{"Add", "Cast", "Concat", "Conv", "ConvTranspose", "DequantizeLinear", "Div", "Equal", "Exp"},
         *{"Floor", "Gather", "Gemm", "GridSample", "MatMul", "Mul", "Pad", "Pow", "QuantizeLinear", "ReduceMax"},
-        *{"ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub"},
+        *{"ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub"},
         *{"Tanh", "Transpose", "Unsqueeze", "Where"},
     }
 )
