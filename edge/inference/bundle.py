@@ -184,7 +184,7 @@ def _decode_description(path: Path, content: bytes) -> Description:
                 f"{path}: format {found!r} must be {FORMAT}; use the radarecg it was made for, or export it again"
             )
         return msgspec.json.decode(content, type=Description)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{path}: {error}; copy or export the bundle again") from error
 
 

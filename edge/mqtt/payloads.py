@@ -108,6 +108,7 @@ class SpoolReport(msgspec.Struct, frozen=True):
     bytes: f.Count
     evicted: f.Count
     unstored: f.Count
+    persistent: Annotated[bool, Meta(description="False: the file cannot be written; a restart loses them")] = True
 
 
 class Status(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.status/1"):

@@ -51,7 +51,7 @@ class Publisher:
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
         self._network, self._computer, self._foreign_packets = network.network, computer, foreign_packets
-        self._seq = 0
+        self._spool, self._seq = spool, 0
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
         announcement = (discovery_topic(discovery_prefix), discovery(device, f"{chirp.band} radar", page_url))
@@ -171,7 +171,7 @@ class Publisher:
             frames=p.Frames(frames.received, frames.lost),
             connections=self.client.connections,
             dropped=count.dropped,
-            spool=p.SpoolReport(*count.spool),
+            spool=p.SpoolReport(*count.spool, persistent=self._spool.is_persistent),
             computer=self._computer(),
             foreign_packets=self._foreign_packets(),
         )

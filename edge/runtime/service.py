@@ -15,7 +15,7 @@ from edge.inference.ladder import PlacedNetwork
 from edge.mqtt.info import NO_NETWORK, NetworkState
 from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
-from edge.mqtt.settings import load_broker, open_spool
+from edge.mqtt.settings import load_broker, open_device_spool
 from edge.pipeline import FanOut, Pipeline, Sink, run
 from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.calibration_file import load_calibration
@@ -71,7 +71,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             broker,
             config.device,
             chirp,
-            open_spool(config.spool, path),
+            open_device_spool(config.spool, path),
             _state(network.active, shift) if network else NO_NETWORK,
             config.spool.backfill_per_s,
             config.mqtt.home_assistant,

@@ -146,7 +146,7 @@ def read_engine(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About
         about = msgspec.json.decode(described, type=About)
     except OSError as error:
         raise BackendError(f"{error.filename}: cannot be read ({error.strerror}); {rebuild}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BackendError(f"{about_path(path)}: {error}; {rebuild}") from error
     for what, built, found in (
         ("format", about.format, FORMAT),
