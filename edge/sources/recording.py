@@ -1,7 +1,6 @@
 """Writes and reads recordings. A recording is a folder that stays readable even if the recorder is killed.
 
     adc.bin     every frame at the offset of its number, bytes as received (TI's layout); lost bytes are zero
-MAX_GAP_BYTES = 1 << 36  # of lost frames in adc.bin; hours, at any data rate of the card
     frames.idx  one row per frame: number, host time, offset in adc.bin, bytes received (INDEX_ROW)
     chirp.cfg   the chirp file with which the radar was configured
     calibration.toml  the phase calibration of the recording, if any (add a file to replay with it)
@@ -47,6 +46,7 @@ PROBE_BYTES = 1 << 21
 LAYOUT_FRAMES = 16  # number of frames used to check the sample layout
 MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number means a damaged row
 log = logging.getLogger(__name__)
+MAX_GAP_BYTES = 1 << 36  # of lost frames in adc.bin; hours, at any data rate of the card
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
 
 
