@@ -9,6 +9,7 @@ from scipy import io
 
 from edge.core.spec import RCG_RATE_HZ
 from train.data.readers import mmecg
+from train.data.readers.files import read_mat
 from train.data.readers.motion import acceleration, resampled
 from train.data.readers.table import READERS
 from train.data.trial import Trial, TrialError
