@@ -43,7 +43,7 @@ TRAIN_ROOMS: dict[str, set[str]] = {
     "quality_fit": {"data", "simulation"},
     "realism": {"data", "evaluation"},
     "comparators": {"data", "model", "evaluation", "training"},
-    "scenes": {"strategies", "evaluation", "training"},
+    "scenes": {"data", "strategies", "evaluation", "training"},
     "reproduce": {"data", "model", "evaluation", "training", "comparators", "scenes"},
 }
 
