@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import signal
 import socket
@@ -26,7 +25,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from device_rig import CFG, ROOT, Rig
 
@@ -70,7 +69,7 @@ def stop_device(rig: Rig, seconds: float) -> None:
     rig.device.send_signal(signal.SIGCONT)
 
 
-def hang_chain(rig: Rig, seconds: float) -> None:
+def hang_chain(rig: Rig, _seconds: float) -> None:
     """A call of the chain does not return: the device must end itself."""
     before = rig.restarts
     rig.tell("hang")
@@ -134,7 +133,9 @@ def fill_disk(rig: Rig, seconds: float) -> None:
 def exhaust_descriptors(rig: Rig, seconds: float) -> None:
     """The device may open no further file or connection; the broker ends the present one."""
     limits = resource.prlimit(rig.device.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(rig.device.pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{rig.device.pid}/fd")), limits[1]))
+    resource.prlimit(
+        rig.device.pid, resource.RLIMIT_NOFILE, (len([*Path(f"/proc/{rig.device.pid}/fd").iterdir()]), limits[1])
+    )
     restart_broker(rig, seconds)
     if rig.device.poll() is None:
         resource.prlimit(rig.device.pid, resource.RLIMIT_NOFILE, limits)

@@ -232,7 +232,7 @@ def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:
     due_ns: int | None = None
     last_ns, arrival_ns = time.time_ns(), time.monotonic_ns()
     for frame in source.frames():
-        if frame is None:  # the source timed out; the host clock may be set now, and must not hide how long it is silent
+        if frame is None:  # the source timed out; a host clock that is set now must not hide the silence
             now_ns = last_ns + time.monotonic_ns() - arrival_ns
             pipeline.count_silence()
         else:
