@@ -1,6 +1,8 @@
-"""Routes of the page, its events, /healthz and /metrics. All are read-only."""
+"""Routes of the page, its events, the API, /healthz and /metrics. All are read-only."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -11,11 +13,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge.web.access import Access
+from edge.web.api import api_routes
 from edge.web.feed import Feed
 from edge.web.metrics import CONTENT_TYPE, Metrics
 
 
-def web_app(access: Access, feed: Feed, metrics: Metrics, hello: bytes) -> Starlette:
+def web_app(access: Access, feed: Feed, metrics: Metrics, hello: bytes, history: Path | None) -> Starlette:
     """Return the application. An endpoint that may wait for a lock or a disk is a plain function: it gets a thread."""
 
     async def healthz(_: Request) -> Response:
@@ -33,6 +36,7 @@ def web_app(access: Access, feed: Feed, metrics: Metrics, hello: bytes) -> Starl
     with_token = [
         Route("/events", events),
         Route("/metrics", metrics_text),
+        *api_routes(history),
         Mount("/", StaticFiles(packages=[("edge.web", "static")], html=True)),
     ]
     return Starlette(

@@ -30,6 +30,8 @@ RADAR = '[radar]\ncfg = "x.cfg"\n'
         ('device = "a"\n' + RADAR + '[spool]\nfile = ""\n', r"\$.spool.file"),
         ('device = "a"\n' + RADAR + '[network]\nbackend = "cuda"\n', r"\$.network.backend"),
         ('device = "a"\n' + RADAR + "[web]\nport = 99999\n", r"\$.web.port"),
+        ('device = "a"\n' + RADAR + "[history]\ndays = 0\n", r"\$.history.days"),
+        ('device = "a"\n' + RADAR + "[history]\necg = true\n", r"\$.history.ecg"),
         ('device = "a"\n' + RADAR + "[wbe]\n", "wbe"),
         ("[[radar]]\n", "radar"),
         ("device = \n", "line 1"),

@@ -14,7 +14,8 @@ import pytest
 
 from edge.core.clock import ClockState
 from edge.core.types import RawFrame
-from edge.sources.recording import INDEX_ROW, Recorder, RecordingError, open_recording
+from edge.sources.metadata import Origin, RecordingError
+from edge.sources.recording import INDEX_ROW, Recorder, open_recording
 from edge.twin.card import Packetizer
 from tests.helpers.brokers import free_port
 
@@ -47,12 +48,14 @@ def test_what_is_written_comes_back(folder, mmecg):
 
 def test_a_recording_contains_when_it_began_who_recorded_and_what_was_noted(folder, mmecg):
     before = datetime.now(timezone.utc).replace(microsecond=0)
-    with Recorder(folder, mmecg, "sdk", device="bed-1", note="after lunch, \u00b0\udce4") as recorder:
+    origin = Origin("bed-1", {"radar_firmware": "studio_cli", "card_fpga": "2.8"}, "after lunch, \u00b0\udce4")
+    with Recorder(folder, mmecg, "sdk", origin=origin) as recorder:
         recorder.write(raw(0, mmecg.frame_bytes))
     meta = json.loads((folder / "meta.json").read_text())
     assert (meta["device"], meta["note"]) == ("bed-1", "after lunch, \u00b0\udce4")
     assert before <= datetime.fromisoformat(meta["date"]) <= datetime.now(timezone.utc)
-    assert len(open_recording(folder).index) == 1
+    assert meta["boards"] == {"radar_firmware": "studio_cli", "card_fpga": "2.8"}
+    assert open_recording(folder).metadata.note == "after lunch, \u00b0\udce4"
 
 
 def test_a_recording_of_an_earlier_version_is_read(folder, mmecg):
@@ -63,7 +66,7 @@ def test_a_recording_of_an_earlier_version_is_read(folder, mmecg):
 
 
 def test_a_recording_remembers_whether_its_clock_was_held(folder, mmecg, monkeypatch):
-    monkeypatch.setattr("edge.sources.recording.clock_state", lambda: ClockState("ntp", True, 1000))
+    monkeypatch.setattr("edge.sources.metadata.clock_state", lambda: ClockState("ntp", True, 1000))
     write(folder, mmecg, [raw(0, mmecg.frame_bytes)])
     assert open_recording(folder).clock_synced
     assert not open_recording(folder / "adc.bin", cfg=folder / "chirp.cfg").clock_synced
