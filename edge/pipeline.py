@@ -78,10 +78,9 @@ class FanOut:
 class Pipeline:
     """All stages between a source and a sink, with their state.
 
-    Call `push` with every frame, and `vitals` once a second even if no frame arrived. `clock_synced` returns whether
-    the time stamps of the frames are reliable (host clock or recording). `network` reconstructs the ECG; without one
-    there is no ECG. A beat in the ECG is final after `decide_after_s`. `front_end` replaces the one that computes RCG
-    from the frames, for recordings of RCG.
+    Call `push` with every frame, and `vitals` once a second even if no frame arrived. `clock_synced`: whether the times
+    of frames are reliable. `network` reconstructs the ECG; a beat in it is final after `decide_after_s`. `front_end`
+    computes RCG in place of the usual one. `source_fault`: why the frames may not be the radar's, or None.
     """
 
     def __init__(
@@ -92,13 +91,12 @@ class Pipeline:
         network: InferenceFactory | None = None,
         decide_after_s: float = DELAY_S,
         front_end: FrontEnd | None = None,
+        source_fault: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self._clock_synced = clock_synced
+        self._clock_synced, self._source_fault = clock_synced, source_fault
         self._rcg: FrontEnd = front_end or RcgExtractor(chirp, calibration)
-        self._heart = HeartMotion()
-        self._breathing = BreathingEstimator()
-        self._outputs = NetworkHistory()
-        self._tracker = RateTracker()
+        self._heart, self._breathing = HeartMotion(), BreathingEstimator()
+        self._outputs, self._tracker = NetworkHistory(), RateTracker()
         self.movement = MovementDetector(chirp.max_speed_m_s * 1e3)
         self._block: RcgBlock | None = None
         self._complete_history: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
@@ -113,10 +111,7 @@ class Pipeline:
         """The evidence that `quality` was computed from."""
 
     def push(self, frame: RadarFrame) -> tuple[Waveform | None, list[EcgBlock]]:
-        """Process one frame.
-
-        When it completes a block of RCG, return the next piece of the heart waveform and the ECG that is now final.
-        """
+        """Process a frame; if it completes a block, return the next piece of the waveform and the ECG that is now final."""
         # One sample that is not finite would stay in the state of every later filter. The power is the cheapest test.
         if not cmath.isfinite(np.vdot(frame.iq, frame.iq)):
             frame = replace(frame, complete=False)
@@ -160,7 +155,7 @@ class Pipeline:
         sources = self._heart.evidence() | (self._outputs.evidence() if outputs_finite and network else {})
         return Evidence(
             silence_s=abs(now_ns - self._last_frame_ns) / 1e9,  # abs: a clock set back must not hide a silent radar
-            problem=self._rcg.problem,
+            problem=self._source_fault() or self._rcg.problem,
             present=self._block is None or self._block.chest.present,
             movement=self.movement.level,
             history_s=self._heart.window_s(),
@@ -194,6 +189,7 @@ class Pipeline:
             n_beats=beats.n_beats if beats else None,
             rhythm=self._outputs.beats.rhythm() if beats else None,
             movement=self.movement.level if self._block and self._block.chest.present else "none",
+            steady_ns=self._last_frame.steady_ns if self._last_frame else None,
         )
 
     def placement(self) -> Placement | None:
@@ -204,11 +200,12 @@ class Pipeline:
     def _is_after_pause(self, frame: RadarFrame) -> bool:
         """Return whether the radar paused before this frame although its frame numbers continue.
 
-        A pause needs both: a clock that was set gives a step in time only, a delayed receiver gives time-outs only.
+        Without monotonic times, both are needed: a set clock gives a step in time, a delayed receiver gives time-outs.
         """
-        silences, self._silences = self._silences, 0
-        last = self._last_frame
-        return silences > 1 and last is not None and abs(frame.t_ns - last.t_ns) > MAX_GAP_S * 1e9
+        last, silences, self._silences = self._last_frame, self._silences, 0
+        if last and frame.steady_ns is not None and last.steady_ns is not None:
+            return frame.steady_ns - last.steady_ns > MAX_GAP_S * 1e9
+        return last is not None and silences > 1 and abs(frame.t_ns - last.t_ns) > MAX_GAP_S * 1e9
 
     def _reset_rates(self) -> None:
         """Discard what is known of both rates, after an extensive movement or a break in the stream."""
@@ -224,20 +221,22 @@ class Pipeline:
             self._last_frame_ns = frame.t_ns
         self._complete_history.extend([False] * min(skipped, self._complete_history.maxlen or 0))
         self._complete_history.append(frame.complete)
-        lost = skipped + (not frame.complete)
-        self.frames = FrameCount(self.frames.received + frame.complete, self.frames.lost + lost)
+        lost = self.frames.lost + skipped + (not frame.complete)
+        self.frames = FrameCount(self.frames.received + frame.complete, lost)
 
 
 def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:
-    """Run the pipeline until the source ends. Time comes from the frames, or from the host while none arrive."""
+    """Run the pipeline until the source ends. Time comes from the frames; while none arrive, it advances steadily."""
     period_ns = round(VITALS_PERIOD_S * 1e9)
     due_ns: int | None = None
+    last_ns, arrival_ns = time.time_ns(), time.monotonic_ns()
     for frame in source.frames():
-        if frame is None:  # the source timed out
-            now_ns = time.time_ns()
+        if frame is None:  # the source timed out; a host clock that is set now must not hide the silence
+            now_ns = last_ns + time.monotonic_ns() - arrival_ns
             pipeline.count_silence()
         else:
-            now_ns = frame.t_ns
+            now_ns = last_ns = frame.t_ns
+            arrival_ns = time.monotonic_ns() if frame.steady_ns is None else frame.steady_ns
             wave, ecg_blocks = pipeline.push(frame)
             if wave:
                 sink.waveform(wave)

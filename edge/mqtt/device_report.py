@@ -32,6 +32,7 @@ class SpoolReport(msgspec.Struct, frozen=True):
     bytes: f.Count
     evicted: f.Count
     unstored: f.Count
+    persistent: Annotated[bool, Meta(description="False: the file cannot be written; a restart loses them")] = True
 
 
 class HistoryReport(msgspec.Struct, frozen=True):

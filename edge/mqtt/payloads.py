@@ -231,11 +231,7 @@ class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     spool: SpoolReport
     computer: DeviceReport | None = None
     history: HistoryReport | None = None
+    foreign_packets: Annotated[int, Meta(ge=0, description="Packets at the data port of others than the card")] = 0
 
 
 encode = msgspec.json.Encoder().encode
-
-
-def schema_of(payload: type[Payload]) -> str:
-    """Return the schema's name and version, such as radarecg.vitals/1."""
-    return str(payload.__struct_config__.tag)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edge.core.clock import age_ns
 from edge.core.spec import RCG_RATE_HZ, WINDOW_S
 from edge.core.types import EcgBlock, FrameCount, Quality, Rhythm, Vitals, Waveform
 from edge.mqtt import payloads as p
@@ -30,9 +31,9 @@ HEALTH_PERIOD_S = 30.0
 class Publisher:
     """Publishes the results of one device during one run (`boot`); `seq` is unique within a run.
 
-    `computer` and `history` return the state of the device's computer and of its history, if known. In a replay,
-    `replay_clock_ns` returns the time of the recording, from which ages are measured. Closing the publisher closes the
-    spool.
+    `computer` and `history` return the state of the device's computer and of its history, if known, `foreign_packets`
+    how many packets of other senders arrived at the data port. In a replay, `replay_clock_ns` returns the time of the
+    recording, from which ages are measured. Closing the publisher closes the spool.
     """
 
     def __init__(
@@ -48,12 +49,13 @@ class Publisher:
         page_url: str | None = None,
         computer: Callable[[], DeviceReport | None] = lambda: None,
         history: Callable[[], HistoryReport | None] = lambda: None,
+        foreign_packets: Callable[[], int] = lambda: 0,
         replay_clock_ns: Callable[[], int] | None = None,
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
         self._network, self._computer, self._history = network.network, computer, history
-        self._now_ns, self._is_replay = replay_clock_ns or time.time_ns, replay_clock_ns is not None
-        self._seq = 0
+        self._replay_clock_ns = replay_clock_ns
+        self._spool, self._seq, self._foreign_packets = spool, 0, foreign_packets
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
         announcement = (discovery_topic(discovery_prefix), discovery(device, f"{chirp.band} radar", page_url))
@@ -117,7 +119,7 @@ class Publisher:
             clock=report_clock(),
             fs=RCG_RATE_HZ,
             n=len(e.ecg),
-            latency_ms=max(0, self._now_ns() - end_ns) // 1_000_000,
+            latency_ms=self._age_ms(end_ns, None),
             samples=e.samples_uv,
             r_peaks=np.round(e.r_peaks + offset, 2).tolist(),
             confidence=np.round(e.confidence, 3).tolist(),
@@ -143,7 +145,7 @@ class Publisher:
                 value=_rounded(vitals.heart_rate_bpm, 1),
                 ci95=_interval(vitals.ci95_bpm),
                 n_beats=vitals.n_beats,
-                age_ms=max(0, self._now_ns() - vitals.t_ns) // 1_000_000,
+                age_ms=self._age_ms(vitals.t_ns, vitals.steady_ns),
             ),
             rhythm=_rhythm(vitals.rhythm),
             breathing=p.BreathingRate(
@@ -173,9 +175,10 @@ class Publisher:
             frames=p.Frames(frames.received, frames.lost),
             connections=self.client.connections,
             dropped=count.dropped,
-            spool=SpoolReport(*count.spool),
+            spool=SpoolReport(*count.spool, persistent=self._spool.is_persistent),
             computer=self._computer(),
             history=self._history(),
+            foreign_packets=self._foreign_packets(),
         )
 
     def gauges(self) -> dict[str, float]:
@@ -221,7 +224,12 @@ class Publisher:
         return p.encode(p.Status(device=self._device, boot=self._boot, state=state, reason=reason))
 
     def _info(self, network: NetworkState) -> bytes:
-        return p.encode(describe_device(self._device, self._boot, self._chirp, network, self._is_replay))
+        is_replay = self._replay_clock_ns is not None
+        return p.encode(describe_device(self._device, self._boot, self._chirp, network, is_replay))
+
+    def _age_ms(self, t_ns: int, steady_ns: int | None) -> int:
+        replay_ns = self._replay_clock_ns
+        return (max(0, replay_ns() - t_ns) if replay_ns else age_ns(t_ns, steady_ns)) // 1_000_000
 
 
 def _interval(ci95_bpm: tuple[float, float] | None) -> tuple[float, float] | None:

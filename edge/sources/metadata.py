@@ -119,7 +119,7 @@ def load_metadata(folder: Path) -> Metadata:
     file = folder / META
     try:
         return msgspec.convert(json.loads(read_text_file(file)), Metadata)
-    except (ValueError, msgspec.ValidationError) as error:
+    except (ValueError, msgspec.ValidationError, RecursionError) as error:
         raise RecordingError(f"{file}: damaged ({error})") from error
 
 

@@ -50,6 +50,7 @@ PROBE_BYTES = 1 << 21
 LAYOUT_FRAMES = 16  # number of frames used to check the sample layout
 MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number means a damaged row
 log = logging.getLogger(__name__)
+MAX_GAP_BYTES = 1 << 36  # of lost frames in adc.bin; hours, at any data rate of the card
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
 
 
@@ -80,6 +81,8 @@ class Recorder:
         if self._first_seq is None or frame.seq <= self._last_seq:
             self._first_seq, self._base = frame.seq, self._end
         offset = self._base + (frame.seq - self._first_seq) * self._frame_bytes
+        if offset - self._end > MAX_GAP_BYTES:  # the byte count jumped: no room is left for what was never sent
+            self._first_seq, self._base, offset = frame.seq, self._end, self._end
         self._adc.seek(offset)
         if self._adc.write(frame.data) != self._frame_bytes:  # disk full: no row may refer to a partial frame
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._adc.name)

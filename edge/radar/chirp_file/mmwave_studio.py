@@ -36,7 +36,7 @@ def studio_lines(text: str, source: str) -> list[Line]:
         raise ChirpConfigError(f"{source}:{error.lineno}: not valid JSON ({error.msg})") from error
     except KeyError as error:
         raise ChirpConfigError(f"{source}: {error.args[0]} is missing; is it mmWave Studio's export?") from error
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise ChirpConfigError(f"{source}: not as mmWave Studio exports it ({error})") from error
 
 

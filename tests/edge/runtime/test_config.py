@@ -74,3 +74,13 @@ def test_a_password_that_cannot_be_read(tmp_path, name):
     path.write_text(f'device = "a"\n{RADAR}[mqtt]\nusername = "x"\npassword_file = "{name}"\n')
     with pytest.raises(ConfigError, match=r"mqtt\.password_file: cannot read"):
         load_broker(load_config(path, {}).mqtt, path)
+
+
+@pytest.mark.parametrize(
+    "content", ["device = " + "[" * 100_000, "a" + ".a" * 100_000 + " = 1", "device = " + "{a=" * 100_000]
+)
+def test_settings_that_are_nested_without_end_are_an_error_with_the_file(tmp_path, content):
+    path = tmp_path / "radarecg.toml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"radarecg\.toml: "):
+        load_config(path)

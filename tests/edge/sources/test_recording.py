@@ -178,3 +178,14 @@ def test_a_row_that_points_outside_is_left_out(folder, mmecg):
     rows["offset"][1] = 2**64 - 1
     rows.tofile(folder / "frames.idx")
     assert [frame.seq for frame in open_recording(folder).frames()] == [0, 2]
+
+
+def test_a_byte_count_that_jumps_does_not_end_the_recording(folder, mmecg):
+    """A wrong count of 2^48 bytes would be a place in the file that no file system has."""
+    far = (1 << 48) // mmecg.frame_bytes
+    frames = [raw(seq, mmecg.frame_bytes) for seq in (0, 1, far, far + 1)]
+    write(folder, mmecg, frames)
+    assert [(frame.seq, bytes(frame.data)) for frame in open_recording(folder).frames()] == [
+        (frame.seq, frame.data) for frame in frames
+    ]
+    assert (folder / "adc.bin").stat().st_size == 4 * mmecg.frame_bytes
