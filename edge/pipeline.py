@@ -111,7 +111,7 @@ class Pipeline:
         """The evidence that `quality` was computed from."""
 
     def push(self, frame: RadarFrame) -> tuple[Waveform | None, list[EcgBlock]]:
-        """Process a frame; if it completes a block, return the next piece of the waveform and the ECG that is now final."""
+        """Process a frame; if it completes a block, return the next piece of the waveform and the ECG now final."""
         # One sample that is not finite would stay in the state of every later filter. The power is the cheapest test.
         if not cmath.isfinite(np.vdot(frame.iq, frame.iq)):
             frame = replace(frame, complete=False)
