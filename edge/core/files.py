@@ -44,6 +44,8 @@ def write_atomic(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise OSError(f"{path}: cannot be written ({error.strerror}); the old content is unchanged") from error
+        failure = OSError(f"{path}: cannot be written ({error.strerror}); the old content is unchanged")
+        failure.errno = error.errno
+        raise failure from error
     finally:
         part.unlink(missing_ok=True)
