@@ -43,7 +43,7 @@ data_host = "192.168.33.30"
 
 [mqtt]
 host = "localhost"
-port = 8883
+port = 8885
 tls = true
 ca = "ca.crt"
 username = "{device}"
@@ -95,8 +95,9 @@ def add_hub(folder: Path, hub: str) -> Path:
 
 def _write_files(folder: Path, device: str, names: list[str]) -> None:
     authority, broker = folder / "authority", folder / "broker"
-    for each in (folder, authority, broker):
-        each.mkdir(mode=0o755)
+    folder.mkdir(mode=0o700)  # until each file in it has its owner and mode
+    for each in (authority, broker):
+        each.mkdir(mode=0o700)
     _make_authority(authority, device)
     _issue(authority, broker / "broker", "broker", "serverAuth", names)
     for each in (folder, broker):
@@ -114,6 +115,7 @@ def _write_files(folder: Path, device: str, names: list[str]) -> None:
     _set_owner(broker, BROKER_ID, 0o700)
     (folder / "password").chmod(0o600)
     os.chown(folder / "password", RUNTIME_ID, RUNTIME_ID)
+    folder.chmod(0o755)
 
 
 def _make_authority(authority: Path, device: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from edge.core.audit import audit
 from edge.core.settings import ConfigError, resolve_file
 from edge.inference.loader import load_network
 from edge.runtime.config import load_config
@@ -31,6 +32,7 @@ def switch_model(folder: Path, path: Path) -> str:
     network = load_network(folder, wanted.backend, engine, wanted.threads, resolve_file(path, wanted.public_key))
     before = link.resolve() if link.is_symlink() else None
     point_link(link, network.folder)
+    audit("model switched", model=network.name, link=str(link), previous=str(before) if before else None)
     return f"{link} -> {network.folder}: {network.name}" + (f"; previously {before}" if before else "")
 
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from edge import __version__
+from edge.core.audit import audit
 from edge.core.clock import clock_state
 from edge.core.settings import resolve_file
 from edge.core.spec import NOT_A_DEVICE
@@ -21,7 +22,7 @@ from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.control import load_card, require_rate
-from edge.runtime.config import Config, load_config
+from edge.runtime.config import Config, load_config, settings_digest
 from edge.runtime.device_state import DeviceState
 from edge.runtime.json_logs import use_json_logs
 from edge.runtime.model_swap import SwappableNetwork
@@ -42,6 +43,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     config = load_config(path)
     if config.log == "json":
         use_json_logs()
+    audit("service started", version=__version__, settings=str(path), sha256=settings_digest(config))
     chirp = load_chirp(path.parent / config.radar.cfg)
     require_unlimited_frames(chirp)
     card, broker = load_card(resolve_file(path, config.radar.card)), load_broker(config.mqtt, path)

@@ -11,12 +11,16 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.web.access import Access
-from edge.web.app import web_app
+from edge.web.app import HEALTH_PATH, web_app
 from edge.web.feed import Feed
 from edge.web.messages import Hello, event
 from edge.web.metrics import Metrics
 
 MAX_CONNECTIONS = 32
+"""Connections that are being answered. /healthz is answered above this limit too, since a supervisor depends on it."""
+MAX_WAITING, MAX_WAITING_PER_ADDRESS = 32, 8
+"""Connections without a complete request. Above a limit, the oldest of them is closed: clients that only occupy
+connections displace each other, and no client that sends its request at once."""
 SEND_TIMEOUT_S = 10.0
 """A browser that receives nothing for this time is disconnected; it reconnects by itself."""
 REQUEST_TIMEOUT_S, MAX_REQUEST_BYTES = 10.0, 1 << 15
@@ -31,7 +35,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",  # the URL may contain the token
     "Cache-Control": "no-store",
     "Server": "radarecg",
-    "Connection": "close",  # an idle connection would count towards MAX_CONNECTIONS
+    "Connection": "close",  # an idle connection would occupy a place
 }
 
 
@@ -82,18 +86,35 @@ class Connection(H11Protocol):
     _send_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Refuse the connection above MAX_CONNECTIONS; limit the time of its request."""
+        """Limit the time of the connection's request, and the number of connections that wait for theirs."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(0)  # pause_writing is called as soon as the client does not keep up
         self._request_timer = self.loop.call_later(REQUEST_TIMEOUT_S, transport.abort)
-        if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
+        waiting = [each for each in self._others() if not each.cycle]
+        same_address = [each for each in waiting if each.client and self.client and each.client[0] == self.client[0]]
+        for group, limit in ((same_address, MAX_WAITING_PER_ADDRESS), (waiting, MAX_WAITING)):
+            if len(group) >= limit:
+                min(group, key=lambda each: each._request_timer.when()).transport.abort()
+                return
 
     def data_received(self, data: bytes) -> None:
-        """Receive a part of the request."""
+        """Receive a part of the request; refuse the request above MAX_CONNECTIONS."""
         super().data_received(data)
         if self.cycle:  # the request is complete
             self._request_timer.cancel()
+            if self._is_limited() and sum(each._is_limited() for each in self._others()) >= MAX_CONNECTIONS:
+                self.transport.abort()
+
+    def _others(self) -> list[Connection]:
+        """Return the other open connections."""
+        return [
+            each
+            for each in self.connections
+            if isinstance(each, Connection) and each is not self and not each.transport.is_closing()
+        ]
+
+    def _is_limited(self) -> bool:
+        return bool(self.cycle) and self.scope["path"] != HEALTH_PATH
 
     def pause_writing(self) -> None:
         """Limit the time until the client has received everything."""
