@@ -10,7 +10,6 @@ from importlib import import_module
 
 from edge import __version__
 from edge.core.errors import InputError
-from edge.core.logs import LineFormatter
 from edge.core.spec import NOT_A_DEVICE
 
 COMMANDS = {
@@ -34,9 +33,7 @@ COMMANDS = {
 def run_command(words: Sequence[str]) -> int:
     """Run the command in `words` and return its exit status; invalid input gives one line on stderr and status 2."""
     args = parse(words)
-    handler = logging.StreamHandler()
-    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.INFO)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     try:
         return int(args.run(args))
     except InputError as error:

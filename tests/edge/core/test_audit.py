@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from edge.core.audit import audit
-from edge.core.logs import LineFormatter
+from edge.core.text_logs import TextFormatter
 from edge.runtime.json_logs import JsonFormatter
 from edge.runtime.config import Config, RadarConfig, WebConfig, settings_digest
 from tests.helpers.web import get, live_page
@@ -31,8 +31,9 @@ def test_a_record_is_structured_in_both_kinds_of_log(records):
 
 def test_a_value_from_outside_cannot_forge_a_record(records):
     audit("model rejected", reason='x" model="other\n2026 INFO edge.audit: forged')
-    assert "\n" not in LineFormatter("%(message)s").format(records[0])
-    assert LineFormatter("%(message)s").format(records[0]).count('model="') == 0
+    line = TextFormatter().format(records[0])
+    assert "\n" not in line
+    assert ' model="' not in line
 
 
 def test_failed_tokens_are_recorded_once_a_minute_for_each_address_without_the_token(records):
