@@ -113,8 +113,10 @@ def _write_files(folder: Path, device: str, names: list[str]) -> None:
         shutil.copy(HERE.parent / "firmware_config" / name, folder)
     _set_owner(authority, 0, 0o700)
     _set_owner(broker, BROKER_ID, 0o700)
-    (folder / "password").chmod(0o600)
-    os.chown(folder / "password", RUNTIME_ID, RUNTIME_ID)
+    (folder / "device.key").write_bytes(secrets.token_bytes(32))  # edge/inference/device_key.py
+    for name in ("password", "device.key"):
+        (folder / name).chmod(0o600)
+        os.chown(folder / name, RUNTIME_ID, RUNTIME_ID)
     folder.chmod(0o755)
 
 

@@ -79,7 +79,8 @@ class Pipeline:
 
     Call `push` with every frame, and `vitals` once a second even if no frame arrived. `clock_synced` returns whether
     the time stamps of the frames are reliable (host clock or recording). `network` reconstructs the ECG; without one
-    there is no ECG. A beat in the ECG is final after `decide_after_s`.
+    there is no ECG. A beat in the ECG is final after `decide_after_s`. `source_fault` returns why the frames may not be
+    the radar's, or None.
     """
 
     def __init__(
@@ -89,8 +90,9 @@ class Pipeline:
         calibration: Calibration = UNCALIBRATED,
         network: InferenceFactory | None = None,
         decide_after_s: float = DELAY_S,
+        source_fault: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self._clock_synced = clock_synced
+        self._clock_synced, self._source_fault = clock_synced, source_fault
         self._rcg = RcgExtractor(chirp, calibration)
         self._heart = HeartMotion()
         self._breathing = BreathingEstimator()
@@ -157,7 +159,7 @@ class Pipeline:
         sources = self._heart.evidence() | (self._outputs.evidence() if outputs_finite and network else {})
         return Evidence(
             silence_s=abs(now_ns - self._last_frame_ns) / 1e9,  # abs: a clock set back must not hide a silent radar
-            problem=self._rcg.problem,
+            problem=self._source_fault() or self._rcg.problem,
             present=self._block is None or self._block.chest.present,
             movement=self.movement.level,
             history_s=self._heart.window_s(),
@@ -191,16 +193,20 @@ class Pipeline:
             n_beats=beats.n_beats if beats else None,
             rhythm=self._outputs.beats.rhythm() if beats else None,
             movement=self.movement.level if self._block and self._block.chest.present else "none",
+            steady_ns=self._last_frame.steady_ns if self._last_frame else None,
         )
 
     def _is_after_pause(self, frame: RadarFrame) -> bool:
         """Return whether the radar paused before this frame although its frame numbers continue.
 
-        A pause needs both: a clock that was set gives a step in time only, a delayed receiver gives time-outs only.
+        Without monotonic times, both are needed: a set clock gives a step in time, a delayed receiver gives time-outs.
         """
         silences, self._silences = self._silences, 0
-        last = self._last_frame
-        return silences > 1 and last is not None and abs(frame.t_ns - last.t_ns) > MAX_GAP_S * 1e9
+        if (last := self._last_frame) is None:
+            return False
+        if frame.steady_ns is not None and last.steady_ns is not None:
+            return frame.steady_ns - last.steady_ns > MAX_GAP_S * 1e9
+        return silences > 1 and abs(frame.t_ns - last.t_ns) > MAX_GAP_S * 1e9
 
     def _reset_rates(self) -> None:
         """Discard what is known of both rates, after an extensive movement or a break in the stream."""
@@ -221,15 +227,17 @@ class Pipeline:
 
 
 def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:
-    """Run the pipeline until the source ends. Time comes from the frames, or from the host while none arrive."""
+    """Run the pipeline until the source ends. Time comes from the frames; while none arrive, it advances steadily."""
     period_ns = round(VITALS_PERIOD_S * 1e9)
     due_ns: int | None = None
+    last_ns, arrival_ns = time.time_ns(), time.monotonic_ns()
     for frame in source.frames():
-        if frame is None:  # the source timed out
-            now_ns = time.time_ns()
+        if frame is None:  # the source timed out; the host clock may be set now, and must not hide how long it is silent
+            now_ns = last_ns + time.monotonic_ns() - arrival_ns
             pipeline.count_silence()
         else:
-            now_ns = frame.t_ns
+            now_ns = last_ns = frame.t_ns
+            arrival_ns = time.monotonic_ns() if frame.steady_ns is None else frame.steady_ns
             wave, ecg_blocks = pipeline.push(frame)
             if wave:
                 sink.waveform(wave)

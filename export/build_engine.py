@@ -30,7 +30,7 @@ from edge.core.interrupts import raise_on_interrupt
 from edge.core.types import Float32
 from edge.dsp.frontend.point_selection import POINTS
 from edge.gpu.context import cuda_driver
-from edge.inference import bundle
+from edge.inference import bundle, device_key
 from edge.inference.backends.engine_file import About, digest_of, this_machine, write_engine
 from edge.inference.backends.tensorrt import tensorrt
 from edge.inference.bundle import Bundle, Precision
@@ -84,6 +84,12 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="MB",
         help="GPU memory that TensorRT may use during the build (default: %(default)s)",
     )
+    parser.add_argument(
+        "--device-key",
+        type=Path,
+        metavar="FILE",
+        help=f"key of a device that accepts signed bundles only: {device_key.NAME} beside its settings; created if missing",
+    )
     parser.add_argument("--dry-run", action="store_true", help="build with TensorRT-RTX without a GPU; write nothing")
     args = parser.parse_args(arguments)
     try:
@@ -126,13 +132,15 @@ def real_run(args: argparse.Namespace) -> str:
     precision = made.about.precision
     out = args.out or made.folder.with_name(f"{made.folder.name}-{precision}.engine")
     _check_writable(out)
+    if args.device_key:
+        device_key.create_key(args.device_key)
     plan = build(trt, _graph(made, points), args.workspace_mb, out.with_suffix(".timing"))
     sha256 = hashlib.sha256(plan).hexdigest()
     about = About(
         bundle=digest_of(made), name=made.about.name, points=points, precision=precision, machine=machine, sha256=sha256
     )
     layers = list_layers(trt, plan)
-    write_engine(out, plan, about, layers)
+    write_engine(out, plan, about, layers, args.device_key)
     counts = count_half_layers(layers) if layers else None
     return (
         f"{out}: {precision}, {points} points, TensorRT {machine.tensorrt} on {machine.gpu}, {len(plan) / 1e6:.1f} MB"

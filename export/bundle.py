@@ -37,6 +37,7 @@ from edge.inference.bundle import (
     Points,
     Precision,
     Provenance,
+    encode_description,
 )
 from edge.inference.self_test import TOLERANCE, check_outputs, encode_golden
 from export.card import model_card
@@ -112,14 +113,14 @@ def in_memory(source: Checkpoint, folder: Path, metrics: Metrics | None = None) 
         metrics=metrics,
         sha256={MODEL: hashlib.sha256(model).hexdigest()},
     )
-    return Bundle(folder, about, model, _encoded(about))
+    return Bundle(folder, about, model, encode_description(about))
 
 
 def add_golden(made: Bundle, golden: bytes) -> Bundle:
     """Return the bundle with golden outputs, whose digest its description then has."""
     sha256 = {MODEL: made.about.sha256[MODEL], GOLDEN: hashlib.sha256(golden).hexdigest()}
     about = msgspec.structs.replace(made.about, sha256=sha256)
-    return replace(made, about=about, description=_encoded(about), golden=golden)
+    return replace(made, about=about, description=encode_description(about), golden=golden)
 
 
 def read_metrics(path: Path) -> Metrics:
@@ -176,10 +177,6 @@ def _provenance(source: Checkpoint) -> Provenance:
         )
     except KeyError as error:
         raise ExportError(f"the checkpoint lacks {error.args[0]}; train it again with this version") from error
-
-
-def _encoded(about: Description) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n"
 
 
 def _replace_folder(part: Path, folder: Path) -> None:

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
-from edge.core.settings import ConfigError
 from edge.gpu.context import cuda_driver
-from edge.inference import bundle
 from edge.inference.backends.base import BackendError
 from edge.inference.backends.engine_file import Machine, float32_path, read_engine, restore_previous, this_machine
 from edge.inference.backends.tensorrt import tensorrt
 from edge.inference.bundle import Bundle
+from edge.inference.device_key import create_key
+from edge.inference.settings import network_files
+from edge.inference.signature import SignatureError
 from edge.runtime.config import load_config
 
 
@@ -32,14 +33,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("config", type=Path, metavar="TOML", help="settings file of radarecg run")
     path = parser.parse_args(arguments).config
     try:
-        wanted = _engine_of(path)
-        if wanted is None:
+        network = load_config(path).network
+        if network.backend != "tensorrt":
             return 0
-        folder, out = wanted
-        made, here = bundle.load_bundle(folder), this_machine(tensorrt(), cuda_driver())
-        status = _ensure(made, here, out, [])
+        files = network_files(network, path)
+        assert files.engine  # network_files requires it
+        key = []
+        if files.device_key:
+            create_key(files.device_key)
+            key = ["--device-key", str(files.device_key)]
+        made, here = files.load_bundle(), this_machine(tensorrt(), cuda_driver())
+        status = _ensure(made, here, files.engine, key)
         if status == 0 and made.about.precision == "fp32":
-            status = _ensure(made, here, float32_path(out), ["--precision", "fp32"])
+            status = _ensure(made, here, float32_path(files.engine), [*key, "--precision", "fp32"])
     except (InputError, OSError) as error:
         print(f"export.ensure_engine: error: {error}", file=sys.stderr)
         return 2
@@ -51,7 +57,7 @@ def _ensure(made: Bundle, here: Machine, out: Path, options: list[str]) -> int:
     try:
         read_engine(out, made, here)
         return 0
-    except BackendError as error:
+    except (BackendError, SignatureError) as error:
         if restore_previous(out, made, here):
             print(f"{out}: the engine before it fits again and was restored", file=sys.stderr)
             return 0
@@ -59,16 +65,6 @@ def _ensure(made: Bundle, here: Machine, out: Path, options: list[str]) -> int:
     from export import build_engine  # needs onnx, which a device without TensorRT does not have
 
     return build_engine.main([str(made.folder), "--out", str(out), *options])
-
-
-def _engine_of(path: Path) -> tuple[Path, Path] | None:
-    """Return the bundle's folder and the engine's file, or None if no engine is needed. Raises InputError, OSError."""
-    network = load_config(path).network
-    if network.backend != "tensorrt":
-        return None
-    if network.engine is None:
-        raise ConfigError(f"{path}: the backend tensorrt needs a file for its engine: set engine under [network]")
-    return path.parent / network.bundle if network.bundle else bundle.SHIPPED, path.parent / network.engine
 
 
 if __name__ == "__main__":

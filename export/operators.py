@@ -11,20 +11,10 @@ from onnx import numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
 from edge.core.errors import InputError
+from edge.inference.onnx_file import OPERATORS
 
 MAX_OPSET = 20
 """The newest opset that TensorRT 10.3 (JetPack 6.2) parses."""
-
-OPERATORS = frozenset(
-    {
-        *{"Add", "Cast", "Concat", "Conv", "ConvTranspose", "DequantizeLinear", "Div", "Equal", "Exp", "Floor"},
-        *{"Gather", "Gemm", "GridSample", "MatMul", "Mul", "Pad", "Pow", "QuantizeLinear", "ReduceMax", "ReduceMean"},
-        *{"ReduceSum", "Relu", "Reshape", "Shape", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub", "Tanh", "Transpose"},
-        *{"Unsqueeze", "Where"},
-    }
-)
-"""The operators of the networks; the parsers of TensorRT and TensorRT-RTX support all of them. There is no control flow
-and no BatchNormalization, which must be folded into its convolution."""
 
 
 class ExportError(InputError):
@@ -41,7 +31,7 @@ def check_operators(model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         if node.op_type not in OPERATORS or node.domain:
             raise ExportError(
-                f"node {node.name} is a {node.op_type}, which is not in export.operators.OPERATORS: write the layer "
+                f"node {node.name} is a {node.op_type}, which is not in edge.inference.onnx_file.OPERATORS: write the layer "
                 "with those, or add the operator if TensorRT's parser supports it"
             )
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from edge import __version__
 from edge.core.errors import InputError
 from edge.core.spec import NOT_A_DEVICE
+from edge.core.text_logs import one_line, use_text_logs
 
 COMMANDS = {
     "demo": "Run the whole chain on this machine: simulated radar, runtime, MQTT broker and a live view.",
@@ -33,14 +34,15 @@ COMMANDS = {
 def run_command(words: Sequence[str]) -> int:
     """Run the command in `words` and return its exit status; invalid input gives one line on stderr and status 2."""
     args = parse(words)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.basicConfig(level=logging.INFO)
+    use_text_logs()
     try:
         return int(args.run(args))
     except InputError as error:
-        print(f"radarecg: error: {error}", file=sys.stderr)
+        print(f"radarecg: error: {one_line(str(error))}", file=sys.stderr)
     except OSError as error:
         reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        print(f"radarecg: error: {reason}", file=sys.stderr)
+        print(f"radarecg: error: {one_line(reason)}", file=sys.stderr)
     return 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -50,6 +51,14 @@ def clock_state() -> ClockState:
     if state in (-1, _TIME_ERROR) or timex.status & _STA_UNSYNC:
         return ClockState("none", False, None)
     return ClockState("ntp", True, int(timex.maxerror) * 1000)
+
+
+def age_ns(t_ns: int, steady_ns: int | None) -> int:
+    """Return the time since a moment, given on the host clock (Unix), and on the monotonic clock if it is known there.
+
+    The host clock may have been set since; the age by it is then too small or too large, but never negative.
+    """
+    return max(0, time.time_ns() - t_ns if steady_ns is None else time.monotonic_ns() - steady_ns)
 
 
 def unix_time_s(text: str) -> float:

@@ -36,14 +36,15 @@ QualityFlag = Literal[
 class RawFrame:
     """One radar frame as the bytes that the capture card sent. Bytes that were not received are zero.
 
-    `seq` counts frames from the start of the card's byte stream, so a lost frame is a gap in `seq`.
-    `t_ns` is the host clock (Unix, ns) when the last packet of the frame arrived. `received` is in bytes.
+    `seq` counts frames from the start of the card's byte stream, so a lost frame is a gap in `seq`. `received`: bytes.
+    `t_ns` (Unix) and `steady_ns` (monotonic; None in a recording): host clocks when its last packet arrived, ns.
     """
 
     seq: int
     t_ns: int
     data: bytes | bytearray | memoryview
     received: int
+    steady_ns: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -59,6 +60,7 @@ class RadarFrame:
     t_ns: int
     iq: Complex64
     complete: bool
+    steady_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,3 +247,4 @@ class Vitals:
     n_beats: int | None = None
     rhythm: Rhythm | None = None
     movement: MovementLevel = "none"
+    steady_ns: int | None = None

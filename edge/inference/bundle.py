@@ -7,13 +7,14 @@ training's spectrograms and labels against those of this version. `export.bundle
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from edge.core.errors import InputError
+from edge.core.settings import END_OF_STRING
 from edge.core.spec import (
     ANCHOR_CLASSES,
     CYCLE_CLASSES,
@@ -25,6 +26,7 @@ from edge.core.spec import (
     fingerprint,
 )
 from edge.inference import signature
+from edge.inference.onnx_file import ModelFileError, check_model
 
 FORMAT = "radarecg.bundle/1"
 MODEL = "model.onnx"
@@ -37,6 +39,8 @@ SHIPPED = Path(__file__).parents[1] / "models" / "compact"
 Precision = Literal["fp32", "fp16", "int8"]
 """Number format of the graph's expensive layers; inputs and outputs are always float32."""
 Points = Annotated[int, msgspec.Meta(ge=1)] | Literal["any"]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,54}$" + END_OF_STRING)]
+"""With nine more characters it is the network's id in MQTT messages (edge/mqtt/fields.py)."""
 
 
 class BundleError(InputError):
@@ -80,11 +84,12 @@ class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The content of `bundle.json`.
 
-    `spec` is the fingerprint of `sst` and of all shared constants; `points` is a fixed number or "any".
+    `spec` is the fingerprint of `sst` and of all shared constants; `points` is a fixed number or "any". `version` rises
+    with every bundle that its maker signs, so that a device can refuse an earlier one.
     """
 
     format: str = FORMAT
-    name: str
+    name: Name
     spec: str
     sst: SstSpec
     points: Points
@@ -94,25 +99,33 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     provenance: Provenance
     metrics: Metrics | None
     sha256: dict[str, str]
+    version: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle: its folder, its description, and the checked bytes of its files; `golden` may be missing."""
+    """A checked bundle: its folder, its description, and the checked bytes of its files; `golden` may be missing.
+
+    With a `public_key`, the bundle was signed with it, and its engines must be, or carry a code of the `device_key`.
+    """
 
     folder: Path
     about: Description
     model: bytes
     description: bytes
     golden: bytes | None = None
+    public_key: Path | None = field(default=None, compare=False)
+    device_key: Path | None = field(default=None, compare=False)
 
 
 class _Format(msgspec.Struct):
     format: str
 
 
-def load_bundle(folder: Path, public_key: Path | None = None) -> Bundle:
-    """Read and check a bundle; with a public key, also its signature.
+def load_bundle(
+    folder: Path, public_key: Path | None = None, device_key: Path | None = None, min_version: int = 0
+) -> Bundle:
+    """Read and check a bundle; with a public key, also its signature. `device_key`: as in `Bundle`.
 
     Raises BundleError, SignatureError, FileNotFoundError.
     """
@@ -123,10 +136,36 @@ def load_bundle(folder: Path, public_key: Path | None = None) -> Bundle:
         signature.verify_signature(description, folder / signature.SIGNATURE, public_key)
     about = _decode_description(folder / DESCRIPTION, description)
     _check_compatibility(folder / DESCRIPTION, about)
+    if about.version < min_version:
+        raise BundleError(
+            f"{folder / DESCRIPTION}: version {about.version}, must be {min_version} or later (min_version under "
+            "[network]); install a newer bundle"
+        )
     if set(about.sha256) - {GOLDEN} != {MODEL}:
         raise BundleError(f"{folder / DESCRIPTION}: sha256 must list {MODEL} and {GOLDEN}; export the bundle again")
     content = {name: _read_verified(folder / name, digest) for name, digest in about.sha256.items()}
-    return Bundle(folder, about, content[MODEL], description, content.get(GOLDEN))
+    try:
+        check_model(content[MODEL])
+    except ModelFileError as error:
+        raise BundleError(f"{folder / MODEL}: {error}; export the bundle again") from error
+    return Bundle(folder, about, content[MODEL], description, content.get(GOLDEN), public_key, device_key)
+
+
+def encode_description(about: Description) -> bytes:
+    """Return the content of `bundle.json`; without a version, devices of before there was one read it too."""
+    content = msgspec.to_builtins(about)
+    if not about.version:
+        del content["version"]
+    return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
+
+
+def require_newer(new: Bundle, active: Bundle) -> None:
+    """Raise BundleError if a signed bundle is earlier than the active one: an earlier one may have a known weakness."""
+    if new.public_key and new.about.version < active.about.version:
+        raise BundleError(
+            f"{new.folder / DESCRIPTION}: version {new.about.version} is earlier than {active.about.version}, the active "
+            "one's; to return to an earlier network, sign it again with a later version"
+        )
 
 
 def inputs(points: Points) -> tuple[Tensor, ...]:
@@ -148,7 +187,7 @@ def _decode_description(path: Path, content: bytes) -> Description:
                 f"{path}: format {found!r} must be {FORMAT}; use the radarecg it was made for, or export it again"
             )
         return msgspec.json.decode(content, type=Description)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{path}: {error}; copy or export the bundle again") from error
 
 

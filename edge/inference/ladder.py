@@ -16,6 +16,7 @@ from edge.inference.backends.engine_file import float32_path
 from edge.inference.bundle import Bundle
 from edge.inference.loader import Network, load_on_backend, network_name
 from edge.inference.settings import NetworkFiles
+from edge.inference.trial import try_network
 
 Rung = Literal["tensorrt", "tensorrt-fp32", "onnxruntime", "none"]
 
@@ -85,4 +86,6 @@ def _load(bundle: Bundle, files: NetworkFiles, rung: Rung) -> Network:
     if rung == "tensorrt-fp32":
         assert files.engine  # `NetworkFiles` requires it for the backend tensorrt
         return load_on_backend(bundle, "tensorrt", float32_path(files.engine), files.threads)
+    if rung == "onnxruntime":
+        try_network(bundle, files.threads)
     return load_on_backend(bundle, rung, files.engine, files.threads)

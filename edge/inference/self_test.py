@@ -34,6 +34,8 @@ as signals. fp32: sums of 3 * 160 terms in another order, 30 * sqrt(480) * 2^-23
 30 * 2^-11 = 0.015. int8: 30 * 2^-8 = 0.12, and values beyond the calibrated range. The shipped network is at most
 1e-6, 0.002 (every node rounded, as a GPU does) and 0.025 off in these windows; `export.verify` measures others.
 """
+MAX_CONSTANT_RANGE = 1e-6
+"""Probabilities that differ by less do not depend on the input: rounding alone makes such differences."""
 _LENGTHS = {"ecg": ECG_PIECE_SAMPLES, "anchor": ANCHOR_CLASSES, "cycle": CYCLE_CLASSES}
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,11 @@ def check_outputs(predict: LoadedPredictor, bundle: Bundle) -> float:
         outputs += found
     if not all(one.finite for one in outputs):
         raise NetworkError(f"{model}: its outputs are not finite; train or export it again")
+    for head in ("anchor", "cycle"):
+        if np.ptp([getattr(one, head) for one in outputs], axis=0).max() <= MAX_CONSTANT_RANGE:
+            raise NetworkError(
+                f"{model}: its output {head} is the same for silence, noise and beats; train or export it again"
+            )
     _compare_with_golden(outputs, windows, predict.precision, bundle)
     return min(times_s)
 

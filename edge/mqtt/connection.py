@@ -243,10 +243,6 @@ class Connection(ABC):
         if client.protocol != MQTTProtocolVersion.MQTTv5:
             client.connect(broker.host, broker.port, KEEPALIVE_S)
             return
-        session = properties(
-            client.protocol,
-            PacketTypes.CONNECT,
-            SessionExpiryInterval=self._session_s,
-            MaximumPacketSize=self.max_packet_bytes,
-        )
+        limits = {"SessionExpiryInterval": self._session_s, "MaximumPacketSize": self.max_packet_bytes}
+        session = properties(client.protocol, PacketTypes.CONNECT, **limits)
         client.connect(broker.host, broker.port, KEEPALIVE_S, clean_start=False, properties=session)

@@ -1,4 +1,4 @@
-"""The part of the payload `health` that describes the device's computer."""
+"""The parts of the payload `health` that describe the spool and the device's computer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ import msgspec
 from msgspec import Meta
 
 from edge.mqtt import fields as f
+
+
+class SpoolReport(msgspec.Struct, frozen=True):
+    """Spooled messages and their bytes on disk; since the boot: evicted messages, and those not written to disk."""
+
+    messages: f.Count
+    bytes: f.Count
+    evicted: f.Count
+    unstored: f.Count
+    persistent: Annotated[bool, Meta(description="False: the file cannot be written; a restart loses them")] = True
 
 
 class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):

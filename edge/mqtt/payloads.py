@@ -15,7 +15,7 @@ from msgspec import Meta
 from edge.core.spec import INTENDED_USE, NOT_A_DEVICE, RCG_RATE_HZ
 from edge.core.types import MovementLevel, QualityState
 from edge.mqtt import fields as f
-from edge.mqtt.device_report import DeviceReport
+from edge.mqtt.device_report import DeviceReport, SpoolReport
 
 State = Literal["online", "offline"]
 Reason = Literal["started", "stopped", "connection_lost"]
@@ -99,15 +99,6 @@ class Frames(msgspec.Struct, frozen=True):
 
     received: f.Count
     lost: f.Count
-
-
-class SpoolReport(msgspec.Struct, frozen=True):
-    """Spooled messages and their bytes on disk; since the boot: evicted messages, and those not written to disk."""
-
-    messages: f.Count
-    bytes: f.Count
-    evicted: f.Count
-    unstored: f.Count
 
 
 class Status(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.status/1"):
@@ -253,11 +244,7 @@ class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     dropped: f.Count
     spool: SpoolReport
     computer: DeviceReport | None = None
+    foreign_packets: Annotated[int, Meta(ge=0, description="Packets at the data port of others than the card")] = 0
 
 
 encode = msgspec.json.Encoder().encode
-
-
-def schema_of(payload: type[Payload]) -> str:
-    """Return the schema's name and version, such as radarecg.vitals/1."""
-    return str(payload.__struct_config__.tag)

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edge.core.clock import age_ns
 from edge.core.spec import RCG_RATE_HZ, WINDOW_S
 from edge.core.types import EcgBlock, FrameCount, Quality, Rhythm, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.client import MqttClient
-from edge.mqtt.device_report import DeviceReport
+from edge.mqtt.device_report import DeviceReport, SpoolReport
 from edge.mqtt.fields import iso_utc
 from edge.mqtt.homeassistant import DISCOVERY_PREFIX, discovery, discovery_topic
 from edge.mqtt.info import CLASSICAL, NO_NETWORK, NetworkState, describe_device, report_clock
@@ -30,7 +31,8 @@ HEALTH_PERIOD_S = 30.0
 class Publisher:
     """Publishes the results of one device during one run (`boot`); `seq` is unique within a run.
 
-    `computer` returns the state of the device's computer, if known. Closing the publisher closes the spool.
+    `computer` returns the state of the device's computer, if known, and `foreign_packets` how many packets of other
+    senders arrived at the data port. Closing the publisher closes the spool.
     """
 
     def __init__(
@@ -45,10 +47,11 @@ class Publisher:
         discovery_prefix: str = DISCOVERY_PREFIX,
         page_url: str | None = None,
         computer: Callable[[], DeviceReport | None] = lambda: None,
+        foreign_packets: Callable[[], int] = lambda: 0,
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
-        self._network, self._computer = network.network, computer
-        self._seq = 0
+        self._network, self._computer, self._foreign_packets = network.network, computer, foreign_packets
+        self._spool, self._seq = spool, 0
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
         announcement = (discovery_topic(discovery_prefix), discovery(device, f"{chirp.band} radar", page_url))
@@ -138,7 +141,7 @@ class Publisher:
                 value=_rounded(vitals.heart_rate_bpm, 1),
                 ci95=_interval(vitals.ci95_bpm),
                 n_beats=vitals.n_beats,
-                age_ms=max(0, time.time_ns() - vitals.t_ns) // 1_000_000,
+                age_ms=age_ns(vitals.t_ns, vitals.steady_ns) // 1_000_000,
             ),
             rhythm=_rhythm(vitals.rhythm),
             breathing=p.BreathingRate(
@@ -168,8 +171,9 @@ class Publisher:
             frames=p.Frames(frames.received, frames.lost),
             connections=self.client.connections,
             dropped=count.dropped,
-            spool=p.SpoolReport(*count.spool),
+            spool=SpoolReport(*count.spool, persistent=self._spool.is_persistent),
             computer=self._computer(),
+            foreign_packets=self._foreign_packets(),
         )
 
     def gauges(self) -> dict[str, float]:

@@ -58,6 +58,11 @@ def documents() -> dict[str, Any]:
     return {**schemas, "asyncapi.json": asyncapi()}
 
 
+def schema_of(payload: type[p.Payload]) -> str:
+    """Return the schema's name and version, such as radarecg.vitals/1."""
+    return str(payload.__struct_config__.tag)
+
+
 def build_json_schema(payload: type[p.Payload]) -> dict[str, Any]:
     """Return a strict schema: every field is required, even if null, and no other is allowed."""
     schema = msgspec.json.schema(payload)
@@ -72,7 +77,7 @@ def build_json_schema(payload: type[p.Payload]) -> dict[str, Any]:
                 if "pattern" in constrained:
                     constrained["pattern"] = constrained["pattern"].removesuffix(END_OF_STRING)
     main_schema = definitions.pop(payload.__name__)
-    name = p.schema_of(payload)
+    name = schema_of(payload)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:{name.replace('.', ':').replace('/', ':')}",
@@ -111,7 +116,7 @@ def asyncapi() -> dict[str, Any]:
         "components": {
             "messages": {
                 topic.suffix: {
-                    "name": p.schema_of(payload),
+                    "name": schema_of(payload),
                     "contentType": "application/json",
                     "payload": {
                         "schemaFormat": "application/schema+json;version=draft-2020-12",

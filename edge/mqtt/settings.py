@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +17,11 @@ from edge.core.settings import END_OF_STRING, ConfigError, File, Host, Port, is_
 from edge.mqtt.broker import Broker, tls_context
 from edge.mqtt.homeassistant import DISCOVERY_PREFIX
 from edge.mqtt.outbox import BACKFILL_PER_S
-from edge.mqtt.spool import Spool
+from edge.mqtt.spool import Spool, SpoolUnavailableError
+
+MAX_TEMPORARY_MB = 16  # a temporary folder may be in memory
+
+log = logging.getLogger(__name__)
 
 _LEVEL = r"[^+#/\x00-\x1f\x7f]+"  # one level of a topic for publishing, so without wildcards
 TopicPrefix = Annotated[str, msgspec.Meta(pattern=rf"^(?!\$){_LEVEL}(/{_LEVEL})*$" + END_OF_STRING)]
@@ -83,3 +91,19 @@ def load_broker(config: MqttConfig, path: Path) -> Broker:
 def open_spool(config: SpoolConfig, path: Path) -> Spool:
     """Open the spool that the settings at `path` name. Raises SpoolError."""
     return Spool(path.parent / config.file, config.max_mb << 20)
+
+
+def open_device_spool(config: SpoolConfig, path: Path) -> Spool:
+    """Open the spool, or a temporary one where the file cannot be written: a device continues to measure.
+
+    Raises SpoolError if another process uses the file, OSError if there is no temporary folder either.
+    """
+    try:
+        return open_spool(config, path)
+    except (SpoolUnavailableError, OSError) as error:
+        log.error("%s; unconfirmed messages are stored in a temporary file and are lost at the next restart", error)
+    folder = Path(tempfile.mkdtemp(prefix="radarecg-spool-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    spool = Spool(folder / "spool.db", min(config.max_mb, MAX_TEMPORARY_MB) << 20)
+    spool.is_persistent = False
+    return spool

@@ -36,6 +36,10 @@ class SpoolError(InputError):
     """The spool file cannot be opened or is in use; the message contains its path."""
 
 
+class SpoolUnavailableError(SpoolError):
+    """The spool file cannot be created or written, for example on a read-only file system."""
+
+
 class StoredMessage(NamedTuple):
     """A spooled message; `number` increases monotonically, also across restarts; `suffix` is that of its topic."""
 
@@ -56,19 +60,15 @@ class SpoolCount(NamedTuple):
 class Spool:
     """A file of at most `max_bytes` with a log of about MAX_WAL_BYTES; evicts the oldest messages first.
 
-    A damaged file is renamed, and a new one is created.
-
-    Raises:
-        SpoolError: The file cannot be opened, or another process uses it.
+    A damaged file is renamed, and a new one is created. Raises SpoolError.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
-        self._path, self._max_bytes = path, max_bytes
-        self._wal_path = path.with_name(f"{path.name}-wal")
+        self._path, self._wal_path, self._max_bytes = path, path.with_name(f"{path.name}-wal"), max_bytes
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._last = self._messages = self._evicted = self._unstored = 0
-        self._failing = self._unsynced = False
+        self._failing, self._unsynced, self.is_persistent = False, False, True
         self.identity = f"{secrets.randbits(31) | 1:08x}"
         """Random and stored in the file: distinguishes two programs that do the same work."""
         self._lock_file = _lock_file(path)
@@ -232,7 +232,7 @@ def _lock_file(path: Path) -> int:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)  # it contains health data
     except OSError as error:
-        raise SpoolError(f"{path}: cannot open the spool ({error.strerror}); see [spool]") from error
+        raise SpoolUnavailableError(f"{path}: cannot open the spool ({error.strerror}); see [spool]") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

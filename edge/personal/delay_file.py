@@ -39,7 +39,7 @@ def load_delay(path: Path | None) -> StoredDelay | None:
         return None
     try:
         file = msgspec.toml.decode(read_text_file(path), type=_File)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise PersonalDelayError(f"{path}: {error}; delete it and measure again with radarecg personalise") from error
     return StoredDelay(file.delay_ms / 1e3, file.network)
 

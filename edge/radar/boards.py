@@ -18,8 +18,9 @@ from typing import Literal, Protocol
 from edge.core.errors import InputError
 from edge.radar.awr1843.driver import Awr1843
 from edge.radar.chirp import HARDWARE_TRIGGER, SOFTWARE_TRIGGER, ChirpConfig, ChirpConfigError
-from edge.radar.dca1000.control import Card, CardConfig, CardError, log_status
+from edge.radar.dca1000.control import Card, CardConfig, CardError
 from edge.radar.dca1000.messages import DATA_LOST
+from edge.radar.dca1000.status_log import StatusLog
 
 CHECK_INTERVAL_S = 0.2
 NO_DATA_TIMEOUT_S = 3.0  # the frame period is at most 0.1 s
@@ -94,6 +95,7 @@ class _Boards:
         self._monitor_thread: threading.Thread | None = None
         self._stopped_boards: set[str] = set()
         self._data_lost = False
+        self._log_status = StatusLog()
         self._pause_s = RESTART_DELAY_S
         self._card = stack.enter_context(Card(card, self._on_card_status))
         self._open_radar()
@@ -164,7 +166,7 @@ class _Boards:
 
     def _on_card_status(self, bits: int) -> None:
         """Log an asynchronous status of the card and record a data loss."""
-        log_status(bits)
+        self._log_status(bits)
         self._data_lost |= bool(bits & DATA_LOST)
 
     def _monitor(self) -> None:

@@ -48,7 +48,7 @@ def parse_calibration(text: str, chirp: ChirpConfig, source: str) -> Calibration
     """Parse the calibration for a chirp file's antenna pairs. Raises CalibrationError."""
     try:
         file = msgspec.toml.decode(text, type=_File)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CalibrationError(f"{source}: {error}") from error
     if not abs(file.range_bias_m) <= MAX_BIAS_M:
         raise CalibrationError(f"{source}: range_bias_m is {file.range_bias_m}; must be within +-{MAX_BIAS_M} m")

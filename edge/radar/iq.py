@@ -53,7 +53,7 @@ def decode_frame(raw: RawFrame, chirp: ChirpConfig, order: IqOrder) -> RadarFram
     A frame with a run of zeros is incomplete: recorders fill lost packets with zeros, but a live ADC always has noise.
     """
     iq = decode(raw.data, chirp.frame_shape, order)
-    return RadarFrame(raw.seq, raw.t_ns, iq, raw.complete and not _has_zero_run(raw.data))
+    return RadarFrame(raw.seq, raw.t_ns, iq, raw.complete and not _has_zero_run(raw.data), raw.steady_ns)
 
 
 def _has_zero_run(data: bytes | bytearray | memoryview) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from edge.core.audit import audit
-from edge.core.settings import ConfigError, resolve_file
-from edge.inference.loader import load_network
+from edge.core.settings import ConfigError
+from edge.inference.bundle import require_newer
+from edge.inference.loader import load_on_backend
+from edge.inference.settings import network_files
+from edge.inference.trial import try_network
 from edge.runtime.config import load_config
 
 
@@ -29,7 +33,13 @@ def switch_model(folder: Path, path: Path) -> str:
         if not engine.is_relative_to(link):
             raise ConfigError(f"{path}: network.engine must be in {wanted.bundle}, so that both change together")
         engine = folder / engine.relative_to(link)
-    network = load_network(folder, wanted.backend, engine, wanted.threads, resolve_file(path, wanted.public_key))
+    files = network_files(wanted, path)
+    bundle = replace(files, folder=folder).load_bundle()
+    if files.public_key and link.is_symlink():
+        require_newer(bundle, files.load_bundle())
+    if wanted.backend == "onnxruntime":
+        try_network(bundle, wanted.threads)
+    network = load_on_backend(bundle, wanted.backend, engine, wanted.threads)
     before = link.resolve() if link.is_symlink() else None
     point_link(link, network.folder)
     audit("model switched", model=network.name, link=str(link), previous=str(before) if before else None)

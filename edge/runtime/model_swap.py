@@ -25,7 +25,7 @@ from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, ECG_PIECE_SAMPLES, SST
 from edge.core.types import Float32, SstWindow, TaskOutputs
 from edge.ecg.reconstructor import InferWindow, NoNetworkError
 from edge.inference.backends.engine_file import float32_path
-from edge.inference.bundle import DESCRIPTION, MODEL
+from edge.inference.bundle import DESCRIPTION, MODEL, require_newer
 from edge.inference.ladder import PlacedNetwork, place_network, step_down
 from edge.inference.loader import Network
 from edge.inference.self_test import MAX_INFERENCE_S, NetworkError
@@ -133,7 +133,9 @@ class SwappableNetwork:
 
     def _load_candidate(self) -> None:
         try:
-            new = place_network(self._files.load_bundle(), self._files)
+            found = self._files.load_bundle()
+            require_newer(found, self.active.bundle)
+            new = place_network(found, self._files)
             if new.network is None or (new.steps_down > self.active.steps_down and self.active.network):
                 raise NetworkError(new.fallback or "no backend runs it")
         except Exception as error:  # no failure of a new network may stop the active one

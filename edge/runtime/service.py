@@ -16,18 +16,19 @@ from edge.inference.ladder import PlacedNetwork
 from edge.mqtt.info import NO_NETWORK, NetworkState
 from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
-from edge.mqtt.settings import load_broker, open_spool
+from edge.mqtt.settings import load_broker, open_device_spool
 from edge.pipeline import FanOut, Pipeline, Sink, run
 from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
-from edge.radar.dca1000.control import load_card, require_rate
+from edge.radar.dca1000.control import data_senders, load_card, require_rate
 from edge.runtime.config import Config, load_config, settings_digest
 from edge.runtime.device_state import DeviceState
 from edge.runtime.json_logs import use_json_logs
 from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.personal_shift import PersonalShift
 from edge.runtime.systemd import Systemd
+from edge.runtime.watchdog import Watchdog
 from edge.sources.live import LiveSource
 from edge.web.access import read_token
 from edge.web.address import page_url
@@ -52,15 +53,19 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     network = SwappableNetwork(config, path) if config.network.backend != "none" else None
     shift = PersonalShift(config, path, lambda: network.active if network else None)
     calibration = load_calibration(resolve_file(path, config.radar.calibration), chirp)
-    pipeline = Pipeline(
-        chirp,
-        lambda: clock_state().synced,
-        calibration,
-        network.begin if network else None,
-        config.network.decide_after_s,
-    )
+    senders = data_senders(card, bool(config.radar.serial or config.radar.card))
     with open_boards(chirp, config.radar.serial, card) as driven, ExitStack() as stack:
-        source = LiveSource(chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port)
+        source = LiveSource(
+            chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port, senders, card.interface
+        )
+        pipeline = Pipeline(
+            chirp,
+            lambda: clock_state().synced,
+            calibration,
+            network.begin if network else None,
+            config.network.decide_after_s,
+            source.fault,
+        )
         on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
         computer = DeviceState()
@@ -68,20 +73,21 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             broker,
             config.device,
             chirp,
-            open_spool(config.spool, path),
+            open_device_spool(config.spool, path),
             _state(network.active, shift) if network else NO_NETWORK,
             config.spool.backfill_per_s,
             config.mqtt.home_assistant,
             config.mqtt.discovery_prefix,
             page_url(config.web.host, config.web.port) if config.web else None,
             computer.read,
+            source.foreign_packets,
         )
         stack.callback(publisher.close)
         if network:
             network.watch(lambda now, refused: publisher.publish_network(_state(now, shift, refused)))
             stack.callback(network.close)
-        systemd = Systemd()
-        sinks: list[Sink] = [publisher, systemd]
+        systemd, watchdog = Systemd(), Watchdog()
+        sinks: list[Sink] = [publisher, systemd, watchdog]
         if config.web:
 
             def gauges() -> dict[str, float]:
@@ -90,6 +96,8 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             sinks.append(_page(config, path, network is not None, gauges, stack))
         stack.callback(systemd.stopping)
         driven.start(source.silence_s)
+        stack.callback(watchdog.close)
+        watchdog.start()
         run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
     log.info(

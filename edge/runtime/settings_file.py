@@ -21,5 +21,5 @@ def load_settings(path: Path, kind: type[_Settings], environ: Mapping[str, str])
         settings = msgspec.toml.decode(read_text_file(path))
         override(settings, kind, environ)
         return msgspec.convert(settings, kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from error

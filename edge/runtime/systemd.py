@@ -1,6 +1,7 @@
 """Reports the runtime's state to systemd (sd_notify(3)): ready, alive, stopping. Does nothing without systemd.
 
-In the unit: Type=notify, WatchdogSec=10. The runtime is alive as long as it produces vitals each second, valid or not.
+In the unit: Type=notify, WatchdogSec=15. The runtime is alive as long as it produces vitals each second, valid or not.
+If it does not, `edge.runtime.watchdog` ends it earlier; systemd ends a process in which no thread runs.
 """
 
 from __future__ import annotations

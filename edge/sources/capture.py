@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +34,11 @@ class RecordingRequest:
     note: str | None = None
 
 
-def data_port(chirp: ChirpConfig, host: str, port: int) -> DataPort:
-    """Open the card's data port for frames of `chirp`. Raises OSError when it cannot be bound."""
-    return DataPort(host, port, chirp.frame_bytes, pause_s(chirp))
+def data_port(
+    chirp: ChirpConfig, host: str, port: int, senders: Collection[str] | None = None, interface: str | None = None
+) -> DataPort:
+    """Open the card's data port for frames of `chirp`; arguments and errors as in DataPort."""
+    return DataPort(host, port, chirp.frame_bytes, pause_s(chirp), senders=senders, interface=interface)
 
 
 def record_frames(request: RecordingRequest, boards: Boards, data: DataPort, stopped: Callable[[], bool]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from edge.core.types import RadarFrame
 from edge.radar.chirp import ChirpConfig
@@ -11,13 +11,28 @@ from edge.radar.iq import IqOrder, decode_frame
 
 
 class LiveSource:
-    """Source of the frames that arrive at the card's data port. Raises OSError when the port cannot be bound."""
+    """Source of the frames that arrive at the card's data port; `senders` and `interface` as in DataPort.
 
-    def __init__(self, chirp: ChirpConfig, iq_order: IqOrder, host: str, port: int) -> None:
+    Raises OSError when the port or the interface cannot be bound.
+    """
+
+    def __init__(
+        self,
+        chirp: ChirpConfig,
+        iq_order: IqOrder,
+        host: str,
+        port: int,
+        senders: Collection[str] | None = None,
+        interface: str | None = None,
+    ) -> None:
         self.chirp = chirp
         self._iq_order = iq_order
-        self._port = DataPort(host, port, chirp.frame_bytes, pause_s(chirp), tail_s=0.0)
-        self.port, self.silence_s = self._port.port, self._port.silence_s
+        self._port = DataPort(host, port, chirp.frame_bytes, pause_s(chirp), 0.0, senders, interface)
+        self.port, self.silence_s, self.fault = self._port.port, self._port.silence_s, self._port.fault
+
+    def foreign_packets(self) -> int:
+        """Return the number of packets from other senders, which were dropped."""
+        return self._port.foreign_packets
 
     def frames(self) -> Iterator[RadarFrame | None]:
         """Yield frames as they arrive, and None after each 0.1 s without one."""

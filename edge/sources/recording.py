@@ -1,6 +1,7 @@
 """Writes and reads recordings. A recording is a folder that stays readable even if the recorder is killed.
 
     adc.bin     every frame at the offset of its number, bytes as received (TI's layout); lost bytes are zero
+MAX_GAP_BYTES = 1 << 36  # of lost frames in adc.bin; hours, at any data rate of the card
     frames.idx  one row per frame: number, host time, offset in adc.bin, bytes received (INDEX_ROW)
     chirp.cfg   the chirp file with which the radar was configured
     calibration.toml  the phase calibration of the recording, if any (add a file to replay with it)
@@ -104,6 +105,8 @@ class Recorder:
         if self._first_seq is None or frame.seq <= self._last_seq:
             self._first_seq, self._base = frame.seq, self._end
         offset = self._base + (frame.seq - self._first_seq) * self._frame_bytes
+        if offset - self._end > MAX_GAP_BYTES:  # the byte count jumped: no room is left for what was never sent
+            self._first_seq, self._base, offset = frame.seq, self._end, self._end
         self._adc.seek(offset)
         if self._adc.write(frame.data) != self._frame_bytes:  # disk full: no row may refer to a partial frame
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._adc.name)
@@ -171,7 +174,7 @@ def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
     try:
         meta = json.loads(read_text_file(folder / "meta.json"))
         found, order, frame_bytes = meta["format"], meta["iq_order"], meta["frame_bytes"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RecordingError(f"{folder / 'meta.json'}: damaged ({error!r})") from error
     if found != FORMAT or order not in IQ_ORDERS:
         raise RecordingError(f"{folder / 'meta.json'}: format {found!r} with IQ order {order!r} is not {FORMAT}")

@@ -48,6 +48,7 @@ def published(chirp, tmp_path, mosquitto_port, monkeypatch):
     def publish(stream, network=None):
         now_ns = [START_NS]
         monkeypatch.setattr("edge.pipeline.time.time_ns", lambda: now_ns[0])
+        monkeypatch.setattr("edge.pipeline.time.monotonic_ns", lambda: now_ns[0])
 
         def timed():
             for frame in stream:

@@ -15,7 +15,7 @@ from edge.radar.awr1843.serial_port import AUTO
 from edge.radar.boards import open_boards
 from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
-from edge.radar.dca1000.control import load_card, require_rate
+from edge.radar.dca1000.control import data_senders, load_card, require_rate
 from edge.radar.dca1000.data_port import DEFAULT_DATA_PORT
 from edge.radar.iq import IQ_ORDERS
 from edge.sources.capture import RecordingRequest, data_port, record_frames
@@ -70,7 +70,11 @@ def run(args: argparse.Namespace) -> int:
         device=os.environ.get(DEVICE),
         note=args.note,
     )
-    with open_boards(chirp, args.serial, card) as driven, closing(data_port(chirp, args.host, args.port)) as data:
+    senders = data_senders(card, bool(args.serial or args.card))
+    with (
+        open_boards(chirp, args.serial, card) as driven,
+        closing(data_port(chirp, args.host, args.port, senders, card.interface)) as data,
+    ):
         on_stop(lambda: stopping.append(True))
         audit("recording started", folder=str(args.folder), device=wanted.device)
         frames = record_frames(wanted, driven, data, lambda: bool(stopping))

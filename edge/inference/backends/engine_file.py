@@ -8,6 +8,7 @@ that a device that returns to an earlier version need not build it again.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import shlex
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import msgspec
 from edge.core.files import write_atomic
 from edge.inference.backends.base import BackendError
 from edge.inference.bundle import Bundle, Precision
+from edge.inference.device_key import authenticate
+from edge.inference.signature import SignatureError, verify_signature
 
 FORMAT = "radarecg.engine/2"
 FLOAT32_SUFFIX = "-fp32"
@@ -72,6 +75,16 @@ def layers_path(path: Path) -> Path:
     return path.with_name(path.name + ".layers.json")
 
 
+def code_path(path: Path) -> Path:
+    """Return the path of the code that shows that this device built the engine (`edge.inference.device_key`)."""
+    return path.with_name(path.name + ".json.mac")
+
+
+def signature_path(path: Path) -> Path:
+    """Return the path of the signature of an engine that its maker built for this device."""
+    return path.with_name(path.name + ".json.sig")
+
+
 def float32_path(path: Path) -> Path:
     """Return the path of the float32 engine that is used where the engine at `path` cannot be."""
     return path.with_name(f"{path.stem}{FLOAT32_SUFFIX}{path.suffix}")
@@ -82,11 +95,21 @@ def previous_path(path: Path) -> Path:
     return path.with_name(path.name + ".before")
 
 
-def write_engine(path: Path, content: bytes, about: About, layers: str | None = None) -> None:
-    """Write an engine, its description and its layers, and keep the engine before it. Raises OSError."""
+def write_engine(
+    path: Path, content: bytes, about: About, layers: str | None = None, device_key: Path | None = None
+) -> None:
+    """Write an engine, its description and its layers, and keep the engine before it.
+
+    With the device's key, also the code that shows where it was built. Raises OSError, DeviceKeyError.
+    """
     new = path.with_name(path.name + ".new")
     write_atomic(new, content)
-    write_atomic(about_path(new), msgspec.json.format(msgspec.json.encode(about)) + b"\n")
+    described = msgspec.json.format(msgspec.json.encode(about)) + b"\n"
+    write_atomic(about_path(new), described)
+    for leftover in (code_path(new), signature_path(new)):
+        leftover.unlink(missing_ok=True)
+    if device_key:
+        write_atomic(code_path(new), authenticate(described, device_key).encode())
     layers_path(new).unlink(missing_ok=True)  # of a write that was interrupted
     if layers is not None:
         write_atomic(layers_path(new), layers.encode())
@@ -100,7 +123,7 @@ def restore_previous(path: Path, bundle: Bundle, here: Machine) -> bool:
     before, aside = previous_path(path), path.with_name(path.name + ".new")
     try:
         read_engine(before, bundle, here)
-    except BackendError:
+    except (BackendError, SignatureError):
         return False
     _move(path, aside)
     _move(before, path)
@@ -118,10 +141,12 @@ def read_engine(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About
     command += ["--precision", "fp32"] if is_float32 else []
     rebuild = f"build it here: {shlex.join(command)}"
     try:
-        content, about = path.read_bytes(), msgspec.json.decode(about_path(path).read_bytes(), type=About)
+        content, described = path.read_bytes(), about_path(path).read_bytes()
+        _check_origin(path, described, bundle, rebuild)
+        about = msgspec.json.decode(described, type=About)
     except OSError as error:
         raise BackendError(f"{error.filename}: cannot be read ({error.strerror}); {rebuild}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BackendError(f"{about_path(path)}: {error}; {rebuild}") from error
     for what, built, found in (
         ("format", about.format, FORMAT),
@@ -142,10 +167,31 @@ def read_engine(path: Path, bundle: Bundle, here: Machine) -> tuple[bytes, About
     return content, about
 
 
+def _check_origin(path: Path, described: bytes, bundle: Bundle, rebuild: str) -> None:
+    """Raise BackendError or SignatureError unless this device built the engine, or the bundle's maker signed it.
+
+    Only if the bundle must be signed: to load an engine is to run its code.
+    """
+    if bundle.public_key is None:
+        return
+    if signature_path(path).exists():
+        verify_signature(described, signature_path(path), bundle.public_key)
+        return
+    try:
+        code = code_path(path).read_text()
+    except (OSError, UnicodeDecodeError):
+        code = ""
+    if bundle.device_key is None or not hmac.compare_digest(
+        code.encode(), authenticate(described, bundle.device_key).encode()
+    ):
+        raise BackendError(f"{path}: not built on this device, and not signed; {rebuild}")
+
+
 def _move(engine: Path, to: Path) -> None:
     """Move an engine's files. The description comes last: without it, `read_engine` rejects the engine."""
     about_path(to).unlink(missing_ok=True)
-    for source, target in ((path_of(engine), path_of(to)) for path_of in (layers_path, Path, about_path)):
+    files = (layers_path, code_path, signature_path, Path, about_path)
+    for source, target in ((path_of(engine), path_of(to)) for path_of in files):
         if source.exists():
             source.replace(target)
         else:

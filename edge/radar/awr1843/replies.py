@@ -83,7 +83,7 @@ class Reply:
     @property
     def problem(self) -> str | None:
         """The error and its remedy; None when the command was carried out (or was a comment)."""
-        codes = [int(found[1]) for line in self.lines if (found := re.fullmatch(r"Error:?\s*(-?\d+)", line))]
+        codes = [int(found[1]) for line in self.lines if (found := re.fullmatch(r"Error:?\s*(-?\d{1,9})", line))]
         if any("is not recognized as a CLI command" in line for line in self.lines):
             return _UNKNOWN
         if any(line.startswith("Exception") for line in self.lines):

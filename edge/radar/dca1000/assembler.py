@@ -52,6 +52,7 @@ class _Slot:
 
     data: bytearray
     t_ns: int = 0
+    steady_ns: int | None = None
     received: int = 0
     seen: set[int] = field(default_factory=set)
 
@@ -69,7 +70,7 @@ class _Stray(NamedTuple):
     packet: Datagram
 
     def is_near(self, other: _Stray, pause_ns: int) -> bool:
-        is_soon = self.packet.t_ns - other.packet.t_ns <= pause_ns
+        is_soon = self.packet.arrival_ns - other.packet.arrival_ns <= pause_ns
         return is_soon and self.stream == other.stream and abs(self.start - other.start) <= NEAR_BYTES
 
 
@@ -87,7 +88,8 @@ class FrameAssembler:
         self._next = 0  # the first frame not yet released
         self._end = 0  # one past the newest byte placed
         self._stream: _Stream | None = None
-        self._last_ns = 0  # arrival time of the stream's last packet
+        self._last_ns = 0  # arrival time of the stream's last packet, on the clock that measures pauses
+        self._sampled: tuple[int, int | None] = (0, None)  # Unix and monotonic time of the newest bytes
         self._strays: list[_Stray] = []
         self.restarts = 0
         self.ignored = 0
@@ -100,7 +102,7 @@ class FrameAssembler:
 
     def push(self, packet: Datagram) -> list[RawFrame]:
         """Places one packet and returns the frames that this releases, complete or not, oldest first."""
-        data, sender, t_ns = packet
+        data, sender, t_ns, steady_ns = packet
         if not HEADER.size < len(data) <= MAX_PACKET_BYTES:
             return self._ignore(packet)
         sequence, low, high = HEADER.unpack_from(data)
@@ -109,7 +111,7 @@ class FrameAssembler:
         missing = MAX_PACKET_BYTES - len(data)  # to a full packet; only the last packet of a stream is short
         stream = _Stream(sender, (sequence * PAYLOAD_BYTES - start) % (PAYLOAD_BYTES << 32))
         is_near = stream == self._stream and abs(start - self._end) <= NEAR_BYTES
-        silence_ns = t_ns - self._last_ns
+        silence_ns = packet.arrival_ns - self._last_ns
         is_tail = bool(missing) and is_near and self._pause_ns < silence_ns <= self._tail_ns
         is_after_pause = silence_ns > self._pause_ns and not is_tail
         released = self.flush() if is_after_pause else []
@@ -124,13 +126,13 @@ class FrameAssembler:
             if not is_near or stray.is_near(self._strays[-1], self._pause_ns):
                 return released + self._handle_stray(stray)
         self._strays.clear()
-        # The card delays a tail: its bytes were sampled together with those before them.
-        sampled_ns = self._last_ns if is_tail else t_ns
-        self._last_ns = t_ns
+        if not is_tail:  # the card delays a tail: its bytes were sampled together with those before them
+            self._sampled = (t_ns, steady_ns)
+        self._last_ns = packet.arrival_ns
         if missing and end > self._end:
             self._stream = stream._replace(sequence_offset=(stream.sequence_offset + missing) % (PAYLOAD_BYTES << 32))
         self._end = max(self._end, end)
-        self._place(start, memoryview(data)[HEADER.size :], sampled_ns)
+        self._place(start, memoryview(data)[HEADER.size :])
         return released + self._ready()
 
     def flush(self) -> list[RawFrame]:
@@ -155,7 +157,7 @@ class FrameAssembler:
         if len(self._strays) < RESYNC_PACKETS:
             return []
         strays, self._strays = sorted(self._strays, key=lambda each: each.start), []
-        first, is_soon = strays[0], stray.packet.t_ns - self._last_ns <= self._pause_ns
+        first, is_soon = strays[0], stray.packet.arrival_ns - self._last_ns <= self._pause_ns
         if is_soon and first.stream == self._stream and 2 * NEAR_BYTES < first.start < self._end:
             # Without a pause only a recording's beginning is a restart. These are late; place those that fit.
             fitting = [each for each in strays if abs(each.start - self._end) <= NEAR_BYTES]
@@ -173,9 +175,9 @@ class FrameAssembler:
             log.warning("the card restarted (byte %d); the frame count restarts", first.start)
         at_start = first.start <= NEAR_BYTES
         self._next = 0 if at_start else -(-first.start // self._frame_bytes)
-        self._end, self._stream, self._last_ns = first.start, first.stream, first.packet.t_ns
+        self._end, self._stream, self._last_ns = first.start, first.stream, first.packet.arrival_ns
 
-    def _place(self, start: int, payload: memoryview, t_ns: int) -> None:
+    def _place(self, start: int, payload: memoryview) -> None:
         while payload:
             index, offset = divmod(start, self._frame_bytes)
             piece = payload[: self._frame_bytes - offset]
@@ -187,7 +189,7 @@ class FrameAssembler:
                     slot.seen.add(offset)
                     slot.data[offset : offset + len(piece)] = piece
                     slot.received += len(piece)
-                    slot.t_ns = t_ns
+                    slot.t_ns, slot.steady_ns = self._sampled
             start += len(piece)
             payload = payload[len(piece) :]
 
@@ -206,4 +208,4 @@ class FrameAssembler:
     def _release(self, index: int) -> RawFrame:
         slot = self._slots.pop(index)
         self._next = index + 1
-        return RawFrame(index, slot.t_ns, slot.data, slot.received)
+        return RawFrame(index, slot.t_ns, slot.data, slot.received, slot.steady_ns)

@@ -24,7 +24,7 @@ def explain_json(text: str) -> str:
     try:
         settings = json.loads(text)["DCA1000Config"]
         lines = [f"{key} = {json.dumps(_at(settings, path))}" for key, path in _KEYS.items() if _at(settings, path)]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "this is JSON; the card's settings are TOML, such as firmware_config/dca1000.toml"
     return f"this is the capture program's JSON; the same in dca1000.toml is: {'; '.join(lines)} (each on its own line)"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import select
 import socket
 import struct
@@ -21,7 +20,6 @@ from edge.radar.dca1000.card_json import explain_json, is_json
 from edge.radar.dca1000.card_rate import MAX_DELAY_US, MIN_DELAY_US, card_rate_bit_s, max_packet_delay_us
 from edge.radar.dca1000.messages import (
     FPGA_GEN,
-    HARMLESS,
     MAX_REPLY_BYTES,
     PACKET_BYTES,
     TICKS_PER_US,
@@ -29,13 +27,15 @@ from edge.radar.dca1000.messages import (
     FpgaVersion,
     parse_reply,
     request,
-    status_words,
 )
+from edge.radar.dca1000.status_log import StatusLog
+from edge.radar.dca1000.udp import bind_interface
 
 REPLY_TIMEOUT_S = 0.5  # then the request is sent again; the card replies within milliseconds unless it is configuring
 MAX_ATTEMPTS = 20  # per request; TI's own tools also wait ten seconds
+LOOPBACK = "127.0.0.1"
+MAX_POLLED = 100
 FEW_ATTEMPTS = 6  # per request where a user waits for the program to end
-log = logging.getLogger(__name__)
 
 
 class CardError(InputError):
@@ -43,10 +43,14 @@ class CardError(InputError):
 
 
 class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The card's addresses, control port and packet delay. The defaults are the FPGA's defaults (SW2.6 at GND)."""
+    """The card's addresses, control port and packet delay. The defaults are the FPGA's defaults (SW2.6 at GND).
+
+    `interface` is the network interface that the card is connected to; nothing from another one is then received.
+    """
 
     card_address: str = "192.168.33.180"
     host_address: str = "192.168.33.30"
+    interface: str | None = None
     control_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 4096
     packet_delay_us: Annotated[int, msgspec.Meta(ge=MIN_DELAY_US, le=MAX_DELAY_US)] = 25
 
@@ -87,26 +91,29 @@ def load_card(path: Path | None) -> CardConfig:
         raise CardError(f"{path}: {explain_json(text)}")
     try:
         return msgspec.toml.decode(text, type=CardConfig)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CardError(f"{path}: {error}") from error
 
 
-def log_status(bits: int) -> None:
-    """Log a status of the card: as information if it only reports a completed operation, else as a warning."""
-    for words in status_words(bits):
-        log.log(logging.WARNING if bits & ~HARMLESS else logging.INFO, "the card reports: %s", words)
+def data_senders(card: CardConfig, is_configured: bool) -> frozenset[str]:
+    """Return the addresses that data packets are accepted from: the card's.
+
+    While neither the card's settings nor the radar's port are configured, also a twin on this computer.
+    """
+    return frozenset({card.card_address} if is_configured else {card.card_address, LOOPBACK})
 
 
 class Card:
     """Client for one card's control port. Every method may raise CardError.
 
-    `on_status` is called with the bits of each asynchronous status. Replies are accepted from the card's address and
+    `on_status` is called with the bits of each asynchronous status; without it, they are logged. Replies are accepted from the card's address and
     any port: a DCA1000 sends them from UDP port 1024 (a public capture, FPGA 2.8).
     """
 
-    def __init__(self, config: CardConfig, on_status: Callable[[int], None] = log_status) -> None:
-        self._config, self._on_status = config, on_status
+    def __init__(self, config: CardConfig, on_status: Callable[[int], None] | None = None) -> None:
+        self._config, self._on_status = config, on_status or StatusLog()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        bind_interface(self._socket, config.interface)
         here = f"{config.host_address}:{config.control_port}"
         try:
             self._socket.bind((config.host_address, config.control_port))
@@ -167,7 +174,9 @@ class Card:
 
     def poll(self) -> None:
         """Dispatches the statuses received since the last request. Call it regularly while recording."""
-        while (reply := self._receive(0.0)) is not None:
+        for _ in range(MAX_POLLED):  # they may arrive faster than they are read
+            if (reply := self._receive(0.0)) is None:
+                return
             self._dispatch_status(*reply)
 
     @property

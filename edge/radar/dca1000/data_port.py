@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import queue
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from edge.core.types import RawFrame
 from edge.radar.chirp import HARDWARE_TRIGGER, ChirpConfig
@@ -16,7 +18,7 @@ from edge.radar.dca1000.assembler import (
     TAIL_S,
     FrameAssembler,
 )
-from edge.radar.dca1000.udp import open_socket, receiver
+from edge.radar.dca1000.udp import Datagram, open_socket, receiver
 
 DEFAULT_DATA_PORT = 4098
 # The card sends a frame as a burst of 0.2 ms. Waiting this long after the first packet lets one wake-up of the thread
@@ -24,7 +26,13 @@ DEFAULT_DATA_PORT = 4098
 COALESCE_S = 0.001
 MAX_QUEUED_FRAMES = 2000
 SILENCE_S = 0.1
+SECOND_SENDER_S = 2.0  # how long a second sender is a fault after its last packet
 FINISH_TIMEOUT_S = 2 * TAIL_S  # applies when the radar keeps streaming although it was stopped
+
+_SILENCE = RawFrame(-1, 0, b"", 0)
+"""In the queue of frames: none arrived for SILENCE_S."""
+
+log = logging.getLogger(__name__)
 
 
 def pause_s(chirp: ChirpConfig) -> float:
@@ -37,19 +45,36 @@ def pause_s(chirp: ChirpConfig) -> float:
 class DataPort:
     """Receives packets on a separate thread, so that slow processing cannot make the socket's buffer overflow.
 
-    `pause_s` and `tail_s` as in FrameAssembler. Raises OSError when host and port cannot be bound.
+    `pause_s` and `tail_s` as in FrameAssembler. With `senders`, packets from any other address are dropped and counted,
+    because the card's protocol has no authentication; with `interface`, it receives only from that network interface.
+    Raises OSError when host and port, or the interface, cannot be bound.
     """
 
     def __init__(
-        self, host: str, port: int, frame_bytes: int, pause_s: float = PAUSE_S, tail_s: float = TAIL_S
+        self,
+        host: str,
+        port: int,
+        frame_bytes: int,
+        pause_s: float = PAUSE_S,
+        tail_s: float = TAIL_S,
+        senders: Collection[str] | None = None,
+        interface: str | None = None,
     ) -> None:
+        self._senders = senders
+        self._second_sender: str | None = None
+        self._second_sender_s = 0.0
+        self.foreign_packets = 0
+        """Number of packets from other senders than the expected ones."""
         self._assembler = FrameAssembler(frame_bytes, pause_s, tail_s)
         self._flush_timeout_s = max(pause_s, tail_s)
-        self._frames: queue.SimpleQueue[RawFrame | Exception | None] = queue.SimpleQueue()  # None: the end
+        # None: the end. The receiving thread also reports silence, because the time-out of a queue depends on the host
+        # clock in Python 3.10: if it is set back, the queue waits for as long.
+        self._frames: queue.SimpleQueue[RawFrame | Exception | None] = queue.SimpleQueue()
         self._open = True
         self._finish_s: float | None = None  # when `finish` was called
         self._last_frame_s = time.monotonic()
-        self._socket = open_socket(host, port)
+        self._waiting_since_s = math.inf  # when `frames` began to wait for a frame
+        self._socket = open_socket(host, port, interface)
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._receive, name="dca1000-data", daemon=True)
         self._thread.start()
@@ -58,6 +83,13 @@ class DataPort:
     def restarts(self) -> int:
         """How often the card restarted its byte count."""
         return self._assembler.restarts
+
+    def fault(self) -> str | None:
+        """Return why the frames may not be the card's: another sender also sends data packets. None otherwise."""
+        sender = self._second_sender
+        if sender is None or time.monotonic() - self._second_sender_s > SECOND_SENDER_S:
+            return None
+        return f"a second sender, {sender}, sends data packets"
 
     def silence_s(self) -> float:
         """Return the time since the last frame, or since the port was opened."""
@@ -69,17 +101,15 @@ class DataPort:
         Raises the exception that ended the receiving thread.
         """
         while self._open:
-            try:
-                frame = self._frames.get(timeout=SILENCE_S)
-            except queue.Empty:
-                yield None  # so that the caller can keep time
-                continue
+            self._waiting_since_s = time.monotonic()
+            frame = self._frames.get()
+            self._waiting_since_s = math.inf
             if isinstance(frame, Exception):
                 raise frame
             if frame is None:
                 self.close()
             else:
-                yield frame
+                yield None if frame is _SILENCE else frame
 
     def finish(self) -> None:
         """End `frames()` when the rest of a stopped stream has arrived, which the card may delay for up to TAIL_S."""
@@ -96,21 +126,43 @@ class DataPort:
                 packet_s = time.monotonic()
                 while self._open:
                     silence_s = time.monotonic() - packet_s  # before receiving, as this thread may be delayed anywhere
-                    if batch := packets.receive():
+                    batch = packets.receive()
+                    own = [packet for packet in batch if self._is_from_card(packet)]
+                    for packet in own:
                         packet_s = time.monotonic()
-                        for packet in batch:
-                            self._enqueue(self._assembler.push(packet))
-                        continue
-                    if silence_s > self._flush_timeout_s:
+                        self._enqueue(self._assembler.push(packet))
+                    self._report_silence()  # also while others send without a pause
+                    if not own and silence_s > self._flush_timeout_s:
                         self._enqueue(self._assembler.flush())
-                    if self._is_finished(silence_s):
+                    if not own and self._is_finished(silence_s):
                         break
-                    select.select([self._socket], [], [], SILENCE_S)
-                    time.sleep(COALESCE_S)
+                    if not batch:
+                        select.select([self._socket], [], [], SILENCE_S)
+                        time.sleep(COALESCE_S)
             self._enqueue(self._assembler.flush())
             self._frames.put(None)
         except Exception as error:  # passed on to the thread that reads `frames()`
             self._frames.put(error)
+
+    def _report_silence(self) -> None:
+        if self._frames.empty() and time.monotonic() - self._waiting_since_s > SILENCE_S:
+            self._waiting_since_s = math.inf
+            self._frames.put(_SILENCE)
+
+    def _is_from_card(self, packet: Datagram) -> bool:
+        """Return whether an expected sender sent a packet; count it otherwise."""
+        if self._senders is None or packet.sender in self._senders:
+            return True
+        self.foreign_packets += 1
+        if len(packet.data) == MAX_PACKET_BYTES:  # what a card sends, and not, for example, a broadcast
+            self._second_sender, self._second_sender_s = str(packet.sender), time.monotonic()
+        if self.foreign_packets == 1:
+            log.warning(
+                "packets from %s are dropped: the card's address is %s; if that is the card, set card_address in its "
+                "settings (dca1000.toml) and name them: card under [radar]",
+                *(packet.sender, " or ".join(sorted(self._senders))),
+            )
+        return False
 
     def _is_finished(self, silence_s: float) -> bool:
         """Whether the stream was stopped and is complete; `silence_s` is the time since the last packet."""

@@ -15,19 +15,21 @@ import struct
 import sys
 import time
 from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol
 
 WANTED_BUFFER_BYTES = 4 << 20
 BATCH = 64
+CLOCK_STEP_NS = 10_000_000  # a larger change between two calls, at most a second apart, is not a clock's drift
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python does not name it
 
 log = logging.getLogger(__name__)
 
 
-def open_socket(host: str, port: int) -> socket.socket:
+def open_socket(host: str, port: int, interface: str | None = None) -> socket.socket:
     """Open a non-blocking socket bound to host and port; warn when its receive buffer is smaller than requested.
 
-    Raises OSError when the address cannot be bound.
+    With `interface`, it receives only what arrives there. Raises OSError when interface or address cannot be bound.
     """
     data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WANTED_BUFFER_BYTES)
@@ -40,12 +42,27 @@ def open_socket(host: str, port: int) -> socket.socket:
             enlarge_command(),
         )
     data.setblocking(False)
+    bind_interface(data, interface)
     try:
         data.bind((host, port))
     except OSError as error:
         data.close()
         raise OSError(f"cannot receive the card's data on {host}:{port}: {error.strerror}") from error
     return data
+
+
+def bind_interface(source: socket.socket, interface: str | None) -> None:
+    """Bind a socket to a network interface, if one is given. Raises OSError; the socket is then closed."""
+    if interface is None:
+        return
+    try:  # needs Linux 5.7; earlier versions require the capability CAP_NET_RAW
+        source.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+    except OSError as error:
+        source.close()
+        raise OSError(
+            f"cannot receive from the network interface {interface} only ({error.strerror}): correct interface in the "
+            "card's settings (ip -brief link lists all), or remove it"
+        ) from error
 
 
 def enlarge_command() -> str:
@@ -57,11 +74,18 @@ class Datagram(NamedTuple):
     """A datagram with its sender and its arrival time (Unix, ns).
 
     The sender is an address without a port: a card sends from a port other than the configured one.
+    `steady_ns` is the arrival time on the monotonic clock, which nobody sets; without one, `t_ns` is used.
     """
 
     data: memoryview | bytes
     sender: Hashable
     t_ns: int
+    steady_ns: int | None = None
+
+    @property
+    def arrival_ns(self) -> int:
+        """The arrival time for measuring pauses."""
+        return self.t_ns if self.steady_ns is None else self.steady_ns
 
 
 class Receiver(Protocol):
@@ -87,7 +111,7 @@ class SingleReceiver:
         with contextlib.suppress(BlockingIOError):
             for view in self._views:
                 length, (address, _) = self._socket.recvfrom_into(view)
-                packets.append(Datagram(view[:length], address, time.time_ns()))
+                packets.append(Datagram(view[:length], address, time.time_ns(), time.monotonic_ns()))
         return packets
 
 
@@ -136,11 +160,13 @@ class _Timestamp(ctypes.Structure):
 class BatchReceiver:
     """Receiver with recvmmsg, for 64-bit Linux: one system call for all waiting datagrams.
 
-    The times are the kernel's, so a delayed receiver still measures pauses between packets correctly.
+    The times are the kernel's, so a delayed receiver still measures pauses between packets correctly. If the clock was
+    set since the last call, the monotonic time is that of the call.
     """
 
     def __init__(self, source: socket.socket, size: int) -> None:
         self._socket = source
+        self._offset_ns = time.time_ns() - time.monotonic_ns()  # from the monotonic clock to the one of the times
         self._recvmmsg = ctypes.CDLL(None, use_errno=True).recvmmsg
         buffer = bytearray((size + 1) * BATCH)
         starts = range(0, len(buffer), size + 1)
@@ -169,12 +195,23 @@ class BatchReceiver:
             if number in (errno.EAGAIN, errno.EINTR):
                 return []
             raise OSError(number, f"cannot receive: {errno.errorcode.get(number, number)}")
-        return [
-            Datagram(view[:length], sender, seconds * 1_000_000_000 + nanoseconds)
-            for view, length, sender, seconds, nanoseconds in zip(
-                self._views[:count], self._lengths, self._senders, self._seconds, self._nanoseconds, strict=False
-            )
-        ]
+        steady_ns = time.monotonic_ns()
+        before_ns, self._offset_ns = self._offset_ns, time.time_ns() - steady_ns
+        was_set = abs(self._offset_ns - before_ns) > CLOCK_STEP_NS
+        packets = []
+        for view, length, sender, seconds, nanoseconds in zip(
+            self._views[:count], self._lengths, self._senders, self._seconds, self._nanoseconds, strict=False
+        ):
+            t_ns = seconds * 1_000_000_000 + nanoseconds
+            arrival_ns = steady_ns if was_set else t_ns - self._offset_ns
+            packets.append(Datagram(view[:length], dotted(sender), t_ns, arrival_ns))
+        return packets
+
+
+@lru_cache(maxsize=64)
+def dotted(address: int) -> str:
+    """Return an IPv4 address, given as the integer in a struct sockaddr_in, as text."""
+    return socket.inet_ntoa(address.to_bytes(4, sys.byteorder))
 
 
 def _field_view(structures: ctypes.Array[Any], offset: int, kind: Literal["I", "q"]) -> memoryview:

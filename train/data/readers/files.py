@@ -52,7 +52,9 @@ def read_mat(path: Path) -> dict[str, Array]:
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
+                _require_own_data(file)
                 group = file["data"] if isinstance(file.get("data"), h5py.Group) else file
+                _require_own_data(group)
                 return {name: _from_hdf5(item) for name, item in group.items() if isinstance(item, h5py.Dataset)}
         found = io.loadmat(path)
         struct = found.get("data")
@@ -75,6 +77,16 @@ def numbers(path: Path, fields: dict[str, Array], name: str, shape: tuple[int | 
         wanted = " x ".join("n" if size is None else str(size) for size in shape)
         raise TrialError(f"{path}: {name} is {value.dtype} {value.shape}, not numbers {wanted}")
     return value.astype(np.float64)
+
+
+def _require_own_data(group: h5py.Group) -> None:
+    """Raise ValueError if the file names other files as the place of its data: they could be any of this computer."""
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ValueError(f"{name} is a link, and may lead to another file")
+        item = group[name]
+        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+            raise ValueError(f"the values of {name} are in another file")
 
 
 def _from_hdf5(item: h5py.Dataset) -> Array:

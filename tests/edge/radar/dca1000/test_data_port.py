@@ -3,6 +3,7 @@
 import random
 import socket
 import struct
+import threading
 
 import numpy as np
 import pytest
@@ -174,6 +175,68 @@ def test_over_a_real_socket():
         else:
             out.append(frame)
     assert [bytes(frame.data) for frame in out] == frames
+
+
+CARD, FORGER = "127.0.0.2", "127.0.0.3"
+
+
+def sender(address: str) -> socket.socket:
+    source = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    source.bind((address, 0))
+    return source
+
+
+def test_only_the_card_is_received_even_if_another_sends_first(caplog):
+    mine, forged = stream(6), stream(4, seed=1)  # few enough for the buffer of an unprepared system
+    port = DataPort("127.0.0.1", 0, FRAME, senders=[CARD])
+    target, out = ("127.0.0.1", port.port), []
+    with sender(CARD) as card, sender(FORGER) as forger:
+        for packet in packets_of(forged):
+            forger.sendto(packet, target)
+        for packet in packets_of([*mine, bytes(FRAME)]):
+            card.sendto(packet, target)
+            forger.sendto(packet[:10] + bytes(1456), target)
+        for frame in port.frames():
+            if frame is None:
+                port.close()
+            else:
+                out.append(frame)
+    assert [bytes(frame.data) for frame in out] == mine
+    assert port.foreign_packets == len(packets_of(forged)) + len(packets_of([*mine, bytes(FRAME)]))
+    assert f"packets from {FORGER} are dropped: the card's address is {CARD}" in caplog.text
+
+
+def test_a_second_sender_of_data_packets_is_a_fault_and_a_broadcast_is_not():
+    port = DataPort("127.0.0.1", 0, FRAME, senders=[CARD])
+    seen = iter(port.frames())
+    with sender(FORGER) as forger:
+        forger.sendto(b"who is there?", ("127.0.0.1", port.port))
+        while port.foreign_packets < 1:
+            assert next(seen) is None
+        assert port.fault() is None
+        forger.sendto(packets_of(stream(1))[0], ("127.0.0.1", port.port))
+        while port.foreign_packets < 2:
+            assert next(seen) is None
+        assert port.fault() == f"a second sender, {FORGER}, sends data packets"
+    port.close()
+
+
+def test_silence_is_reported_while_another_sends_without_a_pause():
+    port, stop = DataPort("127.0.0.1", 0, FRAME, senders=[CARD]), threading.Event()
+    packet = packets_of(stream(1))[0]
+
+    def flood():
+        with sender(FORGER) as forger:
+            while not stop.is_set():
+                forger.sendto(packet, ("127.0.0.1", port.port))
+
+    flooding = threading.Thread(target=flood)
+    flooding.start()
+    seen = port.frames()
+    assert [next(seen) for _ in range(3)] == [None] * 3
+    stop.set()
+    flooding.join()
+    port.close()
 
 
 def test_a_port_in_use_is_reported():
