@@ -28,7 +28,8 @@ from train.training.batches import Batch, Batches
 from train.training.bundle_weights import checkpoint_from_bundle
 from train.training.config import Precision, TrainConfig, load_train_config
 from train.training.distributed import choose_device
-from train.training.loop import TASKS, autocast, make_optimizer, make_strategy, task_losses
+from train.training.loop import TASKS, task_losses
+from train.training.resumable import autocast, make_optimizer, make_strategy
 from train.training.setup import prepare_data
 
 PRESET = Path(__file__).parents[1] / "train/presets/smoke.toml"
@@ -38,7 +39,7 @@ MEASURED = 3  # batches
 
 def gradient(config: TrainConfig, network: Network, batch: Batch, precision: Precision) -> tuple[Tensor, Tensor]:
     """Return the gradient of the shared parameters [m] and the task weights [n]; the decoders receive theirs."""
-    strategy = make_strategy(config)
+    strategy = make_strategy(config.strategy, len(TASKS))
     decoders = dict(zip(TASKS, network.decoder_parameters(), strict=True))
     backward = MultiTaskBackward(network.shared_parameters(), decoders, strategy, "representation")
     device = next(network.parameters()).device
@@ -67,7 +68,7 @@ def measure(config: TrainConfig, network: Network, batches: list[Batch]) -> dict
 
 
 def train(config: TrainConfig, network: Network, batches: Iterator[Batch]) -> None:
-    optimizer = make_optimizer(config.training, list(network.parameters()), make_strategy(config))
+    optimizer = make_optimizer(config.training, list(network.parameters()), make_strategy(config.strategy, len(TASKS)))
     for batch in batches:
         gradient(config, network, batch, "fp32")
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.training.clip_norm)

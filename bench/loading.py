@@ -27,7 +27,8 @@ from train.training.backward import MultiTaskBackward
 from train.training.batches import Batch, Batches
 from train.training.config import load_train_config
 from train.training.distributed import choose_device
-from train.training.loop import TASKS, make_strategy, task_losses
+from train.training.loop import TASKS, task_losses
+from train.training.resumable import make_strategy
 from train.training.setup import prepare_data
 from train.training.windows import WindowMaker
 
@@ -50,7 +51,7 @@ def main() -> None:
     config, device = load_train_config(PRESET), choose_device()
     recordings = part_of(prepare_data(config, PRESET.parent), "train")
     points = POINTS[arguments.network] or config.data.points
-    network, strategy = NETWORKS[arguments.network]().to(device), make_strategy(config)
+    network, strategy = NETWORKS[arguments.network]().to(device), make_strategy(config.strategy, len(TASKS))
     decoders = dict(zip(TASKS, network.decoder_parameters(), strict=True))
     backward = MultiTaskBackward(network.shared_parameters(), decoders, strategy, "representation")
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from edge.core.spec import RCG_RATE_HZ
 from train.data.spectrograms import count_windows, write_spectrograms
+from train.data.workers import LocalWorkers
 
 CHANNELS = 50
 MMECG_S = 91 * 177.5
@@ -38,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for processes in sorted({1, os.cpu_count() or 1}):
             begun_s = time.perf_counter()
-            paths = write_spectrograms(recordings, Path(folder) / str(processes), processes=processes)
+            paths = write_spectrograms(recordings, Path(folder) / str(processes), workers=LocalWorkers(processes))
             rates[f"written, {processes} processes"] = windows / (time.perf_counter() - begun_s)
         mb = sum(path.stat().st_size for path in paths.values()) / 1e6
         mapped = [np.load(path, mmap_mode="r") for path in paths.values()]

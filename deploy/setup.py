@@ -60,6 +60,9 @@ engine = "/var/lib/radarecg/engines/compact.engine"
 
 [spool]
 file = "/var/lib/radarecg/spool/radarecg-spool.db"
+
+[history]
+file = "/var/lib/radarecg/history/radarecg-history.sqlite"
 """
 
 

@@ -30,7 +30,7 @@ from edge.ecg.reconstructor import EcgReconstructor, InferenceFactory
 from edge.ecg.stitcher import DELAY_S
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig
-from edge.sources import Source
+from edge.sources import FrontEnd, Source
 from edge.vitals.breathing_rate import BreathingEstimator
 from edge.vitals.heart_motion import HeartMotion
 from edge.vitals.movement import MovementDetector
@@ -78,9 +78,9 @@ class Pipeline:
     """All stages between a source and a sink, with their state.
 
     Call `push` with every frame, and `vitals` once a second even if no frame arrived. `clock_synced` returns whether
-    the time stamps of the frames are reliable (host clock or recording). `network` reconstructs the ECG; without one
-    there is no ECG. A beat in the ECG is final after `decide_after_s`. `source_fault` returns why the frames may not be
-    the radar's, or None.
+    the frames' times are reliable. `network` reconstructs the ECG, in which a beat is final after `decide_after_s`.
+    `front_end` replaces the one that computes RCG from the frames, for recordings of RCG. `source_fault` returns why
+    the frames may not be the radar's, or None.
     """
 
     def __init__(
@@ -90,10 +90,11 @@ class Pipeline:
         calibration: Calibration = UNCALIBRATED,
         network: InferenceFactory | None = None,
         decide_after_s: float = DELAY_S,
+        front_end: FrontEnd | None = None,
         source_fault: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._clock_synced, self._source_fault = clock_synced, source_fault
-        self._rcg = RcgExtractor(chirp, calibration)
+        self._rcg: FrontEnd = front_end or RcgExtractor(chirp, calibration)
         self._heart = HeartMotion()
         self._breathing = BreathingEstimator()
         self._outputs = NetworkHistory()
@@ -232,7 +233,7 @@ def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:
     due_ns: int | None = None
     last_ns, arrival_ns = time.time_ns(), time.monotonic_ns()
     for frame in source.frames():
-        if frame is None:  # the source timed out; the host clock may be set now, and must not hide how long it is silent
+        if frame is None:  # the source timed out; a host clock that is set now must not hide the silence
             now_ns = last_ns + time.monotonic_ns() - arrival_ns
             pipeline.count_silence()
         else:

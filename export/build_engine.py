@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--device-key",
         type=Path,
         metavar="FILE",
-        help=f"key of a device that accepts signed bundles only: {device_key.NAME} beside its settings; created if missing",
+        help=f"key of a device that requires signed bundles: {device_key.NAME} beside its settings, created if missing",
     )
     parser.add_argument("--dry-run", action="store_true", help="build with TensorRT-RTX without a GPU; write nothing")
     args = parser.parse_args(arguments)

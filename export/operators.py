@@ -31,8 +31,8 @@ def check_operators(model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         if node.op_type not in OPERATORS or node.domain:
             raise ExportError(
-                f"node {node.name} is a {node.op_type}, which is not in edge.inference.onnx_file.OPERATORS: write the layer "
-                "with those, or add the operator if TensorRT's parser supports it"
+                f"node {node.name} is a {node.op_type}, which is not in edge.inference.onnx_file.OPERATORS: write the "
+                "layer with those, or add the operator if TensorRT's parser supports it"
             )
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import gc
 import os
+import pickle
 import shutil
 import signal
 import socket
@@ -98,6 +99,25 @@ def person(mmecg_100, make_once) -> list[RadarFrame]:
 
     path = make_once("person.npy", lambda path: save_iq(path, frames(mmecg_100, Heart(70), seconds=30)))
     return load_frames(path, mmecg_100)
+
+
+@pytest.fixture(scope="session")
+def twin_recordings(person, mmecg_100, make_once) -> Path:
+    """A folder with that person's recordings `raw` and `points`; read only."""
+    from tests.helpers.recordings import write_twin
+
+    return make_once("recordings", lambda folder: write_twin(folder, person, mmecg_100))
+
+
+@pytest.fixture(scope="session")
+def twin_result(twin_recordings, make_once):
+    """What `raw` is reconstructed to, with the shipped network."""
+    from edge.analysis import open_recording
+
+    def make(path: Path) -> None:
+        path.write_bytes(pickle.dumps(open_recording(twin_recordings / "raw").reconstruct()))
+
+    return pickle.loads(make_once("twin_result.pickle", make).read_bytes())
 
 
 @pytest.fixture(scope="session")

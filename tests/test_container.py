@@ -193,7 +193,7 @@ def test_compose_grants_no_service_more_than_it_needs():
         assert service["logging"]["options"]["max-size"]
         assert "privileged" not in service
     places = [volume.split(":")[1] for volume in services["runtime"]["volumes"]]
-    kept = {f"/var/lib/radarecg/{name}" for name in ("engines", "recordings", "spool")}
+    kept = {f"/var/lib/radarecg/{name}" for name in ("engines", "recordings", "spool", "history")}
     assert kept < set(places)
     assert services["runtime"]["network_mode"] == "host"
 

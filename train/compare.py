@@ -3,8 +3,8 @@
     python -m train.compare --preset tiny --seeds 3 --out runs/tiny
 
 The last epoch of every run is evaluated on the test subjects: the learning rate is then zero, and no epoch is selected.
-The same command resumes an interrupted comparison: finished runs are kept, and the table is updated after each. Several
-processes share the work, on a GPU or (with OMP_NUM_THREADS=1) on one core each. Gradients are compared at the shared
+The same command resumes an interrupted comparison: finished runs are kept, and the table is updated after each. The
+runs share the cores of this machine, or the machines of a Ray cluster (--ray). Gradients are compared at the shared
 parameters, as in the paper, regardless of the preset; one row of EGA compares them at the representation, and one uses
 the order of the authors' program.
 """
@@ -12,11 +12,8 @@ the order of the authors' program.
 from __future__ import annotations
 
 import argparse
-import logging
-import shutil
 import sys
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -25,43 +22,31 @@ import msgspec
 from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
 from train.data.dataset import DataSet, part_of
-from train.evaluation.summary import Row
-from train.training.cached_work import cached_json, check_settings, file_lock
+from train.data.workers import Workers
+from train.training.cached_work import check_settings
+from train.training.command_line import add_worker_options, find_preset, open_workers, run_command
 from train.training.config import Strategy, TrainConfig, load_train_config
+from train.training.jobs import run_grid
 from train.training.setup import prepare_data
 from train.training.strategy_table import BASELINE, ROWS, figures_of, table
 
-PRESETS = Path(__file__).parent / "presets"
 
-
-def compare(preset: str, rows: Collection[str], seeds: int, out: Path) -> str:
-    """Run missing jobs that no other process is running; return the table. Raises InputError, OSError."""
+def compare(preset: str, rows: Collection[str], seeds: int, out: Path, workers: Workers) -> str:
+    """Run the jobs that are not finished; return the table, which is also in `out`. Raises InputError, OSError."""
     config, data = _prepare(preset, rows, seeds, out)
     wanted = [name for name in ROWS if name in {BASELINE, *rows}]
-    jobs: dict[Path, tuple[str, Callable[[], Row]]] = {}
-    for seed in range(config.seed, config.seed + seeds):
-        for row in wanted:
-            name, seeded = f"{row}-seed{seed}", msgspec.structs.replace(config, seed=seed)
-            jobs[out / f"{name}.json"] = row, partial(figures_of, row, seeded, data, out / name)
+    jobs = {
+        (row, seed): partial(
+            figures_of, row, msgspec.structs.replace(config, seed=seed), data, out.resolve() / f"{row}-seed{seed}"
+        )
+        for seed in range(config.seed, config.seed + seeds)
+        for row in wanted
+    }
     chosen = "" if set(wanted) == set(ROWS) else f" --strategies {' '.join(wanted)}"
     heading = f"`python -m train.compare --preset {preset} --seeds {seeds}{chosen}`: {_describe(config, data)}"
-    missing, began = _missing(jobs), time.monotonic()
-    for path, (_, make) in jobs.items():
-        with file_lock(path) as ours:
-            if ours and not path.exists():
-                done = missing - _missing(jobs)
-                left = (missing - done) * (time.monotonic() - began) / done / 60 if done else None
-                print(f"{path.stem}: {done + 1} of {missing}" + (f", {left:.0f} min left" if left else ""))
-                cached_json(path, make)
-                shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # the checkpoints are no longer needed
-        found: dict[str, list[Row]] = {}
-        for finished, (row, make) in jobs.items():
-            if finished.exists():
-                found.setdefault(row, []).append(cached_json(finished, make))
+    for found in run_grid(jobs, out, workers):
         if BASELINE in found:
             (out / "table.md").write_text(f"{heading}\n\n{table(found)}\n")
-    if _missing(jobs):
-        return f"{_missing(jobs)} of {len(jobs)} are still being made by another process; then see {out / 'table.md'}"
     return (out / "table.md").read_text()
 
 
@@ -74,24 +59,18 @@ def main(arguments: list[str] | None = None) -> int:
         "--strategies", nargs="+", default=list(ROWS), metavar="ROW", help=f"rows of the table: {', '.join(ROWS)}"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    add_worker_options(parser)
     args = parser.parse_args(arguments)
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    try:
-        print(compare(args.preset, args.strategies, args.seeds, args.out))
-    except (InputError, OSError) as error:
-        print(f"train.compare: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"train.compare: interrupted; run the same command again to resume from {args.out}", file=sys.stderr)
-        return 130
-    return 0
+
+    def work() -> None:
+        with open_workers(args) as workers:
+            print(compare(args.preset, args.strategies, args.seeds, args.out, workers))
+
+    return run_command("train.compare", work, resume=args.out)
 
 
 def _prepare(preset: str, rows: Collection[str], seeds: int, out: Path) -> tuple[TrainConfig, DataSet]:
-    path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
-    if not path.exists():
-        known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
-        raise InputError(f"no preset {preset!r}; there are {known}, or name a settings file, x.toml")
+    path = find_preset(preset)
     if unknown := sorted(set(rows) - set(ROWS)):
         raise InputError(f"no strategy {unknown[0]!r} in the table; there are {', '.join(ROWS)}")
     if seeds < 1:
@@ -102,10 +81,6 @@ def _prepare(preset: str, rows: Collection[str], seeds: int, out: Path) -> tuple
     part_of(data, "test", config.data.fold)
     check_settings({"preset": msgspec.to_builtins(config), "data": data.name}, out)
     return config, data
-
-
-def _missing(paths: Collection[Path]) -> int:
-    return sum(not path.exists() for path in paths)
 
 
 def _describe(config: TrainConfig, data: DataSet) -> str:

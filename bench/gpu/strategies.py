@@ -20,7 +20,8 @@ from train.strategies import STRATEGIES, GradientStrategy
 from train.training.backward import MultiTaskBackward
 from train.training.batches import Batch
 from train.training.config import Data, Strategy, TrainConfig, Training
-from train.training.loop import TASKS, autocast, make_optimizer, make_strategy, task_losses
+from train.training.loop import TASKS, task_losses
+from train.training.resumable import autocast, make_optimizer, make_strategy
 from train.training.windows import MAX_BEATS
 
 OPTIONS: dict[str, dict[str, Any]] = {"fixed": {"values": [1.0, 0.5, 2.0]}, "stl": {"task": 0}}
@@ -44,7 +45,7 @@ class Steps:
         torch.manual_seed(0)
         self._network = NETWORKS["compact"]().to(device).train()
         self._batch, self._x = batch, torch.from_numpy(batch.x).to(device)
-        strategy = make_strategy(config)
+        strategy = make_strategy(config.strategy, len(TASKS))
         self._clip_norm = config.training.clip_norm
         self._optimizer = make_optimizer(config.training, list(self._network.parameters()), strategy)
         decoders = dict(zip(TASKS, self._network.decoder_parameters(), strict=True))

@@ -37,10 +37,8 @@ def heart_rate(text: str) -> float:
     return value
 
 
-def moment(text: str) -> float | Literal["recording"]:
-    """Return a time in Unix seconds, from Unix seconds or ISO 8601 with a time zone; the word "recording" as it is."""
-    if text == "recording":
-        return "recording"
+def unix_time(text: str) -> float:
+    """Return a time in Unix seconds, from Unix seconds or ISO 8601 with a time zone."""
     try:
         return positive(text)
     except ValueError:
@@ -48,4 +46,9 @@ def moment(text: str) -> float | Literal["recording"]:
     try:
         return unix_time_s(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; must be Unix seconds, a date and time, or recording") from error
+        raise argparse.ArgumentTypeError(f"{error}; must be Unix seconds, or a date and time") from error
+
+
+def moment(text: str) -> float | Literal["recording"]:
+    """Return a time in Unix seconds, from Unix seconds or ISO 8601 with a time zone; the word "recording" as it is."""
+    return "recording" if text == "recording" else unix_time(text)

@@ -11,7 +11,7 @@ from typing import Literal
 
 Action = Literal[
     "service started", "model switched", "model rejected", "access denied", "personal delay stored",
-    "personal delay deleted", "diagnostics exported", "recording started",
+    "personal delay deleted", "diagnostics exported", "history exported", "recording started",
 ]  # fmt: skip
 
 _log = logging.getLogger("edge.audit")

@@ -90,7 +90,7 @@ def _runtime(folder: Path, mqtt_port: int, web_port: int, data_port: int) -> lis
     config = folder / "radarecg.toml"
     config.write_text(
         f'device = "{DEVICE}"\n\n[radar]\ncfg = "{CHIRP}"\ndata_host = "127.0.0.1"\ndata_port = {data_port}\n\n'
-        f"[mqtt]\nport = {mqtt_port}\n\n[web]\nport = {web_port}\n"
+        f"[mqtt]\nport = {mqtt_port}\n\n[web]\nport = {web_port}\n\n[history]\necg = 1\n"
     )
     return [sys.executable, "-m", "edge", "run", "--config", str(config)]
 

@@ -163,8 +163,8 @@ def require_newer(new: Bundle, active: Bundle) -> None:
     """Raise BundleError if a signed bundle is earlier than the active one: an earlier one may have a known weakness."""
     if new.public_key and new.about.version < active.about.version:
         raise BundleError(
-            f"{new.folder / DESCRIPTION}: version {new.about.version} is earlier than {active.about.version}, the active "
-            "one's; to return to an earlier network, sign it again with a later version"
+            f"{new.folder / DESCRIPTION}: version {new.about.version} is earlier than the active one's, "
+            f"{active.about.version}; to return to an earlier network, sign it again with a later version"
         )
 
 

@@ -22,10 +22,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `bundle` is a folder; without it, the bundle shipped with radarecg is used. `backend` is the first one to try: if it
     fails, `radarecg run` uses the next one of `edge.inference.ladder`. `engine`, for the backend "tensorrt", is the
-    engine that `export.build_engine` built from the bundle. With `public_key` (ed25519, PEM; several keys while they are
-    rotated) the bundle must be signed with that key and have at least `min_version`, and the engine must be built on
-    this device. `personal_delay` is the file that `radarecg personalise` writes: while it exists, the ECG's times are
-    shifted to one person. All four are relative to the settings file. `threads`: cores for ONNX Runtime.
+    engine that `export.build_engine` built from the bundle. With `public_key` (ed25519, PEM; several keys while one
+    replaces another) the bundle must be signed with that key and have at least `min_version`, and the engine must be
+    built on this device. `personal_delay` is the file that `radarecg personalise` writes: while it exists, the ECG's
+    times are shifted to one person. All four are relative to the settings file. `threads`: cores for ONNX Runtime.
     `decide_after_s`: delay in which further windows can confirm a beat before it is published.
     """
 

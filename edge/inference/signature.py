@@ -40,8 +40,8 @@ def verify_signature(content: bytes, signature: Path, key: Path) -> None:
             public.verify(signed, content)
             return
     raise SignatureError(
-        f"{signature}: not a signature of this {signature.stem} by the owner of {key}: copy the bundle again, or ask its "
-        "maker"
+        f"{signature}: not a signature of this {signature.stem} by the owner of {key}: copy the bundle again, or ask "
+        "its maker"
     )
 
 

@@ -15,7 +15,7 @@ from msgspec import Meta
 from edge.core.spec import INTENDED_USE, NOT_A_DEVICE, RCG_RATE_HZ
 from edge.core.types import MovementLevel, QualityState
 from edge.mqtt import fields as f
-from edge.mqtt.device_report import DeviceReport, SpoolReport
+from edge.mqtt.device_report import DeviceReport, HistoryReport, SpoolReport
 
 State = Literal["online", "offline"]
 Reason = Literal["started", "stopped", "connection_lost"]
@@ -210,10 +210,8 @@ class EcgPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="ra
     model: Model
 
     def __post_init__(self) -> None:
-        if self.n != len(self.samples):
-            raise ValueError("n must be the number of samples")
-        if len(self.r_peaks) != len(self.confidence):
-            raise ValueError("confidence must have one value per R peak")
+        if self.n != len(self.samples) or len(self.r_peaks) != len(self.confidence):
+            raise ValueError("n must be the number of samples, and every R peak must have a confidence")
 
 
 class EventPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.event/1"):
@@ -244,6 +242,7 @@ class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     dropped: f.Count
     spool: SpoolReport
     computer: DeviceReport | None = None
+    history: HistoryReport | None = None
     foreign_packets: Annotated[int, Meta(ge=0, description="Packets at the data port of others than the card")] = 0
 
 

@@ -14,7 +14,7 @@ from edge.core.types import EcgBlock, FrameCount, Quality, Rhythm, Vitals, Wavef
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.client import MqttClient
-from edge.mqtt.device_report import DeviceReport, SpoolReport
+from edge.mqtt.device_report import DeviceReport, HistoryReport, SpoolReport
 from edge.mqtt.fields import iso_utc
 from edge.mqtt.homeassistant import DISCOVERY_PREFIX, discovery, discovery_topic
 from edge.mqtt.info import CLASSICAL, NO_NETWORK, NetworkState, describe_device, report_clock
@@ -31,8 +31,8 @@ HEALTH_PERIOD_S = 30.0
 class Publisher:
     """Publishes the results of one device during one run (`boot`); `seq` is unique within a run.
 
-    `computer` returns the state of the device's computer, if known, and `foreign_packets` how many packets of other
-    senders arrived at the data port. Closing the publisher closes the spool.
+    `computer` and `history` return the state of the device's computer and of its history, if known, `foreign_packets`
+    how many packets of other senders arrived at the data port. Closing the publisher closes the spool.
     """
 
     def __init__(
@@ -47,11 +47,12 @@ class Publisher:
         discovery_prefix: str = DISCOVERY_PREFIX,
         page_url: str | None = None,
         computer: Callable[[], DeviceReport | None] = lambda: None,
+        history: Callable[[], HistoryReport | None] = lambda: None,
         foreign_packets: Callable[[], int] = lambda: 0,
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
-        self._network, self._computer, self._foreign_packets = network.network, computer, foreign_packets
-        self._spool, self._seq = spool, 0
+        self._network, self._computer, self._history = network.network, computer, history
+        self._spool, self._seq, self._foreign_packets = spool, 0, foreign_packets
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
         announcement = (discovery_topic(discovery_prefix), discovery(device, f"{chirp.band} radar", page_url))
@@ -173,6 +174,7 @@ class Publisher:
             dropped=count.dropped,
             spool=SpoolReport(*count.spool, persistent=self._spool.is_persistent),
             computer=self._computer(),
+            history=self._history(),
             foreign_packets=self._foreign_packets(),
         )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Literal, Protocol
 
@@ -36,7 +36,12 @@ Silence = Callable[[], float]
 
 
 class Boards(Protocol):
-    """Both boards, configured and ready to start."""
+    """Both boards, configured and ready to start.
+
+    `versions` are those of the radar's firmware and the card's FPGA, as far as they are known.
+    """
+
+    versions: Mapping[str, str]
 
     def start(self, silence_s: Silence) -> None:
         """Start both boards. Raises RadarError and CardError; both are then stopped."""
@@ -76,6 +81,8 @@ def require_unlimited_frames(chirp: ChirpConfig) -> None:
 class _ExternalBoards:
     """Boards that another program starts and stops."""
 
+    versions: Mapping[str, str] = {}
+
     def start(self, silence_s: Silence) -> None:
         log.info("no serial port is given for the radar: radarecg does not start the boards")
 
@@ -97,6 +104,7 @@ class _Boards:
         self._data_lost = False
         self._log_status = StatusLog()
         self._pause_s = RESTART_DELAY_S
+        self.versions: Mapping[str, str] = {}
         self._card = stack.enter_context(Card(card, self._on_card_status))
         self._open_radar()
         stack.callback(lambda: self._radar.close())  # a restart replaces self._radar
@@ -134,6 +142,7 @@ class _Boards:
         self._radar.stop()  # an earlier program may have left it streaming
         version = self._card.configure()
         log.info("the card is configured (FPGA %d.%d)", version.major, version.minor)
+        self.versions = {"radar_firmware": self._chirp.image, "card_fpga": f"{version.major}.{version.minor}"}
         self._radar.configure(self._chirp)
         log.info("the radar at %s is configured with %s", self._radar.port, self._chirp.source)
 

@@ -1,6 +1,7 @@
 """The settings of `radarecg run`: one small TOML file, validated when it is read; an unknown key is an error.
 
-The tables [mqtt], [spool] and [network] are in the `settings` module of the room that builds something from them.
+The tables [mqtt], [spool], [network] and [history] are in the `settings` module of the room that builds something from
+them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from edge.core.settings import File, Host, Port
+from edge.history.settings import HistoryConfig
 from edge.inference.settings import NetworkConfig
 from edge.mqtt.fields import DEVICE_PATTERN
 from edge.mqtt.settings import MqttConfig, SpoolConfig
@@ -57,8 +59,8 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The settings file of `radarecg run`.
 
-    `device` is the name in every topic: a serial number, never a person's name. Without `web`, no page is served.
-    `log` "json": one JSON object per line.
+    `device` is the name in every topic: a serial number, never a person's name. Without `web`, no page is served;
+    without `history`, nothing is kept. `log` "json": one JSON object per line.
     """
 
     device: DeviceId
@@ -67,6 +69,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spool: SpoolConfig = SpoolConfig()
     network: NetworkConfig = NetworkConfig()
     web: WebConfig | None = None
+    history: HistoryConfig | None = None
     log: Literal["text", "json"] = "text"
 
 

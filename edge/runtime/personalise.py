@@ -19,7 +19,8 @@ from edge.personal.delay_file import StoredDelay, delete_delay, save_delay
 from edge.personal.reference import load_reference
 from edge.pipeline import Pipeline, run
 from edge.runtime.config import Config, load_config
-from edge.sources.recording import Recording, RecordingError, open_recording
+from edge.sources.metadata import RecordingError
+from edge.sources.recording import Recording, open_recording
 from edge.sources.replay import ReplaySource
 
 StartsAt = float | Literal["recording"] | None

@@ -24,6 +24,7 @@ from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.control import data_senders, load_card, require_rate
 from edge.runtime.config import Config, load_config, settings_digest
 from edge.runtime.device_state import DeviceState
+from edge.runtime.history import report_history, start_history
 from edge.runtime.json_logs import use_json_logs
 from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.personal_shift import PersonalShift
@@ -64,11 +65,11 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             calibration,
             network.begin if network else None,
             config.network.decide_after_s,
-            source.fault,
+            source_fault=source.fault,
         )
         on_stop(source.close)
         log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
-        computer = DeviceState()
+        computer, history = DeviceState(), start_history(config, path, stack)
         publisher = Publisher(
             broker,
             config.device,
@@ -80,6 +81,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.mqtt.discovery_prefix,
             page_url(config.web.host, config.web.port) if config.web else None,
             computer.read,
+            lambda: report_history(history),
             source.foreign_packets,
         )
         stack.callback(publisher.close)
@@ -87,13 +89,10 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             network.watch(lambda now, refused: publisher.publish_network(_state(now, shift, refused)))
             stack.callback(network.close)
         systemd, watchdog = Systemd(), Watchdog()
-        sinks: list[Sink] = [publisher, systemd, watchdog]
+        sinks: list[Sink] = [publisher, systemd, watchdog, *([history] if history else [])]
         if config.web:
-
-            def gauges() -> dict[str, float]:
-                return publisher.gauges() | computer.gauges() | (network.gauges() if network else {})
-
-            sinks.append(_page(config, path, network is not None, gauges, stack))
+            measured = [part.gauges for part in (publisher, computer, network, history) if part]
+            sinks.append(_page(config, path, network is not None, measured, stack))
         stack.callback(systemd.stopping)
         driven.start(source.silence_s)
         stack.callback(watchdog.close)
@@ -111,7 +110,9 @@ def _state(placed: PlacedNetwork, shift: PersonalShift, refused: str | None = No
     return NetworkState(model, True, placed.rung, placed.fallback, refused, shift.is_active)
 
 
-def _page(config: Config, path: Path, has_ecg: bool, gauges: Callable[[], dict[str, float]], stack: ExitStack) -> Sink:
+def _page(
+    config: Config, path: Path, has_ecg: bool, gauges: list[Callable[[], dict[str, float]]], stack: ExitStack
+) -> Sink:
     # Imported here, so that without a page no web server is in memory.
     from edge.web.messages import Hello
     from edge.web.page import LivePage
@@ -119,7 +120,14 @@ def _page(config: Config, path: Path, has_ecg: bool, gauges: Callable[[], dict[s
     assert config.web
     token = read_token(path.parent / config.web.token_file) if config.web.token_file is not None else None
     hello = Hello(config.device, __version__, has_ecg)
-    page = LivePage(config.web.host, config.web.port, token, hello, gauges)
+    page = LivePage(
+        config.web.host,
+        config.web.port,
+        token,
+        hello,
+        lambda: {name: value for part in gauges for name, value in part().items()},
+        resolve_file(path, config.history.file if config.history else None),
+    )
     stack.callback(page.close)
     log.info("live page: %s", page_url(config.web.host, page.port))
     return page

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from edge.core.types import RadarFrame
+from edge.core.types import RadarFrame, RcgBlock
 from edge.radar.chirp import ChirpConfig
 
 
@@ -27,3 +27,19 @@ class Source(Protocol):
 
     def close(self) -> None:
         """End `frames()`. Safe to call more than once."""
+
+
+class FrontEnd(Protocol):
+    """Turns frames to RCG: computed from their samples (`edge.dsp.frontend.rcg`) or recorded (`edge.sources.points`).
+
+    `problem`: why the frames cannot show a chest; None if they can. `restarts`: number of full restarts.
+    """
+
+    problem: str | None
+    restarts: int
+
+    def push(self, frame: RadarFrame) -> RcgBlock | None:
+        """Add the next frame; return a block when one is complete and the chest was found."""
+
+    def restart(self) -> None:
+        """Discard all state, because the radar paused."""

@@ -15,6 +15,9 @@ from edge.radar.chirp import ChirpConfig
 from edge.radar.dca1000.assembler import TAIL_S
 from edge.radar.dca1000.data_port import DataPort, pause_s
 from edge.radar.iq import IqOrder
+from edge.sources import FrontEnd
+from edge.sources.metadata import Origin
+from edge.sources.points import PointsRecorder
 from edge.sources.recording import Recorder
 
 
@@ -22,7 +25,7 @@ from edge.sources.recording import Recorder
 class RecordingRequest:
     """What to record and where. Without `seconds`, until it is stopped or the radar has sent its frames.
 
-    `device` and `note` are stored in the recording's meta.json.
+    With a front end, its points are recorded instead of the raw samples. `device` and `note` are stored in meta.json.
     """
 
     folder: Path
@@ -32,6 +35,7 @@ class RecordingRequest:
     seconds: float | None = None
     device: str | None = None
     note: str | None = None
+    front_end: FrontEnd | None = None
 
 
 def data_port(
@@ -51,13 +55,14 @@ def record_frames(request: RecordingRequest, boards: Boards, data: DataPort, sto
     chirp = request.chirp
     boards.start(data.silence_s)
     end_s = time.monotonic() + request.seconds if request.seconds else float("inf")
-    recorder: Recorder | None = None  # created at the first frame, so that an earlier failure leaves no folder
+    # Created at the first frame, so that an earlier failure leaves no folder.
+    recorder: Recorder | PointsRecorder | None = None
     first_seq = last_seq = -1
     ending = False
     with ExitStack() as stack:
         for frame in data.frames():
             if frame:
-                recorder = recorder or stack.enter_context(_recorder(request))
+                recorder = recorder or stack.enter_context(_recorder(request, boards))
                 recorder.write(frame)
                 first_seq = frame.seq if frame.seq <= last_seq or first_seq < 0 else first_seq
                 last_seq = frame.seq
@@ -75,6 +80,9 @@ def record_frames(request: RecordingRequest, boards: Boards, data: DataPort, sto
     return recorder.frames if recorder else 0
 
 
-def _recorder(request: RecordingRequest) -> Recorder:
-    about = {"device": request.device, "note": request.note}
-    return Recorder(request.folder, request.chirp, request.iq_order, request.calibration, **about)
+def _recorder(request: RecordingRequest, boards: Boards) -> Recorder | PointsRecorder:
+    origin = Origin(request.device, boards.versions, request.note)
+    what = (request.folder, request.chirp, request.iq_order, request.calibration)
+    if request.front_end:
+        return PointsRecorder(*what, request.front_end, origin)
+    return Recorder(*what, origin)

@@ -1,12 +1,10 @@
 """Writes and reads recordings. A recording is a folder that stays readable even if the recorder is killed.
 
     adc.bin     every frame at the offset of its number, bytes as received (TI's layout); lost bytes are zero
-MAX_GAP_BYTES = 1 << 36  # of lost frames in adc.bin; hours, at any data rate of the card
     frames.idx  one row per frame: number, host time, offset in adc.bin, bytes received (INDEX_ROW)
     chirp.cfg   the chirp file with which the radar was configured
     calibration.toml  the phase calibration of the recording, if any (add a file to replay with it)
-    meta.json   format, IQ order, frame size, start time (UTC), whether the host's clock was synchronized, version;
-                device name and note, if given
+    meta.json   format, IQ order, frame size, and where the recording comes from (`edge.sources.metadata`)
 
 A frame's bytes are written before its row, so a complete row implies a complete frame. Lost frames have no row and are
 a hole in adc.bin (no disk space, reads as zeros); TI's recorder writes zeros instead.
@@ -15,56 +13,49 @@ a hole in adc.bin (no disk space, reads as zeros); TI's recorder writes zeros in
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from edge import __version__
-from edge.core.clock import clock_state
-from edge.core.errors import InputError
-from edge.core.files import read_text_file
 from edge.core.types import RawFrame
 from edge.radar.calibration import UNCALIBRATED, Calibration
-from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp import ChirpConfig
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.iq import IQ_ORDERS, IqOrder
+from edge.sources.metadata import (
+    META,
+    NO_ORIGIN,
+    Metadata,
+    Origin,
+    RecordingError,
+    create_folder,
+    load_description,
+    load_metadata,
+    require_files,
+)
 from edge.sources.raw_file import RawFile, open_raw_file, plain_file
 from edge.sources.sample_layout import find_foreign_frame, find_foreign_layout
 
 FORMAT = "radarecg.recording/1"
-CALIBRATION = "calibration.toml"
+POINTS_FORMAT = "radarecg.points/1"
+"""The other format, of `edge.sources.points`."""
 PROBE_BYTES = 1 << 21
 LAYOUT_FRAMES = 16  # number of frames used to check the sample layout
 MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number means a damaged row
 log = logging.getLogger(__name__)
+MAX_GAP_BYTES = 1 << 36  # of lost frames in adc.bin; hours, at any data rate of the card
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
 
 
-class RecordingError(InputError):
-    """The recording cannot be replayed. The message gives the cause and the remedy."""
-
-
-def check_new(folder: Path) -> None:
-    """Raise FileExistsError when the folder for a new recording is not empty."""
-    if folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty; record into a new folder")
-
-
 class Recorder:
-    """Writes a recording. Raises FileExistsError as `check_new` does.
-
-    `device` is the name of the recording device, `note` a text of the user; both are stored in meta.json.
-    """
+    """Writes a recording. Raises FileExistsError when the folder is not empty."""
 
     def __init__(
         self,
@@ -72,25 +63,10 @@ class Recorder:
         chirp: ChirpConfig,
         iq_order: IqOrder,
         calibration: Calibration = UNCALIBRATED,
-        *,
-        device: str | None = None,
-        note: str | None = None,
+        origin: Origin = NO_ORIGIN,
     ) -> None:
-        check_new(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "chirp.cfg").write_text(chirp.text, encoding="utf-8")
-        if calibration.text:
-            (folder / CALIBRATION).write_text(calibration.text, encoding="utf-8")
-        meta = {
-            "format": FORMAT,
-            "iq_order": iq_order,
-            "frame_bytes": chirp.frame_bytes,
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "clock_synced": clock_state().synced,
-            "radarecg": __version__,
-        }
-        meta |= {name: text for name, text in (("device", device), ("note", note)) if text}
-        (folder / "meta.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")
+        about = {"format": FORMAT, "iq_order": iq_order, "frame_bytes": chirp.frame_bytes}
+        create_folder(folder, chirp, calibration, origin, about)
         self._frame_bytes = chirp.frame_bytes
         self._adc: BinaryIO = (folder / "adc.bin").open("wb", buffering=0)
         self._index: BinaryIO = (folder / "frames.idx").open("wb", buffering=0)
@@ -132,7 +108,7 @@ class Recorder:
 class Recording:
     """An opened recording: its chirp, its IQ order, and the index of the frames in the byte stream `raw`.
 
-    `clock_synced`: whether the host's clock was synchronized; False for a bare file.
+    `metadata`: its meta.json; None for a bare file, whose times count from 0.
     """
 
     path: Path
@@ -140,8 +116,13 @@ class Recording:
     iq_order: IqOrder
     index: npt.NDArray[np.void]
     raw: RawFile
-    clock_synced: bool = False
+    metadata: Metadata | None = None
     calibration: Calibration = UNCALIBRATED
+
+    @property
+    def clock_synced(self) -> bool:
+        """Whether the host's clock was synchronized; False for a bare file."""
+        return self.metadata is not None and self.metadata.clock_synced
 
     def frames(self) -> Iterator[RawFrame]:
         """Yield every frame in order."""
@@ -168,30 +149,31 @@ def open_recording(path: Path, cfg: Path | None = None, iq_order: IqOrder | None
 
 
 def _open_folder(folder: Path, iq_order: IqOrder | None) -> Recording:
-    for name in ("meta.json", "chirp.cfg", "adc.bin", "frames.idx"):
-        if not (folder / name).exists():
-            raise RecordingError(f"{folder}: not a recording, {name} is missing")
-    try:
-        meta = json.loads(read_text_file(folder / "meta.json"))
-        found, order, frame_bytes = meta["format"], meta["iq_order"], meta["frame_bytes"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise RecordingError(f"{folder / 'meta.json'}: damaged ({error!r})") from error
-    if found != FORMAT or order not in IQ_ORDERS:
-        raise RecordingError(f"{folder / 'meta.json'}: format {found!r} with IQ order {order!r} is not {FORMAT}")
-    chirp = load_chirp(folder / "chirp.cfg", for_replay=True)
-    if frame_bytes != chirp.frame_bytes:
-        raise RecordingError(f"{folder}: chirp.cfg gives {chirp.frame_bytes} bytes a frame, meta.json {frame_bytes}")
-    rows = (folder / "frames.idx").read_bytes()
-    index = np.frombuffer(rows[: len(rows) // INDEX_ROW.itemsize * INDEX_ROW.itemsize], INDEX_ROW)
+    require_files(folder)
+    meta = load_metadata(folder)
+    if meta.format == POINTS_FORMAT:
+        raise RecordingError(f"{folder}: has points of the chest instead of raw samples; only radarecg replay reads it")
+    if meta.format != FORMAT or meta.iq_order not in IQ_ORDERS:
+        raise RecordingError(f"{folder / META}: format {meta.format!r} with IQ order {meta.iq_order!r} is not {FORMAT}")
+    require_files(folder, "adc.bin", "frames.idx")
+    chirp, calibration = load_description(folder)
+    if meta.frame_bytes != chirp.frame_bytes:
+        raise RecordingError(
+            f"{folder}: chirp.cfg gives {chirp.frame_bytes} bytes a frame, meta.json {meta.frame_bytes}"
+        )
+    index = read_rows(folder / "frames.idx", INDEX_ROW)
     size = (folder / "adc.bin").stat().st_size
     index = index[(index["offset"].astype(float) + chirp.frame_bytes <= size) & (index["seq"] < MAX_SEQ)]
     if len(index) == 0:
         raise RecordingError(f"{folder}: contains no complete frame")
-    synced = bool(meta.get("clock_synced", False))
-    file = folder / CALIBRATION
-    calibration = load_calibration(file if file.exists() else None, chirp)
     raw = plain_file(folder / "adc.bin")
-    return Recording(folder, chirp, iq_order or cast(IqOrder, order), index, raw, synced, calibration)
+    return Recording(folder, chirp, iq_order or meta.iq_order, index, raw, meta, calibration)
+
+
+def read_rows(path: Path, row: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """Read the rows of an index; one that was cut short, at the end, is left out. Raises OSError."""
+    content = path.read_bytes()
+    return np.frombuffer(content[: len(content) // row.itemsize * row.itemsize], row)
 
 
 def _open_bare(path: Path, chirp: ChirpConfig, iq_order: IqOrder) -> Recording:

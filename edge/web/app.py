@@ -1,9 +1,10 @@
-"""Routes of the page, its events, /healthz and /metrics. All are read-only."""
+"""Routes of the page, its events, the API, /healthz and /metrics. All are read-only."""
 
 from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge.core.audit import audit
 from edge.web.access import Access
+from edge.web.api import api_routes
 from edge.web.feed import Feed
 from edge.web.metrics import CONTENT_TYPE, Metrics
 
@@ -22,7 +24,7 @@ HEALTH_PATH = "/healthz"
 DENIAL_INTERVAL_S, MAX_DENIED_ADDRESSES = 60.0, 1000
 
 
-def web_app(access: Access, feed: Feed, metrics: Metrics, hello: bytes) -> Starlette:
+def web_app(access: Access, feed: Feed, metrics: Metrics, hello: bytes, history: Path | None) -> Starlette:
     """Return the application. An endpoint that may wait for a lock or a disk is a plain function: it gets a thread."""
 
     async def healthz(_: Request) -> Response:
@@ -40,6 +42,7 @@ def web_app(access: Access, feed: Feed, metrics: Metrics, hello: bytes) -> Starl
     with_token = [
         Route("/events", events),
         Route("/metrics", metrics_text),
+        *api_routes(history),
         Mount("/", StaticFiles(packages=[("edge.web", "static")], html=True)),
     ]
     return Starlette(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 from edge.core.types import EcgBlock, Quality, Vitals, Waveform
 from edge.web.access import Access
@@ -18,17 +19,25 @@ ECG_TIMEOUT_S = 5.0
 class LivePage:
     """Sends the pipeline's results to every open browser; never blocks the pipeline.
 
-    `port` 0 selects a free port; `gauges` returns further metrics for /metrics.
+    `port` 0 selects a free port; `gauges` returns further metrics for /metrics; the API reads the file `history`.
 
     Raises:
         AccessError: The page would be visible to other machines without a token.
         OSError: The port is not available.
     """
 
-    def __init__(self, host: str, port: int, token: str | None, hello: Hello, gauges: Gauges = dict) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        token: str | None,
+        hello: Hello,
+        gauges: Gauges = dict,
+        history: Path | None = None,
+    ) -> None:
         self._ecg_s = -math.inf
         self._metrics = Metrics(lambda: {**gauges(), **self._gauges()})
-        self._server = WebServer(host, port, Access(host, token), self._metrics, hello)
+        self._server = WebServer(host, port, Access(host, token), self._metrics, hello, history)
         self.port = self._server.port
 
     def waveform(self, wave: Waveform) -> None:

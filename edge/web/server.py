@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from asyncio import Transport
+from pathlib import Path
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -42,13 +43,15 @@ HEADERS = {
 class WebServer:
     """Serves until closed. Raises OSError if the port is not available."""
 
-    def __init__(self, host: str, port: int, access: Access, metrics: Metrics, hello: Hello) -> None:
+    def __init__(
+        self, host: str, port: int, access: Access, metrics: Metrics, hello: Hello, history: Path | None
+    ) -> None:
         self._socket = _listening_socket(host, port)
         self.port = int(self._socket.getsockname()[1])
         self._loop = asyncio.new_event_loop()
         self.feed = Feed(self._loop)
         config = uvicorn.Config(
-            web_app(access, self.feed, metrics, event(hello)),
+            web_app(access, self.feed, metrics, event(hello), history),
             http=Connection,
             ws="none",
             lifespan="off",

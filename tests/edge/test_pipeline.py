@@ -141,7 +141,9 @@ def test_a_pause_is_found_although_the_clock_is_set_back_by_its_length(chirp, pe
 
 
 def test_frames_of_a_source_with_two_senders_give_no_rate(chirp, person):
-    pipeline = Pipeline(chirp, lambda: True, source_fault=lambda: "a second sender" if pipeline.frames.received > 1800 else None)
+    pipeline = Pipeline(
+        chirp, lambda: True, source_fault=lambda: "a second sender" if pipeline.frames.received > 1800 else None
+    )
     for frame in person[:2000]:
         pipeline.push(frame)
         if frame.seq % 100 == 99:

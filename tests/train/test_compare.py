@@ -10,6 +10,7 @@ from edge.core.errors import InputError
 from edge.core.types import TaskOutputs
 from tests.helpers.people import write_people
 from train import compare
+from train.data.workers import LocalWorkers
 from train.training import strategy_table
 from train.training.batches import Batches
 from train.training.cached_work import OtherWorkError, cached_json, check_settings
@@ -78,10 +79,11 @@ def test_the_baseline_uses_each_network_for_its_own_task():
     assert (outputs.ecg[0], outputs.anchor[0], outputs.cycle[0]) == (1, 2, 3)
 
 
-@pytest.mark.slow  # trains a grid twice
+@pytest.mark.slow  # trains a grid three times, once with two processes
 def test_a_resumed_grid_gives_the_same_table_and_measures_unseen_people(preset, tmp_path, monkeypatch, capsys):
-    def command(out):
-        return ["--preset", preset, "--seeds", "1", "--strategies", "ew", "--out", os.fspath(tmp_path / out)]
+    def command(out, processes=1):
+        where = ["--out", os.fspath(tmp_path / out), "--processes", str(processes)]
+        return ["--preset", preset, "--seeds", "1", "--strategies", "ew", *where]
 
     learnt, measured = [], []
     real_evaluate, real_train, real_save_epoch = strategy_table.evaluate, Trainer.train, Trainer._save_epoch
@@ -128,6 +130,8 @@ def test_a_resumed_grid_gives_the_same_table_and_measures_unseen_people(preset, 
     assert baseline.stat().st_mtime_ns == written
     uninterrupted = (tmp_path / "uninterrupted" / "table.md").read_text()
     assert (tmp_path / "stopped" / "table.md").read_text() == uninterrupted
+    assert compare.main(command("shared", processes=2)) == 0
+    assert (tmp_path / "shared" / "table.md").read_text() == uninterrupted
     assert "people, subjects: 2 to train on, 1 to test on. 4 steps of 4 windows of 2 points" in uninterrupted
     assert {path.name for path in (tmp_path / "stopped").iterdir()} == {
         "settings.json", "table.md", "stl-seed1.json", "ew-seed1.json"
@@ -136,15 +140,15 @@ def test_a_resumed_grid_gives_the_same_table_and_measures_unseen_people(preset, 
 
 def test_invalid_comparisons_are_reported(preset, tmp_path):
     with pytest.raises(InputError, match=r"no preset 'huge'; there are compact, .*tiny, or name a settings file"):
-        compare.compare("huge", [], 1, tmp_path)
+        compare.compare("huge", [], 1, tmp_path, LocalWorkers(1))
     with pytest.raises(InputError, match="no strategy 'best' in the table; there are stl, ew"):
-        compare.compare(preset, ["ew", "best"], 1, tmp_path)
+        compare.compare(preset, ["ew", "best"], 1, tmp_path, LocalWorkers(1))
     with pytest.raises(InputError, match="0 seeds"):
-        compare.compare(preset, ["ew"], 0, tmp_path)
+        compare.compare(preset, ["ew"], 0, tmp_path, LocalWorkers(1))
     bare = write_people(tmp_path / "bare", 1, "").with_name("small.toml")
     bare.write_text(PRESET)
     with pytest.raises(InputError, match=r"people has 0 folds, no fold 0: give it a \[split\]"):
-        compare.compare(os.fspath(bare), ["ew"], 1, tmp_path / "a")
+        compare.compare(os.fspath(bare), ["ew"], 1, tmp_path / "a", LocalWorkers(1))
 
 
 def test_finished_work_is_kept_completely_or_not_at_all(tmp_path):
@@ -164,24 +168,6 @@ def test_finished_work_is_kept_completely_or_not_at_all(tmp_path):
     assert cached_json(path, make) == cached_json(path, make) == {"figure": 1.5}
     assert len(made) == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["ega-0.5.json"]
-
-
-def test_several_processes_share_a_grid(preset, tmp_path, monkeypatch):
-    made = []
-
-    def figures_of(name, *about):
-        made.append(name)
-        if len(made) == 1:  # another process, while this one works on the baseline
-            assert compare.compare(preset, ["ew"], 1, tmp_path).startswith("1 of 2 are still being made by another")
-            assert not (tmp_path / "table.md").exists()  # nothing to compare with yet
-        return row(0.10, 0.8, 10.0, 8.0, 0.05)
-
-    monkeypatch.setattr(compare, "figures_of", figures_of)
-    text = compare.compare(preset, ["ew"], 1, tmp_path)
-    assert made == ["stl", "ew"]
-    assert "| stl |" in text
-    assert "| ew |" in text
-    assert not list(tmp_path.glob("*.claim"))
 
 
 def test_a_folder_of_other_work_is_not_changed(tmp_path):

@@ -32,6 +32,7 @@ from train.data.readers.table import READERS, TEST_ONLY
 from train.data.spectrograms import count_windows, write_spectrograms
 from train.data.splits import Fold, Split, make_folds
 from train.data.trial import Trial
+from train.data.workers import THIS_MACHINE, Workers
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -108,13 +109,13 @@ def with_split(data: DataSet, split: Split) -> DataSet:
     return replace(data, folds=tuple(make_folds(trials, split)))
 
 
-def with_windows(data: DataSet, cache: Path, spec: SstSpec = SST_DEFAULT, processes: int | None = None) -> DataSet:
+def with_windows(data: DataSet, cache: Path, spec: SstSpec = SST_DEFAULT, workers: Workers = THIS_MACHINE) -> DataSet:
     """Return the data set with the spectrograms of all windows, cached in `cache` (50 channels: 0.85 MB per second).
 
     Displays its progress. After an interrupt, finished files are not computed again. Call it under
     `if __name__ == "__main__"`, because the worker processes import the script.
     """
-    files = write_spectrograms({r.trial.name: r.trial.rcg for r in data.recordings}, cache, spec, processes)
+    files = write_spectrograms({r.trial.name: r.trial.rcg for r in data.recordings}, cache, spec, workers)
     mapped = {name: np.asanyarray(np.load(file, mmap_mode="r")) for name, file in files.items()}
     return replace(data, recordings=tuple(replace(r, windows=mapped[r.trial.name]) for r in data.recordings))
 

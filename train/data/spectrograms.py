@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from concurrent.futures import as_completed
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +22,19 @@ from rich.progress import Progress
 from edge.core.spec import SST_BINS, SST_COLUMNS, SST_DEFAULT, SST_PAST, SST_WINDOW, SstSpec, fingerprint
 from edge.core.types import Float32, Float64
 from edge.dsp.sst.transform import HOP, spectrograms
-from train.data.workers import worker_pool
+from train.data.workers import THIS_MACHINE, Workers
 
 
 def write_spectrograms(
     recordings: Mapping[str, Float32 | Float64],
     folder: Path,
     spec: SstSpec = SST_DEFAULT,
-    processes: int | None = None,
+    workers: Workers = THIS_MACHINE,
 ) -> dict[str, Path]:
     """Write the spectrograms of each RCG [P, n] to a file in `folder`, float16 [windows, P, 71, 120]; return the paths.
 
-    Window k covers the samples of `window_samples(k)`; a channel with non-finite samples is NaN. Displays its progress;
-    `processes` None: one per core. After Ctrl-C the recordings in progress are finished and kept.
+    Window k covers the samples of `window_samples(k)`; a channel with non-finite samples is NaN. Displays its progress.
+    After Ctrl-C, finished recordings are kept. `workers` of other machines must share the folder.
     Raises ValueError, before any computation, for a recording shorter than a window or a name that is no file name.
     """
     paths = {}
@@ -46,10 +46,10 @@ def write_spectrograms(
         paths[name] = folder / f"{name}-{_digest(rcg, spec)}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     missing = [name for name in paths if not paths[name].exists()]
-    with Progress() as progress, worker_pool(processes) as pool:
+    with Progress() as progress:
         task = progress.add_task("spectrograms", total=len(paths), completed=len(paths) - len(missing))
-        for done in as_completed([pool.submit(_write, paths[name], recordings[name], spec) for name in missing]):
-            done.result()
+        tasks = {name: partial(_write, paths[name].resolve(), recordings[name], spec) for name in missing}
+        for _ in workers.run(tasks):
             progress.advance(task)
     return paths
 

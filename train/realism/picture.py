@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from train.realism.compare import CONTEXT_ROWS, ROWS, Measured, values
+from train.realism.measured import CONTEXT_ROWS, ROWS, Measured, values
 from train.realism.statistics import BAND_HZ
 
 if TYPE_CHECKING:

@@ -7,28 +7,29 @@ The results are in OUT/report.md, which is written anew after every finished pie
 interrupted one. `--split paper` is the paper's: 80/10/10 % of MMECG's 91 trials, so that the same people are in several
 parts; `--split subject` tests only people that the network has not seen. Without the option both are reproduced, the
 paper's only if the set has 91 trials.
+
+The work of a table or figure is shared by the cores of this machine, or by the machines of a Ray cluster (--ray); these
+must have OUT and the data set at the same path.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from edge.core.errors import InputError
 from edge.core.files import write_atomic
 from edge.core.interrupts import raise_on_interrupt
 from train.data.splits import PAPER_TRIALS
+from train.data.workers import Workers
 from train.reproduce.distributions import figure_seven, figure_six
-from train.reproduce.frameworks import FRAMEWORKS
-from train.reproduce.noise import ABRUPT, CONSTANT, figure_eight, figure_five, table_four, table_three
-from train.reproduce.paper_values import TABLE_I
+from train.reproduce.noise import figure_eight, figure_five, table_four, table_three
 from train.reproduce.scenes import table_two
 from train.reproduce.strategies import table_one
 from train.reproduce.study import SplitName, Study, load_data, open_study
+from train.training.command_line import add_worker_options, open_workers, positive, run_command
 
 TARGETS: dict[str, Callable[[Study], Iterator[str]]] = {
     "table1": table_one,
@@ -57,8 +58,6 @@ SPLIT_BY: dict[SplitName, str] = {"paper": "trial", "subject": "subject"}
 def reproduce(targets: Sequence[str], studies: Sequence[Study], scenes: Callable[[], Iterator[str]], out: Path) -> str:
     """Make the targets of all studies, and that of the scenes; return the report, which is written after each part."""
     done: dict[str, str] = {}
-    for study in studies:
-        study.progress.total = _missing(targets, study)
     for target in (target for target in TITLES if target in targets):
         parts = (
             {"": scenes}
@@ -80,50 +79,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--preset", default="paper", metavar="NAME", help="of train/presets, or a settings file")
     parser.add_argument("--scenes", default="rooms", metavar="NAME", help="of table2: rooms, nyuv2, or a settings file")
     parser.add_argument("--split", choices=("paper", "subject"), help="default: both")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="of Tables I and II")
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="of Tables I and II")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    add_worker_options(parser)
     args = parser.parse_args(arguments)
     targets = list(TITLES) if "all" in args.targets else args.targets
-    if args.seeds < 1:
-        parser.error("--seeds must be at least 1")
     if not args.data and set(targets) != {SCENES}:
         parser.error("--data is required, except for table2 alone")
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    try:
+
+    def work() -> None:
         args.out.mkdir(parents=True, exist_ok=True)
-        studies = open_studies(args) if set(targets) != {SCENES} else []
-        scenes = partial(table_two, args.scenes, args.seeds, args.out / "scenes")
-        print(reproduce(targets, studies, scenes, args.out))
-    except (InputError, OSError) as error:
-        print(f"train.reproduce: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"train.reproduce: interrupted; run the same command again to resume from {args.out}", file=sys.stderr)
-        return 130
-    return 0
+        with open_workers(args) as workers:
+            studies = open_studies(args, workers) if set(targets) != {SCENES} else []
+            scenes = partial(table_two, args.scenes, args.seeds, args.out / "scenes", workers)
+            print(reproduce(targets, studies, scenes, args.out))
+
+    return run_command("train.reproduce", work, resume=args.out)
 
 
-def open_studies(args: argparse.Namespace) -> list[Study]:
+def open_studies(args: argparse.Namespace, workers: Workers) -> list[Study]:
     """Load the data set and open the studies of its splits. Raises InputError, OSError."""
-    config, data = load_data(args.preset, args.data)
+    config, data = load_data(args.preset, args.data, workers)
     splits: list[SplitName] = [args.split] if args.split else ["paper", "subject"]
     if not args.split and (trials := len(data.recordings)) != PAPER_TRIALS:
         print(f"{data.name} has {trials} trials, not MMECG's {PAPER_TRIALS}: only the split by subject")
         splits = ["subject"]
-    return [open_study(config, data, split, args.seeds, args.out) for split in splits]
-
-
-def _missing(targets: Sequence[str], study: Study) -> int:
-    """Return about how many pieces of work the targets need that are not finished."""
-    noise = {"table3": CONSTANT, "table4": ABRUPT, "fig8": CONSTANT + ABRUPT}
-    tests = {test for target in targets for test in noise.get(target, ())}
-    needed = {
-        "strategy": len(TABLE_I) * study.seeds * ("table1" in targets),
-        "noise": len(FRAMEWORKS) * (len(tests) + 1) * bool(tests),
-        "trials": len(FRAMEWORKS) * len(study.data.folds) * bool({"fig6", "fig7"} & set(targets)),
-    }
-    finished = {kind: len(list(study.folder.glob(f"{kind}-*.json"))) for kind in needed}
-    return sum(max(0, count - finished[kind]) for kind, count in needed.items())
+    return [open_study(config, data, split, args.seeds, args.out, workers) for split in splits]
 
 
 def _report(done: Mapping[str, str]) -> str:

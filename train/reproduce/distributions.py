@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import matplotlib.figure
 import numpy as np
 
 from edge.core.errors import InputError
-from train.data.dataset import DataSet, part_of
+from train.data.dataset import DataSet, Recording, part_of
 from train.evaluation.summary import summarise_ecgs
-from train.reproduce.frameworks import FRAMEWORKS, measure
-from train.reproduce.noise import trained
+from train.reproduce.frameworks import FRAMEWORKS, measure, network_folder, train_networks
 from train.reproduce.paper_values import MEDIANS
 from train.reproduce.study import Study
 
@@ -52,25 +53,35 @@ def out_of_fold(data: DataSet, folds: Sequence[Sequence[dict[str, Any]]]) -> lis
     return rows
 
 
-def _trial_rows(study: Study, name: str, fold: int) -> list[dict[str, Any]]:
-    def make() -> dict[str, Any]:
-        recordings = part_of(study.data, "test", fold)
-        figures = measure(trained(study, name, fold), recordings)
-        return {
-            "trials": [
-                {"trial": recording.trial.name, "subject": recording.trial.subject, **summarise_ecgs([found])}
-                for recording, found in zip(recordings, figures, strict=True)
-            ]
-        }
+def _trial_rows(study: Study) -> Iterator[dict[str, list[dict[str, Any]]]]:
+    """Yield the rows of all trials by network; after each network that is finished, in the order of FRAMEWORKS."""
+    train_networks(study, len(study.data.folds))
+    keys = {name: [f"trials-{name}-fold{fold + 1}" for fold in range(len(study.data.folds))] for name in FRAMEWORKS}
+    jobs = {
+        key: partial(_measure_fold, name, network_folder(study, name, fold), part_of(study.data, "test", fold))
+        for name in FRAMEWORKS
+        for fold, key in enumerate(keys[name])
+    }
+    count = 0
+    for found in study.run(jobs):
+        finished = [name for name in FRAMEWORKS if all(key in found for key in keys[name])]
+        if len(finished) > count:
+            count = len(finished)
+            yield {name: out_of_fold(study.data, [found[key]["trials"] for key in keys[name]]) for name in finished}
 
-    rows: list[dict[str, Any]] = study.job(f"trials-{name}-fold{fold + 1}", make)["trials"]
-    return rows
+
+def _measure_fold(name: str, folder: Path, recordings: Sequence[Recording]) -> dict[str, Any]:
+    figures = measure(name, folder, recordings)
+    return {
+        "trials": [
+            {"trial": recording.trial.name, "subject": recording.trial.subject, **summarise_ecgs([found])}
+            for recording, found in zip(recordings, figures, strict=True)
+        ]
+    }
 
 
 def _figure(study: Study, file: str, panels: dict[str, tuple[str, int]]) -> Iterator[str]:
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for name in FRAMEWORKS:
-        rows[name] = out_of_fold(study.data, [_trial_rows(study, name, fold) for fold in range(len(study.data.folds))])
+    for rows in _trial_rows(study):
         figure = matplotlib.figure.Figure(figsize=(11, 3.2), layout="constrained")
         for panel, (key, (title, factor)) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
             for each, found in rows.items():

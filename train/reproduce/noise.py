@@ -5,20 +5,20 @@ The ten trials of the noise tests are those that the first fold tests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import matplotlib.figure
 import numpy as np
 
 from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ
-from train.data.dataset import part_of
+from train.data.dataset import Recording, part_of
 from train.data.labels import clean_ecg
 from train.evaluation.delta_m import NOISE_TASKS, delta_m
 from train.evaluation.noise_tests import ABRUPT_S, ABRUPT_SNR_DB, CONSTANT_SNR_DB, TESTS, add_noise
 from train.evaluation.summary import LONG_TERM_METRICS, Row, metrics, summarise_ecgs
-from train.reproduce.frameworks import FRAMEWORKS, EcgOf, measure
+from train.reproduce.frameworks import FRAMEWORKS, measure, network_folder, train_networks
 from train.reproduce.paper_values import BASELINES, TABLES_III_IV
 from train.reproduce.study import Study
 from train.training.strategy_table import cell
@@ -31,6 +31,7 @@ COLUMNS = {
     "r_timing_ms": ("Peak error ms", 1, 1),
     "mdr": ("MDR %", 100, 2),
 }
+NO_NOISE = "none"
 SHOWN = "white, extensive 3 s"
 SHOWN_S = 12
 
@@ -47,6 +48,7 @@ def table_four(study: Study) -> Iterator[str]:
 
 def figure_five(study: Study) -> Iterator[str]:
     """Draw the ECG of one trial by each network in abrupt noise."""
+    train_networks(study, folds=1)
     recording = part_of(study.data, "test")[0]
     truth = clean_ecg(recording.trial.ecg, recording.labels.beats) if recording.trial.ecg is not None else np.zeros(0)
     first = max(0, (len(truth) - SHOWN_S * RCG_RATE_HZ) // 2)
@@ -56,7 +58,7 @@ def figure_five(study: Study) -> Iterator[str]:
     figure = matplotlib.figure.Figure(figsize=(11, 2 * len(FRAMEWORKS) + 1), layout="constrained")
     panels = figure.subplots(len(FRAMEWORKS), 1, squeeze=False)[:, 0]
     for panel, name in zip(panels, FRAMEWORKS, strict=True):
-        ecg, valid_mask = trained(study, name, 0)(noisy)
+        ecg, valid_mask = FRAMEWORKS[name].load(network_folder(study, name, 0))(noisy)
         panel.plot(t_s, truth[shown], color="0.6", label="ECG")
         panel.plot(t_s, np.where(valid_mask, ecg, np.nan)[shown], color="tab:red", linewidth=1, label="by radar")
         noise = np.abs(noisy.rcg - recording.trial.rcg).max(axis=0)[shown] > 0
@@ -69,11 +71,12 @@ def figure_five(study: Study) -> Iterator[str]:
 
 def figure_eight(study: Study) -> Iterator[str]:
     """Draw the change of each network in noise, and the paper's."""
+    *_, rows_of = _rows(study, tuple(TESTS))
     figure = matplotlib.figure.Figure(figsize=(11, 4), layout="constrained")
     panels = figure.subplots(1, 2)
     for number, name in enumerate(FRAMEWORKS):
-        color, rows = f"C{number}", _rows(study, name, TESTS)
-        found = {test: _change(rows[test], rows["none"]) for test in TESTS}
+        color, rows = f"C{number}", rows_of[name]
+        found = {test: _change(rows[test], rows[NO_NOISE]) for test in TESTS}
         printed = {test: change for test, (_, change) in TABLES_III_IV.get(name, {}).items()}
         for changes, style, label in ((found, "-o", name), (printed, ":x", f"{name}, paper")):
             constant = [changes.get(test, np.nan) for test in CONSTANT]
@@ -88,38 +91,48 @@ def figure_eight(study: Study) -> Iterator[str]:
     yield _picture(study.folder / "fig8.png", figure, "Changes of Tables III and IV.", study)
 
 
-def trained(study: Study, name: str, fold: int) -> EcgOf:
-    """Train a network on a fold, or load it if that is finished."""
-    return FRAMEWORKS[name](study.in_fold(fold), study.data, study.folder / "networks" / f"{name}-fold{fold + 1}")
+def _rows(study: Study, tests: tuple[str, ...]) -> Iterator[dict[str, dict[str, Row]]]:
+    """Yield the finished rows of each network by test, with "none" for no noise, after each result."""
+    train_networks(study, folds=1)
+    names = {
+        f"noise-{name}-{test}".replace(" ", "_").replace(",", ""): (name, test)
+        for name in FRAMEWORKS
+        for test in (NO_NOISE, *tests)
+    }
+    recordings = part_of(study.data, "test")
+    jobs = {
+        key: partial(_measure_test, name, network_folder(study, name, 0), recordings, test)
+        for key, (name, test) in names.items()
+    }
+    for found in study.run(jobs):
+        rows: dict[str, dict[str, Row]] = {name: {} for name in FRAMEWORKS}
+        for key, row in found.items():
+            name, test = names[key]
+            rows[name][test] = row
+        yield rows
 
 
-def _rows(study: Study, name: str, tests: Any) -> dict[str, Row]:
-    """Return the row without noise and those of tests, made if they are missing."""
-    return {test: _row(study, name, test) for test in ("none", *tests)}
-
-
-def _row(study: Study, name: str, test: str) -> Row:
-    def make() -> dict[str, Any]:
-        recordings = part_of(study.data, "test")
-        return summarise_ecgs(measure(trained(study, name, 0), recordings, None if test == "none" else test))
-
-    return study.job(f"noise-{name}-{test}".replace(" ", "_").replace(",", ""), make)
+def _measure_test(name: str, folder: Path, recordings: Sequence[Recording], test: str) -> Row:
+    return summarise_ecgs(measure(name, folder, recordings, None if test == NO_NOISE else test))
 
 
 def _table(study: Study, tests: tuple[str, ...]) -> Iterator[str]:
-    lines = [
+    heading = [
         f"{study.heading()} Figures of the long-term ECG; Delta_m in % from each network without noise. The paper's "
         "values are in brackets; they are of MMECG, also where our data are others.\n",
         "| | " + " | ".join([*(title for title, _, _ in COLUMNS.values()), "Delta_m %"]) + " |",
         "|---" * (len(COLUMNS) + 2) + "|",
     ]
-    for name in FRAMEWORKS:
-        clean = _row(study, name, "none")
-        lines.append(_line(f"{name}, no noise", clean, clean, BASELINES.get(name), 0.0))
-        for test in tests:
-            values, change = TABLES_III_IV.get(name, {}).get(test, (None, None))
-            lines.append(_line(f"{name}, {test}", _row(study, name, test), clean, values, change))
-            yield "\n".join(lines)
+    for rows_of in _rows(study, tests):
+        lines = []
+        for name, rows in rows_of.items():
+            if not (clean := rows.get(NO_NOISE)):
+                continue
+            lines.append(_line(f"{name}, no noise", clean, clean, BASELINES.get(name), 0.0))
+            for test in (test for test in tests if test in rows):
+                values, change = TABLES_III_IV.get(name, {}).get(test, (None, None))
+                lines.append(_line(f"{name}, {test}", rows[test], clean, values, change))
+        yield "\n".join([*heading, *lines])
 
 
 def _line(title: str, row: Row, clean: Row, printed: tuple[float, ...] | None, printed_change: float | None) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from functools import partial
 
-from train.evaluation.summary import Row
 from train.reproduce.paper_values import TABLE_I
 from train.reproduce.study import Study
+from train.training.jobs import run_grid
 from train.training.strategy_table import BASELINE, figures_of, table
 
 
@@ -20,11 +19,11 @@ def table_one(study: Study) -> Iterator[str]:
         f"{about} Figures of single windows; mean ± standard deviation over seeds. Delta_m against the mean of "
         f"{BASELINE}. The paper's values are in brackets; they are of MMECG.\n\n"
     )
-    found: dict[str, list[Row]] = {}
-    for seed in range(study.seeds):
-        for row in TABLE_I:
-            name, config = f"strategy-{row}-seed{seed + 1}", study.seeded(seed)
-            networks = study.folder / "networks" / name
-            found.setdefault(row, []).append(study.job(name, partial(figures_of, row, config, study.data, networks)))
-            shutil.rmtree(networks, ignore_errors=True)  # the checkpoints are no longer needed
+    jobs = {
+        (row, seed + 1): partial(figures_of, row, study.seeded(seed), study.data, study.networks / f"{row}-{seed + 1}")
+        for seed in range(study.seeds)
+        for row in TABLE_I
+    }
+    for found in run_grid(jobs, study.folder, study.workers, "strategy-"):
+        if BASELINE in found:
             yield heading + table(found, printed)

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from edge.core.errors import InputError
 from train.data.dataset import DataSet, load_dataset, with_split, with_windows
 from train.data.splits import Fold, KFold, PaperTrials
+from train.data.workers import Workers
 from train.model import POINTS
-from train.training.cached_work import cached_json, check_settings
+from train.training.cached_work import check_settings
+from train.training.command_line import find_preset
 from train.training.config import Strategy, TrainConfig, load_train_config
+from train.training.jobs import Job, Result, run_jobs
 
 SplitName = Literal["paper", "subject"]
-PRESETS = Path(__file__).parents[1] / "presets"
 MAX_FOLDS = 5
 _NAMES_SHOWN = 12
-
-
-@dataclass
-class Progress:
-    """Prints each piece of work and estimates the time that is left from those that are finished."""
-
-    total: int = 0
-    done: int = 0
-    began: float = field(default_factory=time.monotonic)
-
-    def start(self, name: str) -> None:
-        """Print the name of the next piece of work."""
-        self.done += 1
-        mean_s = (time.monotonic() - self.began) / (self.done - 1) if self.done > 1 else 0.0
-        left = f", about {mean_s * (self.total - self.done + 1) / 60:.0f} min left" if mean_s else ""
-        print(f"{name}: {self.done} of {self.total}{left}", flush=True)
 
 
 @dataclass(frozen=True)
@@ -48,14 +33,22 @@ class Study:
     split: SplitName
     seeds: int
     folder: Path
-    progress: Progress
+    workers: Workers
 
-    def job(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return the result `name`; if it is not finished, make and keep it."""
-        path = self.folder / f"{name}.json"
-        if not path.exists():
-            self.progress.start(f"{self.split}/{name}")
-        return cached_json(path, make)
+    @property
+    def networks(self) -> Path:
+        """Absolute path of the trained networks."""
+        return self.folder.resolve() / "networks"
+
+    def run(self, jobs: Mapping[str, Job]) -> Iterator[dict[str, Result]]:
+        """Run the named jobs that are not finished; yield all results so far, at first and after each."""
+        for found in run_jobs({self.folder / f"{name}.json": job for name, job in jobs.items()}, self.workers):
+            yield {path.stem: result for path, result in found.items()}
+
+    def complete(self, jobs: Mapping[str, Job]) -> dict[str, Result]:
+        """Run the named jobs that are not finished; return the results of all."""
+        *_, found = self.run(jobs)
+        return found
 
     def seeded(self, seed: int) -> TrainConfig:
         """Return the settings for the seed number `seed`, which counts from 0."""
@@ -80,12 +73,9 @@ class Study:
         )
 
 
-def load_data(preset: str, path: Path) -> tuple[TrainConfig, DataSet]:
-    """Load the settings and the data set. Raises InputError, FileNotFoundError."""
-    settings = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
-    if not settings.exists():
-        known = ", ".join(sorted(each.stem for each in PRESETS.glob("*.toml")))
-        raise InputError(f"no preset {preset!r}; there are {known}, or name a settings file, x.toml")
+def load_data(preset: str, path: Path, workers: Workers) -> tuple[TrainConfig, DataSet]:
+    """Load the settings and the data set; missing spectrograms are computed. Raises InputError, FileNotFoundError."""
+    settings = find_preset(preset)
     config = load_train_config(settings)
     about = msgspec.structs.replace(config.data, set=path.name, simulate=None, fold=0)
     config = msgspec.structs.replace(config, data=about, strategy=Strategy())
@@ -98,10 +88,10 @@ def load_data(preset: str, path: Path) -> tuple[TrainConfig, DataSet]:
             f"{path}: trial {few[0].name} has {len(few[0].rcg)} points, the network {config.model} takes {needed}; "
             "choose a --preset whose network takes any number, as compact"
         )
-    return config, data if config.data.augment else with_windows(data, path.with_suffix(".windows"))
+    return config, data if config.data.augment else with_windows(data, path.with_suffix(".windows"), workers=workers)
 
 
-def open_study(config: TrainConfig, data: DataSet, split: SplitName, seeds: int, out: Path) -> Study:
+def open_study(config: TrainConfig, data: DataSet, split: SplitName, seeds: int, out: Path, workers: Workers) -> Study:
     """Return the study of a split. Raises InputError, also if its folder has results of other settings."""
     if split == "paper":
         data = with_split(data, PaperTrials())
@@ -110,7 +100,7 @@ def open_study(config: TrainConfig, data: DataSet, split: SplitName, seeds: int,
         data = with_split(data, KFold(folds=max(3, min(MAX_FOLDS, len(subjects)))))
     folds = [[fold.train, fold.validation, fold.test] for fold in data.folds]
     check_settings({"preset": msgspec.to_builtins(config), "data": data.name, "folds": folds}, out / split)
-    return Study(config, data, split, seeds, out / split, Progress())
+    return Study(config, data, split, seeds, out / split, workers)
 
 
 def covers(data: DataSet, folds: tuple[Fold, ...]) -> bool:

@@ -4,22 +4,27 @@
     python -m train.scenes --preset nyuv2 --out runs/nyuv2
 
 `rooms` are procedural and take about two minutes for each strategy on two cores; `nyuv2` needs that set and a GPU. The
-same command resumes an interrupted comparison. Several processes, each on its own GPU or core, share the work.
+same command resumes an interrupted comparison. The runs share the cores of this machine, or the machines of a Ray
+cluster (--ray), each of which then needs the files of `nyuv2` at the same path.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
-from edge.core.errors import InputError
 from edge.core.interrupts import raise_on_interrupt
 from train.scenes.table import ROWS, compare_strategies
-from train.scenes.training import load_scene_config, prepare_scenes
-
-PRESETS = Path(__file__).parent / "presets"
+from train.scenes.training import PRESETS, load_scene_config, prepare_scenes
+from train.training.command_line import (
+    add_worker_options,
+    find_preset,
+    list_presets,
+    open_workers,
+    positive,
+    run_command,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,9 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
-    parser.add_argument("--preset", required=True, metavar="NAME", help=f"{known}, or a settings file, x.toml")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
+    parser.add_argument(
+        "--preset", required=True, metavar="NAME", help=f"{list_presets(PRESETS)}, or a settings file, x.toml"
+    )
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="default: 1")
     parser.add_argument(
         "--strategies",
         nargs="+",
@@ -41,24 +47,18 @@ def main(arguments: list[str] | None = None) -> int:
         help=f"rows of the table, default all: {', '.join(ROWS)}; Delta_m needs stl",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    add_worker_options(parser)
     args = parser.parse_args(arguments)
-    if args.seeds < 1:
-        parser.error(f"--seeds is {args.seeds}; it must be at least 1")
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    path = Path(args.preset) if args.preset.endswith(".toml") else PRESETS / f"{args.preset}.toml"
-    try:
-        if not path.exists():
-            raise InputError(f"no preset {args.preset!r}; there are {known}, or name a settings file, x.toml")
+
+    def work() -> None:
+        path = find_preset(args.preset, PRESETS)
         config = load_scene_config(path)
         data = prepare_scenes(config, path.parent)
-        print(compare_strategies(config, data, path.parent, args.strategies, args.seeds, args.out))
-    except (InputError, OSError) as error:
-        print(f"train.scenes: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"train.scenes: interrupted; run the same command again to resume from {args.out}", file=sys.stderr)
-        return 130
-    return 0
+        with open_workers(args) as workers:
+            *_, text = compare_strategies(config, data, path.parent, args.strategies, args.seeds, args.out, workers)
+        print(text)
+
+    return run_command("train.scenes", work, resume=args.out)
 
 
 if __name__ == "__main__":

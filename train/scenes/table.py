@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from train.data.workers import Workers
 from train.evaluation.delta_m import delta_m
 from train.scenes.measures import TABLE_TWO_TASKS, TASKS
 from train.scenes.training import SceneConfig, SceneData, SceneTrainer
-from train.training.cached_work import cached_json, check_settings, file_lock
+from train.training.cached_work import check_settings
 from train.training.config import Strategy
+from train.training.jobs import run_grid
 
 BASELINE = "stl"
 TEMPERATURES = (0.1, 0.5, 1.0, 1.5, 2.0)
@@ -49,51 +50,47 @@ def compare_strategies(
     rows: Collection[str],
     seeds: int,
     out: Path,
+    workers: Workers,
     beside: Mapping[str, Sequence[float]] | None = None,
-) -> str:
-    """Train the missing rows in `out` and return the table, which is also written to `out` after every row.
+) -> Iterator[str]:
+    """Train the missing rows; yield the table after each, which is also written to `out`.
 
-    Rows that another process is training are left to it. `folder` is that of the settings file. `beside`: published
-    values of a row, in the table's units, which follow in brackets.
-    Raises InputError, OSError.
+    `folder` is that of the settings file. `beside`: published values of a row, in the table's units, which follow in
+    brackets. Raises InputError, OSError.
     """
     config = msgspec.structs.replace(config, strategy=Strategy())
     check_settings({"settings": msgspec.to_builtins(config), "data": data.name}, out)
-    jobs: dict[Path, tuple[str, Callable[[], Figures]]] = {}
-    for seed in range(config.seed, config.seed + seeds):
-        for row in (name for name in ROWS if name in rows):
-            seeded = msgspec.structs.replace(config, seed=seed)
-            path = out / f"{row}-seed{seed}.json"
-            jobs[path] = row, partial(measure_row, row, seeded, data, folder, path.with_suffix(""))
-    missing, began = _missing(jobs), time.monotonic()
-    text = ""
-    for path, (_, make) in jobs.items():
-        with file_lock(path) as ours:
-            if ours and not path.exists():
-                done = missing - _missing(jobs)
-                left = f", {(missing - done) * (time.monotonic() - began) / done / 60:.0f} min left" if done else ""
-                print(f"{path.stem}: {done + 1} of {missing}{left}")
-                cached_json(path, make)
-                shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # the checkpoints are no longer needed
-        found: dict[str, list[Figures]] = {}
-        for finished, (row, own) in jobs.items():
-            if finished.exists():
-                found.setdefault(row, []).append(cached_json(finished, own))
+    jobs = {
+        (row, seed): partial(
+            measure_row,
+            row,
+            msgspec.structs.replace(config, seed=seed),
+            data,
+            folder.resolve(),
+            out.resolve() / f"{row}-seed{seed}",
+        )
+        for seed in range(config.seed, config.seed + seeds)
+        for row in ROWS
+        if row in rows
+    }
+    for found in run_grid(jobs, out, workers):
         text = f"{describe(config, data)}\n\n{format_table(found, beside)}\n"
         (out / "table.md").write_text(text)
-    if _missing(jobs):
-        return f"{_missing(jobs)} of {len(jobs)} are still being made by another process; then see {out / 'table.md'}"
-    return text
+        yield text
 
 
 def measure_row(row: str, config: SceneConfig, data: SceneData, folder: Path, out: Path) -> Figures:
-    """Train the networks of a row and return the measures of their last epoch; each task's from the network for it."""
+    """Train the networks of a row; return the measures of their last epoch, each task's from the network for it.
+
+    `folder` is that of the settings file. `out`, where the networks are trained, is deleted at the end.
+    """
     figures: Figures = {}
     for number, strategy in enumerate(ROWS[row]):
         trainer = SceneTrainer(msgspec.structs.replace(config, strategy=strategy), data, out / str(number), folder)
         trainer.train()
         own = TASKS if len(ROWS[row]) == 1 else list(TASKS)[number : number + 1]
         figures |= {name: trainer.history[-1][name] for task in own for name in TASKS[task]}
+    shutil.rmtree(out, ignore_errors=True)  # the checkpoints are no longer needed
     return figures
 
 
@@ -119,10 +116,6 @@ def describe(config: SceneConfig, data: SceneData) -> str:
         f"{config.network}, {training.epochs * training.steps} steps of {training.batch} scenes, last epoch. "
         "Mean ± standard deviation over seeds; Delta_m against the mean of stl."
     )
-
-
-def _missing(paths: Collection[Path]) -> int:
-    return sum(not path.exists() for path in paths)
 
 
 def _cell(values: Sequence[float], digits: int) -> str:

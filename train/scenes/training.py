@@ -19,8 +19,10 @@ from train.scenes.network import MULTIPLES, NETWORKS, DilatedResNet50
 from train.scenes.nyuv2 import NyuV2
 from train.scenes.rooms import Rooms
 from train.scenes.scene import SceneBatch, SceneSet, augment, stack
-from train.training.task_loop import MultiTaskNetwork, Settings, TaskTrainer
+from train.training.resumable import Settings
+from train.training.task_loop import MultiTaskNetwork, TaskTrainer
 
+PRESETS = Path(__file__).parent / "presets"
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 

@@ -1,14 +1,14 @@
 """Writes data sets of simulated people: one MMECG file per trial and the TOML file that describes the set.
 
-The same seed gives the same bytes with any number of processes. Finished files are kept when the work is interrupted.
+The same seed gives the same bytes with any number of workers. Finished files are kept when the work is interrupted.
 """
 
 from __future__ import annotations
 
 import fcntl
 import shutil
-from concurrent.futures import as_completed
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.progress import Progress
@@ -17,7 +17,7 @@ from edge.core.errors import InputError
 from edge.core.spec import RCG_RATE_HZ
 from train.data.dataset import DataSet, load_dataset
 from train.data.readers import mmecg
-from train.data.workers import worker_pool
+from train.data.workers import THIS_MACHINE, Workers
 from train.simulation.session import draw_session
 from train.simulation.subject import draw_subject
 from train.simulation.trial import SAMPLES, simulate
@@ -38,7 +38,7 @@ def simulate_set(
     seed: int,
     trials_per_subject: int = 3,
     samples: int = SAMPLES,
-    processes: int | None = None,
+    workers: Workers = THIS_MACHINE,
 ) -> list[Path]:
     """Write the missing trials of the set and return the paths of all its trials.
 
@@ -50,7 +50,7 @@ def simulate_set(
         seed: Seed of the set.
         trials_per_subject: Number of trials of each person.
         samples: Length of a trial at RCG_RATE_HZ.
-        processes: Number of worker processes; None: one per core.
+        workers: Where the trials are simulated; those of other machines must share the folder.
 
     Raises:
         InputError: The folder holds a set with another seed, number of trials, length or simulation version.
@@ -60,7 +60,7 @@ def simulate_set(
     paths = [folder / f"{number}.mat" for number in range(1, subjects * trials_per_subject + 1)]
     with (folder / DESCRIPTION).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # if two trainings start together, the second waits until the set is complete
-        _make_missing(paths, seed, trials_per_subject, samples, processes)
+        _make_missing(paths, seed, trials_per_subject, samples, workers)
     return paths
 
 
@@ -70,18 +70,19 @@ def unseen_set(folder: Path = UNSEEN_FOLDER, subjects: int = UNSEEN_SUBJECTS, sa
     return load_dataset(folder / DESCRIPTION)
 
 
-def _make_missing(paths: list[Path], seed: int, trials_per_subject: int, samples: int, processes: int | None) -> None:
+def _make_missing(paths: list[Path], seed: int, trials_per_subject: int, samples: int, workers: Workers) -> None:
     missing = [number for number, path in enumerate(paths) if not path.exists()]
     parts = paths[0].parent / _UNFINISHED
     parts.mkdir(exist_ok=True)
-    with Progress() as progress, worker_pool(processes) as pool:
+    with Progress() as progress:
         task = progress.add_task("trials", total=len(paths), completed=len(paths) - len(missing))
-        jobs = [
-            pool.submit(_write, paths[n], seed, n // trials_per_subject + 1, n % trials_per_subject + 1, samples)
+        tasks = {
+            n: partial(
+                _write, paths[n].resolve(), seed, n // trials_per_subject + 1, n % trials_per_subject + 1, samples
+            )
             for n in missing
-        ]
-        for done in as_completed(jobs):
-            done.result()
+        }
+        for _ in workers.run(tasks):
             progress.advance(task)
     shutil.rmtree(parts)
 

@@ -25,8 +25,9 @@ from edge.core.spec import SST_BINS, SST_COLUMNS, SstSpec
 from edge.core.types import Float32
 from edge.gpu.sst import CudaSst
 from train.data.dataset import Recording
+from train.data.sharing import save_shared
 from train.data.workers import worker_pool
-from train.training.windows import Key, Row, WindowMaker, make_window, save
+from train.training.windows import Key, Row, WindowMaker, make_window
 
 AHEAD = 2
 """Batches in preparation while the network trains on another one."""
@@ -99,7 +100,7 @@ class Batches:
         self._make: Callable[[int, int, Key, int], Row]
         if processes:
             folder = Path(resources.enter_context(TemporaryDirectory()))
-            save(maker, folder)
+            save_shared(maker, folder)
             self._executor, self._make = resources.enter_context(worker_pool(processes)), partial(make_window, folder)
         else:
             self._executor, self._make = resources.enter_context(ThreadPoolExecutor(os.cpu_count())), maker

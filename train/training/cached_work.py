@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +38,3 @@ def cached_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any
         write_atomic(path, json.dumps(make(), indent=1).encode())
     found: dict[str, Any] = json.loads(path.read_text())
     return found
-
-
-@contextmanager
-def file_lock(path: Path) -> Iterator[bool]:
-    """Lock the work on a JSON file without waiting; yields False if another process holds the lock.
-
-    The lock is released when the process ends, also when it crashes.
-    """
-    claim = path.with_suffix(".claim")
-    with claim.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-        claim.unlink(missing_ok=True)

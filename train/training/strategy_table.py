@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -58,14 +59,16 @@ class PerTaskEnsemble:
 
 
 def figures_of(row: str, config: TrainConfig, data: DataSet, folder: Path) -> Row:
-    """Train the networks of a row in `folder`, and evaluate them on the test subjects."""
+    """Train the networks of a row in `folder`, evaluate them on the test subjects, and delete the folder."""
     predictors = []
     for number, strategy in enumerate(ROWS[row]):
         trainer = make_trainer(msgspec.structs.replace(config, strategy=strategy), data, folder / str(number))
         trainer.train()
         predictors.append(TorchPredictor(trainer.network))
     predict = PerTaskEnsemble(predictors) if len(predictors) > 1 else predictors[0]
-    return summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
+    row_figures = summarise(evaluate(predict, part_of(data, "test", config.data.fold))[0])
+    shutil.rmtree(folder, ignore_errors=True)  # the checkpoints are no longer needed
+    return row_figures
 
 
 def table(found: Mapping[str, Sequence[Row]], beside: Mapping[str, Sequence[float]] | None = None) -> str:

@@ -6,36 +6,22 @@ numbers depend only on the seed, the epoch and the step, so that an interrupted 
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import msgspec
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from edge.core.errors import InputError
-from train.strategies import STRATEGIES, GradientStrategy, LossStrategy
-from train.training import checkpoint
-from train.training.backward import MultiTaskBackward
-from train.training.config import Strategy, TrainConfig, Training
+from train.training.config import TrainConfig
 from train.training.distributed import choose_device
-from train.training.loop import TrainingError, autocast, make_optimizer
+from train.training.resumable import ResumableTraining, Settings, autocast, set_rate
 
 BatchType = TypeVar("BatchType")
-
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings that the loop needs. All random numbers depend only on `seed`."""
-
-    training: Training
-    strategy: Strategy = Strategy()
-    seed: int = 1
 
 
 class MultiTaskNetwork(nn.Module):
@@ -46,7 +32,7 @@ class MultiTaskNetwork(nn.Module):
         self.encoder, self.decoders = encoder, nn.ModuleDict(decoders)
 
 
-class TaskTrainer(ABC, Generic[BatchType]):
+class TaskTrainer(ResumableTraining[TrainConfig | Settings, MultiTaskNetwork], ABC, Generic[BatchType]):
     """Trains `network` in `folder`, in one process; resumes if the folder has a checkpoint of the same settings.
 
     `last.pt` is written after every epoch, `best.pt` after the best if epochs have a score, `history.json` has the
@@ -62,20 +48,13 @@ class TaskTrainer(ABC, Generic[BatchType]):
         provenance: Mapping[str, object],
         label: str,
     ) -> None:
-        self.settings, self.folder, self.provenance, self._label = settings, folder, provenance, label
         if int(os.environ.get("WORLD_SIZE", 1)) > 1:
             raise InputError(f"{label} is trained in one process; start it without torchrun")
-        self.device = choose_device()
-        self.network = network.to(self.device)
+        self._label, self.device = label, choose_device()
+        network.to(self.device)
         self.tasks = list(network.decoders)
-        self.strategy = make_strategy(settings.strategy, len(self.tasks))
-        self.optimizer = make_optimizer(settings.training, list(network.parameters()), self.strategy)
-        alignment = "parameters" if settings.strategy.alignment == "shared" else "representation"
         own = {task: decoder.parameters() for task, decoder in network.decoders.items()}
-        self._backward = MultiTaskBackward(network.encoder.parameters(), own, self.strategy, alignment)
-        self.history: list[dict[str, float]] = []
-        folder.mkdir(parents=True, exist_ok=True)
-        self._resume()
+        super().__init__(settings, folder, provenance, network, network.encoder.parameters(), own)
 
     @abstractmethod
     def draw(self, epoch: int) -> Iterable[BatchType]:
@@ -96,11 +75,11 @@ class TaskTrainer(ABC, Generic[BatchType]):
         with Progress(TextColumn("{task.description}"), *columns) as progress:
             done = len(self.history) * training.steps
             bar = progress.add_task(self._label, total=training.epochs * training.steps, completed=done, losses="")
-            while len(self.history) < training.epochs and not self._stalled():
+            while not self._is_finished():
                 for losses in self._epoch():
                     text = " ".join(f"{task} {loss:.3f}" for task, loss in zip(self.tasks, losses, strict=True))
                     progress.update(bar, advance=1, losses=text)
-                self._save_epoch()
+                self._save_checkpoints()
 
     def _epoch(self) -> Iterator[list[float]]:
         epoch, training = len(self.history), self.settings.training
@@ -122,62 +101,4 @@ class TaskTrainer(ABC, Generic[BatchType]):
     def _step(self, batch: BatchType, when: str) -> Tensor:
         with autocast(self.device, self.settings.training.precision):
             representation, losses = self.losses(batch)
-        try:
-            self._backward(losses, representation)
-        except InputError as error:
-            raise TrainingError(f"{when}: {error}") from error
-        if limit := self.settings.training.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
-        self.optimizer.step()
-        return torch.stack([loss.detach().double().cpu() for loss in losses.values()])
-
-    def _save_epoch(self) -> None:
-        (self.folder / "history.json").write_text(json.dumps(self.history, indent=1))
-        state = {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "strategy": self.strategy.state_dict(),
-            "history": self.history,
-        }
-        scores = [epoch["score"] for epoch in self.history if "score" in epoch]
-        is_best = bool(scores) and scores[-1] == min(scores)
-        for name in ("best.pt", "last.pt") if is_best else ("last.pt",):  # an interrupt between repeats the epoch
-            checkpoint.save(self.folder / name, self.settings, state, self.provenance)
-
-    def _resume(self) -> None:
-        path = self.folder / "last.pt"
-        if not path.exists():
-            return
-        config, state, provenance = checkpoint.read_content(path, type(self.settings))
-        if config != self.settings:
-            raise TrainingError(f"{path} has other settings; choose another folder with --out, or delete it")
-        if changed := [key for key, value in self.provenance.items() if provenance.get(key) != value]:
-            raise TrainingError(
-                f"{path} was trained with another {', '.join(changed)}; choose another folder with --out"
-            )
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.strategy.load_state_dict(state["strategy"])
-        self.history = state["history"]
-
-    def _stalled(self) -> bool:
-        scores = [epoch["score"] for epoch in self.history if "score" in epoch]
-        return bool(scores) and len(scores) - scores.index(min(scores)) > self.settings.training.patience
-
-
-def make_strategy(wanted: Strategy, tasks: int) -> LossStrategy | GradientStrategy:
-    """Create a strategy for this number of tasks. Raises InputError for an unknown name or parameter."""
-    if wanted.name not in STRATEGIES:
-        raise InputError(f"strategy {wanted.name!r}; there are {', '.join(STRATEGIES)}")
-    try:
-        return STRATEGIES[wanted.name](tasks=tasks, **wanted.parameters)
-    except TypeError as error:
-        raise InputError(f"strategy {wanted.name!r}: {error}") from error
-
-
-def set_rate(optimizer: torch.optim.Optimizer, training: Training, step: int) -> None:
-    """Set the learning rate of a step: linear warm-up, then a cosine to zero."""
-    done, rise = step / (training.epochs * training.steps), training.warm_up
-    share = done / rise if done < rise else 0.5 * (1 + math.cos(math.pi * (done - rise) / (1 - rise)))
-    for group in optimizer.param_groups:
-        group["lr"] = training.learning_rate * max(share, 1e-3)
+        return self._update(losses, representation, when)

@@ -1,16 +1,11 @@
-"""Makes single windows: cuts RCG, augments it and computes the SST. Every window depends only on its key.
-
-`save` and `make_window` are for worker processes, which map the recordings from a file instead of receiving copies.
-"""
+"""Makes single windows: cuts RCG, augments it and computes the SST. Every window depends only on its key."""
 
 from __future__ import annotations
 
 import math
-import pickle
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +17,12 @@ from edge.dsp.sst.transform import HighPass, Sst
 from train.data.augment import cut, disturb, draw_pace
 from train.data.dataset import Recording
 from train.data.labels import Labels, exclusion_reason
+from train.data.sharing import load_shared
 
 Row = tuple[Float32, Float32, Float32, np.float32, str]
 Key = tuple[int, int, int, int]
 MAX_BEATS = 16
 """In one window: 4 s at 200 bpm contain 14."""
-_RCG, _REST = "rcg.f32", "maker.pickle"
 _thread_local = threading.local()
 
 
@@ -93,25 +88,7 @@ class WindowMaker:
         return values.reshape(len(segment), SST_BINS, SST_COLUMNS)
 
 
-def save(maker: WindowMaker, folder: Path) -> None:
-    """Write the maker to an empty folder, for `make_window`."""
-    with (folder / _RCG).open("wb") as file:
-        for rcg in maker.rcg:
-            rcg.tofile(file)
-    shapes = [rcg.shape for rcg in maker.rcg]
-    (folder / _REST).write_bytes(pickle.dumps((shapes, replace(maker, rcg=()))))
-
-
 def make_window(folder: Path, number: int, row: int, key: Key, points: int) -> Row:
-    """Return a window of the maker in `folder`, which is loaded once in each process."""
-    return _load(folder)(number, row, key, points)
-
-
-@cache
-def _load(folder: Path) -> WindowMaker:
-    shapes, maker = pickle.loads((folder / _REST).read_bytes())
-    samples = np.memmap(folder / _RCG, np.float32, "r")
-    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
-    rcg = [part.reshape(shape) for part, shape in zip(np.split(samples, ends), shapes, strict=True)]
-    found: WindowMaker = replace(maker, rcg=rcg)
-    return found
+    """Return a window of the maker that `train.data.sharing.save_shared` wrote to `folder`."""
+    maker: WindowMaker = load_shared(folder)
+    return maker(number, row, key, points)

@@ -11,6 +11,7 @@ from pathlib import Path
 from edge.cli.arguments import port, positive
 from edge.core.audit import audit
 from edge.core.interrupts import on_stop
+from edge.dsp.frontend.rcg import RcgExtractor
 from edge.radar.awr1843.serial_port import AUTO
 from edge.radar.boards import open_boards
 from edge.radar.calibration_file import load_calibration
@@ -19,7 +20,7 @@ from edge.radar.dca1000.control import data_senders, load_card, require_rate
 from edge.radar.dca1000.data_port import DEFAULT_DATA_PORT
 from edge.radar.iq import IQ_ORDERS
 from edge.sources.capture import RecordingRequest, data_port, record_frames
-from edge.sources.recording import check_new
+from edge.sources.metadata import check_new
 
 DEVICE = "RADARECG_DEVICE"  # the `device` setting of `run`; `record` has no settings file, so only the environment
 
@@ -49,6 +50,11 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--calibration", type=Path, metavar="TOML", help="the board's calibration, stored with the recording"
     )
+    options.add_argument(
+        "--points",
+        action="store_true",
+        help="record the chest's motion instead of raw samples: 50 kB a second instead of 2.5 MB",
+    )
     options.add_argument("--note", metavar="TEXT", help="free text, stored with the recording")
 
 
@@ -69,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         args.seconds,
         device=os.environ.get(DEVICE),
         note=args.note,
+        front_end=RcgExtractor(chirp, calibration) if args.points else None,
     )
     senders = data_senders(card, bool(args.serial or args.card))
     with (

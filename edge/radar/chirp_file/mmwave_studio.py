@@ -32,11 +32,11 @@ def studio_lines(text: str, source: str) -> list[Line]:
         raise
     except ElementTree.ParseError as error:
         raise ChirpConfigError(f"{source}:{error.position[0]}: not valid XML ({error})") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         raise ChirpConfigError(f"{source}:{error.lineno}: not valid JSON ({error.msg})") from error
     except KeyError as error:
         raise ChirpConfigError(f"{source}: {error.args[0]} is missing; is it mmWave Studio's export?") from error
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise ChirpConfigError(f"{source}: not as mmWave Studio exports it ({error})") from error
 
 

@@ -106,8 +106,8 @@ def data_senders(card: CardConfig, is_configured: bool) -> frozenset[str]:
 class Card:
     """Client for one card's control port. Every method may raise CardError.
 
-    `on_status` is called with the bits of each asynchronous status; without it, they are logged. Replies are accepted from the card's address and
-    any port: a DCA1000 sends them from UDP port 1024 (a public capture, FPGA 2.8).
+    `on_status` is called with the bits of each asynchronous status; without it, they are logged. Replies are accepted
+    from the card's address and any port: a DCA1000 sends them from UDP port 1024 (a public capture, FPGA 2.8).
     """
 
     def __init__(self, config: CardConfig, on_status: Callable[[int], None] | None = None) -> None:

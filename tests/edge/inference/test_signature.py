@@ -127,9 +127,7 @@ def trusted(signed, maker, tmp_path):
 
 def engine_of(loaded, path, device_key=None, content=b"plan"):
     sha256 = hashlib.sha256(content).hexdigest()
-    about = About(
-        bundle=digest_of(loaded), name="compact", points=50, precision="fp16", machine=HERE, sha256=sha256
-    )
+    about = About(bundle=digest_of(loaded), name="compact", points=50, precision="fp16", machine=HERE, sha256=sha256)
     write_engine(path, content, about, device_key=device_key)
     return path
 

@@ -16,11 +16,11 @@ from tests.helpers.bundles import another, write_model
 
 
 def with_graph(folder, nodes, constants):
-    """A bundle of these nodes, which compute `x` [1]; the outputs are zeros and x."""
+    """A bundle of these nodes, which compute `x` [batch, 1]; every output is x."""
     lengths = {tensor.name: int(tensor.shape[1]) for tensor in outputs()}
     tail = []
     for name, length in lengths.items():
-        constants |= {f"{name}_zeros": np.zeros((1, length), np.float32)}
+        constants |= {f"{name}_zeros": np.zeros(length, np.float32)}
         tail.append(helper.make_node("Add", ["x", f"{name}_zeros"], [name]))
     tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
     ends = [
@@ -35,16 +35,16 @@ def with_graph(folder, nodes, constants):
 
 
 def of_memory(folder, values: int):
-    """Pads the mean of the window to an array of float32 values, and takes its largest."""
+    """Pads the mean of each window with so many values, and takes the largest."""
     return with_graph(
         folder,
         [
             helper.make_node("ReduceMean", ["spectrograms", "axes"], ["mean"], keepdims=0),
-            helper.make_node("Reshape", ["mean", "one"], ["flat"]),
-            helper.make_node("Pad", ["flat", "pads"], ["large"]),
-            helper.make_node("ReduceMax", ["large", "zero"], ["x"], keepdims=1),
+            helper.make_node("Unsqueeze", ["mean", "one"], ["column"]),
+            helper.make_node("Pad", ["column", "pads"], ["large"]),
+            helper.make_node("ReduceMax", ["large", "one"], ["x"], keepdims=1),
         ],
-        {"axes": np.int64([0, 1, 2, 3]), "one": np.int64([1]), "zero": np.int64([0]), "pads": np.int64([0, values])},
+        {"axes": np.int64([1, 2, 3]), "one": np.int64([1]), "pads": np.int64([0, 0, 0, values])},
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from edge.core.types import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, TaskOutputs, Vitals, Waveform
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
-from edge.mqtt.device_report import DeviceReport
+from edge.mqtt.device_report import DeviceReport, HistoryReport
 from edge.mqtt.fields import CHEST_LOST_FLAGS, UNUSABLE_FLAGS
 from edge.mqtt.info import NetworkState
 from edge.mqtt.outbox import OutboxCount
@@ -118,6 +118,17 @@ def test_health_contains_the_computers_state(mmecg, monkeypatch, report):
     assert msgspec.convert(health, p.HealthPayload).computer == report
     del health["computer"]  # of an earlier version
     assert msgspec.convert(health, p.HealthPayload).computer is None
+
+
+@pytest.mark.parametrize("report", [None, HistoryReport(failing=True, bytes=40960, unstored=17)])
+def test_health_contains_the_state_of_the_history(mmecg, monkeypatch, report):
+    sent = Sent(mmecg, monkeypatch, history=lambda: report)
+    sent.vitals(VITALS["good"])
+    health = sent.last("health")
+    schema("health").validate(health)
+    assert health["history"] == (report and msgspec.to_builtins(report))
+    del health["history"]  # of an earlier version
+    assert msgspec.convert(health, p.HealthPayload).history is None
 
 
 def test_vitals_contain_the_results(sent):

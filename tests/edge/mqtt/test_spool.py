@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from edge.mqtt.settings import SpoolConfig, open_device_spool, open_spool
 from edge.mqtt.spool import MAX_WAL_BYTES, Spool, SpoolError
 
 MIB = 1 << 20
@@ -187,3 +188,22 @@ def test_two_processes_do_not_share_one(spool, tmp_path):
 def test_only_the_user_can_read_it(spool, tmp_path):
     spool.append("vitals", b"x")
     assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}
+
+
+def test_a_device_whose_spool_cannot_be_written_continues_with_a_temporary_one(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    config = SpoolConfig(file="file/spool.db")  # as on a read-only file system; root may write to any folder
+    with pytest.raises(SpoolError, match="cannot open the spool"):
+        open_spool(config, tmp_path / "radarecg.toml")
+    spool = open_device_spool(config, tmp_path / "radarecg.toml")
+    assert "are lost at the next restart" in caplog.text
+    assert not spool.is_persistent
+    assert spool.append("vitals", b"1") == 1
+    assert texts(spool) == ["1"]
+    spool.close()
+
+
+def test_a_device_does_not_share_a_spool_either(spool, tmp_path):
+    assert spool.is_persistent
+    with pytest.raises(SpoolError, match="another process"):
+        open_device_spool(SpoolConfig(file="spool.db"), tmp_path / "radarecg.toml")

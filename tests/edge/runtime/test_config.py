@@ -30,6 +30,8 @@ RADAR = '[radar]\ncfg = "x.cfg"\n'
         ('device = "a"\n' + RADAR + '[spool]\nfile = ""\n', r"\$.spool.file"),
         ('device = "a"\n' + RADAR + '[network]\nbackend = "cuda"\n', r"\$.network.backend"),
         ('device = "a"\n' + RADAR + "[web]\nport = 99999\n", r"\$.web.port"),
+        ('device = "a"\n' + RADAR + "[history]\ndays = 0\n", r"\$.history.days"),
+        ('device = "a"\n' + RADAR + "[history]\necg = true\n", r"\$.history.ecg"),
         ('device = "a"\n' + RADAR + "[wbe]\n", "wbe"),
         ("[[radar]]\n", "radar"),
         ("device = \n", "line 1"),
@@ -72,3 +74,13 @@ def test_a_password_that_cannot_be_read(tmp_path, name):
     path.write_text(f'device = "a"\n{RADAR}[mqtt]\nusername = "x"\npassword_file = "{name}"\n')
     with pytest.raises(ConfigError, match=r"mqtt\.password_file: cannot read"):
         load_broker(load_config(path, {}).mqtt, path)
+
+
+@pytest.mark.parametrize(
+    "content", ["device = " + "[" * 100_000, "a" + ".a" * 100_000 + " = 1", "device = " + "{a=" * 100_000]
+)
+def test_settings_that_are_nested_without_end_are_an_error_with_the_file(tmp_path, content):
+    path = tmp_path / "radarecg.toml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"radarecg\.toml: "):
+        load_config(path)

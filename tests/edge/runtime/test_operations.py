@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge.__main__ import main
+from edge.history.reader import open_reader
 from edge.runtime.device_state import DeviceState
 from edge.runtime.json_logs import JsonFormatter
 from edge.runtime.systemd import Systemd
@@ -59,6 +60,7 @@ def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port, cfg_50):
         "RADARECG_MQTT__PORT": str(mosquitto_port),
         "RADARECG_WEB__PORT": str(web_port),
         "RADARECG_MQTT__HOME_ASSISTANT": "true",
+        "RADARECG_HISTORY__DAYS": "30",
         "RADARECG_MQTT__DISCOVERY_PREFIX": "ha",
     }
     hub, home = Listener(mosquitto_port), Listener(mosquitto_port, "ha/#")
@@ -74,10 +76,11 @@ def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port, cfg_50):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         metrics = get(web_port, "/metrics")[2]
-        for name in ("mqtt_connected", *DeviceState().gauges()):
+        for name in ("mqtt_connected", "history_failing", *DeviceState().gauges()):
             assert f"\nradarecg_{name} " in metrics
         health = json.loads(hub.wait_for("/health").payload)
         assert (health["computer"] is None) == (DeviceState().read() is None)
+        assert health["history"]["failing"] is False
         events = Events(web_port)
         while events.next()["event"] != "vitals":
             pass
@@ -87,6 +90,10 @@ def test_a_service_from_start_to_end(tmp_path, systemd, mosquitto_port, cfg_50):
             pass
         events.close()
         log = [json.loads(line) for line in process.stderr]
+    with open_reader(tmp_path / "radarecg-history.sqlite") as history:
+        kinds = {event.kind for event in history.events(0, 2**32, 1000)}
+        assert {"device_started", "device_stopped"} <= kinds
+        assert len(history.vitals(0, 2**32, 1).t_s) > 0
     found = json.loads(home.wait_for("ha/device/radar-0001/config").payload)
     assert found["device"]["configuration_url"] == f"http://127.0.0.1:{web_port}/"
     home.close()

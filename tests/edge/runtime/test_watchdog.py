@@ -88,7 +88,11 @@ def test_a_service_that_hangs_ends_and_is_offline(tmp_path, mosquitto_port, cfg_
     hub = Listener(mosquitto_port)
     with running("twin", "--cfg", cfg_50, "--port", data_port, "--truth-port", free_port()):
         done = subprocess.run(
-            [sys.executable, "-c", HANGING.format(path=str(path))], cwd=ROOT, capture_output=True, text=True, timeout=300
+            [sys.executable, "-c", HANGING.format(path=str(path))],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
     assert done.returncode == HUNG, done.stderr
     gone = hub.wait_for("/status", matching=lambda message: json.loads(message.payload)["state"] == "offline")

@@ -11,7 +11,8 @@ from edge.__main__ import main
 from edge.radar.chirp_file.limits import LimitError
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.iq import encode
-from edge.sources.recording import RecordingError, open_recording
+from edge.sources.metadata import RecordingError
+from edge.sources.recording import open_recording
 from edge.sources.replay import ReplaySource
 from edge.twin.card import Packetizer
 from edge.twin.fmcw import Fmcw

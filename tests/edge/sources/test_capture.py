@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 import edge.sources.capture as module
+from edge.dsp.frontend.rcg import RcgExtractor
 from edge.radar.calibration import UNCALIBRATED
 from edge.radar.dca1000.data_port import DataPort
 from edge.sources.capture import RecordingRequest, record_frames
+from edge.sources.points import open_points
 from edge.sources.recording import open_recording
 from edge.twin.card import EmulatedCard
 
@@ -18,6 +20,7 @@ class MadeUpBoards:
     """The radar sends `count` frames when started; when the radar is stopped, the card sends the rest."""
 
     def __init__(self, data, count, ours=True, lost=()):
+        self.versions = {}
         self.card = EmulatedCard(("127.0.0.1", data.port), tail_s=0.0)
         self.count, self.ours, self.lost = count, ours, lost
         self.stops = 0
@@ -117,4 +120,15 @@ def test_a_radar_that_streams_on_though_it_was_stopped_does_not_hold_up_the_end(
     boards.stop_radar = lambda: True  # and the rest never comes
     assert record_frames(wanted(mmecg, tmp_path), boards, data, lambda: data.silence_s() > 0.25) == 7
     assert index(tmp_path)["received"].tolist() == [FRAME] * 6 + [7 * FRAME // 1456 * 1456 - 6 * FRAME]
+    boards.card.close()
+
+
+def test_points_are_recorded_with_a_front_end(mmecg, data, tmp_path):
+    boards = MadeUpBoards(data, 7)
+    boards.versions = {"card_fpga": "2.8"}
+    request = replace(wanted(mmecg, tmp_path), front_end=RcgExtractor(mmecg))
+    assert record_frames(request, boards, data, lambda: not data._frames.qsize()) == 7
+    recording = open_points(tmp_path / "rec")
+    assert recording.index["seq"].tolist() == list(range(7))
+    assert recording.metadata.boards == {"card_fpga": "2.8"}
     boards.card.close()

@@ -14,7 +14,8 @@ import pytest
 
 from edge.core.clock import ClockState
 from edge.core.types import RawFrame
-from edge.sources.recording import INDEX_ROW, Recorder, RecordingError, open_recording
+from edge.sources.metadata import Origin, RecordingError
+from edge.sources.recording import INDEX_ROW, Recorder, open_recording
 from edge.twin.card import Packetizer
 from tests.helpers.brokers import free_port
 
@@ -47,12 +48,14 @@ def test_what_is_written_comes_back(folder, mmecg):
 
 def test_a_recording_contains_when_it_began_who_recorded_and_what_was_noted(folder, mmecg):
     before = datetime.now(timezone.utc).replace(microsecond=0)
-    with Recorder(folder, mmecg, "sdk", device="bed-1", note="after lunch, \u00b0\udce4") as recorder:
+    origin = Origin("bed-1", {"radar_firmware": "studio_cli", "card_fpga": "2.8"}, "after lunch, \u00b0\udce4")
+    with Recorder(folder, mmecg, "sdk", origin=origin) as recorder:
         recorder.write(raw(0, mmecg.frame_bytes))
     meta = json.loads((folder / "meta.json").read_text())
     assert (meta["device"], meta["note"]) == ("bed-1", "after lunch, \u00b0\udce4")
     assert before <= datetime.fromisoformat(meta["date"]) <= datetime.now(timezone.utc)
-    assert len(open_recording(folder).index) == 1
+    assert meta["boards"] == {"radar_firmware": "studio_cli", "card_fpga": "2.8"}
+    assert open_recording(folder).metadata.note == "after lunch, \u00b0\udce4"
 
 
 def test_a_recording_of_an_earlier_version_is_read(folder, mmecg):
@@ -63,7 +66,7 @@ def test_a_recording_of_an_earlier_version_is_read(folder, mmecg):
 
 
 def test_a_recording_remembers_whether_its_clock_was_held(folder, mmecg, monkeypatch):
-    monkeypatch.setattr("edge.sources.recording.clock_state", lambda: ClockState("ntp", True, 1000))
+    monkeypatch.setattr("edge.sources.metadata.clock_state", lambda: ClockState("ntp", True, 1000))
     write(folder, mmecg, [raw(0, mmecg.frame_bytes)])
     assert open_recording(folder).clock_synced
     assert not open_recording(folder / "adc.bin", cfg=folder / "chirp.cfg").clock_synced
@@ -175,3 +178,14 @@ def test_a_row_that_points_outside_is_left_out(folder, mmecg):
     rows["offset"][1] = 2**64 - 1
     rows.tofile(folder / "frames.idx")
     assert [frame.seq for frame in open_recording(folder).frames()] == [0, 2]
+
+
+def test_a_byte_count_that_jumps_does_not_end_the_recording(folder, mmecg):
+    """A wrong count of 2^48 bytes would be a place in the file that no file system has."""
+    far = (1 << 48) // mmecg.frame_bytes
+    frames = [raw(seq, mmecg.frame_bytes) for seq in (0, 1, far, far + 1)]
+    write(folder, mmecg, frames)
+    assert [(frame.seq, bytes(frame.data)) for frame in open_recording(folder).frames()] == [
+        (frame.seq, frame.data) for frame in frames
+    ]
+    assert (folder / "adc.bin").stat().st_size == 4 * mmecg.frame_bytes

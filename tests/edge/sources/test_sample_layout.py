@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edge.radar.iq import decode, encode
-from edge.sources.recording import RecordingError, open_recording
+from edge.sources.metadata import RecordingError
+from edge.sources.recording import open_recording
 from edge.sources.sample_layout import find_foreign_frame, find_foreign_layout
 from edge.twin.fmcw import Fmcw
 from edge.twin.scene import SCENES

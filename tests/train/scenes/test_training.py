@@ -90,8 +90,8 @@ def test_a_resumed_run_gives_the_same_result(strategy, data, tmp_path):
     whole.train()
 
     class Stopped(SceneTrainer):
-        def _save_epoch(self):
-            super()._save_epoch()
+        def _save_checkpoints(self):
+            super()._save_checkpoints()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

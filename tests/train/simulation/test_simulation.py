@@ -13,6 +13,7 @@ from edge.twin.body import Body, Movement
 from train.data import dataset
 from train.data.readers import mmecg as mmecg_format
 from train.data.trial import Trial
+from train.data.workers import LocalWorkers
 from train.simulate import main
 from train.simulation.session import Session, draw_session
 from train.simulation.simulated_set import simulate_set
@@ -149,7 +150,7 @@ def test_fast_simulation_and_radar_frames_agree(mmecg):
 
 
 def test_a_set_is_the_same_bytes_however_it_was_made_and_reads_back(tmp_path, request):
-    one = simulate_set(tmp_path / "one", 2, 1, 2, SAMPLES, processes=2)
+    one = simulate_set(tmp_path / "one", 2, 1, 2, SAMPLES, workers=LocalWorkers(2))
     request.getfixturevalue("in_process")
     assert [path.name for path in one] == ["1.mat", "2.mat", "3.mat", "4.mat"]
     part = simulate_set(tmp_path / "other", 1, 1, 2, SAMPLES)
@@ -170,7 +171,7 @@ def test_a_set_is_the_same_bytes_however_it_was_made_and_reads_back(tmp_path, re
 @pytest.mark.usefixtures("in_process")
 def test_two_trainings_that_begin_at_once_share_the_set(tmp_path):
     with ThreadPoolExecutor() as pool:
-        begun = [pool.submit(simulate_set, tmp_path, 2, 1, 1, SAMPLES, processes=1) for _ in range(2)]
+        begun = [pool.submit(simulate_set, tmp_path, 2, 1, 1, SAMPLES, workers=LocalWorkers(1)) for _ in range(2)]
     one, other = (each.result() for each in begun)
     assert one == other
     assert {path.name for path in tmp_path.iterdir()} == {"dataset.toml", "1.mat", "2.mat"}
@@ -178,13 +179,13 @@ def test_two_trainings_that_begin_at_once_share_the_set(tmp_path):
 
 @pytest.mark.usefixtures("in_process")
 def test_a_folder_with_another_set_is_not_changed(tmp_path, monkeypatch):
-    simulate_set(tmp_path, 1, 1, 1, SAMPLES, processes=1)
+    simulate_set(tmp_path, 1, 1, 1, SAMPLES, workers=LocalWorkers(1))
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match="another set"):
-        simulate_set(tmp_path, 1, 2, 1, SAMPLES, processes=1)
+        simulate_set(tmp_path, 1, 2, 1, SAMPLES, workers=LocalWorkers(1))
     monkeypatch.setattr("train.simulation.simulated_set.SIMULATION_VERSION", "others")
     with pytest.raises(InputError, match="another set"):
-        simulate_set(tmp_path, 1, 1, 1, SAMPLES, processes=1)
+        simulate_set(tmp_path, 1, 1, 1, SAMPLES, workers=LocalWorkers(1))
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

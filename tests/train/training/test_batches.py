@@ -10,6 +10,7 @@ from edge.dsp.sst.transform import Sst
 from train.data.dataset import DataSet, Recording, with_windows
 from train.data.labels import label
 from train.data.trial import Trial
+from train.data.workers import LocalWorkers
 from train.training.batches import POINT_COUNTS, Batches
 
 R = 300.0 + np.cumsum(150 + 30 * np.sin(np.arange(60)))  # in samples
@@ -90,7 +91,7 @@ def test_windows_are_spread_over_all_of_them(data):
 
 @pytest.mark.usefixtures("in_process")
 def test_windows_on_the_disk_are_the_same(data, tmp_path):
-    cached = with_windows(DataSet("bells", tuple(data), ()), tmp_path, processes=1).recordings
+    cached = with_windows(DataSet("bells", tuple(data), ()), tmp_path, workers=LocalWorkers(1)).recordings
     for ours, theirs in zip(
         batches(data, augment=False).sample_evenly(8), batches(cached, augment=False).sample_evenly(8), strict=True
     ):

@@ -23,7 +23,8 @@ from train.training import checkpoint
 from train.training.batches import Batches
 from train.training.checkpoint import CheckpointError
 from train.training.config import Data, Strategy, TrainConfig, TrainConfigError, Training, load_train_config
-from train.training.loop import TASKS, Trainer, TrainingError, task_losses
+from train.training.loop import TASKS, Trainer, task_losses
+from train.training.resumable import TrainingError
 
 CONFIG = TrainConfig(Data("none"), Training(epochs=2, steps=2, batch=4))
 

@@ -56,3 +56,10 @@ def test_no_prompts(response):
 @pytest.mark.parametrize("greeting", [b"xWR18xx MMW Demo 03.05.00.04", b"*" * 42, b"AWR18xx MMW Demo 02.00"])
 def test_greetings(greeting):
     assert BANNER.search(b"\x00\xff" + greeting + b"\n\r")
+
+
+def test_a_number_of_thousands_of_digits_is_no_reply():
+    """Python refuses to convert more than 4300 digits."""
+    problem = Reply.parse("sensorStart", b"sensorStart\r\nError " + b"9" * 5000 + b"\r\n").problem
+    assert problem is not None
+    assert "try again" in problem

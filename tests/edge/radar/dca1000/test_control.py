@@ -7,8 +7,9 @@ from itertools import groupby
 import pytest
 
 import edge.radar.dca1000.control as control
-from edge.radar.dca1000.control import Card, CardConfig, CardError, load_card, log_status
-from edge.radar.dca1000.messages import status_words
+from edge.radar.dca1000.control import MAX_POLLED, Card, CardConfig, CardError, load_card
+from edge.radar.dca1000.messages import Command, status_words
+from edge.radar.dca1000.status_log import REPEAT_S, StatusLog
 from edge.twin.card import EmulatedCard
 from tests.conftest import ROOT
 from tests.helpers.brokers import free_port
@@ -175,9 +176,9 @@ def test_status_bits_in_words(caplog):
     first, second = status_words(1 << 7 | 1 << 15)
     assert "DDR memory full" in first
     assert second == "unknown status bit 15"
-    log_status(1 << 0)
+    StatusLog()(1 << 0)
     assert "the card reports: no LVDS data" in caplog.text
-    log_status(1 << 8)
+    StatusLog()(1 << 8)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
@@ -190,3 +191,23 @@ def test_settings_out_of_range_are_reported(tmp_path, line):
     (tmp_path / "card.toml").write_text(line)
     with pytest.raises(CardError, match=r"card\.toml"):
         load_card(tmp_path / "card.toml")
+
+
+def test_a_status_that_is_repeated_is_logged_at_a_limited_rate(caplog, monkeypatch):
+    now_s, report = [0.0], StatusLog()
+    monkeypatch.setattr("edge.radar.dca1000.status_log.time.monotonic", lambda: now_s[0])
+    for _ in range(20_000):
+        report(1 << 9)
+    report(1 << 0)  # another one is not left out
+    now_s[0] = REPEAT_S
+    report(1 << 9)
+    assert len(caplog.records) == 3
+    assert "(19999 further reports)" in caplog.text
+
+
+def test_statuses_that_arrive_faster_than_they_are_read_do_not_hold_the_caller(monkeypatch):
+    with Card(CardConfig(card_address="127.0.0.2", host_address="127.0.0.1", control_port=free_port())) as card:
+        received = []
+        monkeypatch.setattr(card, "_receive", lambda _: received.append(1) or (Command.SYSTEM_ERROR, 1))
+        card.poll()
+    assert len(received) == MAX_POLLED

@@ -9,6 +9,7 @@ from scipy import io
 
 from edge.core.spec import RCG_RATE_HZ
 from train.data.readers import mmecg
+from train.data.readers.files import read_mat
 from train.data.readers.motion import acceleration, resampled
 from train.data.readers.table import READERS
 from train.data.trial import Trial, TrialError
@@ -209,3 +210,23 @@ def test_real_sets(real_data, name, trials, subjects, points, seconds):
         assert trial_.rcg.shape[0] == points
         assert trial_.seconds == pytest.approx(seconds, abs=0.3)
     assert sum(trial_.rhythm == "af" for trial_ in found) == (6 if name == "ustc_af" else 0)
+
+
+@pytest.mark.parametrize("where", ["external storage", "a virtual dataset", "an external link", "a soft link"])
+def test_a_file_whose_data_are_in_another_file_is_not_read(tmp_path, where):
+    (tmp_path / "secret").write_bytes(bytes(range(80)))
+    path = tmp_path / "trial.mat"
+    with h5py.File(path, "w") as file:
+        file["bcg"] = np.zeros(10)
+        if where == "external storage":
+            file.create_dataset("x", (10,), "f8", external=[(str(tmp_path / "secret"), 0, 80)])
+        elif where == "a virtual dataset":
+            layout = h5py.VirtualLayout((10,), "f8")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "x", (10,))
+            file.create_virtual_dataset("x", layout)
+        elif where == "an external link":
+            file["x"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/x")
+        else:
+            file["x"] = h5py.SoftLink("/bcg")
+    with pytest.raises(TrialError, match="another file"):
+        read_mat(path)
