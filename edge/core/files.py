@@ -32,7 +32,9 @@ def read_text_file(path: Path, fallback: str | None = None) -> str:
 
 
 def read_secret(path: Path) -> str:
-    """Return the first line of a file with a password or token, which not every user may read. Raises InputError, OSError.
+    """Return the first line of a file with a password or token, which not every user may read.
+
+    Raises InputError, OSError.
     """
     require_private(path)
     lines = read_text_file(path).splitlines()

@@ -2,10 +2,10 @@
 
 A message is spooled on arrival and deleted once its Observation is stored, so that neither an unavailable FHIR server
 nor a killed bridge loses any. A message that can never be stored is set aside as a dead letter, and one that fails
-again and again is passed over for a while: neither blocks the others. While the bridge is not connected, the broker keeps its messages until they expire: live
-messages for seconds, backfill for a day. Two bridges share the work if the broker supports shared subscriptions (MQTT
-5). A message that is delivered twice gives the same Observation: the same file, or a conditional create that the
-server ignores.
+again and again is passed over for a while: neither blocks the others. While the bridge is not connected, the broker
+keeps its messages until they expire: live messages for seconds, backfill for a day. Two bridges share the work if the
+broker supports shared subscriptions (MQTT 5). A message that is delivered twice gives the same Observation: the same
+file, or a conditional create that the server ignores.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _UCUM = "http://unitsofmeasure.org"
 _METHOD = "Contactless FMCW radar"
 
 YEARS = (2020, 2100)
-"""A measurement before the first or from the second on has the time of a clock that was not set: it enters no record."""
+"""A measurement before the first or from the second on has the time of a clock that was not set; it is refused."""
 
 Resource = dict[str, Any]
 

@@ -30,9 +30,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Seq = Annotated[
     int,
-    Meta(
-        ge=0, le=MAX_EXACT_INTEGER, description="Increases within a boot, over all topics; gaps have no meaning"
-    ),
+    Meta(ge=0, le=MAX_EXACT_INTEGER, description="Increases within a boot, over all topics; gaps have no meaning"),
 ]
 Sample = Annotated[int, Meta(ge=0, le=MAX_EXACT_INTEGER, description="Number of the first sample since the boot")]
 Amplitude = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]

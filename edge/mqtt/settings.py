@@ -75,8 +75,8 @@ def load_broker(config: MqttConfig, path: Path) -> Broker:
             raise ConfigError(f"{path}: mqtt.password_file: cannot read {config.password_file} ({error})") from error
         if not (config.tls or config.plain or is_loopback(config.host)):
             raise ConfigError(
-                f"{path}: mqtt: the password would be sent unencrypted to {config.host}: set tls = true and ca (and the "
-                "port, often 8883); where nobody else can read the network, plain = true permits it"
+                f"{path}: mqtt: the password would be sent unencrypted to {config.host}: set tls = true and ca "
+                "(and the port, often 8883); where nobody else can read the network, plain = true permits it"
             )
     if config.tls:
         try:

@@ -26,8 +26,8 @@ class Subscriber(Connection):
 
     While it is disconnected, the broker keeps its session for the longest message expiry of these topics; after that,
     the other members receive all messages. `on_message` is called on paho's thread; when it returns, the message is
-    confirmed. A message above MAX_PAYLOAD_BYTES is confirmed, counted in `too_large` and not passed on; an MQTT 5 broker
-    does not send it.
+    confirmed. A message above MAX_PAYLOAD_BYTES is confirmed, counted in `too_large` and not passed on; an MQTT 5
+    broker does not send it.
     """
 
     max_packet_bytes = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES
@@ -68,7 +68,11 @@ class Subscriber(Connection):
                 return
             self.too_large += 1
             if self.too_large == 1:
-                log.error("a message on %s has more than %d bytes; such messages are ignored", message.topic, MAX_PAYLOAD_BYTES)
+                log.error(
+                    "a message on %s has more than %d bytes; such messages are ignored",
+                    message.topic,
+                    MAX_PAYLOAD_BYTES,
+                )
 
         client.on_message = on_message
 

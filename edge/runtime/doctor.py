@@ -199,18 +199,22 @@ def _broker(setup: Setup) -> Finding:
         response = probe_broker(broker)
     except OSError as error:
         return Finding(
-            "FAIL", f"{broker.address}: {error.strerror or error}; start the broker, or correct host and port under [mqtt]"
+            "FAIL",
+            f"{broker.address}: {error.strerror or error}; start the broker, or correct host and port under [mqtt]",
         )
     if response is None:
         return Finding(
-            "FAIL", f"{broker.address} accepts connections but is not an MQTT broker; correct host and port under [mqtt]"
+            "FAIL",
+            f"{broker.address} accepts connections but is not an MQTT broker; correct host and port under [mqtt]",
         )
     if response.is_failure:
         return Finding(
             "FAIL", f"{broker.address} refuses the login ({response}): correct username and password_file under [mqtt]"
         )
     if broker.tls is None and not is_loopback(broker.host):
-        return Finding("warn", f"{broker.address} accepts the connection, but it is not encrypted: set tls = true under [mqtt]")
+        return Finding(
+            "warn", f"{broker.address} accepts the connection, but it is not encrypted: set tls = true under [mqtt]"
+        )
     return Finding("ok", f"{broker.address} accepts the connection")
 
 

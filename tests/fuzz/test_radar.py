@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.core.errors import InputError
+from edge.core.types import RawFrame
 from edge.radar.awr1843.replies import Reply
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.assembler import MAX_PACKET_BYTES, NEAR_BYTES, FrameAssembler, pack_header
@@ -18,7 +19,6 @@ from edge.radar.dca1000.messages import Command, parse_reply, request, status_wo
 from edge.radar.dca1000.udp import Datagram
 from edge.sources.raw_file import open_raw_file
 from edge.sources.recording import Recorder, open_recording
-from edge.core.types import RawFrame
 from tests.conftest import ROOT
 from tests.helpers.fuzz import budget, damaged
 
@@ -40,7 +40,9 @@ def packets(draw) -> bytes:
 
 @budget
 @given(
-    st.lists(st.tuples(packets(), st.sampled_from(["card", "card", "card", "other"]), st.sampled_from([0, 0, 1, 10**9]))),
+    st.lists(
+        st.tuples(packets(), st.sampled_from(["card", "card", "card", "other"]), st.sampled_from([0, 0, 1, 10**9]))
+    ),
 )
 def test_data_packets_give_whole_frames_in_bounded_memory(arrivals):
     assembler, t_ns, pushed = FrameAssembler(FRAME), 10**9, 0

@@ -42,7 +42,8 @@ def damaged(draw, *samples: bytes) -> bytes:
     data = bytearray(draw(st.sampled_from(samples)))
     for _ in range(draw(st.integers(0, 6))):
         at, length = draw(st.integers(0, len(data))), draw(st.sampled_from([0, 0, 1, 2, 8, 64]))
-        piece = draw(st.one_of(st.sampled_from(_AWKWARD), st.binary(max_size=8), st.just(bytes(data[at : at + length]) * 2)))
+        repeated = st.just(bytes(data[at : at + length]) * 2)
+        piece = draw(st.one_of(st.sampled_from(_AWKWARD), st.binary(max_size=8), repeated))
         data[at : at + length] = piece
     if draw(st.booleans()):
         del data[draw(st.integers(0, len(data))) :]

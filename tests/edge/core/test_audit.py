@@ -7,19 +7,27 @@ import pytest
 
 from edge.core.audit import audit
 from edge.core.text_logs import TextFormatter
-from edge.runtime.json_logs import JsonFormatter
 from edge.runtime.config import Config, RadarConfig, WebConfig, settings_digest
+from edge.runtime.json_logs import JsonFormatter
 from tests.helpers.web import get, live_page
 
 
 @pytest.fixture
-def records(caplog):
-    caplog.set_level(logging.INFO, "edge.audit")
-    return caplog.records
+def records():
+    """The records of the trail, in order."""
+    records: list[logging.LogRecord] = []
+    handler, trail = logging.Handler(), logging.getLogger("edge.audit")
+    handler.emit = records.append
+    before = trail.level
+    trail.addHandler(handler)
+    trail.setLevel(logging.INFO)
+    yield records
+    trail.setLevel(before)
+    trail.removeHandler(handler)
 
 
 def actions(records) -> list[dict]:
-    return [record.audit for record in records if record.name == "edge.audit"]
+    return [record.audit for record in records]
 
 
 def test_a_record_is_structured_in_both_kinds_of_log(records):

@@ -162,7 +162,9 @@ def bridge_thread(tmp_path, port: int, target: str):
 
 def test_messages_during_a_stop_of_the_bridge_are_stored_later(mosquitto_port, tmp_path, mmecg):
     folder = tmp_path / "observations"
-    moving = replace(GOOD, heart_rate_bpm=None, breathing_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",)))
+    moving = replace(
+        GOOD, heart_rate_bpm=None, breathing_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",))
+    )
 
     def found() -> list[dict]:
         return [json.loads(path.read_text()) for path in sorted(folder.glob("radar-0001/*.json"))]

@@ -228,7 +228,15 @@ def test_an_invalid_payload_fails_schema_and_struct(sent, wrong):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"fs": -1}, {"fs": 0}, {"fs": 201}, {"n": 4}, {"r_peaks": []}, {"samples": [None, 10**300, 1]}, {"sample0": 2**60}],
+    [
+        {"fs": -1},
+        {"fs": 0},
+        {"fs": 201},
+        {"n": 4},
+        {"r_peaks": []},
+        {"samples": [None, 10**300, 1]},
+        {"sample0": 2**60},
+    ],
 )
 def test_a_contradictory_ecg_is_refused(sent, wrong):
     sent.ecg(STRETCH, Quality("good", 0.9))

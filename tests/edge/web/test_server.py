@@ -206,9 +206,12 @@ def test_clients_that_send_no_request_displace_nobody_who_does(source):
     with live_page(TOKEN) as page, ExitStack() as silent:
         page.vitals(vitals())
         for addresses in (1, 10):
-            for k in range(40):
-                address = f"127.0.0.{2 + k % addresses}"
-                silent.enter_context(socket.create_connection(("127.0.0.1", page.port), 60, (address, 0)))
+            places = [(f"127.0.0.{2 + k % addresses}", 0) for k in range(40)]
+            opened = [socket.create_connection(("127.0.0.1", page.port), 60, place) for place in places]
+            for each in opened:
+                silent.enter_context(each)
+            with suppress(ConnectionResetError):
+                assert opened[0].recv(1) == b""  # too many: the oldest is closed
             for _ in range(20):
                 assert get(page.port, "/healthz", source=source)[0] == 200
                 assert get(page.port, "/", source=source, Authorization=f"Bearer {TOKEN}")[0] == 200
