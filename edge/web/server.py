@@ -20,7 +20,7 @@ from edge.web.metrics import Metrics
 MAX_CONNECTIONS = 32
 """Connections that are being answered. /healthz is answered above this limit too, since a supervisor depends on it."""
 MAX_SILENT, MAX_SILENT_PER_ADDRESS, SILENT_AFTER_S = 32, 8, 0.2
-"""Connections that have sent no complete request in this time. Above a limit, the oldest of them is closed: clients that
+"""Connections without a complete request in this time. Above a limit, the oldest of them is closed: clients that
 only occupy connections displace each other, and no client that sends its request at once."""
 SEND_TIMEOUT_S = 10.0
 """A browser that receives nothing for this time is disconnected; it reconnects by itself."""

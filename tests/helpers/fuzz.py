@@ -1,9 +1,15 @@
 """Budget and damaged inputs of the fuzz targets: valid samples with edits that are known to trouble parsers."""
 
 import os
+from collections.abc import Callable
+from typing import TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from edge.core.errors import InputError
+
+_Result = TypeVar("_Result")
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 """Inputs per target; FUZZ_EXAMPLES=100000 searches for hours."""
@@ -48,3 +54,11 @@ def damaged(draw, *samples: bytes) -> bytes:
     if draw(st.booleans()):
         del data[draw(st.integers(0, len(data))) :]
     return bytes(data)
+
+
+def outcome(act: Callable[[], _Result]) -> _Result | str:
+    """The result, or the message of an error that is shown to the user; every other exception passes."""
+    try:
+        return act()
+    except (InputError, FileNotFoundError) as error:
+        return str(error)
