@@ -77,10 +77,9 @@ class FanOut:
 class Pipeline:
     """All stages between a source and a sink, with their state.
 
-    Call `push` with every frame, and `vitals` once a second even if no frame arrived. `clock_synced` returns whether
-    the frames' times are reliable. `network` reconstructs the ECG, in which a beat is final after `decide_after_s`.
-    `front_end` replaces the one that computes RCG from the frames, for recordings of RCG. `source_fault` returns why
-    the frames may not be the radar's, or None.
+    Call `push` with every frame, and `vitals` once a second even if no frame arrived. `clock_synced`: whether the times
+    of frames are reliable. `network` reconstructs the ECG; a beat in it is final after `decide_after_s`. `front_end`
+    computes RCG in place of the usual one. `source_fault`: why the frames may not be the radar's, or None.
     """
 
     def __init__(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
-import sys
 import threading
 import time
 
@@ -20,6 +19,7 @@ MAX_VITALS_GAP_S = 10.0
 TICKS = 10
 """In this time. The thread counts them, so that a process that was stopped as a whole (SIGSTOP) is not ended."""
 REPORT_TIMEOUT_S = 1.0
+STDERR = 2
 HUNG = 70
 """Exit status: EX_SOFTWARE of sysexits.h."""
 
@@ -71,4 +71,4 @@ class Watchdog:
 
 def _report() -> None:
     log.critical("no vitals for %g s: the chain hangs and the process ends; every thread was here:", MAX_VITALS_GAP_S)
-    faulthandler.dump_traceback(sys.__stderr__)
+    faulthandler.dump_traceback(STDERR)

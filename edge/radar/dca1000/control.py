@@ -50,9 +50,9 @@ class CardConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     card_address: str = "192.168.33.180"
     host_address: str = "192.168.33.30"
-    interface: str | None = None
     control_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 4096
     packet_delay_us: Annotated[int, msgspec.Meta(ge=MIN_DELAY_US, le=MAX_DELAY_US)] = 25
+    interface: str | None = None
 
     def __post_init__(self) -> None:
         for address in (self.card_address, self.host_address):

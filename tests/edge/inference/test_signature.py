@@ -202,5 +202,5 @@ def test_an_earlier_version_is_refused(signed, maker):
         bundle.load_bundle(signed, maker[1], min_version=3)
     bundle.require_newer(later, before)
     bundle.require_newer(later, later)
-    with pytest.raises(BundleError, match="version 0 is earlier than 2"):
+    with pytest.raises(BundleError, match="version 0 is earlier than the active one's, 2"):
         bundle.require_newer(before, later)
