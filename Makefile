@@ -9,7 +9,7 @@
 # make lock             anew, which versions go into the image: deploy/lock
 
 PYTHON ?= python3
-DURATION ?= 60
+DURATION ?= 80
 BIN := .venv/bin
 
 .PHONY: demo test coverage docs container-test sbom lock clean

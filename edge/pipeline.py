@@ -23,6 +23,7 @@ from typing import Protocol
 
 import numpy as np
 
+from edge.core.placement import Placement
 from edge.core.spec import RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
 from edge.core.types import EcgBlock, FrameCount, Quality, RadarFrame, RcgBlock, Vitals, Waveform
 from edge.dsp.frontend.rcg import MAX_GAP_S, RcgExtractor
@@ -94,10 +95,8 @@ class Pipeline:
     ) -> None:
         self._clock_synced, self._source_fault = clock_synced, source_fault
         self._rcg: FrontEnd = front_end or RcgExtractor(chirp, calibration)
-        self._heart = HeartMotion()
-        self._breathing = BreathingEstimator()
-        self._outputs = NetworkHistory()
-        self._tracker = RateTracker()
+        self._heart, self._breathing = HeartMotion(), BreathingEstimator()
+        self._outputs, self._tracker = NetworkHistory(), RateTracker()
         self.movement = MovementDetector(chirp.max_speed_m_s * 1e3)
         self._block: RcgBlock | None = None
         self._complete_history: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
@@ -112,10 +111,7 @@ class Pipeline:
         """The evidence that `quality` was computed from."""
 
     def push(self, frame: RadarFrame) -> tuple[Waveform | None, list[EcgBlock]]:
-        """Process one frame.
-
-        When it completes a block of RCG, return the next piece of the heart waveform and the ECG that is now final.
-        """
+        """Process a frame; if it completes a block, return the next piece of the waveform and the ECG now final."""
         # One sample that is not finite would stay in the state of every later filter. The power is the cheapest test.
         if not cmath.isfinite(np.vdot(frame.iq, frame.iq)):
             frame = replace(frame, complete=False)
@@ -196,17 +192,20 @@ class Pipeline:
             steady_ns=self._last_frame.steady_ns if self._last_frame else None,
         )
 
+    def placement(self) -> Placement | None:
+        """Describe how the radar is aimed, as of the latest vitals; None if the front end has no radar frames."""
+        rcg, is_silent = self._rcg, "stale" in self.quality.flags
+        return rcg.placement(is_silent, self.movement.level != "none") if isinstance(rcg, RcgExtractor) else None
+
     def _is_after_pause(self, frame: RadarFrame) -> bool:
         """Return whether the radar paused before this frame although its frame numbers continue.
 
         Without monotonic times, both are needed: a set clock gives a step in time, a delayed receiver gives time-outs.
         """
-        silences, self._silences = self._silences, 0
-        if (last := self._last_frame) is None:
-            return False
-        if frame.steady_ns is not None and last.steady_ns is not None:
+        last, silences, self._silences = self._last_frame, self._silences, 0
+        if last and frame.steady_ns is not None and last.steady_ns is not None:
             return frame.steady_ns - last.steady_ns > MAX_GAP_S * 1e9
-        return silences > 1 and abs(frame.t_ns - last.t_ns) > MAX_GAP_S * 1e9
+        return last is not None and silences > 1 and abs(frame.t_ns - last.t_ns) > MAX_GAP_S * 1e9
 
     def _reset_rates(self) -> None:
         """Discard what is known of both rates, after an extensive movement or a break in the stream."""
@@ -222,8 +221,8 @@ class Pipeline:
             self._last_frame_ns = frame.t_ns
         self._complete_history.extend([False] * min(skipped, self._complete_history.maxlen or 0))
         self._complete_history.append(frame.complete)
-        lost = skipped + (not frame.complete)
-        self.frames = FrameCount(self.frames.received + frame.complete, self.frames.lost + lost)
+        lost = self.frames.lost + skipped + (not frame.complete)
+        self.frames = FrameCount(self.frames.received + frame.complete, lost)
 
 
 def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:

@@ -61,6 +61,13 @@ def name_exists(name: str) -> bool:
     return file is not None and set(parts[length:]) <= members(file)
 
 
+def command_source(file: Path) -> str:
+    """The text of a command's module and of the modules of edge.cli that it imports, which may add options to it."""
+    text = file.read_text(encoding="utf-8")
+    beside = re.findall(r"^from (edge\.cli\.\w+) import", text, flags=re.MULTILINE)
+    return text + "".join((ROOT / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8") for name in beside)
+
+
 def missing(text: str) -> Iterator[str]:
     for name in FILE.findall(text):
         if "NAME" not in name and not (ROOT / name).exists():  # as in bench/NAME.py
@@ -72,7 +79,7 @@ def missing(text: str) -> Iterator[str]:
         if command not in COMMANDS:
             yield f"radarecg {command}"
             continue
-        source = (ROOT / "edge/cli/commands" / f"{command.replace('-', '_')}.py").read_text(encoding="utf-8")
+        source = command_source(ROOT / "edge/cli/commands" / f"{command.replace('-', '_')}.py")
         for option in re.findall(r"(?<!\S)(--[a-z][a-z-]*)", options.split("#")[0]):
             if f'"{option}"' not in source and option != "--help":
                 yield f"radarecg {command} {option}"

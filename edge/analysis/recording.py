@@ -34,7 +34,7 @@ class OpenRecording:
     """A recording that can be reconstructed."""
 
     def __init__(self, recording: Recording | PointsRecording) -> None:
-        self._recording = recording
+        self.recording = recording
         self._source = self._open_source()
         self._is_stopped = False
         self.name = recording_name(recording.path)
@@ -59,10 +59,10 @@ class OpenRecording:
 
         Raises InputError when these are not radar data of a chest, or the bundle is not valid; OSError.
         """
-        self._require_radar_data()
+        self.require_radar_data()
         if isinstance(network, (Path, str)):
             network = load_network(Path(network))
-        recording = self._recording
+        recording = self.recording
         pipeline = Pipeline(
             recording.chirp,
             lambda: recording.clock_synced,
@@ -102,12 +102,12 @@ class OpenRecording:
         self._source.close()
 
     def _open_source(self) -> ReplaySource | PointsSource:
-        recording = self._recording
+        recording = self.recording
         return PointsSource(recording) if isinstance(recording, PointsRecording) else ReplaySource(recording)
 
-    def _require_radar_data(self) -> None:
+    def require_radar_data(self) -> None:
         """Raise RecordingError if the first frames cannot be radar data of a chest."""
-        recording = self._recording
+        recording = self.recording
         if isinstance(recording, PointsRecording):
             problem = recording.problem_at(round(CHECK_S / recording.chirp.frame_period_s))
         else:

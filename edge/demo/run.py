@@ -20,6 +20,7 @@ from rich.live import Live
 from edge.core.interrupts import raise_on_interrupt
 from edge.demo import view
 from edge.demo.processes import WEB_PORT, Child, DemoError, Usage, free_port, start, start_broker, usual_port
+from edge.demo.story import describe_demo, next_commands
 from edge.demo.subscriber import Subscriber
 
 DEVICE = "radar-twin"
@@ -27,8 +28,8 @@ CHIRP = Path(__file__).parents[2] / "firmware_config" / "awr1843_mmecg.cfg"
 FIRST_RATE_TIMEOUT_S = 20.0  # a shorter demo does not fail without a heart rate
 
 
-def demo(duration_s: float | None, picture: Path | None) -> int:
-    """Run until interrupted or for `duration_s`; the last line on stdout is a JSON summary.
+def demo(scene: str, duration_s: float | None, picture: Path | None) -> int:
+    """Run a scene of the twin until interrupted or for `duration_s`; the last line on stdout is a JSON summary.
 
     Returns 0 if vitals with received frames (and, after FIRST_RATE_TIMEOUT_S, a valid heart rate) arrived, else 1.
     """
@@ -43,25 +44,27 @@ def demo(duration_s: float | None, picture: Path | None) -> int:
             web_port = usual_port(WEB_PORT)
             data_port, truth_port = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
             runtime = start(stack, "runtime", _runtime(folder, mqtt_port, web_port, data_port), folder)
-            twin = start(stack, "twin", _twin(data_port, truth_port), folder)
+            twin = start(stack, "twin", _twin(scene, data_port, truth_port), folder)
             subscriber = Subscriber(DEVICE, mqtt_port, truth_port)
             stack.callback(subscriber.close)
-            print(f"live page: http://127.0.0.1:{web_port}", file=sys.stderr)
+            page = f"http://127.0.0.1:{web_port}"
+            print(f"live page: {page}", file=sys.stderr)
             start_s = time.monotonic()
-            _watch(subscriber, [broker, twin, runtime], mqtt_port, duration_s)
+            _watch(subscriber, [broker, twin, runtime], mqtt_port, page, duration_s)
         except DemoError as error:
             print(f"radarecg: error: {error}", file=sys.stderr)
             return 1
         elapsed_s = time.monotonic() - start_s
         if picture:
-            _save(picture, view.render(subscriber.watch, DEVICE, mqtt_port, elapsed_s))
+            _save(picture, view.render(subscriber.watch, DEVICE, mqtt_port, page, elapsed_s))
         wall_s = time.monotonic() - runtime.started_s
         summary = _summary(subscriber, elapsed_s, broker.name, runtime.stop(), wall_s)
+    print(*describe_demo(subscriber.watch), "next:", *next_commands(CHIRP), sep="\n", file=sys.stderr)
     print(json.dumps(summary), flush=True)
     return _verdict(subscriber, elapsed_s)
 
 
-def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_s: float | None) -> None:
+def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, page: str, duration_s: float | None) -> None:
     """Show the results, live on a terminal and line by line elsewhere, until the time is over or Ctrl-C."""
     start_s = time.monotonic()
     console = Console(stderr=True)
@@ -77,7 +80,7 @@ def _watch(subscriber: Subscriber, parts: list[Child], mqtt_port: int, duration_
                 if live:
                     width, height = console.size
                     # One line less: a full screen would scroll.
-                    shown = view.render(subscriber.watch, DEVICE, mqtt_port, elapsed_s, width, height - 1)
+                    shown = view.render(subscriber.watch, DEVICE, mqtt_port, page, elapsed_s, width, height - 1)
                     live.update(shown, refresh=True)
                 elif vitals:
                     print(view.line(vitals, subscriber.watch.true_bpm, elapsed_s), file=sys.stderr)
@@ -95,9 +98,9 @@ def _runtime(folder: Path, mqtt_port: int, web_port: int, data_port: int) -> lis
     return [sys.executable, "-m", "edge", "run", "--config", str(config)]
 
 
-def _twin(data_port: int, truth_port: int) -> list[str]:
+def _twin(scene: str, data_port: int, truth_port: int) -> list[str]:
     ports = ["--port", str(data_port), "--truth-port", str(truth_port)]
-    return [sys.executable, "-m", "edge", "twin", "--cfg", str(CHIRP), *ports]
+    return [sys.executable, "-m", "edge", "twin", "--cfg", str(CHIRP), "--scene", scene, *ports]
 
 
 def _summary(

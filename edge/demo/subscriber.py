@@ -7,7 +7,7 @@ import math
 import queue
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,12 @@ class LiveState:
     messages: int = 0
     vitals: VitalsPayload | None = None
     true_bpm: float | None = None
+    activity: str = ""
+    """What the person does now; empty if unknown."""
+    seconds: Counter[str] = field(default_factory=Counter)
+    """Number of vitals during each activity."""
+    published: Counter[str] = field(default_factory=Counter)
+    """Those with a heart rate."""
     vitals_count: int = 0
     errors_bpm: list[float] = field(default_factory=list)
     """Errors of all valid heart rates, one per second."""
@@ -104,7 +110,10 @@ class Subscriber:
             vitals = msgspec.json.decode(message.payload, type=VitalsPayload)
             watch.vitals = vitals
             watch.vitals_count += 1
-            watch.true_bpm = self._request_truth(vitals.window_s).get("heart_rate_bpm")
+            truth = self._request_truth(vitals.window_s)
+            watch.true_bpm, watch.activity = truth.get("heart_rate_bpm"), truth.get("activity", "")
+            watch.seconds[watch.activity] += 1
+            watch.published[watch.activity] += vitals.hr.valid
             if vitals.hr.value is not None and watch.true_bpm is not None:
                 error_bpm = abs(vitals.hr.value - watch.true_bpm)
                 watch.errors_bpm.append(error_bpm)

@@ -21,7 +21,8 @@ from edge.mqtt.topics import ROOT
 WIDTH, HEIGHT = 100, 26
 """Maximum size of the view; a smaller terminal shows as much as fits."""
 _ROWS = 6  # of a trace
-_MIN_PANEL_COLUMNS = 80  # with fewer columns, the figures are shown in one line
+_MIN_PANEL_COLUMNS = 60  # with fewer columns, the figures are shown in one line
+_WIDE_COLUMNS = 80  # with fewer columns, the panels' titles are short
 _COLOURS = {"good": "bright_green", "degraded": "yellow", "unusable": "red"}
 # Bits of a braille cell by dot row, left and right column (Unicode block 2800).
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -44,44 +45,55 @@ def braille_trace(samples: Sequence[float], columns: int, rows: int) -> list[str
 
 
 def render(
-    watch: LiveState, device: str, mqtt_port: int, elapsed_s: float, width: int = WIDTH, height: int = HEIGHT
+    watch: LiveState,
+    device: str,
+    mqtt_port: int,
+    page: str,
+    elapsed_s: float,
+    width: int = WIDTH,
+    height: int = HEIGHT,
 ) -> RenderableType:
-    """The whole view, never larger than `width` columns and `height` lines: traces are dropped first, figures last."""
+    """The whole view, never larger than `width` columns and `height` lines.
+
+    Traces are dropped first, the address of the page and the figures last.
+    """
     width = min(width, WIDTH)
     v = watch.vitals
     flags = " ".join(v.quality.flags) if v else ""
     lost = f"{v.frames.lost} of {v.frames.received + v.frames.lost}" if v else "--"
     port = f" -p {mqtt_port}" if mqtt_port != 1883 else ""
     below = [
-        _text(f" flags: {flags or 'none'}"),
+        _text(f" the person {watch.activity or '--'}   flags: {flags or 'none'}"),
         _text(f" frames lost: {lost}   latency p50 {watch.latency_ms(50)} ms, p99 {watch.latency_ms(99)} ms"),
         _text((f" all messages: mosquitto_sub{port} -t '{ROOT}/#' -v", "dim")),
         _text((f" {NOT_A_DEVICE}", "dim")),
     ]
-    left = height - 1 - len(below)
+    left = height - 2 - len(below)
     # Two traces, of at least three lines each, have priority over the padding of the figures.
     padding = int(left >= 5 + 2 * 3)
     if width >= _MIN_PANEL_COLUMNS and left >= 3 + 2 * 3:
         figures, left = _panels(watch, width, padding), left - 3 - 2 * padding
     else:
         figures, left = _figures(watch), left - 1
+    heading = _text((" radarecg ", "bold reverse"), f"  simulated AWR1843, {device}   {elapsed_s:.0f} s")
+    address = _text(" live page: ", (page, "bold underline"))
     return Group(
-        _text((" radarecg ", "bold reverse"), f"  simulated AWR1843, {device}   {elapsed_s:.0f} s"),
-        figures,
+        *[heading, address][-max(1, height - 1) :],
+        *([figures] if height > 1 else []),
         *_traces(watch, width, left),
-        *below[: max(0, height - 2)],
+        *below[: max(0, height - 3)],
     )
 
 
 def _panels(watch: LiveState, width: int, padding: int) -> RenderableType:
     v = watch.vitals
     colour = _COLOURS[v.quality.state] if v else "white"
-    quality = f"{v.quality.state} {v.quality.sqi:.2f}" if v else "--"
+    unit, sqi = (" /min", f" {v.quality.sqi:.2f}" if v else "") if width >= _WIDE_COLUMNS else ("", "")
     figures = (
-        ("Heart /min", _number(v.hr.value if v else None), colour),
-        ("True /min", _number(watch.true_bpm), "white"),
-        ("Breathing /min", _number(v.breathing.value if v else None), "white"),
-        ("Quality", quality, colour),
+        (f"Heart{unit}", _number(v.hr.value if v else None), colour),
+        (f"True{unit}", _number(watch.true_bpm), "white"),
+        (f"Breathing{unit}", _number(v.breathing.value if v else None), "white"),
+        ("Quality", f"{v.quality.state}{sqi}" if v else "--", colour),
     )
     panels = [
         Panel(

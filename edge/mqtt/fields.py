@@ -25,6 +25,9 @@ UNUSABLE_FLAGS: frozenset[QualityFlag] = frozenset(
 CHEST_LOST_FLAGS: frozenset[QualityFlag] = frozenset({"radar_fault", "stale", "no_subject", "body_movement"})
 """With one of these flags, no breathing rate is valid either (`edge.vitals.quality.CHEST_LOST`)."""
 
+Boot = Annotated[
+    str, Meta(pattern=BOOT_PATTERN, description="Random id of one run of the device; (boot, seq) is unique")
+]
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -39,6 +42,7 @@ ModelId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$" + END
 Continues = Annotated[
     bool, Meta(description="False if not contiguous with the previous block, or measured at another point of the chest")
 ]
+Replayed = Annotated[bool, Meta(description="The messages are of a recording and have its times")]
 Instant = Annotated[str, Meta(pattern="Z$", extra_json_schema={"format": "date-time"})]
 InstantNs = Annotated[
     int, Meta(description="In ns since 1970; above 2^53, so JavaScript should use the text field instead")

@@ -31,7 +31,7 @@ class NetworkState(NamedTuple):
 NO_NETWORK = NetworkState(None, configured=False)
 
 
-def describe_device(device: str, boot: str, chirp: ChirpConfig, state: NetworkState) -> p.Info:
+def describe_device(device: str, boot: str, chirp: ChirpConfig, state: NetworkState, replayed: bool = False) -> p.Info:
     """Return the payload of `info`."""
     return p.Info(
         device=device,
@@ -49,6 +49,7 @@ def describe_device(device: str, boot: str, chirp: ChirpConfig, state: NetworkSt
         network_backend=state.backend,
         network_fallback=state.fallback,
         personalised=state.personalised,
+        replayed=replayed,
         schemas=tuple(f"radarecg.{topic.suffix}/1" for topic in LIVE if topic is not ECG or state.configured),
         notice=NOT_A_DEVICE,
     )

@@ -25,9 +25,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Fields of every payload: the device, its run, and that the data are not for diagnosis."""
 
     device: Annotated[str, Meta(pattern=f.DEVICE_PATTERN, description="A serial number, never a person's name")]
-    boot: Annotated[
-        str, Meta(pattern=f.BOOT_PATTERN, description="Random id of one run of the device; (boot, seq) is unique")
-    ]
+    boot: f.Boot
     intended_use: Annotated[Literal["research"], Meta(description=NOT_A_DEVICE)] = INTENDED_USE
 
 
@@ -122,6 +120,7 @@ class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg
     network_backend: str | None = None
     network_fallback: str | None = None
     personalised: Annotated[bool, Meta(description="The ECG's times are shifted to one person")] = False
+    replayed: f.Replayed = False
     radar_sha256: f.Digest
     frame_rate_hz: f.Positive
     wavelength_mm: f.Positive

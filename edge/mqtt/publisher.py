@@ -32,7 +32,8 @@ class Publisher:
     """Publishes the results of one device during one run (`boot`); `seq` is unique within a run.
 
     `computer` and `history` return the state of the device's computer and of its history, if known, `foreign_packets`
-    how many packets of other senders arrived at the data port. Closing the publisher closes the spool.
+    how many packets of other senders arrived at the data port. In a replay, `replay_clock_ns` returns the time of the
+    recording, from which ages are measured. Closing the publisher closes the spool.
     """
 
     def __init__(
@@ -49,9 +50,11 @@ class Publisher:
         computer: Callable[[], DeviceReport | None] = lambda: None,
         history: Callable[[], HistoryReport | None] = lambda: None,
         foreign_packets: Callable[[], int] = lambda: 0,
+        replay_clock_ns: Callable[[], int] | None = None,
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
         self._network, self._computer, self._history = network.network, computer, history
+        self._replay_clock_ns = replay_clock_ns
         self._spool, self._seq, self._foreign_packets = spool, 0, foreign_packets
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
@@ -116,7 +119,7 @@ class Publisher:
             clock=report_clock(),
             fs=RCG_RATE_HZ,
             n=len(e.ecg),
-            latency_ms=max(0, time.time_ns() - end_ns) // 1_000_000,
+            latency_ms=self._age_ms(end_ns, None),
             samples=e.samples_uv,
             r_peaks=np.round(e.r_peaks + offset, 2).tolist(),
             confidence=np.round(e.confidence, 3).tolist(),
@@ -142,7 +145,7 @@ class Publisher:
                 value=_rounded(vitals.heart_rate_bpm, 1),
                 ci95=_interval(vitals.ci95_bpm),
                 n_beats=vitals.n_beats,
-                age_ms=age_ns(vitals.t_ns, vitals.steady_ns) // 1_000_000,
+                age_ms=self._age_ms(vitals.t_ns, vitals.steady_ns),
             ),
             rhythm=_rhythm(vitals.rhythm),
             breathing=p.BreathingRate(
@@ -221,7 +224,12 @@ class Publisher:
         return p.encode(p.Status(device=self._device, boot=self._boot, state=state, reason=reason))
 
     def _info(self, network: NetworkState) -> bytes:
-        return p.encode(describe_device(self._device, self._boot, self._chirp, network))
+        is_replay = self._replay_clock_ns is not None
+        return p.encode(describe_device(self._device, self._boot, self._chirp, network, is_replay))
+
+    def _age_ms(self, t_ns: int, steady_ns: int | None) -> int:
+        replay_ns = self._replay_clock_ns
+        return (max(0, replay_ns() - t_ns) if replay_ns else age_ns(t_ns, steady_ns)) // 1_000_000
 
 
 def _interval(ci95_bpm: tuple[float, float] | None) -> tuple[float, float] | None:

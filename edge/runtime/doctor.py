@@ -195,27 +195,25 @@ def _broker(setup: Setup) -> Finding:
     # A broker that makes the user name the client id would end the service's connection for this one.
     if setup.config and (used := _in_service({str((setup.path.parent / setup.config.spool.file).resolve())})):
         return used
+    address = broker.address
     try:
         response = probe_broker(broker)
     except OSError as error:
-        return Finding(
-            "FAIL",
-            f"{broker.address}: {error.strerror or error}; start the broker, or correct host and port under [mqtt]",
-        )
+        reason = error.strerror or error
+        return Finding("FAIL", f"{address}: {reason}; start the broker, or correct host and port under [mqtt]")
     if response is None:
         return Finding(
-            "FAIL",
-            f"{broker.address} accepts connections but is not an MQTT broker; correct host and port under [mqtt]",
+            "FAIL", f"{address} accepts connections but is not an MQTT broker; correct host and port under [mqtt]"
         )
     if response.is_failure:
         return Finding(
-            "FAIL", f"{broker.address} refuses the login ({response}): correct username and password_file under [mqtt]"
+            "FAIL", f"{address} refuses the login ({response}): correct username and password_file under [mqtt]"
         )
     if broker.tls is None and not is_loopback(broker.host):
         return Finding(
-            "warn", f"{broker.address} accepts the connection, but it is not encrypted: set tls = true under [mqtt]"
+            "warn", f"{address} accepts the connection, but it is not encrypted: set tls = true under [mqtt]"
         )
-    return Finding("ok", f"{broker.address} accepts the connection")
+    return Finding("ok", f"{address} accepts the connection")
 
 
 def _sst(_setup: Setup) -> Finding:

@@ -42,10 +42,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
 
     Raises InputError, OSError.
     """
-    config = load_config(path)
-    if config.log == "json":
-        use_json_logs()
-    audit("service started", version=__version__, settings=str(path), sha256=settings_digest(config))
+    config = _load_config(path)
     chirp = load_chirp(path.parent / config.radar.cfg)
     require_unlimited_frames(chirp)
     card, broker = load_card(resolve_file(path, config.radar.card)), load_broker(config.mqtt, path)
@@ -92,7 +89,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         sinks: list[Sink] = [publisher, systemd, watchdog, *([history] if history else [])]
         if config.web:
             measured = [part.gauges for part in (publisher, computer, network, history) if part]
-            sinks.append(_page(config, path, network is not None, measured, stack))
+            sinks.append(_page(config, path, network is not None, measured, pipeline, stack))
         stack.callback(systemd.stopping)
         driven.start(source.silence_s)
         stack.callback(watchdog.close)
@@ -105,13 +102,26 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     )
 
 
+def _load_config(path: Path) -> Config:
+    config = load_config(path)
+    if config.log == "json":
+        use_json_logs()
+    audit("service started", version=__version__, settings=str(path), sha256=settings_digest(config))
+    return config
+
+
 def _state(placed: PlacedNetwork, shift: PersonalShift, refused: str | None = None) -> NetworkState:
     model = Model(placed.network.name, placed.network.sha256) if placed.network else None
     return NetworkState(model, True, placed.rung, placed.fallback, refused, shift.is_active)
 
 
 def _page(
-    config: Config, path: Path, has_ecg: bool, gauges: list[Callable[[], dict[str, float]]], stack: ExitStack
+    config: Config,
+    path: Path,
+    has_ecg: bool,
+    gauges: list[Callable[[], dict[str, float]]],
+    pipeline: Pipeline,
+    stack: ExitStack,
 ) -> Sink:
     # Imported here, so that without a page no web server is in memory.
     from edge.web.messages import Hello
@@ -127,6 +137,7 @@ def _page(
         hello,
         lambda: {name: value for part in gauges for name, value in part().items()},
         resolve_file(path, config.history.file if config.history else None),
+        pipeline.placement,
     )
     stack.callback(page.close)
     log.info("live page: %s", page_url(config.web.host, page.port))

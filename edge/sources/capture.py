@@ -62,7 +62,9 @@ def record_frames(request: RecordingRequest, boards: Boards, data: DataPort, sto
     with ExitStack() as stack:
         for frame in data.frames():
             if frame:
-                recorder = recorder or stack.enter_context(_recorder(request, boards))
+                if recorder is None:
+                    recorder = _recorder(request, boards)
+                    stack.enter_context(recorder)
                 recorder.write(frame)
                 first_seq = frame.seq if frame.seq <= last_seq or first_seq < 0 else first_seq
                 last_seq = frame.seq

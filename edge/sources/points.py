@@ -17,7 +17,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -119,6 +119,14 @@ class PointsRecording:
     def front_end(self) -> FrontEnd:
         """Return a front end that gives the recorded blocks for the frames of a `PointsSource`."""
         return _RecordedFrontEnd(self)
+
+    def from_frame(self, first: int) -> PointsRecording:
+        """Return the recording without the rows before `first`; its first block does not continue another one."""
+        blocks = self.blocks[self.blocks["frame"] >= first].copy()
+        blocks["frame"] -= np.uint64(first)
+        blocks["restarted"][:1] = 1
+        problems = {0: self.problem_at(first)} | {row - first: p for row, p in self.problems.items() if row > first}
+        return replace(self, index=self.index[first:], blocks=blocks, problems=problems)
 
     def problem_at(self, number: int) -> str | None:
         """Return the front end's `problem` after the frame in this row."""

@@ -16,7 +16,7 @@ import errno
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -123,6 +123,10 @@ class Recording:
     def clock_synced(self) -> bool:
         """Whether the host's clock was synchronized; False for a bare file."""
         return self.metadata is not None and self.metadata.clock_synced
+
+    def from_frame(self, first: int) -> Recording:
+        """Return the recording without the rows before `first`."""
+        return replace(self, index=self.index[first:])
 
     def frames(self) -> Iterator[RawFrame]:
         """Yield every frame in order."""

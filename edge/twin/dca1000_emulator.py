@@ -89,7 +89,7 @@ class Dca1000Emulator:
     def truth(self, window_s: float) -> dict[str, object]:
         """Return the ground truth over the window that ends with the last frame sent, at `t_ns`.
 
-        Contains the mean rates, the ECG at 200 Hz, and the ages of its R peaks at `t_ns`.
+        Contains the mean rates, the ECG at 200 Hz, the ages of its R peaks at `t_ns`, and what the person does then.
         """
         now_s = max(0, self.frames_sent - 1) * self._chirp.frame_period_s
         samples = round(min(window_s, MOST_ECG_S) * RCG_RATE_HZ)
@@ -102,6 +102,7 @@ class Dca1000Emulator:
             "ecg_mv": ecg.round(3).tolist(),
             "heart_rate_bpm": self._scene.heart.rate_bpm(now_s, window_s),
             "breathing_rate_bpm": self._scene.body.breathing_rate_bpm,
+            "activity": self._scene.activity(now_s),
             "frames_sent": self.frames_sent,
         }
 

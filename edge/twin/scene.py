@@ -156,6 +156,12 @@ class Scene:
             here &= (t_s < a.start_s + WALK_S) | (t_s >= a.end_s - WALK_S)
         return here
 
+    def activity(self, t_s: float) -> str:
+        """Return what the person does at a time: "sits still", "moves" or "is away" (or walks)."""
+        if any(a.start_s <= t_s < a.end_s for a in self.absences):
+            return "is away"
+        return "moves" if self.body.moving(np.array([t_s]))[0] else "sits still"
+
     @cached_property
     def _rotation(self) -> Float64:
         """Rotation matrix [3, 3] from coordinates in which the person is straight ahead."""
@@ -200,6 +206,8 @@ SCENES = {
     "rbm_mild": Scene(body=Body(movements=(Movement(20, 1.5, 5), Movement(40, 1, 8, 3)))),
     "rbm_extensive": Scene(body=Body(movements=(Movement(20, 2.5, 80, 20), Movement(40, 3, -60, 40)))),
     "leaving": Scene(absences=(Absence(20, 35),)),
+    # The demo's story. It begins with 30 s without an event; 15 s after an event, a heart rate is there again.
+    "tour": Scene(body=Body(breathing_mm=4.0, movements=(Movement(32, 3, 60, 30),)), absences=(Absence(50, 62),)),
     "phase_steps": Scene(phase_steps=(PhaseStep(15, 2.0), PhaseStep(33.2, -2.6))),
     # No person: a corner reflector 1 m straight ahead of the antennas' centre, for calibration.
     "reflector": Scene(

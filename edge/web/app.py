@@ -1,4 +1,4 @@
-"""Routes of the page, its events, the API, /healthz and /metrics. All are read-only."""
+"""Routes of the page, its events, the API, /healthz and /metrics. Read-only, but for the control of a replay."""
 
 from __future__ import annotations
 
@@ -15,16 +15,25 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge.core.audit import audit
+from edge.core.replay import ReplayControl
 from edge.web.access import Access
 from edge.web.api import api_routes
 from edge.web.feed import Feed
 from edge.web.metrics import CONTENT_TYPE, Metrics
+from edge.web.replay_routes import replay_routes
 
 HEALTH_PATH = "/healthz"
 DENIAL_INTERVAL_S, MAX_DENIED_ADDRESSES = 60.0, 1000
 
 
-def web_app(access: Access, feed: Feed, metrics: Metrics, hello: bytes, history: Path | None) -> Starlette:
+def web_app(
+    access: Access,
+    feed: Feed,
+    metrics: Metrics,
+    hello: bytes,
+    history: Path | None,
+    replay: ReplayControl | None = None,
+) -> Starlette:
     """Return the application. An endpoint that may wait for a lock or a disk is a plain function: it gets a thread."""
 
     async def healthz(_: Request) -> Response:
@@ -43,6 +52,7 @@ def web_app(access: Access, feed: Feed, metrics: Metrics, hello: bytes, history:
         Route("/events", events),
         Route("/metrics", metrics_text),
         *api_routes(history),
+        *(replay_routes(replay) if replay else ()),
         Mount("/", StaticFiles(packages=[("edge.web", "static")], html=True)),
     ]
     return Starlette(

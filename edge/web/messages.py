@@ -9,16 +9,19 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from edge.core.placement import Placement
+from edge.core.replay import ReplayState
 from edge.core.spec import RCG_RATE_HZ, SST_COLUMN_RATE_HZ, SST_COLUMNS
 from edge.core.types import EcgBlock, MovementLevel, SstWindow, Vitals, Waveform
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="event", tag="hello"):
-    """The first message of every connection: describes the device."""
+    """The first message of every connection: describes the device. `is_replay`: the data are a recording's."""
 
     device: str
     version: str
     has_ecg: bool
+    is_replay: bool = False
 
 
 class Trace(msgspec.Struct, frozen=True, tag_field="event", tag="trace"):
@@ -54,14 +57,19 @@ class Spectrogram(msgspec.Struct, frozen=True, tag_field="event", tag="spectrogr
 
 
 class VitalsMessage(msgspec.Struct, frozen=True, tag_field="event", tag="vitals"):
-    """Vitals, once a second; an invalid rate is null. `delay_ms`: since the arrival of the newest frame.
+    """Vitals of the second that ends at `t_ms`; an invalid rate is null. `delay_ms`: since the newest frame's arrival.
 
-    `irregular`: a hint, null if the rhythm could not be assessed.
+    `n_beats`: beats that the heart rate is computed from, null if it is not computed from single beats. `irregular` (a
+    hint), `rmssd_ms` and `sdnn_ms` are null if the rhythm could not be assessed.
     """
 
+    t_ms: float
     heart_rate_bpm: float | None
     ci95_bpm: tuple[float, float] | None
+    n_beats: int | None
     irregular: bool | None
+    rmssd_ms: float | None
+    sdnn_ms: float | None
     movement: MovementLevel
     breathing_rate_bpm: float | None
     chest_range_m: float | None
@@ -73,7 +81,27 @@ class VitalsMessage(msgspec.Struct, frozen=True, tag_field="event", tag="vitals"
     delay_ms: int
 
 
-Message = Hello | Trace | Spectrogram | VitalsMessage
+class PlacementMessage(msgspec.Struct, frozen=True, tag_field="event", tag="placement"):
+    """What helps to aim the radar, once a second; the fields are those of `edge.core.placement.Placement`."""
+
+    range_m: list[float]
+    power_db: list[float]
+    chest_range_m: float | None
+    contrast_db: float | None
+    breathing_mm: list[float]
+    advice: str
+
+
+class ReplayMessage(msgspec.Struct, frozen=True, tag_field="event", tag="replay"):
+    """Position in the recording that is replayed, at least once a second."""
+
+    position_s: float
+    duration_s: float
+    speed: float
+    is_paused: bool
+
+
+Message = Hello | Trace | Spectrogram | VitalsMessage | PlacementMessage | ReplayMessage
 
 
 def event(message: Message) -> bytes:
@@ -120,11 +148,15 @@ def spectrogram_message(ecg: EcgBlock, window: SstWindow) -> Spectrogram:
 
 def vitals_message(vitals: Vitals, now_ns: int) -> VitalsMessage:
     """Return the message of one second's vitals."""
-    q = vitals.quality
+    q, rhythm = vitals.quality, vitals.rhythm
     return VitalsMessage(
+        vitals.t_ns / 1e6,
         _rounded(vitals.heart_rate_bpm, 1),
         vitals.ci95_bpm and (round(vitals.ci95_bpm[0], 1), round(vitals.ci95_bpm[1], 1)),
-        vitals.rhythm.irregular if vitals.rhythm else None,
+        vitals.n_beats,
+        rhythm.irregular if rhythm else None,
+        round(rhythm.rmssd_ms, 1) if rhythm else None,
+        round(rhythm.sdnn_ms, 1) if rhythm else None,
         vitals.movement,
         _rounded(vitals.breathing_rate_bpm, 1),
         _rounded(vitals.chest_range_m, 2),
@@ -135,6 +167,23 @@ def vitals_message(vitals: Vitals, now_ns: int) -> VitalsMessage:
         vitals.frames.lost,
         _delay_ms(now_ns, vitals.t_ns),
     )
+
+
+def placement_message(placement: Placement) -> PlacementMessage:
+    """Return the message of a placement."""
+    return PlacementMessage(
+        np.round(placement.range_m, 3).tolist(),
+        np.round(placement.power_db, 1).tolist(),
+        _rounded(placement.chest_range_m, 2),
+        _rounded(placement.contrast_db, 1),
+        np.round(placement.breathing_mm, 2).tolist(),
+        placement.advice,
+    )
+
+
+def replay_message(state: ReplayState) -> ReplayMessage:
+    """Return the message of a replay's state."""
+    return ReplayMessage(round(state.position_s, 1), round(state.duration_s, 1), state.speed, state.is_paused)
 
 
 def _delay_ms(now_ns: int, then_ns: int) -> int:

@@ -52,7 +52,7 @@ class Metrics(Collector):
 
     def vitals(self, vitals: Vitals) -> None:
         """Record the vitals of one second."""
-        if vitals.frames.received > self._frames.received:
+        if vitals.frames.received != self._frames.received:  # smaller after a seek in a replay
             self._last_frame_s = self._clock_s()
         self._frames, self._state = vitals.frames, vitals.quality.state
         self._vitals.labels("false" if vitals.heart_rate_bpm is None else "true").inc()

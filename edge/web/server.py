@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edge.core.replay import ReplayControl
 from edge.web.access import Access
 from edge.web.app import HEALTH_PATH, web_app
 from edge.web.feed import Feed
@@ -41,17 +42,24 @@ HEADERS = {
 
 
 class WebServer:
-    """Serves until closed. Raises OSError if the port is not available."""
+    """Serves until closed; `replay` can be controlled. Raises OSError if the port is not available."""
 
     def __init__(
-        self, host: str, port: int, access: Access, metrics: Metrics, hello: Hello, history: Path | None
+        self,
+        host: str,
+        port: int,
+        access: Access,
+        metrics: Metrics,
+        hello: Hello,
+        history: Path | None,
+        replay: ReplayControl | None = None,
     ) -> None:
         self._socket = _listening_socket(host, port)
         self.port = int(self._socket.getsockname()[1])
         self._loop = asyncio.new_event_loop()
         self.feed = Feed(self._loop)
         config = uvicorn.Config(
-            web_app(access, self.feed, metrics, event(hello), history),
+            web_app(access, self.feed, metrics, event(hello), history, replay),
             http=Connection,
             ws="none",
             lifespan="off",

@@ -22,10 +22,15 @@ def browser():
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=args)
 
 
+def is_error(message):
+    return message.type == "error" and not message.text.startswith("Failed to load resource")
+
+
 @pytest.fixture
 def opened(browser):
     """Opens a page in a window of its own, or as a tab beside another, and waits until it knows its device; at the end,
-    no script may have failed.
+    no script may have failed, and nothing may be an error on the console (such as a breach of the content policy) but
+    what a device did not answer.
     """
     contexts, errors = [], []
 
@@ -39,6 +44,7 @@ def opened(browser):
         if clock:
             tab.clock.install()
         tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.on("console", lambda message: errors.append(message.text) if is_error(message) else None)
         tab.goto(f"http://127.0.0.1:{page.port}/")
         tab.wait_for_selector("#device:not(:empty)")
         return tab

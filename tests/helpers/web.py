@@ -17,8 +17,9 @@ MOVING = Quality("unusable", 0.1, ("body_movement", "frame_loss"))
 
 
 @contextmanager
-def live_page(token=None, host="127.0.0.1", port=0, has_ecg=False, gauges=dict):
-    page = LivePage(host, port, token, Hello("radar-0001", "1.2.3", has_ecg), gauges)
+def live_page(token=None, host="127.0.0.1", port=0, has_ecg=False, gauges=dict, **options):
+    hello = Hello("radar-0001", "1.2.3", has_ecg, is_replay="replay" in options)
+    page = LivePage(host, port, token, hello, gauges, **options)
     try:
         yield page
     finally:
@@ -99,6 +100,33 @@ def get(port: int, path: str, source="127.0.0.1", **headers: str) -> tuple[int, 
         connection.close()
 
 
+def post(port: int, path: str, **headers: str) -> tuple[int, str]:
+    """Status and content of the answer to a POST without a body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+class Replay:
+    """A replay that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.calls = []
+
+    def pause(self) -> None:
+        self.calls.append("pause")
+
+    def resume(self) -> None:
+        self.calls.append("resume")
+
+    def seek(self, position_s: float) -> None:
+        self.calls.append(position_s)
+
+
 class Events:
     """A reader of the page's events."""
 
@@ -107,7 +135,8 @@ class Events:
         self._connection.request("GET", "/events")
         self._response = self._connection.getresponse()
         assert self._response.getheader("Content-Type") == "text/event-stream"
-        assert self.next()["event"] == "hello"
+        self.hello = self.next()
+        assert self.hello["event"] == "hello"
 
     def next(self) -> dict | None:
         """The next message; None at the end."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.analysis import SHIPPED, open_recording
 from edge.cli.replay import Outputs, replay_each, replay_one
+from edge.cli.replay_live import add_live_options, replay_live
 from edge.radar.iq import IQ_ORDERS
 from edge.sources.metadata import find_recordings
 
@@ -38,11 +39,14 @@ def add_options(options: argparse.ArgumentParser) -> None:
     network = options.add_mutually_exclusive_group()
     network.add_argument("--bundle", type=Path, default=SHIPPED, help="the network; without it, the shipped one")
     network.add_argument("--no-network", action="store_true", help="only the rates of the motion itself, no ECG")
+    add_live_options(options)
 
 
 def run(args: argparse.Namespace) -> int:
     """Process one recording here, or several, each in a process of its own."""
     found = find_recordings(args.recordings)
+    if args.web or args.mqtt:
+        return replay_live(args, found)
     outputs = Outputs(tuple(args.out), args.report)
     if len(found) == 1:
         recording = open_recording(found[0], args.cfg, args.iq_order)

@@ -81,16 +81,31 @@ class ChestFinder:
 
     def chest_at(self, index: int) -> Chest:
         """Estimate range, contrast and presence of a chest around this bin from the last PRESENCE_S."""
-        moving = _moving(np.stack(self._profiles)[-round(PRESENCE_S / BLOCK_S) :])
+        moving = self._recent_motion()
         near = np.arange(index - 1, index + 2)
         contrast_db = _db(moving[near].max() / np.median(moving[self._zone]))
         centre_m = float((near * moving[near]).sum() / moving[near].sum() * self._range_bin_m)
         return Chest(centre_m - self._range_bias_m, contrast_db, contrast_db >= PRESENT_CONTRAST_DB)
 
+    def motion_profile(self) -> tuple[Float64, Float64]:
+        """Return the distances [n] in m up to the zone's end, and the motion there in dB relative to the zone's median.
+
+        Like the contrast of `chest_at`, it is of the last PRESENCE_S. Both are empty before the first profile.
+        """
+        if not self._profiles:
+            return np.zeros(0), np.zeros(0)
+        range_m = np.arange(self.zone.stop) * self._range_bin_m - self._range_bias_m
+        moving = self._recent_motion()
+        power_db = 10 * np.log10(moving[: self.zone.stop] / np.median(moving[self._zone]))
+        return range_m[range_m >= 0], power_db[range_m >= 0]
+
     def moving_db(self, index: int, other: int) -> float:
         """Return the motion in one bin relative to another, in dB, over the history."""
         moving = _moving(np.stack(self._profiles))
         return _db(moving[index] / moving[other])
+
+    def _recent_motion(self) -> Float64:
+        return _moving(np.stack(self._profiles)[-round(PRESENCE_S / BLOCK_S) :])
 
 
 def _moving(history: Complex64) -> Float64:

@@ -14,11 +14,13 @@ from itertools import islice
 
 import numpy as np
 
+from edge.core.placement import Placement
 from edge.core.spec import BLOCK_S, RCG_RATE_HZ
 from edge.core.types import Chest, Complex64, Float64, RadarFrame, RcgBlock
 from edge.dsp.frontend.beamforming import Beamformer, can_focus
 from edge.dsp.frontend.chest_finder import MIN_COHERENCE, MIN_HISTORY_S, ChestFinder, range_profile
 from edge.dsp.frontend.phase import PhaseTracker, Resampler, SecondDerivative
+from edge.dsp.frontend.placement import Aim, BreathingTrace, advise, mean_azimuth_deg
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig, require_heartbeat
 
@@ -63,6 +65,8 @@ class RcgExtractor:
         self._refocusing: Iterator[bool] = iter(())
         self._bin: int | None = None
         self._chest: Chest | None = None
+        self._breathing = BreathingTrace()
+        self._azimuth_deg: float | None = None
         self.problem: str | None = None
         self._restart_tracks()
 
@@ -97,7 +101,24 @@ class RcgExtractor:
         self._search_chest()
         if next(self._refocusing, False):
             self._restart_tracks()
-        return self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
+        block = self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
+        if block:
+            self._breathing.push(block)
+            self._azimuth_deg = mean_azimuth_deg(block.points_m, block.weights)
+        return block
+
+    def placement(self, is_silent: bool, is_moving: bool) -> Placement:
+        """Describe how the radar is aimed; `is_silent`: no frames arrive, `is_moving`: the person moves."""
+        range_m, power_db = self._finder.motion_profile()
+        chest = self._chest
+        return Placement(
+            range_m,
+            power_db,
+            chest.range_m if chest and chest.present else None,
+            chest.contrast_db if chest else None,
+            self._breathing.values_mm(),
+            advise(Aim(is_silent, self.problem, chest, is_moving, self._azimuth_deg)),
+        )
 
     def _search_chest(self) -> None:
         """Search for the chest when the history is long enough, and again every SEARCH_INTERVAL_S."""

@@ -1,6 +1,7 @@
 // The SST beneath the trace, over the same eight seconds: one canvas column per column of the transform.
 
 import { Sweep } from "./sweep.js";
+import { css, onThemeChange } from "./theme.js";
 
 export class Picture {
   #canvas;
@@ -10,9 +11,8 @@ export class Picture {
 
   constructor(canvas) {
     this.#canvas = canvas;
-    const dark = matchMedia("(prefers-color-scheme: dark)");
     const paint = () => (this.#colours = ramp());
-    dark.addEventListener("change", paint);
+    onThemeChange(paint);
     paint();
   }
 
@@ -49,9 +49,8 @@ export class Picture {
 
 // Returns 256 colours in the canvas's memory format (ABGR), from the theme's panel colour to its trace colour.
 function ramp() {
-  const style = getComputedStyle(document.documentElement);
   const stops = ["--sst-0", "--sst-1", "--sst-2"].map((name) =>
-    style.getPropertyValue(name).trim().match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16)),
+    css(name).match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16)),
   );
   return Array.from({ length: 256 }, (_, value) => {
     const position = (Math.sqrt(value / 255) * (stops.length - 1)); // the square root keeps weak cells visible beside strong ones

@@ -1,17 +1,20 @@
-// The trace: ECG or heart waveform with its beats, drawn by uPlot.
+// The trace: ECG or heart waveform with its beats, drawn by uPlot. Where the signal is not good, it is pale and dashed;
+// where the person moves, it is hatched.
 
+import { hatch } from "./hatch.js";
 import { SPAN_S, Sweep } from "./sweep.js";
+import { css, onThemeChange } from "./theme.js";
+import { Trust } from "./trust.js";
 
-const ECG_RANGE = [-550, 1350]; // thousandths of the QRS complex's height
+export const ECG_RANGE = [-550, 1350]; // thousandths of the QRS complex's height
 const SHRINK_FACTOR = 0.99; // of the waveform's range, per drawn picture
 const MIN_CONFIDENCE = 0.5; // beats with less are drawn hollow
-
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export class Trace {
   #box;
   #plot = null;
   #sweep = null;
+  #trust = new Trust();
   #beats = []; // {place, confident}
   #of = null; // "ecg" or "waveform"
   #reach = [0, 0];
@@ -19,7 +22,7 @@ export class Trace {
   constructor(box) {
     this.#box = box;
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(box);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot?.redraw(false));
+    onThemeChange(() => this.#plot?.redraw(false));
   }
 
   put(message, timeline) {
@@ -36,8 +39,27 @@ export class Trace {
     this.#beats = [...this.#beats, ...beats].slice(-100);
   }
 
+  // Records the verdict's look for the second that ends at `t_ms`.
+  judge(t_ms, look) {
+    this.#trust.put(t_ms, look);
+  }
+
   advance(t_ms) {
-    if (this.#sweep?.advance(t_ms)) this.#plot.setData([this.#plot.data[0], this.#sweep.shown]);
+    if (!this.#sweep?.advance(t_ms)) return;
+    this.#trust.advance(t_ms);
+    this.#plot.setData([this.#plot.data[0], ...this.#split()]);
+  }
+
+  get beatCount() {
+    return this.#beats.filter(({ place }) => this.#sweep.along(place) !== null).length;
+  }
+
+  // Returns the samples with a good signal, and the others with one neighbour on each side so that the line continues.
+  #split() {
+    const shown = this.#sweep.shown;
+    const good = this.#trust.good(shown.length);
+    const isInside = (k) => good[k] && (good[k - 1] ?? true) && (good[k + 1] ?? true);
+    return [shown.map((value, k) => (good[k] ? value : null)), shown.map((value, k) => (isInside(k) ? null : value))];
   }
 
   #build(rate_hz) {
@@ -45,7 +67,7 @@ export class Trace {
     this.#beats = [];
     this.#plot?.destroy();
     const seconds = this.#sweep.shown.map((_, k) => k / rate_hz);
-    const lines = (step) => Array.from({ length: SPAN_S / step + 1 }, (_, k) => k * step);
+    const lines = Array.from({ length: SPAN_S + 1 }, (_, k) => k);
     this.#plot = new uPlot(
       {
         ...this.#size(),
@@ -54,13 +76,17 @@ export class Trace {
         cursor: { show: false },
         scales: { x: { time: false, range: [0, SPAN_S] }, y: { range: (_, low, high) => this.#range(low, high) } },
         axes: [
-          { size: 0, splits: () => lines(1), values: () => [], ticks: { show: false }, grid: { stroke: () => css("--grid"), width: 1 } },
+          { size: 0, splits: () => lines, values: () => [], ticks: { show: false }, grid: { stroke: () => css("--grid"), width: 1 } },
           { show: false },
         ],
-        series: [{}, { stroke: () => css("--trace"), width: 2, points: { show: false } }],
-        hooks: { draw: [(plot) => this.#drawBeats(plot)] },
+        series: [
+          {},
+          { stroke: () => css("--trace"), width: 2, points: { show: false } },
+          { stroke: () => css("--trace-pale"), width: 1.5, dash: [6, 4], points: { show: false } },
+        ],
+        hooks: { drawClear: [(plot) => this.#drawMovement(plot)], draw: [(plot) => this.#drawBeats(plot)] },
       },
-      [seconds, this.#sweep.shown],
+      [seconds, ...this.#split()],
       this.#box,
     );
   }
@@ -74,10 +100,16 @@ export class Trace {
     return [this.#reach[0] - margin, this.#reach[1] + margin];
   }
 
-  #drawBeats(plot) {
-    const { ctx, bbox } = plot;
+  #drawMovement({ ctx, bbox }) {
+    for (const [from, to] of this.#trust.moving()) {
+      hatch(ctx, bbox.left + from * bbox.width, bbox.top, (to - from) * bbox.width, bbox.height, css("--hatch"));
+    }
+  }
+
+  #drawBeats({ ctx, bbox }) {
     const radius = 3 * devicePixelRatio;
     ctx.save();
+    ctx.setLineDash([]); // that of the last line drawn may still be set
     ctx.fillStyle = ctx.strokeStyle = css("--beat");
     ctx.lineWidth = 1.5 * devicePixelRatio;
     for (const { place, confident } of this.#beats) {

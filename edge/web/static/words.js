@@ -24,6 +24,14 @@ const STATES = {
   unusable: { look: "unusable", title: "No signal", reason: "The signal cannot be used." },
 };
 
+// Names and captions of the trace; "waiting" is the waveform until the first ECG.
+const VIBRATION = "Vibration of the chest, one large peak per beat; amplitude not to scale";
+export const TRACES = {
+  ecg: { name: "Reconstructed ECG", caption: "Shape only, not a measured lead; amplitude not to scale" },
+  waveform: { name: "Heart waveform", caption: VIBRATION },
+  waiting: { name: "Heart waveform; the ECG follows", caption: VIBRATION },
+};
+
 const MOVING = { mild: "Moving a little", extensive: "Moving a lot" };
 const IRREGULAR = "The rhythm may be irregular: a hint, not a diagnosis.";
 

@@ -126,8 +126,9 @@ def demo(*args, wanted: int, shown: str, code: str = "from edge.__main__ import 
             if len([line for line in lines if re.search(shown, line)]) == wanted:
                 process.send_signal(signal.SIGINT)
                 break
-        rest = process.stderr.read()
-        assert rest == ""
+        *sentences, next_line, _, _ = process.stderr.read().splitlines()
+        assert len(sentences) == 3, sentences
+        assert next_line == "next:"
         assert process.wait() == 0, "".join(lines)
         return json.loads(process.stdout.read().splitlines()[-1]), "".join(lines)
 

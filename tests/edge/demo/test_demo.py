@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 import socket
 import threading
 from contextlib import ExitStack
@@ -11,7 +12,10 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from edge.cli.parser import parse
 from edge.demo.processes import start_broker
+from edge.demo.run import CHIRP
+from edge.demo.story import describe_demo, next_commands
 from edge.demo.subscriber import LiveState, Subscriber
 from edge.demo.view import render
 from edge.mqtt.payloads import BreathingRate, Clock, Frames, HeartRate, Model, QualityReport, VitalsPayload
@@ -91,7 +95,8 @@ GOOD_VITALS = VitalsPayload(
 )
 
 
-SIZES = [(100, 26), (80, 23), (80, 24), (132, 50), (79, 20), (40, 12), (30, 8), (200, 6), (80, 2)]
+SIZES = [(100, 26), (80, 23), (80, 24), (132, 50), (79, 20), (60, 19), (60, 40), (40, 13), (30, 9), (200, 7), (80, 3)]
+PAGE = "http://127.0.0.1:8080"
 
 
 @pytest.mark.parametrize("has_ecg", [True, False])
@@ -104,12 +109,42 @@ def test_the_view_fits_every_terminal(size, began, has_ecg):
     if has_ecg:
         watch.ecg = [(math.sin(k / 30), math.cos(k / 30)) for k in range(1600)]
     console = Console(width=width, file=StringIO())
-    lines = console.render_lines(render(watch, "radar-0001", 11883, 33.0, width, height), pad=False)
+    lines = console.render_lines(render(watch, "radar-0001", 11883, PAGE, 33.0, width, height), pad=False)
     text = ["".join(piece.text for piece in line) for line in lines]
     assert len(text) <= height
     assert max(map(len, text)) <= width
-    assert sum("ECG" in line for line in text) == (0 if height < 12 else 1 + has_ecg)
+    assert sum("ECG" in line for line in text) == (0 if height < 13 else 1 + has_ecg)
+    assert PAGE in text[1] or width < 34
     assert ("168.4" in "".join(text)) == began
+    if width >= 60 and height >= 19:
+        assert any("flags: frame_loss clock_unsynced" in line for line in text) == began
+        assert sum("╭" in line for line in text) == 2 + has_ecg  # the figures are panels
     if width >= 80 and height >= 23:
         assert not any("…" in line for line in text)
         assert "Research use only. Not a medical device." in text[-1]
+
+
+def test_the_end_of_a_tour_is_told_in_three_sentences():
+    state = LiveState()
+    assert describe_demo(state) == [
+        "No heart rate was published yet: it needs about ten seconds without movement.",
+        "The person neither moved nor left; when that happens, no heart rate is published.",
+        "No ECG was reconstructed yet: it begins about 15 s after the start.",
+    ]
+    state.seconds.update({"sits still": 60, "moves": 3, "is away": 12})
+    state.published.update({"sits still": 41})
+    state.errors_bpm = [0.5] * 40 + [1.5]
+    state.ecg = [(math.sin(k), math.sin(k)) for k in range(100)]
+    state.r_errors_ms = [4.0, 9.0, 30.0]
+    still, disturbed, ecg = describe_demo(state)
+    assert "sat still (60 s), a heart rate was published in 41 s, on average 0.5 per minute" in still
+    assert "moved or was away (15 s), no heart rate was published" in disturbed
+    assert "at 1.00, and its R peaks are 9 ms off" in ecg
+    state.published["moves"] = 2
+    assert "a heart rate was published in 2 s only" in describe_demo(state)[1]
+
+
+def test_the_next_commands_are_valid():
+    for command in next_commands(CHIRP):
+        _, *words = shlex.split(command, comments=True)
+        parse([*words])

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jsonschema
 import msgspec
@@ -56,7 +57,7 @@ class Sent(Publisher):
         monkeypatch.setattr("edge.mqtt.publisher.MqttClient", Client)
         monkeypatch.setattr("edge.mqtt.publisher.Outbox", Outbox)
         state = NetworkState(p.Model("compact", SHA256), True, "onnxruntime")
-        super().__init__(Broker(), "radar-0001", chirp, None, state, **options)
+        super().__init__(Broker(), "radar-0001", chirp, SimpleNamespace(is_persistent=True), state, **options)
 
     def last(self, suffix: str) -> dict:
         return next(payload for topic, payload in reversed(self.out) if topic == suffix)

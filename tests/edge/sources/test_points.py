@@ -9,6 +9,7 @@ import pytest
 from edge.core.types import Chest, RadarFrame, RawFrame, RcgBlock
 from edge.radar.calibration import UNCALIBRATED
 from edge.sources.metadata import RecordingError
+from edge.sources.player import ReplayPlayer
 from edge.sources.points import FRAME_ROW, PointsRecorder, PointsSource, open_points
 from edge.sources.points_blocks import BLOCK_ROW
 from edge.sources.recording import open_recording
@@ -143,3 +144,21 @@ def test_a_used_folder_is_refused(tmp_path, mmecg):
     write(tmp_path / "points", mmecg)
     with pytest.raises(FileExistsError, match="not empty"):
         write(tmp_path / "points", mmecg)
+
+
+def test_a_recording_can_be_played_from_a_later_frame(mmecg, tmp_path):
+    write(tmp_path / "rec", mmecg)
+    whole = [found for _, found, _, _ in replayed(tmp_path / "rec")][10:]
+    part = open_points(tmp_path / "rec").from_frame(10)
+    front_end = part.front_end()
+    found = [front_end.push(frame) for frame in PointsSource(part).frames()]
+    assert [one is None for one in found] == [one is None for one in whole]
+    blocks, same = ([one for one in each if one] for each in (found, whole))
+    for one, other in zip(blocks, same, strict=True):
+        np.testing.assert_array_equal(one.displacement_mm, other.displacement_mm)
+        assert one.t_ns == other.t_ns
+    assert blocks[0].restarted
+    player = ReplayPlayer(open_points(tmp_path / "rec"), 1.0, False, lambda state: None)
+    assert next(player.stretches()) == 0
+    front_end = player.front_end()
+    assert sum(front_end.push(frame) is not None for frame in player.frames()) == 5

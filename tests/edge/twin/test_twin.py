@@ -257,3 +257,10 @@ def test_the_twin_stops_after_the_frames_that_are_asked_for(mmecg, monkeypatch, 
     thread.join()
     assert [(frame.seq, frame.complete) for frame in frames] == [(seq, True) for seq in range(6)]
     assert twin.frames_sent == 6
+
+
+def test_a_tour_begins_like_a_person_who_sits_still_then_moves_leaves_and_returns():
+    tour, t_s = SCENES["tour"], np.arange(0, 30, 0.25)
+    np.testing.assert_array_equal(tour.positions_m(t_s), SCENES["still"].positions_m(t_s))
+    done = [tour.activity(at_s) for at_s in (0.0, 31.9, 33.0, 36.0, 51.0, 61.0, 63.0)]
+    assert done == ["sits still", "sits still", "moves", "sits still", "is away", "is away", "sits still"]

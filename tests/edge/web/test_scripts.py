@@ -104,3 +104,65 @@ def test_the_pen_follows_a_clock_that_is_set(page, opened):
     }""")
     # The pen is 300 ms behind the fastest message; after a clock step it starts again.
     assert delays == [300, 150, 300, 300, 300]
+
+
+def test_the_trace_is_trusted_only_where_its_second_was_good(page, opened):
+    tab = opened(page)
+    good, moving = tab.evaluate("""async () => {
+      const { Trust } = await import("/trust.js");
+      const trust = new Trust();
+      [["good", 80_200], ["good", 81_200], ["moving", 82_200], ["moving", 83_400], ["good", 84_200]]
+        .forEach(([look, t_ms]) => trust.put(t_ms, look));
+      trust.advance(84_200);
+      return [trust.good(40), trust.moving()];
+    }""")
+    assert good[:22] == [True] * 7 + [False] * 11 + [True] * 4  # fifths of a second from 80 s on
+    assert moving == [[7 / 40, 18 / 40]]
+
+
+def test_rows_become_columns_without_holes_and_words(page, opened):
+    tab = opened(page, timezone_id="UTC")
+    answer = {
+        "resolution_s": 60,
+        "t_s": [600, 720, 780],
+        "heart_rate_bpm": [61.4, None, 70.0],
+        "ci95_low_bpm": [59.0, None, 68.0],
+        "ci95_high_bpm": [64.0, None, 73.0],
+        "valid": [0.5, 0, 1],
+        "present": [1, 1, 1],
+        "moving": [0, 1, 0],
+        "recorded": [1, 1, 1],
+        "flags": [[], ["body_movement"], []],
+    }
+    events = [{"t_s": 610, "kind": "device_started", "flag": None}, {"t_s": 650, "kind": "flag_began", "flag": "stale"}]
+    rates, words, summary = tab.evaluate(
+        """async ([answer, events]) => {
+          const { describe, summarise, toColumns } = await import("/columns.js");
+          const columns = toColumns([answer], 590, 830);
+          return [columns.heart_rate_bpm, columns.t_s.map((_, k) => describe(columns, k, events)), summarise(columns)];
+        }""",
+        [answer, events],
+    )
+    assert rates == [None, 61.4, None, None, 70.0]
+    assert words == [
+        "00:09: not recorded",
+        "00:10: 61 per minute, 95 % interval 59 to 64; Device started; Radar silent",
+        "00:11: not recorded",
+        "00:12: heart rate withheld (moving)",
+        "00:13: 70 per minute, 95 % interval 68 to 73",
+    ]
+    assert summary == "61 to 70 per minute, withheld 50 % of the time, not recorded 40 %"
+
+
+def test_the_page_remembers_each_second_once(page, opened):
+    tab = opened(page)
+    answer = tab.evaluate("""async () => {
+      const { Memory } = await import("/memory.js");
+      const memory = new Memory();
+      const second = (heart_rate_bpm) => ({ heart_rate_bpm, ci95_bpm: null, flags: [], movement: "none" });
+      [[100.95, 60], [102.02, 61], [102.98, null], [107.0, 63]].forEach(([t_s, bpm]) => memory.put(t_s, second(bpm)));
+      return memory.answer();
+    }""")
+    assert answer["t_s"] == [100, 101, 102, 106]  # not at whole seconds, yet without a hole where none was
+    assert answer["heart_rate_bpm"] == [60, 61, None, 63]
+    assert answer["valid"] == [1, 1, 0, 1]

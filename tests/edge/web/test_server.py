@@ -14,13 +14,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from edge.core.placement import Placement
 from edge.core.types import SstWindow
 from edge.web.address import page_url
 from edge.web.feed import MAX_QUEUED_MESSAGES, Feed
 from edge.web.page import ECG_TIMEOUT_S
 from edge.web.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES
 from tests.helpers.publishing import wait
-from tests.helpers.web import GOOD, MOVING, Events, ecg, get, live_page, vitals, wave
+from tests.helpers.web import GOOD, MOVING, Events, Replay, ecg, get, live_page, post, vitals, wave
 
 T_NS = 1_795_196_400_000_000_000
 TOKEN = "a-token-nobody-could-guess"
@@ -345,3 +346,52 @@ def test_a_feed_drops_and_counts_the_oldest():
         assert [message async for message in feed.listen(b"first")] == []
 
     asyncio.run(check())
+
+
+def test_a_replay_is_controlled_by_the_page_itself():
+    replay = Replay()
+    with live_page(replay=replay) as page:
+        own = f"http://127.0.0.1:{page.port}"
+        assert post(page.port, "/replay/pause", Origin=own)[0] == 204
+        assert post(page.port, "/replay/resume")[0] == 204  # a program that is no browser
+        assert post(page.port, "/replay/seek?s=12.5", Origin=own)[0] == 204
+        for origin in ("http://other.example", f"http://127.0.0.1:{page.port + 1}", "null", "http://["):
+            assert post(page.port, "/replay/pause", Origin=origin)[0] == 403
+        for wrong in ("", "?s=", "?s=x", "?s=nan", "?s=-1", "?s=inf"):
+            status, text = post(page.port, f"/replay/seek{wrong}", Origin=own)
+            assert status == 400
+            assert "number of seconds" in text
+        assert get(page.port, "/replay/pause")[0] in (404, 405)
+    assert replay.calls == ["pause", "resume", 12.5]
+
+
+def test_the_control_of_a_replay_needs_the_token_and_a_replay():
+    token = "a-token-nobody-could-guess"
+    replay = Replay()
+    with live_page(token=token, replay=replay) as page:
+        assert post(page.port, "/replay/pause")[0] == 401
+        assert post(page.port, "/replay/pause", Authorization=f"Bearer {token}")[0] == 204
+    with live_page() as page:
+        assert post(page.port, "/replay/pause")[0] in (404, 405)
+    assert replay.calls == ["pause"]
+
+
+def test_the_placement_is_sent_with_the_vitals_while_a_page_is_open():
+    calls = []
+    placement = Placement(np.array([0.4, 0.5]), np.array([1.0, 40.04]), 0.463, 40.04, np.array([0.123]), "Good.")
+    with live_page(placement=lambda: calls.append(1) or placement) as page:
+        page.vitals(vitals())
+        assert not calls  # nobody looks
+        events = Events(page.port)
+        page.vitals(vitals())
+        assert events.next()["event"] == "vitals"
+        assert events.next() == {
+            "event": "placement",
+            "range_m": [0.4, 0.5],
+            "power_db": [1.0, 40.0],
+            "chest_range_m": 0.46,
+            "contrast_db": 40.0,
+            "breathing_mm": [0.12],
+            "advice": "Good.",
+        }
+        events.close()
