@@ -1,4 +1,4 @@
-"""Audit trail: who changed or took what, as log records of the logger `edge.audit`; nothing about a person's body.
+"""Audit trail: who changed or took what, as log records of this module's logger; nothing about a person's body.
 
 A record has an action and its details. JSON logs have them as the object `audit`, text logs as `ACTION KEY="VALUE"`.
 """
@@ -14,7 +14,7 @@ Action = Literal[
     "personal delay deleted", "diagnostics exported", "history exported", "recording started",
 ]  # fmt: skip
 
-_log = logging.getLogger("edge.audit")
+_log = logging.getLogger(__name__)
 
 
 def audit(action: Action, **details: str | int | None) -> None:

@@ -210,9 +210,7 @@ def _broker(setup: Setup) -> Finding:
             "FAIL", f"{address} refuses the login ({response}): correct username and password_file under [mqtt]"
         )
     if broker.tls is None and not is_loopback(broker.host):
-        return Finding(
-            "warn", f"{address} accepts the connection, but it is not encrypted: set tls = true under [mqtt]"
-        )
+        return Finding("warn", f"{address} accepts the connection, not encrypted: set tls = true under [mqtt]")
     return Finding("ok", f"{address} accepts the connection")
 
 

@@ -12,9 +12,10 @@ from edge.core.audit import audit
 from edge.core.clock import clock_state
 from edge.core.settings import resolve_file
 from edge.core.spec import NOT_A_DEVICE
+from edge.core.types import FrameCount
 from edge.inference.ladder import PlacedNetwork
 from edge.mqtt.info import NO_NETWORK, NetworkState
-from edge.mqtt.payloads import Model
+from edge.mqtt.payloads import HealthPayload, Model
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.settings import load_broker, open_device_spool
 from edge.pipeline import FanOut, Pipeline, Sink, run
@@ -96,10 +97,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         watchdog.start()
         run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
-    log.info(
-        "stopped: %d frames, %d lost; %d messages dropped, %d evicted, %d spooled for the next start",
-        *(pipeline.frames.received, pipeline.frames.lost, sent.dropped, sent.spool.evicted, sent.spool.messages),
-    )
+    _report_end(pipeline.frames, sent)
 
 
 def _load_config(path: Path) -> Config:
@@ -108,6 +106,13 @@ def _load_config(path: Path) -> Config:
         use_json_logs()
     audit("service started", version=__version__, settings=str(path), sha256=settings_digest(config))
     return config
+
+
+def _report_end(frames: FrameCount, sent: HealthPayload) -> None:
+    log.info(
+        "stopped: %d frames, %d lost; %d messages dropped, %d evicted, %d spooled for the next start",
+        *(frames.received, frames.lost, sent.dropped, sent.spool.evicted, sent.spool.messages),
+    )
 
 
 def _state(placed: PlacedNetwork, shift: PersonalShift, refused: str | None = None) -> NetworkState:

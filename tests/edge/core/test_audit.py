@@ -16,7 +16,7 @@ from tests.helpers.web import get, live_page
 def records():
     """The records of the trail, in order."""
     records: list[logging.LogRecord] = []
-    handler, trail = logging.Handler(), logging.getLogger("edge.audit")
+    handler, trail = logging.Handler(), logging.getLogger("edge.core.audit")
     handler.emit = records.append
     before = trail.level
     trail.addHandler(handler)

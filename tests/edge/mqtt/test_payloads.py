@@ -287,7 +287,7 @@ def test_health_reports_every_kind_of_loss(sent):
     sent.vitals(VITALS["good"])
     health = sent.last("health")
     assert health["dropped"] == 2
-    assert health["spool"] == {"messages": 3, "bytes": 4096, "evicted": 0, "unstored": 1}
+    assert health["spool"] == {"messages": 3, "bytes": 4096, "evicted": 0, "unstored": 1, "persistent": True}
     assert health["frames"] == {"received": 2000, "lost": 0}
 
 
