@@ -43,7 +43,7 @@ data_host = "192.168.33.30"
 
 [mqtt]
 host = "localhost"
-port = 8883
+port = 8885
 tls = true
 ca = "ca.crt"
 username = "{device}"
@@ -98,8 +98,9 @@ def add_hub(folder: Path, hub: str) -> Path:
 
 def _write_files(folder: Path, device: str, names: list[str]) -> None:
     authority, broker = folder / "authority", folder / "broker"
-    for each in (folder, authority, broker):
-        each.mkdir(mode=0o755)
+    folder.mkdir(mode=0o700)  # until each file in it has its owner and mode
+    for each in (authority, broker):
+        each.mkdir(mode=0o700)
     _make_authority(authority, device)
     _issue(authority, broker / "broker", "broker", "serverAuth", names)
     for each in (folder, broker):
@@ -119,6 +120,7 @@ def _write_files(folder: Path, device: str, names: list[str]) -> None:
     for name in ("password", "device.key"):
         (folder / name).chmod(0o600)
         os.chown(folder / name, RUNTIME_ID, RUNTIME_ID)
+    folder.chmod(0o755)
 
 
 def _make_authority(authority: Path, device: str) -> None:

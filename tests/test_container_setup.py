@@ -7,10 +7,12 @@ import shutil
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import pytest
 
 from edge.demo.processes import mosquitto_command
@@ -53,8 +55,8 @@ def set_up(folder: Path, place: Path, *options: str) -> subprocess.CompletedProc
 
 @pytest.fixture
 def ports(device, tmp_path):
-    """The home's and the hubs' of a broker with the settings that were made."""
-    home, hubs = free_port(), free_port()
+    """The home's, the hubs' and the device's of a broker with the settings that were made."""
+    home, hubs, own = free_port(), free_port(), free_port()
     command = mosquitto_command(home, tmp_path)
     if command is None:
         pytest.skip("mosquitto is not installed (.ci/run installs it)")
@@ -64,17 +66,18 @@ def ports(device, tmp_path):
         "/mosquitto/data/": f"{tmp_path}/",
         "listener 8883": f"listener {home} 127.0.0.1",
         "listener 8884": f"listener {hubs} 127.0.0.1",
+        "listener 8885": f"listener {own} 127.0.0.1",
     }.items():
         assert before in text
         text = text.replace(before, str(after))
     Path(command[-1]).write_text(f"user root\n{text}")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 20
-        while not (answers(home) and answers(hubs)):
+        while not all(map(answers, (home, hubs, own))):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        yield home, hubs
+        yield home, hubs, own
         process.kill()
 
 
@@ -114,7 +117,7 @@ def test_secrets_are_for_those_who_use_them(device):
 
 
 def test_the_device_is_accepted_and_unknown_clients_are_refused(device, ports):
-    known = broker_for(device, ports[0])
+    known = broker_for(device, ports[2])
     assert not probe_broker(known).is_failure
     assert probe_broker(replace(known, password="guessed")).is_failure
     assert probe_broker(replace(known, username=None, password=None)).is_failure
@@ -128,8 +131,8 @@ def test_a_hub_receives_with_its_certificate_and_home_assistant_with_its_passwor
     password = (device / "authority" / "home-assistant.password").read_text().strip()
     home = Listener(ports[0], "#", tls=authority(device), login=("home-assistant", password))
     hub = Listener(ports[1], "radarecg/#", tls=authority(device, "ward-7"))
-    ours = MqttClient(broker_for(device, ports[0]), "radar-0001", (STATUS, b"gone"), [])
-    other = MqttClient(broker_for(device, ports[0]), "radar-0002", (STATUS, b"gone"), [])
+    ours = MqttClient(broker_for(device, ports[2]), "radar-0001", (STATUS, b"gone"), [])
+    other = MqttClient(broker_for(device, ports[2]), "radar-0002", (STATUS, b"gone"), [])
     assert ours.connected.wait(20)
     assert other.connected.wait(20)
     other.send(VITALS, b"forged")
@@ -146,6 +149,49 @@ def test_a_hub_receives_with_its_certificate_and_home_assistant_with_its_passwor
     gc.collect()
 
 
+def test_a_reader_cannot_end_the_devices_connection(device, ports):
+    """In the home, whatever client id a reader sends, its user name is used."""
+    password = (device / "authority" / "home-assistant.password").read_text().strip()
+    ours = MqttClient(broker_for(device, ports[2]), "radar-0001", (STATUS, b"gone"), [])
+    assert ours.connected.wait(60)
+    reader = paho.Client(paho.CallbackAPIVersion.VERSION2, "radarecg-radar-0001-mqttv5")
+    reader.tls_set_context(authority(device))
+    reader.username_pw_set("home-assistant", password)
+    accepted = threading.Event()
+    reader.on_connect = lambda *_: accepted.set()
+    reader.connect("127.0.0.1", ports[0])
+    reader.loop_start()
+    assert accepted.wait(60)
+    ours.send(VITALS, b"1")
+    assert ours.acks.get(timeout=60).refused is False
+    assert (ours.connections, ours.takeovers) == (1, 0)
+    reader.disconnect()
+    reader.loop_stop()
+    ours.close((STATUS, b"bye"))
+    gc.collect()
+
+
+def test_the_broker_is_limited_and_the_devices_port_is_open_to_this_computer_only():
+    words = [line.split() for line in (ROOT / "deploy/mosquitto.conf").read_text().splitlines() if line[:1] not in "#"]
+    names = [name for name, *_ in words]
+    assert {"max_queued_bytes", "memory_limit", "persistent_client_expiration"} <= set(names)
+    assert names.count("max_connections") == names.count("listener") == 3
+    assert '"127.0.0.1:8885:8885"' in (ROOT / "compose.yaml").read_text()
+
+
+def test_no_file_of_the_set_up_is_open_to_others_before_it_has_its_owner(tmp_path, monkeypatch):
+    """While files are written, no other user can enter their folder."""
+    module = load("setup")
+    modes = []
+    monkeypatch.setattr(os, "chown", lambda path, *_: modes.append((tmp_path / "etc.part").stat().st_mode & 0o777))
+    monkeypatch.setattr(
+        module, "_openssl", lambda *arguments: [Path(a).touch() for a in arguments if "/etc.part/" in a]
+    )
+    module.set_up(tmp_path / "etc", "radar-0001", ["localhost"])
+    assert set(modes) == {0o700}
+    assert (tmp_path / "etc").stat().st_mode & 0o777 == 0o755
+
+
 def test_the_set_up_runs_only_once(device):
     before = (device / "password").read_text()
     done = set_up(device, ROOT, "--device", "radar-0001")
@@ -156,11 +202,13 @@ def test_the_set_up_runs_only_once(device):
     assert (device / "password").read_text() == before
 
 
-def load_image_base():
+def load(name: str):
     """deploy/ is no package: it is used before anything is installed."""
-    spec = importlib.util.spec_from_file_location("image_base", ROOT / "deploy/image_base.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"deploy/{name}.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "deploy"))
+        spec.loader.exec_module(module)
     return module
 
 
@@ -182,13 +230,13 @@ def load_image_base():
 def test_the_base_is_that_of_the_jetsons_release(tmp_path, line, name):
     release = tmp_path / "nv_tegra_release"
     release.write_text(f"{line}\n# KERNEL_VARIANT: oot\n")
-    base = load_image_base().find_base(release)
+    base = load("image_base").find_base(release)
     assert base.name.split(":")[0] == name
     assert (base.command is None) == (":" in base.name)
 
 
 def test_a_computer_that_is_no_jetson_gets_the_base_for_a_card_and_an_old_jetson_an_error(tmp_path):
-    module, release = load_image_base(), tmp_path / "nv_tegra_release"
+    module, release = load("image_base"), tmp_path / "nv_tegra_release"
     assert module.find_base(release).command == "docker build -f deploy/tensorrt.Dockerfile -t tensorrt deploy"
     for line in ("# R35 (release), REVISION: 4.1", "unreadable"):
         release.write_text(line)
@@ -199,7 +247,7 @@ def test_a_computer_that_is_no_jetson_gets_the_base_for_a_card_and_an_old_jetson
 def test_composes_environment_keeps_what_else_is_in_it(device, tmp_path):
     written = (device.parent / ".env").read_text()
     assert "BASE=tensorrt\n" in written  # this computer is no Jetson
-    module, path = load_image_base(), tmp_path / ".env"
+    module, path = load("image_base"), tmp_path / ".env"
     path.write_text("OTHER=1\nBASE=old\n")
     module.write_compose_environment(path, module.JETPACK_7)
     assert path.read_text().splitlines()[:2] == ["OTHER=1", "BASE=jetpack7"]

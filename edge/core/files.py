@@ -31,6 +31,24 @@ def read_text_file(path: Path, fallback: str | None = None) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def read_secret(path: Path) -> str:
+    """Return the first line of a file with a password or token, which not every user may read.
+
+    Raises InputError, OSError.
+    """
+    require_private(path)
+    lines = read_text_file(path).splitlines()
+    if not lines:
+        raise InputError(f"{path}: empty; its first line must be the secret")
+    return lines[0]
+
+
+def require_private(path: Path) -> None:
+    """Raise InputError if every user of this computer may read or change a file with a secret. Raises OSError."""
+    if path.stat().st_mode & 0o007:
+        raise InputError(f"{path}: every user of this computer can read or change it: chmod o= {path}")
+
+
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file atomically: after a full disk or a power failure the old content is intact.
 
@@ -44,6 +62,8 @@ def write_atomic(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise OSError(f"{path}: cannot be written ({error.strerror}); the old content is unchanged") from error
+        failure = OSError(f"{path}: cannot be written ({error.strerror}); the old content is unchanged")
+        failure.errno = error.errno
+        raise failure from error
     finally:
         part.unlink(missing_ok=True)

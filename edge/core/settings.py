@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,16 @@ File = Annotated[str, Meta(pattern=r"^[^\0]+$")]
 
 class ConfigError(InputError):
     """The settings file is invalid; the message names the file and the key."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs on this computer can be reached at this address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def resolve_file(path: Path, name: str | None) -> Path | None:

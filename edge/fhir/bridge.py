@@ -1,14 +1,17 @@
 """`radarecg fhir-bridge`: subscribes to the vitals and ECG of all devices and stores them as FHIR Observations.
 
 A message is spooled on arrival and deleted once its Observation is stored, so that neither an unavailable FHIR server
-nor a killed bridge loses any. While the bridge is not connected, the broker keeps its messages until they expire: live
-messages for seconds, backfill for a day. Two bridges share the work if the broker supports shared subscriptions (MQTT
-5). A message that is delivered twice gives the same Observation: the same file, or a conditional create that the
-server ignores.
+nor a killed bridge loses any. A message that can never be stored is set aside as a dead letter, and one that fails
+again and again is passed over for a while: neither blocks the others. While the bridge is not connected, the broker
+keeps its messages until they expire: live messages for seconds, backfill for a day. Two bridges share the work if the
+broker supports shared subscriptions (MQTT 5). A message that is delivered twice gives the same Observation: the same
+file, or a conditional create that the server ignores.
 """
 
 from __future__ import annotations
 
+import base64
+import errno
 import logging
 import threading
 import time
@@ -37,6 +40,10 @@ BATCH_SIZE = 100
 MAX_WAIT_S = 30.0
 MAX_TRIES = 5
 HEALTHY_S = 60.0
+UNREADABLE = "unreadable message"
+MAX_REPORTED_TOPICS = 1000
+PERMANENT_ERRORS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EISDIR, errno.EEXIST}
+"""Errors of a file's name, which a retry does not end."""
 
 Store = Callable[[Resource], None]
 """Stores an Observation. Raises RefusedError, OSError."""
@@ -53,6 +60,7 @@ class Forwarder:
         self._backfill_cursor = self._tries = 0  # position in the spool; failed attempts for the next message
         self._suspects: set[int] = set()  # skipped after MAX_TRIES, so that others are not delayed
         self._faults: dict[int | str, float] = {}  # reported faults, and the last time of each
+        self._unreadable_topics: set[str] = set()  # each is logged once
         self.stored = 0
         self.refused: Counter[str] = Counter()
 
@@ -77,21 +85,36 @@ class Forwarder:
     def _forward_one(self, stored: StoredMessage) -> None:
         try:
             resource = _observation(stored, self._version)
-        except ValueError as error:
-            log.error("cannot convert a message on %s to an Observation: %s", stored.suffix, error)
+        except Exception as error:  # whatever a message does to the decoder, it must not stop the bridge
+            self._set_aside(stored, error)
             return
         try:
             self._store(resource)
             self.stored += 1
         except RefusedError as error:
-            self._letters.keep(stored.number, resource, error)
+            letter = {"status": error.status, "answer": error.answer, "resource": resource}
+            self._letters.keep(stored.number, letter)
             self.refused[error.status] += 1
             if self.refused[error.status] == 1:
                 log.error(
-                    "the FHIR server refused the Observation of a message on %s: %s %s; it is saved in %s, as are all "
-                    "others refused with this status",
+                    "the Observation of a message on %s is refused: %s %s; it is saved in %s, as are all others "
+                    "refused with this status",
                     *(stored.suffix, error.status, " ".join(error.answer.split())[:300], self._letters.folder),
                 )
+
+    def _set_aside(self, stored: StoredMessage, error: Exception) -> None:
+        """Save a message that cannot be converted as a dead letter. Raises OSError."""
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        payload = base64.b64encode(stored.payload).decode()
+        letter = {"status": UNREADABLE, "answer": reason, "topic": stored.suffix, "payload_base64": payload}
+        self._letters.keep(stored.number, letter)
+        self.refused[UNREADABLE] += 1
+        if stored.suffix not in self._unreadable_topics and len(self._unreadable_topics) < MAX_REPORTED_TOPICS:
+            self._unreadable_topics.add(stored.suffix)
+            log.error(
+                "cannot convert a message on %s to an Observation: %s; it is saved in %s, as are all others",
+                *(stored.suffix, reason, self._letters.folder),
+            )
 
     def _retry(self, stored: StoredMessage, error: OSError) -> float:
         """Record a failure; return how long to wait, in seconds."""
@@ -101,7 +124,8 @@ class Forwarder:
             log.warning("cannot store an Observation (%s); it stays in the spool, retrying", error)
         self._faults[fault] = time.monotonic()
         self._tries += 1
-        if code in SUSPECT_CODES and (self._tries == MAX_TRIES or stored.number in self._suspects):
+        may_concern_one = code in SUSPECT_CODES or not isinstance(error, UnavailableError)
+        if may_concern_one and (self._tries == MAX_TRIES or stored.number in self._suspects):
             self._suspects.add(stored.number)
             self._backfill_cursor, self._tries = stored.number, 0
         self._wait_s = min(2 * self._wait_s, MAX_WAIT_S)
@@ -157,12 +181,9 @@ def _report_connected(broker: Broker, subscribers: list[Subscriber]) -> None:
 
 
 def _observation(stored: StoredMessage, version: Version) -> Resource:
-    """Convert a message. Raises ValueError for every defect of it, since a retry would fail too."""
-    try:
-        payload = msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload)
-        resource = observation(payload, version)
-    except (ArithmeticError, OSError) as error:  # OSError: a time out of the platform's range
-        raise ValueError(str(error)) from error
+    """Convert a message. Raises ValueError, RecursionError and others; a retry would fail too."""
+    payload = msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload)
+    resource = observation(payload, version)
     # Access lists restrict a device to topics with its own name, so only the name in the topic can be trusted.
     if stored.suffix not in {topic.name(payload.device) for topic in (*LIVE, *BACKFILL)}:
         raise ValueError(f"its payload names another device, {payload.device}")
@@ -180,8 +201,13 @@ def folder_store(target: str) -> Store:
 
 
 def _write(folder: Path, resource: Resource) -> None:
-    """Atomically writes one file per message: DEVICE/BOOT-SEQ.json."""
+    """Atomically writes one file per message: DEVICE/BOOT-SEQ.json. Raises RefusedError, OSError."""
     device, boot, seq = resource["identifier"][0]["value"].split("/")
     path = folder / device / f"{boot}-{seq}.json"
-    path.parent.mkdir(exist_ok=True)
-    write_atomic(path, encode(resource))
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_atomic(path, encode(resource))
+    except OSError as error:
+        if error.errno in PERMANENT_ERRORS:
+            raise RefusedError("file cannot exist", str(error)) from error
+        raise

@@ -9,6 +9,7 @@ specification, with codes of LOINC and ISO/IEEE 11073-10101 and units of UCUM.
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any, Literal, get_args
 
 from edge.core.spec import NOT_A_DEVICE
@@ -24,11 +25,14 @@ _MDC = "urn:iso:std:iso:11073:10101"
 _UCUM = "http://unitsofmeasure.org"
 _METHOD = "Contactless FMCW radar"
 
+YEARS = (2020, 2100)
+"""A measurement before the first or from the second on has the time of a clock that was not set; it is refused."""
+
 Resource = dict[str, Any]
 
 
 def observation(payload: VitalsPayload | EcgPayload, version: Version) -> Resource:
-    """Return the Observation of a message; its unique identifier is device/boot/seq."""
+    """Return the Observation of a message; its unique identifier is device/boot/seq. Raises ValueError."""
     specific = heart_rate(payload) if isinstance(payload, VitalsPayload) else ecg(payload, version)
     quality = payload.quality
     reasons = f" ({_flag_text(quality.flags)})" if quality.flags else ""
@@ -102,6 +106,9 @@ def _unit(code: str, unit: str) -> Resource:
 
 
 def _milliseconds(t_ns: int) -> str:
+    start_ns, end_ns = (int(datetime(year, 1, 1, tzinfo=timezone.utc).timestamp()) * 10**9 for year in YEARS)
+    if not start_ns <= t_ns < end_ns:
+        raise ValueError(f"its time, {t_ns} ns since 1970, is before {YEARS[0]} or after {YEARS[1] - 1}: set its clock")
     return f"{iso_utc(t_ns)[:-4]}Z"
 
 

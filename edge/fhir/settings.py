@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edge.core.errors import InputError
+from edge.core.files import read_secret, require_private
 from edge.core.settings import ConfigError, File, resolve_file
 from edge.fhir.bridge import Store, folder_store
 from edge.fhir.server import FhirServer
@@ -44,8 +45,10 @@ def open_store(target: str, config: FhirConfig, path: Path) -> Store:
     if scheme == "https":
         ca, cert, key = (resolve_file(path, name) for name in (config.ca, config.cert, config.key))
         try:
+            if key is not None:
+                require_private(key)
             tls = tls_context(ca, cert, key)
-        except OSError as error:
+        except (OSError, InputError) as error:
             raise ConfigError(f"{path}: fhir: cannot use ca, cert and key ({error})") from error
     elif config.ca or config.cert:
         raise ConfigError(f"{path}: fhir: ca, cert and key need a URL that begins with https://")
@@ -58,8 +61,8 @@ def read_token(config: FhirConfig, path: Path) -> str | None:
     token = config.token
     if config.token_file is not None:
         try:
-            token = (path.parent / config.token_file).read_text(encoding="utf-8-sig").strip().splitlines()[0]
-        except (OSError, IndexError, UnicodeDecodeError) as error:
+            token = read_secret(path.parent / config.token_file).strip()
+        except (OSError, InputError) as error:
             raise ConfigError(f"{path}: fhir.token_file: cannot read {config.token_file} ({error})") from error
     if token is not None and not (token.isascii() and token.isprintable() and token and " " not in token):
         raise ConfigError(f"{path}: fhir: the token must be printable ASCII without spaces")

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edge.core.errors import InputError
+from edge.core.settings import END_OF_STRING
 from edge.core.spec import (
     ANCHOR_CLASSES,
     CYCLE_CLASSES,
@@ -38,6 +39,8 @@ SHIPPED = Path(__file__).parents[1] / "models" / "compact"
 Precision = Literal["fp32", "fp16", "int8"]
 """Number format of the graph's expensive layers; inputs and outputs are always float32."""
 Points = Annotated[int, msgspec.Meta(ge=1)] | Literal["any"]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,54}$" + END_OF_STRING)]
+"""With nine more characters it is the network's id in MQTT messages (edge/mqtt/fields.py)."""
 
 
 class BundleError(InputError):
@@ -86,7 +89,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """
 
     format: str = FORMAT
-    name: str
+    name: Name
     spec: str
     sst: SstSpec
     points: Points

@@ -96,6 +96,9 @@ class Connection(ABC):
         takeover_advice: Added to the log message about a takeover: what the user should do.
     """
 
+    max_packet_bytes = 1 << 17
+    """The broker sends no larger packet to this client, which only receives answers (MQTT 5, section 3.1.2.11.4)."""
+
     def __init__(
         self, broker: Broker, client_id: str, session_s: int, is_persistent: bool, takeover_advice: str
     ) -> None:
@@ -240,5 +243,6 @@ class Connection(ABC):
         if client.protocol != MQTTProtocolVersion.MQTTv5:
             client.connect(broker.host, broker.port, KEEPALIVE_S)
             return
-        session = properties(client.protocol, PacketTypes.CONNECT, SessionExpiryInterval=self._session_s)
+        limits = {"SessionExpiryInterval": self._session_s, "MaximumPacketSize": self.max_packet_bytes}
+        session = properties(client.protocol, PacketTypes.CONNECT, **limits)
         client.connect(broker.host, broker.port, KEEPALIVE_S, clean_start=False, properties=session)

@@ -40,8 +40,8 @@ class Clock(msgspec.Struct, frozen=True):
 class Model(msgspec.Struct, frozen=True):
     """The network or estimator that computed the values; the classical estimator has no sha256."""
 
-    id: str
-    sha256: str | None = None
+    id: f.ModelId
+    sha256: f.Digest | None = None
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +121,7 @@ class Info(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg
     network_fallback: str | None = None
     personalised: Annotated[bool, Meta(description="The ECG's times are shifted to one person")] = False
     replayed: f.Replayed = False
-    radar_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    radar_sha256: f.Digest
     frame_rate_hz: f.Positive
     wavelength_mm: f.Positive
     range_bin_m: f.Positive
@@ -150,8 +150,11 @@ class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     model: Model
 
     def __post_init__(self) -> None:
-        if self.quality.state == "unusable" and self.hr.valid:
+        flags = set(self.quality.flags)
+        if self.hr.valid and (self.quality.state == "unusable" or flags & f.UNUSABLE_FLAGS):
             raise ValueError("a heart rate cannot be valid while the quality is unusable")
+        if self.breathing.valid and flags & f.CHEST_LOST_FLAGS:
+            raise ValueError("a breathing rate cannot be valid without a chest at rest")
 
 
 class WaveformPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.waveform/1"):
@@ -165,13 +168,17 @@ class WaveformPayload(Payload, frozen=True, kw_only=True, tag_field="schema", ta
     t: f.Instant
     t_ns: f.InstantNs
     sample0: f.Sample
-    fs: int
+    fs: Annotated[int, Meta(ge=1, le=1000)]
     n: Annotated[int, Meta(ge=1)]
     unit: Literal["mm/s2"] = "mm/s2"
     scale: f.Positive
-    samples: list[int]
+    samples: list[f.Amplitude]
     coverage: f.Share
     continues: f.Continues
+
+    def __post_init__(self) -> None:
+        if self.n != len(self.samples):
+            raise ValueError("n must be the number of samples")
 
 
 class EcgPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.ecg/1"):
@@ -187,19 +194,23 @@ class EcgPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="ra
     t0: f.Instant
     t0_ns: f.InstantNs
     clock: Clock
-    fs: Annotated[int, Meta(extra_json_schema={"const": RCG_RATE_HZ})]
+    fs: Annotated[int, Meta(ge=RCG_RATE_HZ, le=RCG_RATE_HZ)]
     n: Annotated[int, Meta(ge=1)]
     unit: Literal["uV"] = "uV"
     scale: f.Positive = 1.0
     lead: Annotated[Literal["reconstructed"], Meta(description="Not a lead of an electrocardiograph")] = "reconstructed"
     amplitude_calibrated: Annotated[bool, Meta(extra_json_schema={"const": False})] = False
     latency_ms: f.Count
-    samples: list[int | None]
+    samples: list[f.Amplitude | None]
     r_peaks: list[float]
     confidence: list[f.Share]
     continues: f.Continues
     quality: QualityReport
     model: Model
+
+    def __post_init__(self) -> None:
+        if self.n != len(self.samples) or len(self.r_peaks) != len(self.confidence):
+            raise ValueError("n must be the number of samples, and every R peak must have a confidence")
 
 
 class EventPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="radarecg.event/1"):

@@ -15,6 +15,7 @@ import msgspec
 
 from edge.core.settings import END_OF_STRING
 from edge.core.spec import NOT_A_DEVICE
+from edge.mqtt import fields as f
 from edge.mqtt import payloads as p
 from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, ROOT, STATUS, TOPICS, VITALS, WAVEFORM, Topic
 
@@ -29,11 +30,24 @@ PAYLOADS: dict[Topic, type[p.Payload]] = {
     ECG: p.EcgPayload,
     EVENT: p.EventPayload,
 }
+
+
+def _forbid_valid(rate: str, quality: dict[str, Any]) -> dict[str, Any]:
+    """Return the rule that a rate is not valid where the quality has these properties."""
+    return {
+        "if": {"properties": {"quality": {"properties": quality}}},
+        "then": {"properties": {rate: {"properties": {"valid": {"const": False}}}}},
+    }
+
+
 # Constraints that structs check in __post_init__ and that types cannot express.
 RULES: dict[type[p.Payload], dict[str, Any]] = {
     p.VitalsPayload: {
-        "if": {"properties": {"quality": {"properties": {"state": {"const": "unusable"}}}}},
-        "then": {"properties": {"hr": {"properties": {"valid": {"const": False}}}}},
+        "allOf": [
+            _forbid_valid("hr", {"state": {"const": "unusable"}}),
+            _forbid_valid("hr", {"flags": {"contains": {"enum": sorted(f.UNUSABLE_FLAGS)}}}),
+            _forbid_valid("breathing", {"flags": {"contains": {"enum": sorted(f.CHEST_LOST_FLAGS)}}}),
+        ]
     }
 }
 
@@ -59,8 +73,9 @@ def build_json_schema(payload: type[p.Payload]) -> dict[str, Any]:
         definition["additionalProperties"] = False
         for field in definition["properties"].values():
             field.pop("default", None)
-            if "pattern" in field:
-                field["pattern"] = field["pattern"].removesuffix(END_OF_STRING)
+            for constrained in (field, *field.get("anyOf", ()), field.get("items", {})):
+                if "pattern" in constrained:
+                    constrained["pattern"] = constrained["pattern"].removesuffix(END_OF_STRING)
     main_schema = definitions.pop(payload.__name__)
     name = schema_of(payload)
     return {

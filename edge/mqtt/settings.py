@@ -12,8 +12,8 @@ from typing import Annotated
 import msgspec
 
 from edge.core.errors import InputError
-from edge.core.files import read_text_file
-from edge.core.settings import END_OF_STRING, ConfigError, File, Host, Port, resolve_file
+from edge.core.files import read_secret, require_private
+from edge.core.settings import END_OF_STRING, ConfigError, File, Host, Port, is_loopback, resolve_file
 from edge.mqtt.broker import Broker, tls_context
 from edge.mqtt.homeassistant import DISCOVERY_PREFIX
 from edge.mqtt.outbox import BACKFILL_PER_S
@@ -31,7 +31,8 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings of the broker. Files are relative to the settings file; `password_file` has the password in line 1.
 
     `tls`: encrypt, and verify the broker's certificate against `ca` (without it, against the system's certificate
-    authorities); `cert` and `key` are the device's own certificate. `home_assistant`: publish discovery messages for
+    authorities); `cert` and `key` are the device's own certificate. `plain`: send the password unencrypted to another
+    computer, in a network where nobody else can read it. `home_assistant`: publish discovery messages for
     Home Assistant; `discovery_prefix` must be the prefix set in its MQTT integration.
     """
 
@@ -40,6 +41,7 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: str | None = None
     password_file: File | None = None
     tls: bool = False
+    plain: bool = False
     ca: File | None = None
     cert: File | None = None
     key: File | None = None
@@ -68,13 +70,20 @@ def load_broker(config: MqttConfig, path: Path) -> Broker:
     password = tls = None
     if config.password_file is not None:
         try:
-            password = read_text_file(path.parent / config.password_file).splitlines()[0]
-        except (OSError, IndexError, InputError) as error:
+            password = read_secret(path.parent / config.password_file)
+        except (OSError, InputError) as error:
             raise ConfigError(f"{path}: mqtt.password_file: cannot read {config.password_file} ({error})") from error
+        if not (config.tls or config.plain or is_loopback(config.host)):
+            raise ConfigError(
+                f"{path}: mqtt: the password would be sent unencrypted to {config.host}: set tls = true and ca "
+                "(and the port, often 8883); where nobody else can read the network, plain = true permits it"
+            )
     if config.tls:
         try:
+            if key is not None:
+                require_private(key)
             tls = tls_context(ca, cert, key)
-        except OSError as error:
+        except (OSError, InputError) as error:
             raise ConfigError(f"{path}: mqtt: cannot use ca, cert and key ({error})") from error
     return Broker(config.host, config.port, config.username, password, tls)
 

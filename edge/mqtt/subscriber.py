@@ -12,8 +12,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.broker import Broker
 from edge.mqtt.connection import Connection, ConnectOptions, Link
+from edge.mqtt.fields import MAX_PAYLOAD_BYTES
 from edge.mqtt.reasons import SHARED_NOT_SUPPORTED, explain
 from edge.mqtt.topics import Topic
+
+MAX_HEADER_BYTES = 1 << 17  # the topic and the properties of a packet, each up to 64 KiB
+
+log = logging.getLogger(__name__)
 
 
 class Subscriber(Connection):
@@ -21,8 +26,11 @@ class Subscriber(Connection):
 
     While it is disconnected, the broker keeps its session for the longest message expiry of these topics; after that,
     the other members receive all messages. `on_message` is called on paho's thread; when it returns, the message is
-    confirmed.
+    confirmed. A message above MAX_PAYLOAD_BYTES is confirmed, counted in `too_large` and not passed on; an MQTT 5
+    broker does not send it.
     """
+
+    max_packet_bytes = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES
 
     def __init__(
         self,
@@ -38,6 +46,7 @@ class Subscriber(Connection):
         self._group, self._topics, self._on_message = group, topics, on_message
         self._subscribed = 0  # number of the connection on which the subscription was granted
         self.is_shared = True
+        self.too_large = 0
         self._thread.start()
 
     @property
@@ -54,7 +63,16 @@ class Subscriber(Connection):
 
     def _prepare(self, client: Client, options: ConnectOptions) -> None:
         def on_message(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
-            self._on_message(message.topic, bytes(message.payload))
+            if len(message.payload) <= MAX_PAYLOAD_BYTES:
+                self._on_message(message.topic, bytes(message.payload))
+                return
+            self.too_large += 1
+            if self.too_large == 1:
+                log.error(
+                    "a message on %s has more than %d bytes; such messages are ignored",
+                    message.topic,
+                    MAX_PAYLOAD_BYTES,
+                )
 
         client.on_message = on_message
 

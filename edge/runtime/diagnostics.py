@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from edge import __version__
+from edge.core.audit import audit
 from edge.core.errors import InputError
 from edge.runtime.config import load_config
 from edge.runtime.doctor import Setup, examine
@@ -36,6 +37,7 @@ def diagnose(config: Path, out: Path) -> None:
     with zipfile.ZipFile(out, "x", zipfile.ZIP_DEFLATED) as bundle:
         for name, text in files.items():
             bundle.writestr(name, text)
+    audit("diagnostics exported", file=str(out))
 
 
 def without_secrets(settings: Any) -> Any:

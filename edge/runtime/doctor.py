@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edge.core.errors import InputError
-from edge.core.settings import resolve_file
+from edge.core.settings import is_loopback, resolve_file
 from edge.dsp.sst.native import COMPILED, NOT_COMPILED
 from edge.inference.ladder import place_network
 from edge.inference.settings import NetworkConfig, network_files
@@ -192,13 +192,15 @@ def _receive_buffer(_setup: Setup) -> Finding:
 
 def _broker(setup: Setup) -> Finding:
     broker = load_broker(setup.config.mqtt, setup.path) if setup.config else Broker()
-    address = f"{broker.host}:{broker.port}"
+    # A broker that makes the user name the client id would end the service's connection for this one.
+    if setup.config and (used := _in_service({str((setup.path.parent / setup.config.spool.file).resolve())})):
+        return used
+    address = broker.address
     try:
         response = probe_broker(broker)
     except OSError as error:
-        return Finding(
-            "FAIL", f"{address}: {error.strerror or error}; start the broker, or correct host and port under [mqtt]"
-        )
+        reason = error.strerror or error
+        return Finding("FAIL", f"{address}: {reason}; start the broker, or correct host and port under [mqtt]")
     if response is None:
         return Finding(
             "FAIL", f"{address} accepts connections but is not an MQTT broker; correct host and port under [mqtt]"
@@ -207,6 +209,8 @@ def _broker(setup: Setup) -> Finding:
         return Finding(
             "FAIL", f"{address} refuses the login ({response}): correct username and password_file under [mqtt]"
         )
+    if broker.tls is None and not is_loopback(broker.host):
+        return Finding("warn", f"{address} accepts the connection, not encrypted: set tls = true under [mqtt]")
     return Finding("ok", f"{address} accepts the connection")
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as `t` (RFC 3339), `level`, `logger`, `message`, and `exception` if there is one."""
+    """Formats a record as `t` (RFC 3339), `level`, `logger`, `message`, and `audit` or `exception` if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line of JSON."""
@@ -19,6 +19,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if audit := getattr(record, "audit", None):
+            line["audit"] = audit
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from edge.core.audit import audit
 from edge.core.settings import ConfigError
 from edge.inference.bundle import require_newer
 from edge.inference.loader import load_on_backend
@@ -41,6 +42,7 @@ def switch_model(folder: Path, path: Path) -> str:
     network = load_on_backend(bundle, wanted.backend, engine, wanted.threads)
     before = link.resolve() if link.is_symlink() else None
     point_link(link, network.folder)
+    audit("model switched", model=network.name, link=str(link), previous=str(before) if before else None)
     return f"{link} -> {network.folder}: {network.name}" + (f"; previously {before}" if before else "")
 
 

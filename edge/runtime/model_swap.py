@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.core.audit import audit
 from edge.core.errors import InputError
 from edge.core.settings import resolve_file
 from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, ECG_PIECE_SAMPLES, SST_BINS, SST_COLUMNS
@@ -145,6 +146,7 @@ class SwappableNetwork:
             self._previous, self.active = self._previous or self.active, new
             self._start_count()
             log.info("switched to network %s on %s, previously %s", new.name, new.rung, self._previous.name)
+            audit("model switched", model=new.name, backend=new.rung, previous=self._previous.name)
             self._on_change(new, None)
 
     def _infer(self, infer: InferWindow, segment: Float32) -> tuple[SstWindow, TaskOutputs]:
@@ -188,6 +190,7 @@ class SwappableNetwork:
     def _reject(self, problem: str, exc_info: bool = False) -> None:
         """Keep the active network and point the link to it again."""
         log.error("new network rejected: %s; %s continues", problem, self.active.name, exc_info=exc_info)
+        audit("model rejected", reason=problem, model=self.active.name)
         if self._link and self._link.is_symlink():
             try:
                 point_link(self._link, self.active.bundle.folder)

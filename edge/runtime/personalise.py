@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from edge.core.audit import audit
 from edge.core.settings import ConfigError, resolve_file
 from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import EcgBlock, Float64, Quality, Vitals, Waveform
@@ -48,6 +49,7 @@ def personalise(
     beats_s = find_beats(recording, network, config.network.decide_after_s)
     found = measure_delay(beats_s, r_peaks_s, start_s, end_s)
     save_delay(file, StoredDelay(found.delay_s, network.sha256))
+    audit("personal delay stored", file=str(file))
     is_shared_clock = starts_at == "recording" or recording.clock_synced
     return (
         f"{file}: {1e3 * found.delay_s:+.1f} ms +-{1.96e3 * found.error_s:.1f} from {found.n_beats} beats; {RESTART}"
@@ -64,7 +66,10 @@ _UNSYNCED = (
 def delete_personal_delay(settings: Path) -> str:
     """Delete the stored delay of the device with these settings; return what was done. Raises InputError, OSError."""
     file = _file(load_config(settings), settings)
-    return f"{file}: deleted; {RESTART}" if delete_delay(file) else f"{file}: nothing is stored"
+    if not delete_delay(file):
+        return f"{file}: nothing is stored"
+    audit("personal delay deleted", file=str(file))
+    return f"{file}: deleted; {RESTART}"
 
 
 def find_beats(recording: Recording, network: Network, decide_after_s: float) -> Float64:

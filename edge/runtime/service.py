@@ -8,12 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from edge import __version__
+from edge.core.audit import audit
 from edge.core.clock import clock_state
 from edge.core.settings import resolve_file
 from edge.core.spec import NOT_A_DEVICE
+from edge.core.types import FrameCount
 from edge.inference.ladder import PlacedNetwork
 from edge.mqtt.info import NO_NETWORK, NetworkState
-from edge.mqtt.payloads import Model
+from edge.mqtt.payloads import HealthPayload, Model
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.settings import load_broker, open_device_spool
 from edge.pipeline import FanOut, Pipeline, Sink, run
@@ -21,7 +23,7 @@ from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.control import data_senders, load_card, require_rate
-from edge.runtime.config import Config, load_config
+from edge.runtime.config import Config, load_config, settings_digest
 from edge.runtime.device_state import DeviceState
 from edge.runtime.history import report_history, start_history
 from edge.runtime.json_logs import use_json_logs
@@ -41,9 +43,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
 
     Raises InputError, OSError.
     """
-    config = load_config(path)
-    if config.log == "json":
-        use_json_logs()
+    config = _load_config(path)
     chirp = load_chirp(path.parent / config.radar.cfg)
     require_unlimited_frames(chirp)
     card, broker = load_card(resolve_file(path, config.radar.card)), load_broker(config.mqtt, path)
@@ -97,9 +97,21 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         watchdog.start()
         run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
+    _report_end(pipeline.frames, sent)
+
+
+def _load_config(path: Path) -> Config:
+    config = load_config(path)
+    if config.log == "json":
+        use_json_logs()
+    audit("service started", version=__version__, settings=str(path), sha256=settings_digest(config))
+    return config
+
+
+def _report_end(frames: FrameCount, sent: HealthPayload) -> None:
     log.info(
         "stopped: %d frames, %d lost; %d messages dropped, %d evicted, %d spooled for the next start",
-        *(pipeline.frames.received, pipeline.frames.lost, sent.dropped, sent.spool.evicted, sent.spool.messages),
+        *(frames.received, frames.lost, sent.dropped, sent.spool.evicted, sent.spool.messages),
     )
 
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs
 
 from edge.core.errors import InputError
-from edge.core.files import read_text_file
+from edge.core.files import read_secret
+from edge.core.settings import is_loopback
 
 COOKIE = "radarecg"
+MAKE_TOKEN = "python3 -c 'import secrets; print(secrets.token_urlsafe())'"
 MIN_TOKEN_CHARS = 16
-"""A shorter token could be guessed."""
+MIN_TOKEN_VARIETY = 6
+"""A shorter token could be guessed, and so could one of fewer different characters, or steps between neighbours.
+
+Sixteen random decimal digits have fewer different ones with a probability of 1 in 300, random hexadecimal digits or
+letters practically never; `aaaa...`, `abab...` and `12345678...` have fewer.
+"""
 
 
 class AccessError(InputError):
@@ -26,10 +33,10 @@ class Access:
     """Authorises requests. Without `token`, only requests to a loopback host name are accepted."""
 
     def __init__(self, host: str, token: str | None) -> None:
-        if token is None and not _is_loopback(host):
+        if token is None and not is_loopback(host):
             raise AccessError(
                 f"web.host is {host}, which other machines can reach: set token_file under [web] "
-                "(python3 -c 'import secrets; print(secrets.token_urlsafe())' makes a token), or use 127.0.0.1"
+                f"({MAKE_TOKEN} makes a token), or use 127.0.0.1"
             )
         self._token = token
         # The cookie holds a digest, so that the token cannot be read from the browser.
@@ -47,7 +54,7 @@ class Access:
         """Whether a request with these headers is authorised."""
         if self._token is None:
             # Prevents DNS rebinding: another site's name that resolves to this machine must not be accepted.
-            return _is_loopback(_hostname(headers.get("Host", "")))
+            return is_loopback(_hostname(headers.get("Host", "")))
         scheme, _, given = headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer" and _equal_in_constant_time(given.strip(), self._token):
             return True
@@ -61,11 +68,14 @@ class Access:
 def read_token(path: Path) -> str:
     """Return the first line of a token file. Raises AccessError."""
     try:
-        token = read_text_file(path).splitlines()[0].strip()
-    except (OSError, IndexError, InputError) as error:
+        token = read_secret(path).strip()
+    except (OSError, InputError) as error:
         raise AccessError(f"web.token_file: cannot read {path} ({error})") from error
     if len(token) < MIN_TOKEN_CHARS:
         raise AccessError(f"web.token_file: the token in {path} is shorter than {MIN_TOKEN_CHARS} characters")
+    steps = {ord(right) - ord(left) for left, right in pairwise(token)}
+    if min(len(set(token)), len(steps)) < MIN_TOKEN_VARIETY:
+        raise AccessError(f"web.token_file: the token in {path} can be guessed: {MAKE_TOKEN} makes a good one")
     return token
 
 
@@ -77,12 +87,3 @@ def _equal_in_constant_time(given: str, expected: str) -> bool:
 def _hostname(host: str) -> str:
     """Return the host name of a Host header, without port and brackets."""
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

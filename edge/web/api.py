@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from edge.core.audit import audit
 from edge.core.clock import unix_time_s
 from edge.core.errors import InputError
 from edge.core.spec import RCG_RATE_HZ
@@ -156,6 +157,7 @@ def _lines(history: Path | None, asked: Range, resolution_s: Resolution) -> Iter
 
 def _file(content: Iterator[str] | Iterator[bytes], kind: str, suffix: str, asked: Range) -> Response:
     name = f"radarecg-{int(asked.from_s)}-{int(asked.to_s)}.{suffix}"
+    audit("history exported", file=name)
     return StreamingResponse(
         content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )

@@ -38,7 +38,7 @@ card = "dca1000.toml"
 data_host = "127.0.0.1"
 [mqtt]
 host = "localhost"
-port = 8883
+port = 8885
 tls = true
 ca = "ca.crt"
 username = "{DEVICE}"

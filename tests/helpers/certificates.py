@@ -28,6 +28,7 @@ class Authority:
         self._write(certificate, self._builder(_name(name), key, hours).add_extension(address, critical=False))
         pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
         secret = serialization.BestAvailableEncryption(password) if password else plain
+        file.touch(mode=0o600)
         file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, secret))
         return certificate, file
 

@@ -89,9 +89,9 @@ def ecg(t_ns: int, sample0: int, seconds: int = 1, window: SstWindow | None = No
     return EcgBlock(t_ns, sample0, estimate, True, said, window, sample0 + 200 * seconds)
 
 
-def get(port: int, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
-    """Status, headers and content."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+def get(port: int, path: str, source="127.0.0.1", **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
+    """Status, headers and content of a request from the address `source`."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=(source, 0))
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from edge.cli.arguments import port, positive
+from edge.core.audit import audit
 from edge.core.interrupts import on_stop
 from edge.dsp.frontend.rcg import RcgExtractor
 from edge.radar.awr1843.serial_port import AUTO
@@ -82,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         closing(data_port(chirp, args.host, args.port, senders, card.interface)) as data,
     ):
         on_stop(lambda: stopping.append(True))
+        audit("recording started", folder=str(args.folder), device=wanted.device)
         frames = record_frames(wanted, driven, data, lambda: bool(stopping))
     if not frames:
         print(

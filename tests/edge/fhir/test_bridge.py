@@ -1,5 +1,6 @@
 """FHIR Observations validated by fhir.resources, and the bridge with a real broker, folders and a server."""
 
+import base64
 import http.server
 import json
 import logging
@@ -47,6 +48,7 @@ VALID = p.VitalsPayload(
 MOVING = msgspec.structs.replace(
     VALID,
     hr=p.HeartRate(valid=False, value=None, age_ms=8),
+    breathing=p.BreathingRate(valid=False, value=None),
     quality=p.QualityReport("unusable", 0.11, ("body_movement", "frame_loss")),
 )
 ECG = p.EcgPayload(
@@ -86,6 +88,13 @@ def test_a_rate_has_a_value_or_a_reason_and_never_both():
     assert absent["dataAbsentReason"]["text"] == "body movement, frame loss"
     assert "valueQuantity" not in absent
     assert valid["effectiveDateTime"] == "2026-11-20T17:40:00.000Z"
+
+
+@pytest.mark.parametrize("t_ns", [0, 10**18, 253_370_764_800_000_000_000, 10**30, -1])
+def test_a_time_of_a_clock_that_was_not_set_is_refused(t_ns):
+    for payload in (msgspec.structs.replace(VALID, t_ns=t_ns), msgspec.structs.replace(ECG, t0_ns=t_ns)):
+        with pytest.raises(ValueError, match="is before 2020 or after 2099: set its clock"):
+            observation(payload, "R4B")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -153,7 +162,9 @@ def bridge_thread(tmp_path, port: int, target: str):
 
 def test_messages_during_a_stop_of_the_bridge_are_stored_later(mosquitto_port, tmp_path, mmecg):
     folder = tmp_path / "observations"
-    moving = replace(GOOD, heart_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",)))
+    moving = replace(
+        GOOD, heart_rate_bpm=None, breathing_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",))
+    )
 
     def found() -> list[dict]:
         return [json.loads(path.read_text()) for path in sorted(folder.glob("radar-0001/*.json"))]
@@ -177,7 +188,7 @@ def test_messages_during_a_stop_of_the_bridge_are_stored_later(mosquitto_port, t
         MODELS["R5"].model_validate(resource)
 
 
-def test_an_invalid_message_is_logged_and_skipped(mosquitto_port, tmp_path, mmecg):
+def test_an_invalid_message_is_set_aside_and_does_not_block_the_others(mosquitto_port, tmp_path, mmecg):
     with bridge_thread(tmp_path, mosquitto_port, str(tmp_path / "out")) as log_lines:
         stranger = paho.Client(paho.CallbackAPIVersion.VERSION2)
         stranger.connect("127.0.0.1", mosquitto_port)
@@ -187,18 +198,27 @@ def test_an_invalid_message_is_logged_and_skipped(mosquitto_port, tmp_path, mmec
         late = p.encode(msgspec.structs.replace(VALID, t_ns=10**30))
         endless = p.encode(ECG).replace(b'"fs":200', b'"fs":0')
         own = VALID.device
-        bad = (b"\x00", b"{}", evil, b'{"schema":"radarecg.vitals/1","device":"\xff"}', bad_boot, late, endless)
+        deep = b'{"schema":"radarecg.vitals/1","clock":{"x":' + b"[" * 100_000
+        long = p.encode(VALID).replace(b'"seq":7', b'"seq":' + b"7" * 300)
+        bad = (b"\x00", b"{}", evil, b'{"schema":"radarecg.vitals/1","device":"\xff"}', bad_boot, late, endless, deep)
+        bad = (*bad, long, b"", p.encode(msgspec.structs.replace(VALID, t_ns=253_370_764_800_000_000_000)))
         for payload in bad:
             stranger.publish(f"radarecg/v1/{own}/vitals", payload, qos=1)
         stranger.publish("radarecg/v1/radar-0002/vitals", p.encode(VALID), qos=1)  # from another device
         stranger.publish(f"radarecg/v1/{own}/vitals", p.encode(VALID), qos=1).wait_for_publish()
         wait(lambda: list(tmp_path.glob("out/*/*.json")))
-        lines = [log_lines.get(timeout=30) for _ in range(len(bad) + 1)]
-        assert all("to an Observation: " in line for line in lines)
-        assert f"its payload names another device, {own}" in lines[-1]
         stranger.disconnect()
         stranger.loop_stop()
-    assert [path.name for path in tmp_path.rglob("*.json")] == ["5f0c6a9e-7.json"]
+        lines = [log_lines.get(timeout=30) for _ in range(2)]  # the first of each topic
+    lines.append(log_lines.get(timeout=30))
+    assert all("to an Observation: " in line for line in lines[:2])
+    assert f"its payload names another device, {own}" in lines[1]
+    assert f"1 Observations stored, {len(bad) + 1} (unreadable message) refused, 0 messages wait" in lines[2]
+    letters = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("fhir-dead-letters/*.json"))]
+    assert [base64.b64decode(letter["payload_base64"]) for letter in letters] == [*bad, p.encode(VALID)]
+    assert {letter["status"] for letter in letters} == {"unreadable message"}
+    assert "recursion" in letters[bad.index(deep)]["answer"].lower()
+    assert [path.name for path in tmp_path.glob("out/*/*.json")] == ["5f0c6a9e-7.json"]
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -13,6 +13,7 @@ from edge.fhir.settings import open_store
 from edge.runtime.hub_config import load_hub_config
 from tests.helpers.brokers import free_port
 from tests.helpers.certificates import Authority
+from tests.helpers.disk import write_private
 from tests.helpers.fhir import Answer, running_server
 
 RESOURCE = {"resourceType": "Observation", "identifier": [{"value": "radar-0001/5f0c6a9e/7"}]}
@@ -113,12 +114,15 @@ def test_no_server_and_no_http(tmp_path):
 
 def test_a_token_file_is_read_for_each_request(tmp_path):
     token = tmp_path / "token"
-    token.write_text("first\n")
+    write_private(token, "first\n")
     with running_server() as server:
         store = store_at(server.url, tmp_path, 'token_file = "token"')
         store(RESOURCE)
         token.write_bytes(b"\xef\xbb\xbfsecond\r\n")  # with a mark of its encoding, as some editors write it
         store(RESOURCE)
+        token.chmod(0o644)
+        with pytest.raises(UnavailableError, match="every user of this computer can read"):
+            store(RESOURCE)
         token.unlink()
         with pytest.raises(UnavailableError, match="cannot read token"):
             store(RESOURCE)
@@ -158,6 +162,7 @@ def test_an_own_authority_and_a_client_certificate(tmp_path):
     ("url", "fhir", "message"),
     [
         ("https://x/Observation", 'ca = "nowhere.crt"', "cannot use ca, cert and key"),
+        ("https://x/Observation", 'cert = "hub.crt"\nkey = "open.key"', "every user of this computer can read"),
         ("https://x/Observation", 'cert = "hub.crt"', "cert and key must be set together"),
         ("http://x/Observation", 'ca = "ca.crt"', "begins with https"),
         ("http://x/Observation", 'token_file = "nowhere"', "cannot read nowhere"),
@@ -172,6 +177,7 @@ def test_an_own_authority_and_a_client_certificate(tmp_path):
     ],
 )
 def test_invalid_settings_are_an_error(tmp_path, url, fhir, message):
+    (tmp_path / "open.key").touch(mode=0o644)
     with pytest.raises(InputError, match=message) as caught:
         store_at(url, tmp_path, fhir)
     assert "secret" not in str(caught.value)

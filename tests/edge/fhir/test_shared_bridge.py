@@ -13,9 +13,10 @@ from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.server import FhirServer, RefusedError, UnavailableError
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
+from edge.mqtt.fields import MAX_PAYLOAD_BYTES
 from edge.mqtt.settings import SpoolConfig, open_spool
 from edge.mqtt.spool import Spool, SpoolError
-from edge.mqtt.subscriber import Subscriber
+from edge.mqtt.subscriber import MAX_HEADER_BYTES, Subscriber
 from edge.runtime.hub_config import load_hub_config
 from tests.edge.fhir.test_bridge import VALID
 from tests.helpers.brokers import ScriptedBroker, running_broker
@@ -115,8 +116,11 @@ def test_the_number_of_dead_letters_is_limited(tmp_path, monkeypatch):
     for _ in range(2):  # a restart between them
         letters = DeadLetters(tmp_path / "dead")
         for number in range(3):
-            letters.keep(number, {"n": number}, RefusedError("400", ""))
+            letters.keep(number, {"n": number})
     assert len(list(letters.folder.iterdir())) == 3
+    monkeypatch.setattr("edge.fhir.dead_letters.MAX_BYTES", 2 * len(b'{"n":1}'))
+    letters.keep(3, {"n": 3})
+    assert [json.loads(path.read_text()) for path in sorted(letters.folder.iterdir())] == [{"n": 2}, {"n": 3}]
 
 
 def test_a_failing_message_does_not_block_the_others_for_ever(bench):
@@ -134,6 +138,36 @@ def test_a_failing_message_does_not_block_the_others_for_ever(bench):
     bench.failing.clear()
     bench.forward()
     assert bench.waiting == 0
+
+
+def test_a_file_that_can_never_be_written_does_not_block_the_others(tmp_path, caplog):
+    """The folder's path is so long that the file of a device with a long name has no valid path."""
+    deep = tmp_path
+    while len(bytes(deep)) < 4010:
+        deep /= "d" * min(200, 4020 - len(bytes(deep)))
+    bench = Bench(tmp_path, 0)
+    bench.forwarder = Forwarder(bench.spool, folder_store(str(deep)), bench.letters, "R4B")
+    for device in ("a" * 64, "b"):
+        named = p.encode(msgspec.structs.replace(VALID, device=device))
+        bench.spool.append(f"radarecg/v1/{device}/vitals", named)
+    assert bench.forward() == 0
+    assert bench.waiting == 0
+    assert bench.forwarder.refused == {"file cannot exist": 1}
+    assert [path.name for path in deep.glob("*/*.json")] == ["5f0c6a9e-7.json"]
+    assert "File name too long" in caplog.text
+    bench.spool.close()
+
+
+def test_a_message_that_cannot_even_be_set_aside_does_not_block_the_others(bench, monkeypatch):
+    def keep(number, letter) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(bench.letters, "keep", keep)
+    bench.failing[1] = RefusedError("422", "")
+    for _ in range(MAX_TRIES + 1):
+        bench.forward()
+    assert bench.tried[-2:] == [2, 3]
+    assert bench.waiting == 1
 
 
 def test_a_stop_is_not_delayed_by_waiting_messages(tmp_path):
@@ -232,9 +266,31 @@ def test_a_session_expires_with_its_messages(tmp_path):
         wait(lambda: waiting.is_subscribed)
         waiting.close()
         assert broker.connects[0][7] == 0  # no clean start, no will
-        assert broker.connects[0][10:16] == b"\x05\x11" + (30).to_bytes(4, "big")
+        assert b"\x11" + (30).to_bytes(4, "big") in broker.connects[0][10:21]
+        assert b"\x27" + (MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES).to_bytes(4, "big") in broker.connects[0][10:21]
     assert max(topic.expiry_s for topic in LIVE) == 30
     assert {topic.expiry_s for topic in BACKFILL} == {86_400}
+
+
+@pytest.mark.parametrize("kind", ["mosquitto", "amqtt"])
+def test_a_message_above_the_limit_is_not_passed_on(tmp_path, kind):
+    """mosquitto does not send it, amqtt (MQTT 3.1.1) does."""
+    received = []
+    with running_broker(kind, tmp_path) as port:
+        waiting = Subscriber(Broker(port=port), "x", "g", LIVE, "", lambda *message: received.append(message))
+        wait(lambda: waiting.is_subscribed)
+        device = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        device.connect("127.0.0.1", port)
+        device.loop_start()
+        largest = b"x" * MAX_PAYLOAD_BYTES
+        for payload in (largest + 512 * b"x" * 1024, largest, b"last"):
+            device.publish(TOPIC, payload, qos=1).wait_for_publish(60)
+        wait(lambda: received and received[-1] == (TOPIC, b"last"))
+        device.disconnect()
+        device.loop_stop()
+        waiting.close()
+    assert [message for _, message in received] == [largest, b"last"]
+    assert waiting.too_large == (kind == "amqtt")
 
 
 @pytest.mark.parametrize(("connack", "subacks"), [((0, b"\x2a\x00"), (1,)), ((0, b""), (0x9E, 1))])

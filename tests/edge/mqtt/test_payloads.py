@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jsonschema
 import msgspec
@@ -12,14 +13,17 @@ from edge.core.types import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, 
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
 from edge.mqtt.device_report import DeviceReport, HistoryReport
+from edge.mqtt.fields import CHEST_LOST_FLAGS, UNUSABLE_FLAGS
 from edge.mqtt.info import NetworkState
 from edge.mqtt.outbox import OutboxCount
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.schemas import FOLDER, documents
 from edge.mqtt.spool import SpoolCount
 from edge.mqtt.topics import LIVE, TOPICS
+from edge.vitals.quality import CHEST_LOST, FLAGS
 
 T_NS = 1_795_196_400_123_456_789
+SHA256 = "9b1f0c3a" * 8
 
 
 def schema(name: str) -> jsonschema.Draft202012Validator:
@@ -52,8 +56,8 @@ class Sent(Publisher):
 
         monkeypatch.setattr("edge.mqtt.publisher.MqttClient", Client)
         monkeypatch.setattr("edge.mqtt.publisher.Outbox", Outbox)
-        state = NetworkState(p.Model("compact", "9b1f0c3a"), True, "onnxruntime")
-        super().__init__(Broker(), "radar-0001", chirp, None, state, **options)
+        state = NetworkState(p.Model("compact", SHA256), True, "onnxruntime")
+        super().__init__(Broker(), "radar-0001", chirp, SimpleNamespace(is_persistent=True), state, **options)
 
     def last(self, suffix: str) -> dict:
         return next(payload for topic, payload in reversed(self.out) if topic == suffix)
@@ -184,7 +188,7 @@ def test_the_ecg_contains_known_samples_times_and_model(sent):
     assert (payload["t0"], payload["t0_ns"]) == ("2026-11-20T17:40:00.123456Z", T_NS)
     assert payload["amplitude_calibrated"] is False
     assert payload["quality"] == {"state": "unusable", "sqi": 0.2, "flags": ["body_movement"]}
-    assert payload["model"] == {"id": "compact", "sha256": "9b1f0c3a"}
+    assert payload["model"] == {"id": "compact", "sha256": SHA256}
 
 
 def test_a_flat_waveform_is_sent_as_zeros(sent):
@@ -201,6 +205,16 @@ def test_a_flat_waveform_is_sent_as_zeros(sent):
         lambda v: v | {"hr": v["hr"] | {"unit": "Hz"}},
         lambda v: v | {"quality": {"state": "splendid", "sqi": 0.1, "flags": []}},
         lambda v: v | {"surprise": 1},
+        lambda v: v | {"quality": {"state": "good", "sqi": 0.9, "flags": ["radar_fault"]}},
+        lambda v: v | {"quality": {"state": "good", "sqi": 0.9, "flags": ["stale", "frame_loss"]}},
+        lambda v: v | {"quality": {"state": "good", "sqi": 0.9, "flags": ["<img src=x onerror=alert(1)>"]}},
+        lambda v: v | {"quality": {"state": "good", "sqi": 0.9, "flags": [f"flag_{k}" for k in range(33)]}},
+        lambda v: v | {"model": {"id": "<img src=x onerror=alert(1)>", "sha256": None}},
+        lambda v: v | {"model": {"id": "x" * 65, "sha256": None}},
+        lambda v: v | {"model": {"id": "x", "sha256": "../etc/passwd"}},
+        lambda v: v | {"clock": v["clock"] | {"source": "<b>"}},
+        lambda v: v | {"seq": 2**53 + 1},
+        lambda v: v | {"seq": 10**300},
     ],
 )
 def test_an_invalid_payload_fails_schema_and_struct(sent, wrong):
@@ -211,6 +225,40 @@ def test_an_invalid_payload_fails_schema_and_struct(sent, wrong):
     assert not schema("vitals").is_valid(payload)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(payload, p.VitalsPayload)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"fs": -1},
+        {"fs": 0},
+        {"fs": 201},
+        {"n": 4},
+        {"r_peaks": []},
+        {"samples": [None, 10**300, 1]},
+        {"sample0": 2**60},
+    ],
+)
+def test_a_contradictory_ecg_is_refused(sent, wrong):
+    sent.ecg(STRETCH, Quality("good", 0.9))
+    right = sent.last("ecg")
+    msgspec.convert(right, p.EcgPayload)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(json.dumps(right | wrong), type=p.EcgPayload)
+
+
+@pytest.mark.parametrize("wrong", [{"fs": 0}, {"n": 4}])
+def test_a_contradictory_waveform_is_refused(sent, wrong):
+    sent.waveform(Waveform(T_NS, 40, 50, np.arange(10.0)))
+    right = sent.last("waveform")
+    msgspec.convert(right, p.WaveformPayload)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(right | wrong, p.WaveformPayload)
+
+
+def test_the_payloads_and_the_verdict_agree_on_the_flags():
+    assert {flag for flag, severity in FLAGS.items() if severity == "unusable"} == UNUSABLE_FLAGS
+    assert CHEST_LOST_FLAGS == CHEST_LOST
 
 
 def test_a_valid_rate_in_unusable_quality_cannot_be_built():
@@ -239,7 +287,7 @@ def test_health_reports_every_kind_of_loss(sent):
     sent.vitals(VITALS["good"])
     health = sent.last("health")
     assert health["dropped"] == 2
-    assert health["spool"] == {"messages": 3, "bytes": 4096, "evicted": 0, "unstored": 1}
+    assert health["spool"] == {"messages": 3, "bytes": 4096, "evicted": 0, "unstored": 1, "persistent": True}
     assert health["frames"] == {"received": 2000, "lost": 0}
 
 

@@ -18,6 +18,7 @@ from edge.runtime.config import load_config
 from tests.conftest import ROOT
 from tests.helpers.brokers import Listener, free_port, running_broker
 from tests.helpers.certificates import Authority
+from tests.helpers.disk import write_private
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
 
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
@@ -177,13 +178,44 @@ def test_a_password_comes_from_a_file(tmp_path, mmecg):
         pytest.skip("mosquitto_passwd is not installed")
     subprocess.run([program, "-b", "-c", tmp_path / "known", "radar-0001", "open sesame"], check=True)
     (tmp_path / "known").chmod(0o644)
-    (tmp_path / "password").write_text("open sesame\n")
+    write_private(tmp_path / "password", "open sesame\n")
     port = free_port()
     lines = f"allow_anonymous false\npassword_file {tmp_path / 'known'}"
     with running_broker("mosquitto", tmp_path, port, lines):
         assert probe_broker(settings(tmp_path, port, 'username = "radar-0001"')).is_failure
         broker = settings(tmp_path, port, 'username = "radar-0001"\npassword_file = "password"')
         connected(broker, tmp_path, mmecg).close()
+
+
+REMOTE = 'host = "broker.example"\nusername = "radar-0001"\npassword_file = "password"'
+
+
+def test_a_password_crosses_no_network_unencrypted_unless_that_is_permitted(tmp_path, authority):
+    write_private(tmp_path / "password", "open sesame\n")
+    with pytest.raises(ConfigError, match=r"unencrypted to broker.example: set tls = true.*plain = true permits it"):
+        settings(tmp_path, 1883, REMOTE)
+    for permitted in ("plain = true", 'tls = true\nca = "ca.crt"'):
+        assert settings(tmp_path, 1883, f"{REMOTE}\n{permitted}").password == "open sesame"
+    for host in ("127.0.0.1", "localhost", "::1"):
+        assert settings(tmp_path, 1883, REMOTE.replace("broker.example", host)).password == "open sesame"
+
+
+def test_the_password_is_in_no_text_of_the_broker(tmp_path):
+    assert "sesame" not in repr(Broker(username="radar-0001", password="open sesame"))
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o602, 0o601])
+def test_a_secret_that_everyone_can_read_is_refused(tmp_path, authority, mode):
+    write_private(tmp_path / "password", "open sesame\n")
+    _, key = authority.issue("radar")
+    with_key = 'tls = true\ncert = "radar.crt"\nkey = "radar.key"'
+    with_password = 'username = "radar-0001"\npassword_file = "password"'
+    for path, lines in ((tmp_path / "password", with_password), (key, with_key)):
+        path.chmod(0o640)  # a group of the administrator's choice
+        settings(tmp_path, 1, lines)
+        path.chmod(mode)
+        with pytest.raises(ConfigError, match=f"every user of this computer can read or change it: chmod o= {path}"):
+            settings(tmp_path, 1, lines)
 
 
 @pytest.mark.parametrize(

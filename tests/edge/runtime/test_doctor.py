@@ -4,6 +4,8 @@ import socket
 import threading
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 import edge.runtime.doctor as doctor
 from edge.inference.bundle import SHIPPED
@@ -14,6 +16,7 @@ from tests.conftest import ROOT
 from tests.edge.radar.dca1000.test_control import CARD, HOST, answering
 from tests.helpers.brokers import free_port
 from tests.helpers.command_line import radarecg
+from tests.helpers.disk import write_private
 from tests.helpers.ladders import stand_in_for_tensorrt, write_engine
 
 CFG = ROOT / "firmware_config/awr1843_mmecg.cfg"
@@ -30,7 +33,7 @@ def setup_of(tmp_path):
             f'device = "a"\n[radar]\ncfg = "{cfg}"\ncard = "card.toml"\n{driven}{more}\n'
             f'[mqtt]\nport = {broker}\nusername = "x"\npassword_file = "password"\n'
         )
-        (tmp_path / "password").write_text("y\n")
+        write_private(tmp_path / "password", "y\n")
         return doctor.load_setup(tmp_path / "radarecg.toml")
 
     return make
@@ -181,6 +184,23 @@ def test_a_broker_and_none(checked, setup_of, mosquitto_port):
     level, text = checked("broker", setup_of(broker=free_port()))
     assert level == "FAIL"
     assert "[mqtt]" in text
+
+
+def test_a_connection_that_is_not_encrypted_is_a_warning(checked, setup_of, monkeypatch):
+    setup = setup_of()
+    accepted = ReasonCode(PacketTypes.CONNACK, "Success")
+    monkeypatch.setattr(doctor, "probe_broker", lambda broker: accepted)
+    setup.path.write_text(setup.path.read_text() + 'host = "broker.example"\nplain = true\n')
+    level, text = checked("broker", doctor.load_setup(setup.path))
+    assert (level, "not encrypted: set tls = true" in text) == ("warn", True)
+
+
+def test_the_broker_is_not_tested_beside_the_running_service(checked, setup_of, monkeypatch):
+    """A broker that makes the user name the client id would end the service's connection."""
+    setup = setup_of(broker=free_port())
+    spool = str(setup.path.parent.resolve() / "radarecg-spool.db")
+    monkeypatch.setattr(doctor, "service_with", lambda files: 7 if files == {spool} else None)
+    assert checked("broker", setup) == ("ok", "in use by the running radarecg (process 7), as expected")
 
 
 def test_a_broker_that_refuses_the_password(checked, setup_of, strict_mosquitto_port):

@@ -21,6 +21,7 @@ from tests.conftest import ROOT
 from tests.edge.cli.test_cli import MMECG
 from tests.helpers.brokers import Listener, free_port
 from tests.helpers.command_line import radarecg
+from tests.helpers.disk import write_private
 from tests.helpers.web import MOVING, Events, get, vitals
 
 
@@ -41,7 +42,7 @@ def running(*args, **environ):
 
 
 def settings(tmp_path) -> Path:
-    (tmp_path / "token").write_text("a-token-nobody-could-guess\n")
+    write_private(tmp_path / "token", "a-token-nobody-could-guess\n")
     path = tmp_path / "radarecg.toml"
     path.write_text(
         f'device = "radar-0001"\nnetwork.backend = "none"\n[radar]\ncfg = "{ROOT / MMECG}"\ndata_host = "127.0.0.1"\n'
@@ -149,7 +150,7 @@ def test_a_line_of_the_log_is_an_object():
 
 def test_diagnostics_hold_what_helps_and_no_secret(tmp_path, capsys):
     path, out = settings(tmp_path), tmp_path / "out.zip"
-    (tmp_path / "password").write_text("hunter2-hunter2\n")
+    write_private(tmp_path / "password", "hunter2-hunter2\n")
     path.write_text(
         f'{path.read_text()}[mqtt]\nport = {free_port()}\nusername = "smith"\npassword_file = "password"\n'
         '[web]\nhost = "0.0.0.0"\ntoken_file = "token"\n'

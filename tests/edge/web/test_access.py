@@ -1,11 +1,13 @@
 """Access control of the page and of the metrics."""
 
 import http.client
+import random
 from contextlib import closing, contextmanager
 
 import pytest
 
-from edge.web.access import AccessError, read_token
+from edge.web.access import MIN_TOKEN_CHARS, AccessError, read_token
+from tests.helpers.disk import write_private
 from tests.helpers.web import get, live_page, vitals
 
 TOKEN = "a-token-nobody-could-guess"
@@ -60,11 +62,29 @@ def test_unusable_token_files(tmp_path):
     path = tmp_path / "token"
     for content, reason in ((None, "cannot read"), (b"", "cannot read"), (b"short\n", "shorter"), (b"\xff", "cannot")):
         if content is not None:
-            path.write_bytes(content)
+            write_private(path, content)
         with pytest.raises(AccessError, match=reason):
             read_token(path)
-    path.write_text(f"  {TOKEN} \nmore\n")
+    write_private(path, f"  {TOKEN} \nmore\n")
     assert read_token(path) == TOKEN
+    path.chmod(0o644)
+    with pytest.raises(AccessError, match="every user of this computer can read"):
+        read_token(path)
+
+
+@pytest.mark.parametrize("token", ["a" * 16, "ab" * 20, "1234567890123456", "abcdefghijklmnopqrstuvwxyz", "0" * 64])
+def test_a_token_that_can_be_guessed_is_refused(tmp_path, token):
+    write_private(tmp_path / "token", token)
+    with pytest.raises(AccessError, match=r"can be guessed: python3 .* makes a good one"):
+        read_token(tmp_path / "token")
+
+
+def test_random_tokens_are_accepted(tmp_path):
+    draw = random.Random(1)
+    for _ in range(200):
+        token = "".join(draw.choice("0123456789abcdef") for _ in range(MIN_TOKEN_CHARS))
+        write_private(tmp_path / "token", token)
+        assert read_token(tmp_path / "token") == token
 
 
 def test_the_health_check_needs_no_token(guarded):

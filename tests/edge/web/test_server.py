@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -24,6 +24,7 @@ from tests.helpers.publishing import wait
 from tests.helpers.web import GOOD, MOVING, Events, Replay, ecg, get, live_page, post, vitals, wave
 
 T_NS = 1_795_196_400_000_000_000
+TOKEN = "a-token-nobody-could-guess"
 
 
 @pytest.fixture
@@ -198,6 +199,34 @@ def test_too_many_connections_are_refused_and_others_go_on(page):
         except (http.client.RemoteDisconnected, ConnectionResetError):
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
+def test_clients_that_send_no_request_displace_nobody_who_does(source):
+    """Forty silent connections of one address, and then of ten; a supervisor and a browser get their answers."""
+    with live_page(TOKEN) as page, ExitStack() as silent:
+        page.vitals(vitals())
+        for addresses in (1, 10):
+            places = [(f"127.0.0.{2 + k % addresses}", 0) for k in range(40)]
+            opened = [socket.create_connection(("127.0.0.1", page.port), 60, place) for place in places]
+            for each in opened:
+                silent.enter_context(each)
+            with suppress(ConnectionResetError):
+                assert opened[0].recv(1) == b""  # too many: the oldest is closed
+            for _ in range(20):
+                assert get(page.port, "/healthz", source=source)[0] == 200
+                assert get(page.port, "/", source=source, Authorization=f"Bearer {TOKEN}")[0] == 200
+
+
+def test_the_health_check_is_answered_while_all_connections_are_busy(page):
+    held = [Events(page.port) for _ in range(MAX_CONNECTIONS)]
+    page.vitals(vitals())
+    for _ in range(5):
+        assert get(page.port, "/healthz")[0] == 200
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        get(page.port, "/metrics")
+    for events in held:
+        events.close()
 
 
 def answer_to(port: int, sent: bytes) -> bytes:

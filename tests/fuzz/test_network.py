@@ -1,0 +1,125 @@
+"""What comes over networks to hub and page: MQTT messages, HTTP requests, a FHIR server's answers."""
+
+import json
+import re
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+
+from edge.fhir.bridge import Forwarder
+from edge.fhir.dead_letters import DeadLetters
+from edge.fhir.server import FhirServer, RefusedError, UnavailableError
+from edge.mqtt import payloads as p
+from edge.mqtt.spool import Spool
+from tests.edge.fhir.test_bridge import ECG, MOVING, VALID
+from tests.edge.fhir.test_server import RESOURCE
+from tests.helpers.fuzz import budget, damaged
+from tests.helpers.web import get, live_page, vitals
+
+TOKEN = "a-token-nobody-could-guess"
+
+
+@pytest.fixture(scope="module")
+def bridge(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bridge")
+    spool, stored = Spool(folder / "spool.db", 1 << 24), []
+    yield Forwarder(spool, stored.append, DeadLetters(folder / "dead"), "R4B"), spool, stored
+    spool.close()
+
+
+@budget
+@given(damaged(*(p.encode(payload) for payload in (VALID, MOVING, ECG))))
+def test_a_message_becomes_a_safe_observation_or_a_dead_letter(bridge, payload):
+    forwarder, spool, stored = bridge
+    before = forwarder.stored + sum(forwarder.refused.values())
+    spool.append("radarecg/v1/radar-0001/vitals", payload)
+    assert forwarder.forward(threading.Event()) == 0
+    assert spool.count().messages == 0
+    assert forwarder.stored + sum(forwarder.refused.values()) == before + 1
+    for resource in stored:
+        device, boot, seq = resource["identifier"][0]["value"].split("/")
+        assert (device, re.fullmatch("[0-9a-f]{8}", boot) is not None, len(seq) <= 16) == ("radar-0001", True, True)
+        text = json.dumps(resource)
+        assert "<" not in text
+        assert "&" not in text
+        assert re.match("20[2-9]", resource.get("effectiveDateTime") or resource["effectivePeriod"]["start"])
+    stored.clear()
+
+
+@pytest.fixture(scope="module")
+def page():
+    with live_page(TOKEN) as page:
+        page.vitals(vitals())
+        yield page
+
+
+REQUESTS = [
+    b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /events?token=wrong HTTP/1.1\r\nHost: localhost\r\nCookie: radarecg=0; a=b\r\n\r\n",
+    b"POST /healthz HTTP/1.0\r\nContent-Length: 3\r\nAuthorization: Bearer x\r\n\r\nabc",
+    b"GET /page.js HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+]
+
+
+@budget
+@given(damaged(*REQUESTS))
+def test_a_request_without_the_token_learns_nothing_and_breaks_nothing(page, sent):
+    with socket.create_connection(("127.0.0.1", page.port), timeout=60) as client:
+        received = b""
+        try:
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            while part := client.recv(65536):
+                received += part
+        except ConnectionError:  # the server closed before it had read everything
+            pass
+    assert received == b"" or received[9:12] in (b"400", b"401", b"404", b"405", b"200", b"503")
+    if received[9:12] == b"200":
+        assert received.endswith((b"ok\n", b"\r\n\r\n"))  # the health check; HEAD has no content
+    assert get(page.port, "/healthz")[0] in (200, 503)
+
+
+@contextmanager
+def answering(answer: bytes):
+    """A server that reads one request and sends these bytes; yields its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1 << 16)
+                client.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/Observation"
+        thread.join()
+
+
+ANSWERS = [
+    b"HTTP/1.1 201 Created\r\nLocation: Observation/1\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 30\r\n\r\n{'resourceType':'OperationOutcome'}",
+    b"HTTP/1.1 429 Too Many\r\nRetry-After: Fri, 27 Nov 2026 17:40:00 GMT\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+]
+
+
+@budget
+@given(damaged(*ANSWERS))
+def test_an_answer_confirms_only_what_it_says_and_else_is_a_known_failure(answer):
+    with answering(answer) as url:
+        failure: RefusedError | UnavailableError | None = None
+        try:
+            FhirServer(url, lambda: None, None).create(RESOURCE)
+        except (RefusedError, UnavailableError) as error:
+            failure = error
+    if isinstance(failure, RefusedError):
+        assert failure.status[:3] in ("400", "409", "412", "422")
+    elif failure:
+        assert failure.retry_after_s >= 0
+    else:
+        assert re.match(rb"HTTP/\S* +20[01]", answer)
