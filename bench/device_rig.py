@@ -23,6 +23,7 @@ from edge.vitals.quality import tolerance_bpm
 
 ROOT = Path(__file__).parents[1]
 CFG = ROOT / "firmware_config/awr1843_mmecg.cfg"
+FRAME_PERIOD_MS = 20  # a quarter of the frames: a busy computer keeps up with the twin
 DEVICE, BPM, CARD = "radar-0001", 68.0, "127.0.0.1"
 Key = tuple[str, int]  # boot and seq, which identify a message
 
@@ -78,26 +79,31 @@ class Rig:
         self.vitals: list[tuple[float, dict[str, Any]]] = []  # with the time of arrival, live ones only
         self.unmeasured: list[tuple[float, float]] = []  # periods in which no rate may be valid
         self.restarts = 0
+        self.refused = 0  # requests of the health check that were not answered with 200
+        self.web_port = free_port(socket.SOCK_STREAM)
         spool = settings.get("spool", "spool.db")
         (folder / "card.toml").write_text(f'card_address = "{CARD}"\nhost_address = "127.0.0.4"\n')
+        self.cfg = folder / "radar.cfg"
+        self.cfg.write_text(CFG.read_text().replace("1 0 5 1 0", f"1 0 {FRAME_PERIOD_MS} 1 0"))
         self.config = folder / "radarecg.toml"
         self.config.write_text(
-            f'device = "{DEVICE}"\n[radar]\ncfg = "{CFG}"\ncard = "card.toml"\ndata_host = "127.0.0.1"\n'
+            f'device = "{DEVICE}"\n[radar]\ncfg = "{self.cfg}"\ncard = "card.toml"\ndata_host = "127.0.0.1"\n'
             f'data_port = {self.data_port}\n[mqtt]\nport = {self.mqtt_port}\n[spool]\nfile = "{spool}"\n'
-            "backfill_per_s = 500\n"
+            f"backfill_per_s = 500\n[web]\nport = {self.web_port}\n"
         )
         self.broker = Mosquitto(folder, self.mqtt_port)
         stack.callback(lambda: self.broker.process.kill())
         self._subscribe()
-        self.twin = self.start_twin(self.data_port, BPM)
+        self.twin = self.start_twin("127.0.0.1", self.data_port, BPM)
         self._closing = False
         self.start_device()
         stack.callback(self.close)
 
-    def start_twin(self, port: int, bpm: float) -> subprocess.Popen[bytes]:
-        """Start a simulated radar that sends to `port`."""
-        ports = ["--port", str(port), "--truth-port", str(free_port(socket.SOCK_DGRAM)), "--heart-rate-bpm", str(bpm)]
-        twin = subprocess.Popen([sys.executable, "-m", "edge", "twin", "--cfg", CFG, *ports], cwd=ROOT)
+    def start_twin(self, host: str, port: int, bpm: float) -> subprocess.Popen[bytes]:
+        """Start a simulated radar that sends to `port` of `host`."""
+        ports = ["--host", host, "--port", str(port), "--truth-port", str(free_port(socket.SOCK_DGRAM))]
+        person = ["--heart-rate-bpm", str(bpm)]
+        twin = subprocess.Popen([sys.executable, "-m", "edge", "twin", "--cfg", self.cfg, *ports, *person], cwd=ROOT)
         self.stack.callback(twin.kill)
         return twin
 
@@ -128,15 +134,15 @@ class Rig:
         """Whether vitals of any quality have arrived."""
         return any(at_s > start_s for at_s, _ in list(self.vitals))
 
-    def false_valid_s(self) -> int:
-        """Count the seconds with a valid rate that is wrong, or at a time at which nothing was measured."""
+    def false_valid_s(self, first: int) -> int:
+        """Count the seconds with a valid rate that is wrong or that nothing measured, from `vitals[first]` on."""
         return sum(
             each["hr"]["valid"]
             and (
                 abs(each["hr"]["value"] - BPM) > tolerance_bpm(BPM)
                 or any(start_s < at_s < end_s for start_s, end_s in self.unmeasured)
             )
-            for at_s, each in self.vitals
+            for at_s, each in self.vitals[first:]
         )
 
     def close(self) -> None:

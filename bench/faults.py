@@ -1,6 +1,6 @@
 """Injects faults into a running device, and checks that none of them loses a message, forges a rate or stops it.
 
-    python bench/faults.py [--only NAME] [--seconds 25]
+    python bench/faults.py [--only NAME ...] [--seconds 25]
 
 Runs `radarecg run`, the twin and mosquitto as processes, and a subscriber. Each fault of FAULTS acts on a device that
 publishes a valid heart rate, and ends; then the device must publish vitals again. A device that ends is started again,
@@ -16,20 +16,20 @@ import json
 import resource
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from device_rig import CFG, ROOT, Rig
+from device_rig import Rig
+from hub_faults import CLIENTS, HUB_FAULTS, silent_clients
 
-from edge.demo.processes import free_port
 from edge.vitals.quality import MAX_SILENCE_S
 
 FORGER, FORGED_BPM = "127.0.0.3", 110.0
@@ -107,10 +107,7 @@ def forge_card(rig: Rig, seconds: float, silent: bool = False) -> None:
 
         if silent:
             rig.twin.send_signal(signal.SIGSTOP)
-        ports = ["--host", FORGER, "--port", str(relay.getsockname()[1]), "--heart-rate-bpm", str(FORGED_BPM)]
-        truth = ["--truth-port", str(free_port(socket.SOCK_DGRAM))]
-        command = [sys.executable, "-m", "edge", "twin", "--cfg", str(CFG), *ports, *truth]
-        stack.callback(subprocess.Popen(command, cwd=ROOT).kill)
+        stack.callback(rig.start_twin(FORGER, relay.getsockname()[1], FORGED_BPM).kill)
         thread = threading.Thread(target=forward)
         thread.start()
         time.sleep(seconds)
@@ -158,37 +155,55 @@ FAULTS: dict[str, Fault] = {
     "another sender while the radar is silent": lambda rig, s: forge_card(rig, s, silent=True),
     "the disk is full": fill_disk,
     "no descriptors are left": exhaust_descriptors,
+    f"{CLIENTS} silent clients of the page": silent_clients,
     "the spool cannot be written": lambda rig, s: time.sleep(s),
 }
 """Each acts for about that many seconds, and then ends; one more fault is a function and a row."""
 SETTINGS = {"the spool cannot be written": {"spool": "card.toml/spool.db"}}  # as on a read-only file system
 
 
-def inject(name: str, seconds: float) -> dict[str, int]:
-    """Run one fault on a fresh rig; return its counts."""
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        rig = Rig(stack, Path(folder), **SETTINGS.get(name, {}))
-        if not rig.wait_until(lambda: rig.has_valid_rate_since(0), START_TIMEOUT_S):
-            sys.exit(f"{name}: the device publishes no valid rate, so the fault cannot be tested")
-        FAULTS[name](rig, seconds)
-        end_s = time.monotonic()
-        recovered = rig.wait_until(lambda: rig.has_vitals_since(end_s), RECOVERY_TIMEOUT_S)
-        recovered &= rig.wait_until(lambda: rig.has_valid_rate_since(end_s), RECOVERY_TIMEOUT_S)
-        taken = set(rig.taken)
-        rig.wait_until(lambda: taken <= rig.arrived, RECOVERY_TIMEOUT_S)
-        lost = len(taken - rig.arrived)
-        return {"lost": lost, "false_valid_s": rig.false_valid_s(), "stuck": int(not recovered)}
+def inject(rig: Rig, name: str, seconds: float) -> dict[str, int]:
+    """Run one fault on a device that publishes a valid rate; return its counts."""
+    taken_before, first = set(rig.taken), len(rig.vitals)
+    FAULTS[name](rig, seconds)
+    end_s = time.monotonic()
+    recovered = rig.wait_until(lambda: rig.has_valid_rate_since(end_s), RECOVERY_TIMEOUT_S)
+    taken = set(rig.taken) - taken_before
+    rig.wait_until(lambda: taken <= rig.arrived, RECOVERY_TIMEOUT_S)
+    lost = len(taken - rig.arrived)
+    return {"lost": lost, "false_valid_s": rig.false_valid_s(first), "stuck": int(not recovered or rig.refused > 0)}
+
+
+def inject_all(names: list[str], seconds: float) -> Iterator[tuple[str, dict[str, int]]]:
+    """Run faults one after the other, on a new device where the last one is stuck; yield their counts."""
+    while names:
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            if names[0] in HUB_FAULTS:
+                name, *names = names
+                yield name, HUB_FAULTS[name](Path(folder), seconds)
+                continue
+            settings = SETTINGS.get(names[0], {})
+            rig = Rig(stack, Path(folder), **settings)
+            if not rig.wait_until(partial(rig.has_valid_rate_since, 0), START_TIMEOUT_S):
+                sys.exit(f"{names[0]}: the device publishes no valid rate, so the fault cannot be tested")
+            stuck = 0
+            while names and not stuck and names[0] in FAULTS and SETTINGS.get(names[0], {}) == settings:
+                name, *names = names
+                counts = inject(rig, name, seconds)
+                stuck = counts["stuck"]
+                yield name, counts
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=FAULTS, help="one fault; without it, all")
+    parser.add_argument(
+        "--only", choices=[*FAULTS, *HUB_FAULTS], nargs="+", metavar="NAME", help="these faults; without it, all"
+    )
     parser.add_argument("--seconds", type=float, default=25.0, help="duration of a fault (default: %(default)g)")
     args = parser.parse_args()
     total = {"lost": 0, "false_valid_s": 0, "stuck": 0}
-    names = [args.only] if args.only else list(FAULTS)
-    for name in names:
-        counts = inject(name, args.seconds)
+    names = args.only or [*FAULTS, *HUB_FAULTS]
+    for name, counts in inject_all(names, args.seconds):
         print(f"{name:>45}  " + "  ".join(f"{key} {value}" for key, value in counts.items()), flush=True)
         total = {key: total[key] + counts[key] for key in total}
     print(json.dumps(total | {"faults": len(names)}))

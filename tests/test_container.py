@@ -192,6 +192,9 @@ def test_compose_grants_no_service_more_than_it_needs():
         assert service["stop_grace_period"]
         assert service["logging"]["options"]["max-size"]
         assert "privileged" not in service
+        assert service["mem_limit"]
+        assert service["pids_limit"]
+        assert service["ulimits"] == {"core": 0}
     places = [volume.split(":")[1] for volume in services["runtime"]["volumes"]]
     kept = {f"/var/lib/radarecg/{name}" for name in ("engines", "recordings", "spool", "history")}
     assert kept < set(places)
@@ -208,6 +211,16 @@ def test_the_unit_is_valid_for_systemd(tmp_path):
     )
     done = subprocess.run([tool("systemd-analyze"), "verify", unit], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_unit_exposes_little_and_keeps_the_radar_and_the_gpu():
+    """A list of devices, which some settings imply, would hide a Jetson's GPU; CUDA writes the code that it runs."""
+    unit = ROOT / "deploy/radarecg.service"
+    command = [tool("systemd-analyze"), "security", "--offline=true", "--threshold=20", unit]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    names = {line.partition("=")[0] for line in unit.read_text().splitlines()}
+    assert not names & {"PrivateDevices", "DeviceAllow", "ProtectClock", "MemoryDenyWriteExecute", "PrivateUsers"}
 
 
 def test_the_kernels_buffer_is_large_enough():

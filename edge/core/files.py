@@ -5,8 +5,12 @@ from __future__ import annotations
 import codecs
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from edge.core.errors import InputError
+
+PRIVATE = 0o600
+"""Mode of a file with data of a person."""
 
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -49,14 +53,19 @@ def require_private(path: Path) -> None:
         raise InputError(f"{path}: every user of this computer can read or change it: chmod o= {path}")
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def create_private(path: Path) -> BinaryIO:
+    """Create a file that only its owner can read, for data of a person; writes are not buffered. Raises OSError."""
+    return open(path, "wb", buffering=0, opener=lambda name, flags: os.open(name, flags, PRIVATE))
+
+
+def write_atomic(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Write a file atomically: after a full disk or a power failure the old content is intact.
 
-    Raises OSError, which names the file.
+    `mode`: permissions, less the umask. Raises OSError, which names the file.
     """
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
+        with open(part, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

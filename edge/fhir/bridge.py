@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from edge.core.errors import InputError
-from edge.core.files import write_atomic
+from edge.core.files import PRIVATE, write_atomic
 from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.observation import Resource, Version, observation
 from edge.fhir.server import SUSPECT_CODES, RefusedError, UnavailableError
@@ -41,6 +41,7 @@ MAX_WAIT_S = 30.0
 MAX_TRIES = 5
 HEALTHY_S = 60.0
 UNREADABLE = "unreadable message"
+REPLAYED = "of a replayed recording"
 MAX_REPORTED_TOPICS = 1000
 PERMANENT_ERRORS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EISDIR, errno.EEXIST}
 """Errors of a file's name, which a retry does not end."""
@@ -87,6 +88,9 @@ class Forwarder:
             resource = _observation(stored, self._version)
         except Exception as error:  # whatever a message does to the decoder, it must not stop the bridge
             self._set_aside(stored, error)
+            return
+        if resource is None:
+            self.refused[REPLAYED] += 1
             return
         try:
             self._store(resource)
@@ -180,14 +184,17 @@ def _report_connected(broker: Broker, subscribers: list[Subscriber]) -> None:
         log.warning("this broker does not support shared subscriptions: with two bridges, each receives every message")
 
 
-def _observation(stored: StoredMessage, version: Version) -> Resource:
-    """Convert a message. Raises ValueError, RecursionError and others; a retry would fail too."""
+def _observation(stored: StoredMessage, version: Version) -> Resource | None:
+    """Convert a message; None for one of a replay, which is no measurement.
+
+    Raises ValueError, RecursionError and others; a retry would fail too.
+    """
     payload = msgspec.json.decode(stored.payload, type=VitalsPayload | EcgPayload)
     resource = observation(payload, version)
     # Access lists restrict a device to topics with its own name, so only the name in the topic can be trusted.
     if stored.suffix not in {topic.name(payload.device) for topic in (*LIVE, *BACKFILL)}:
         raise ValueError(f"its payload names another device, {payload.device}")
-    return resource
+    return None if payload.replayed else resource
 
 
 def folder_store(target: str) -> Store:
@@ -205,8 +212,8 @@ def _write(folder: Path, resource: Resource) -> None:
     device, boot, seq = resource["identifier"][0]["value"].split("/")
     path = folder / device / f"{boot}-{seq}.json"
     try:
-        path.parent.mkdir(exist_ok=True)
-        write_atomic(path, encode(resource))
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_atomic(path, encode(resource), PRIVATE)
     except OSError as error:
         if error.errno in PERMANENT_ERRORS:
             raise RefusedError("file cannot exist", str(error)) from error

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edge.core.files import write_atomic
+from edge.core.files import PRIVATE, write_atomic
 from edge.mqtt.payloads import encode
 
 MAX_FILES = 10_000
@@ -28,7 +28,7 @@ class DeadLetters:
         """Write a message and the reason why it is not stored. Raises OSError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it contains health data
         path, content = self.folder / f"{time.time_ns()}-{number}.json", encode(letter)
-        write_atomic(path, content)
+        write_atomic(path, content, PRIVATE)
         self._sizes[path] = len(content)
         self._bytes += len(content)
         while len(self._sizes) > 1 and (len(self._sizes) > MAX_FILES or self._bytes > MAX_BYTES):

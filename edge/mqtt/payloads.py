@@ -148,6 +148,7 @@ class VitalsPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     quality: QualityReport
     frames: Frames
     model: Model
+    replayed: f.Replayed = False
 
     def __post_init__(self) -> None:
         flags = set(self.quality.flags)
@@ -207,6 +208,7 @@ class EcgPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag="ra
     continues: f.Continues
     quality: QualityReport
     model: Model
+    replayed: f.Replayed = False
 
     def __post_init__(self) -> None:
         if self.n != len(self.samples) or len(self.r_peaks) != len(self.confidence):

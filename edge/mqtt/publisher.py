@@ -54,7 +54,7 @@ class Publisher:
     ) -> None:
         self._device, self._boot, self._chirp = device, secrets.token_hex(4), chirp
         self._network, self._computer, self._history = network.network, computer, history
-        self._replay_clock_ns = replay_clock_ns
+        self._replay_clock_ns, self._is_replay = replay_clock_ns, replay_clock_ns is not None
         self._spool, self._seq, self._foreign_packets = spool, 0, foreign_packets
         self._waves: list[Waveform] = []
         self._quality = Quality("unusable", 0.0, ("warming_up",))
@@ -116,6 +116,7 @@ class Publisher:
             sample0=ecg.sample0,
             t0=iso_utc(ecg.t_ns),
             t0_ns=ecg.t_ns,
+            replayed=self._is_replay,
             clock=report_clock(),
             fs=RCG_RATE_HZ,
             n=len(e.ecg),
@@ -138,6 +139,7 @@ class Publisher:
             seq=self._next_seq(),
             t=iso_utc(vitals.t_ns),
             t_ns=vitals.t_ns,
+            replayed=self._is_replay,
             clock=report_clock(),
             window_s=WINDOW_S,
             hr=p.HeartRate(
@@ -224,8 +226,7 @@ class Publisher:
         return p.encode(p.Status(device=self._device, boot=self._boot, state=state, reason=reason))
 
     def _info(self, network: NetworkState) -> bytes:
-        is_replay = self._replay_clock_ns is not None
-        return p.encode(describe_device(self._device, self._boot, self._chirp, network, is_replay))
+        return p.encode(describe_device(self._device, self._boot, self._chirp, network, self._is_replay))
 
     def _age_ms(self, t_ns: int, steady_ns: int | None) -> int:
         replay_ns = self._replay_clock_ns

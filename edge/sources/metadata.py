@@ -73,7 +73,7 @@ def create_folder(
     Raises FileExistsError as `check_new` does, OSError.
     """
     check_new(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it contains health data
     (folder / CHIRP).write_text(chirp.text, encoding="utf-8")
     if calibration.text:
         (folder / CALIBRATION).write_text(calibration.text, encoding="utf-8")

@@ -25,6 +25,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from edge.core.files import create_private
 from edge.core.types import Float64, RadarFrame, RawFrame, RcgBlock
 from edge.radar.calibration import Calibration
 from edge.radar.chirp import ChirpConfig
@@ -63,8 +64,7 @@ class PointsRecorder:
         create_folder(folder, chirp, calibration, origin, {"format": POINTS_FORMAT})
         self._chirp, self._iq_order, self._front_end = chirp, iq_order, front_end
         self._points, self._blocks, self._frames, self._problems = (
-            (folder / name).open("wb", buffering=0)
-            for name in ("points.bin", "blocks.idx", "frames.idx", "problems.jsonl")
+            create_private(folder / name) for name in ("points.bin", "blocks.idx", "frames.idx", "problems.jsonl")
         )
         self._offset = 0
         self._problem: str | None = None

@@ -30,6 +30,7 @@ from edge.radar.dca1000.messages import PAYLOAD_BYTES
 
 PART_UNIT_BYTES = 1 << 20  # the capture programs' maximum part size is a multiple of this
 RESTART_PACKETS = 1000  # packet 1 more than this many packets after the last one means that the card restarted
+MAX_GAP_BYTES = 1 << 36  # of lost data in a capture; hours, at any data rate of the card
 _RECORD = struct.Struct("<IIIH")
 _PROBE_PACKETS = 32
 _PIECE = np.dtype([("start", "<i8"), ("length", "<i8"), ("file", "<i4"), ("offset", "<i8")])
@@ -55,6 +56,13 @@ class RawFile:
     def end(self) -> int:
         """One past the last byte of the stream that is stored."""
         return int(self.pieces["start"][-1] + self.pieces["length"][-1])
+
+    def blocks(self, size: int) -> npt.NDArray[np.int64]:
+        """Return the numbers of the blocks of `size` bytes of which a byte is stored, up to the last complete one."""
+        first = self.pieces["start"] // size
+        counts = (self.pieces["start"] + self.pieces["length"] - 1) // size - first + 1
+        numbers = np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        return np.unique(numbers[numbers < self.end // size])
 
     def bytes_before(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the number of stored bytes before each position [n] in the stream."""
@@ -158,8 +166,11 @@ def _packets(path: Path, header: struct.Struct) -> Iterator[Packet]:
 def _consistent_pieces(
     packets: Iterable[tuple[int, int, int, int, int]], path: Path
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Yield pieces; skip packets whose number contradicts their position, and stop when the card restarts."""
-    damaged = last = 0
+    """Yield pieces; stop when the card restarts.
+
+    Skips packets whose number contradicts their position, or that would make more than MAX_GAP_BYTES a loss.
+    """
+    damaged = last = stored = 0
     first: tuple[int, int] | None = None
     for number, start, length, offset, file in packets:
         first = first or (number, start)
@@ -167,10 +178,11 @@ def _consistent_pieces(
             log.warning("%s: the card restarted after packet %d; only the packets before are read", path, last)
             break
         ahead, bytes_ahead = number - first[0], start - first[1]
-        if ahead * bytes_ahead < 0 or abs(bytes_ahead) > PAYLOAD_BYTES * abs(ahead):
+        contradicts = ahead * bytes_ahead < 0 or abs(bytes_ahead) > PAYLOAD_BYTES * abs(ahead)
+        if contradicts or abs(bytes_ahead) > stored + MAX_GAP_BYTES:
             damaged += 1
             continue
-        last = max(last, number)
+        last, stored = max(last, number), stored + length
         yield start, length, file, offset
     if damaged:
         log.warning("%s: %d packets with a damaged header are ignored", path, damaged)

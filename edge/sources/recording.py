@@ -24,6 +24,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from edge.core.files import create_private
 from edge.core.types import RawFrame
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig
@@ -40,7 +41,7 @@ from edge.sources.metadata import (
     load_metadata,
     require_files,
 )
-from edge.sources.raw_file import RawFile, open_raw_file, plain_file
+from edge.sources.raw_file import MAX_GAP_BYTES, RawFile, open_raw_file, plain_file
 from edge.sources.sample_layout import find_foreign_frame, find_foreign_layout
 
 FORMAT = "radarecg.recording/1"
@@ -50,7 +51,6 @@ PROBE_BYTES = 1 << 21
 LAYOUT_FRAMES = 16  # number of frames used to check the sample layout
 MAX_SEQ = 1 << 48  # the card counts bytes with 48 bits: a greater number means a damaged row
 log = logging.getLogger(__name__)
-MAX_GAP_BYTES = 1 << 36  # of lost frames in adc.bin; hours, at any data rate of the card
 INDEX_ROW = np.dtype([("seq", "<u8"), ("t_ns", "<i8"), ("offset", "<u8"), ("received", "<u4")])
 
 
@@ -68,8 +68,8 @@ class Recorder:
         about = {"format": FORMAT, "iq_order": iq_order, "frame_bytes": chirp.frame_bytes}
         create_folder(folder, chirp, calibration, origin, about)
         self._frame_bytes = chirp.frame_bytes
-        self._adc: BinaryIO = (folder / "adc.bin").open("wb", buffering=0)
-        self._index: BinaryIO = (folder / "frames.idx").open("wb", buffering=0)
+        self._adc: BinaryIO = create_private(folder / "adc.bin")
+        self._index: BinaryIO = create_private(folder / "frames.idx")
         self._first_seq: int | None = None
         self._last_seq = -1
         self._base = 0
@@ -185,8 +185,8 @@ def _open_bare(path: Path, chirp: ChirpConfig, iq_order: IqOrder) -> Recording:
     if path.stat().st_size == 0:
         raise RecordingError(f"{path}: empty file")
     raw = open_raw_file(path)
-    seq = np.arange(raw.start // size, raw.end // size)
-    received = np.diff(raw.bytes_before(np.arange(raw.start // size, raw.end // size + 1) * size))
+    seq = raw.blocks(size)
+    received = raw.bytes_before((seq + 1) * size) - raw.bytes_before(seq * size)
     possible_causes = f"the recording ended there, or {chirp.source} is not its chirp file"
     if not received.any():
         raise RecordingError(f"{path}: contains no complete frame of {size} bytes: {possible_causes}")
@@ -206,4 +206,4 @@ def _open_bare(path: Path, chirp: ChirpConfig, iq_order: IqOrder) -> Recording:
     probes = complete[np.linspace(0, len(complete) - 1, min(len(complete), LAYOUT_FRAMES)).astype(int)]
     if problem := find_foreign_layout(b"".join(raw.cut(index["offset"][probes], size)), chirp):
         raise RecordingError(f"{path}: {problem}")
-    return Recording(path, chirp, iq_order, index[received > 0], raw)
+    return Recording(path, chirp, iq_order, index, raw)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.cli.arguments import unix_time
 from edge.core.errors import InputError
-from edge.core.files import write_atomic
+from edge.core.files import PRIVATE, write_atomic
 from edge.history.export import csv_lines, edf_bytes
 from edge.history.reader import RESOLUTIONS_S, open_reader
 from edge.runtime.history import damaged_files, delete_history, history_file
@@ -76,7 +76,7 @@ def _export(args: argparse.Namespace, file: Path) -> int:
         start = stored[0] if args.start is None else args.start
         end = stored[1] if args.end is None else args.end
         if kind == ".edf":
-            write_atomic(args.out, edf_bytes(reader, start, end))
+            write_atomic(args.out, edf_bytes(reader, start, end), PRIVATE)
         else:
             with args.out.open("w", encoding="utf-8") as out:
                 out.writelines(csv_lines(reader, start, end, args.resolution))

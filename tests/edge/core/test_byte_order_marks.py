@@ -27,6 +27,7 @@ def save(request, tmp_path):
     def write(text: str) -> Path:
         path = tmp_path / "file.toml"
         path.write_bytes(text.replace("\n", "\r\n").encode(request.param))
+        path.chmod(0o600)  # a token or password that others can read is refused
         return path
 
     return write

@@ -10,6 +10,7 @@ import pytest
 
 from edge.fhir.bridge import BACKFILL, BATCH_SIZE, LIVE, MAX_TRIES, Forwarder, folder_store, run_bridge
 from edge.fhir.dead_letters import DeadLetters
+from edge.fhir.observation import observation
 from edge.fhir.server import FhirServer, RefusedError, UnavailableError
 from edge.mqtt import payloads as p
 from edge.mqtt.broker import Broker
@@ -168,6 +169,20 @@ def test_a_message_that_cannot_even_be_set_aside_does_not_block_the_others(bench
         bench.forward()
     assert bench.tried[-2:] == [2, 3]
     assert bench.waiting == 1
+
+
+def test_what_is_replayed_is_not_stored_as_a_measurement(bench):
+    bench.spool.append(TOPIC, p.encode(msgspec.structs.replace(VALID, seq=4, replayed=True)))
+    assert bench.forward() == 0
+    assert (bench.tried, bench.waiting) == ([1, 2, 3], 0)
+    assert bench.forwarder.refused == {"of a replayed recording": 1}
+    assert not bench.letters.folder.exists()
+
+
+def test_only_the_owner_reads_an_observation(tmp_path):
+    folder_store(str(tmp_path / "out"))(observation(VALID, "R4B"))
+    (path,) = tmp_path.glob("out/*/*.json")
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
 def test_a_stop_is_not_delayed_by_waiting_messages(tmp_path):

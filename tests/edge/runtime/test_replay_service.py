@@ -116,6 +116,7 @@ def test_the_messages_of_a_replay_are_marked_and_its_vitals_are_not_retained(rec
     assert json.loads(seen["info"][-1].payload)["replayed"] is True
     seconds = [json.loads(m.payload) for m in seen["vitals"]]
     assert len(seconds) >= SECONDS - 2
+    assert all(v["replayed"] for v in seconds)
     assert {m.topic for m in seen["vitals"]} == {"radarecg/v1/radar-0002/vitals"}
     assert all(START_NS <= v["t_ns"] < START_NS + SECONDS * 1e9 for v in seconds)
     retained = []

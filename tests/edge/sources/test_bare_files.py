@@ -12,6 +12,7 @@ from edge.radar.chirp_file.limits import LimitError
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.iq import encode
 from edge.sources.metadata import RecordingError
+from edge.sources.raw_file import MAX_GAP_BYTES
 from edge.sources.recording import open_recording
 from edge.sources.replay import ReplaySource
 from edge.twin.card import Packetizer
@@ -86,6 +87,23 @@ def test_frames_of_packet_records_are_complete_or_marked(tmp_path, mmecg):
         if frame.complete:
             assert frame.data == data[frame.seq * size : (frame.seq + 1) * size]
         assert frame.t_ns == frame.seq * 5_000_000
+
+
+@pytest.mark.parametrize("jump_packets", [1 << 30, 20_000_000])
+def test_a_packet_far_ahead_costs_no_memory(tmp_path, mmecg, caplog, jump_packets):
+    """Of a loss beyond MAX_GAP_BYTES the packet is ignored; of a smaller one only the frames with data are listed."""
+    packets = Packetizer().push(np.random.default_rng(1).bytes(728 * mmecg.frame_bytes))
+    number, before = jump_packets + 1, jump_packets * 1456
+    far = struct.pack("<IIIH", number, 1456, before & 0xFFFFFFFF, before >> 32) + bytes([1]) * 1456
+    records = [packet[:4] + struct.pack("<I", len(packet) - 10) + packet[4:] for packet in packets]
+    (tmp_path / "adc_data_Raw_0.bin").write_bytes(b"".join([*records, far]))
+    frames = list(open_recording(tmp_path / "adc_data_Raw_0.bin", cfg=mmecg.source).frames())
+    assert [frame.seq for frame in frames[:728]] == list(range(728))
+    assert all(frame.complete for frame in frames[:728])
+    is_ignored = before > MAX_GAP_BYTES
+    assert ("1 packets with a damaged header are ignored" in caplog.text) == is_ignored
+    if not is_ignored:
+        assert [frame.seq for frame in frames[728:]] == [before // mmecg.frame_bytes][: len(frames) - 728]
 
 
 def test_a_real_recording_as_packet_records_whose_end_is_cut_off(real_data, iwr6843, tmp_path, capsys):

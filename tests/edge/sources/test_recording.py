@@ -46,6 +46,12 @@ def test_what_is_written_comes_back(folder, mmecg):
     assert (folder / "adc.bin").read_bytes() == b"".join(frame.data for frame in frames)
 
 
+def test_only_the_owner_reads_a_recording(folder, mmecg):
+    write(folder, mmecg, [raw(0, mmecg.frame_bytes)])
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, folder / "adc.bin", folder / "frames.idx")}
+    assert modes == {folder.name: 0o700, "adc.bin": 0o600, "frames.idx": 0o600}
+
+
 def test_a_recording_contains_when_it_began_who_recorded_and_what_was_noted(folder, mmecg):
     before = datetime.now(timezone.utc).replace(microsecond=0)
     origin = Origin("bed-1", {"radar_firmware": "studio_cli", "card_fpga": "2.8"}, "after lunch, \u00b0\udce4")
