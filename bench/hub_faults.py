@@ -49,7 +49,7 @@ def vitals(seq: int) -> bytes:
     return p.encode(message)
 
 
-def hostile_messages(folder: Path, seconds: float) -> dict[str, int]:
+def hostile_messages(folder: Path, _seconds: float) -> dict[str, int]:
     """A message nested 100 000 deep and one with a number of 300 digits come before good ones."""
     bad = [DEEP, vitals(1).replace(b'"seq":1', b'"seq":' + b"7" * 300)]
     with _bridge(folder, str(folder / "out")) as publish:
