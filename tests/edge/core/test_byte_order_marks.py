@@ -46,7 +46,7 @@ def test_a_password(save, tmp_path):
 
 
 def test_a_token(save):
-    assert read_token(save("0123456789abcdef0123456789abcdef\n")) == "0123456789abcdef0123456789abcdef"
+    assert read_token(save("Xk3-9fQz7Lw2_bVt\n")) == "Xk3-9fQz7Lw2_bVt"
 
 
 def test_the_card_s_settings(save):
