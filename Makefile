@@ -40,8 +40,8 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashe
 
 lock: .venv/.release
 	$(LOCK) deploy/lock/build.in --output-file deploy/lock/build.txt
-	$(LOCK) pyproject.toml --extra cpu --extra signed --output-file deploy/lock/onnxruntime.txt
-	$(LOCK) pyproject.toml deploy/lock/nvrtc.in --extra engine --extra cpu --extra signed --constraint deploy/lock/onnxruntime.txt \
+	$(LOCK) pyproject.toml --extra cpu --extra signed --extra edf --output-file deploy/lock/onnxruntime.txt
+	$(LOCK) pyproject.toml deploy/lock/nvrtc.in --extra engine --extra cpu --extra signed --extra edf --constraint deploy/lock/onnxruntime.txt \
 		--output-file deploy/lock/tensorrt.txt
 
 clean:

@@ -1,6 +1,6 @@
-"""Measures the published heart rate on real recordings, person by person, with the shipped network.
+"""Measures the published heart rate on real recordings, person by person, with the shipped or another network.
 
-    python bench/real.py FOLDER [--people]
+    python bench/real.py FOLDER [--people] [--bundle DIR]
 
 FOLDER has one subfolder per set: mscardio, ustc_af, phase80, bgt60; absent sets are left out. Every recording runs
 through the whole chain from its motion on, once a second. A rate is wrong if it differs by more than max(5 bpm, 10 %)
@@ -26,6 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -128,9 +129,9 @@ SETS: dict[str, Callable[[Path], Iterator[Record]]] = {
 }
 
 
-def run(record: Record) -> tuple[list[Second], Counter[str]]:
+def run(bundle: Path | None, record: Record) -> tuple[list[Second], Counter[str]]:
     """Returns the seconds with a reference, and how many were excluded for each reason."""
-    pipeline = Pipeline(CHIRP, lambda: True, network=load_network(threads=1).begin)
+    pipeline = Pipeline(CHIRP, lambda: True, network=load_network(bundle, threads=1).begin)
     motion, reference, seconds, excluded = RateTracker(), reference_of(record), [], Counter()
     for now_s in feed_rcg(pipeline, record.rcg, integrated(record.rcg)):
         vitals, evidence = pipeline.vitals(round(now_s * 1e9)), pipeline.evidence
@@ -177,13 +178,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", type=Path, metavar="FOLDER", help="folder with one subfolder per set")
     parser.add_argument("--people", action="store_true", help="print one row for each person too")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="a network other than the shipped one")
     args = parser.parse_args()
     records = [record for name, read in SETS.items() if (args.recordings / name).is_dir()
                for record in track(read(args.recordings / name), f"reading {name}")]  # fmt: skip
     if not records:
         parser.error(f"{args.recordings}: none of {', '.join(SETS)} is there")
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        results = list(track(pool.map(run, records), "recordings", total=len(records)))
+        results = list(track(pool.map(partial(run, args.bundle), records), "recordings", total=len(records)))
     print("| set | people | seconds | excluded | published | wrong | right | beats right | without network |")
     print("| -- | --: | --: | -- | --: | --: | --: | --: | --: |")
     figures: dict[str, dict[str, float]] = {}

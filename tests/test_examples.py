@@ -13,7 +13,9 @@ SUBSCRIBER = Path(__file__).parents[1] / "examples/subscriber.py"
 
 
 def test_the_subscriber_prints_live_and_late_seconds_once_each(mosquitto_port, tmp_path, mmecg):
-    moving = replace(GOOD, heart_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",)))
+    moving = replace(
+        GOOD, heart_rate_bpm=None, breathing_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",))
+    )
     command = [sys.executable, SUBSCRIBER, "127.0.0.1", str(mosquitto_port)]
     with Link(mosquitto_port) as link, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
         publisher = connected(link.port, tmp_path, mmecg)

@@ -95,6 +95,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         driven.start(source.silence_s)
         stack.callback(watchdog.close)
         watchdog.start()
+        audit("service started", version=__version__, settings=str(path), sha256=settings_digest(config))
         run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
     _report_end(pipeline.frames, sent)
@@ -104,7 +105,6 @@ def _load_config(path: Path) -> Config:
     config = load_config(path)
     if config.log == "json":
         use_json_logs()
-    audit("service started", version=__version__, settings=str(path), sha256=settings_digest(config))
     return config
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edge.core.errors import InputError
+from edge.core.errors import InputError, install_hint
 from train.data.sharing import pack
 from train.data.workers import MAX_RESTARTS, run_task
 
@@ -68,7 +68,7 @@ def connect_ray(address: str, processes: int | None = None) -> Iterator[RayWorke
     try:
         ray: Any = importlib.import_module("ray")
     except ModuleNotFoundError as error:
-        raise InputError("--ray needs the optional extra ray: pip install 'radarecg[ray]'") from error
+        raise InputError("--ray needs a further package: " + install_hint("ray")) from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options = {"num_cpus": processes, "include_dashboard": False} if address == LOCAL else {}
     try:

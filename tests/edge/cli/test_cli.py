@@ -214,4 +214,4 @@ def test_hints_name_what_pip_can_install():
         text = path.read_text()
         assert "install 'radarecg" not in text, path
         named += re.findall(r"install_hint\([\"'](\w+)", text)
-    assert {"analysis", "cpu", "demo", "edf", "export", "jetson", "plot", "signed"} == set(named) <= set(extras)
+    assert {"analysis", "cpu", "demo", "edf", "export", "jetson", "plot", "ray", "signed"} == set(named) <= set(extras)

@@ -14,7 +14,7 @@ from tests.helpers.brokers import Listener, ScriptedBroker, free_port, running_b
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
 
 OPEN = "allow_anonymous true\n"
-LARGE = replace(GOOD, quality=replace(GOOD.quality, flags=("low_snr",) * 300))
+LARGE = replace(GOOD, quality=replace(GOOD.quality, flags=("frame_loss",) * 250))
 VITALS, BACKFILL = "radarecg/v1/radar-0001/vitals", "radarecg/v1/radar-0001/backfill/vitals"
 
 

@@ -17,7 +17,7 @@ from tests.helpers.publishing import GOOD, connected, start_publisher, wait
 
 VITALS, BACKFILL = "radarecg/v1/radar-0001/vitals", "radarecg/v1/radar-0001/backfill/vitals"
 WAVE = Waveform(GOOD.t_ns, 0, 50, np.ones(10))
-LARGE = replace(GOOD, quality=replace(GOOD.quality, flags=("low_snr",) * 1500))
+LARGE = replace(GOOD, quality=replace(GOOD.quality, flags=("frame_loss",) * 1200))
 
 
 def vitals(publisher, count: int = 1, like: Vitals = GOOD) -> list[int]:

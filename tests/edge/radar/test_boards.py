@@ -275,7 +275,7 @@ def test_a_radar_that_has_sent_its_frames_or_waits_for_pulses_is_left_alone(mmec
         seen = len(card.requests)
         card.report(1 << 0)  # a status, to prove that the boards were monitored since
         wait(lambda: caplog.text.count("the card reports") == 1)
-        card.report(1 << 0)
+        card.report(1 << 1)  # another one: the same one is logged again after a while only
         wait(lambda: caplog.text.count("the card reports") == 2)
         assert len(card.requests) == seen
     assert "started again" not in caplog.text

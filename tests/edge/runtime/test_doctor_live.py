@@ -52,6 +52,7 @@ def watched(setup, enough) -> list[PlacementMessage]:
 
 def test_the_page_of_the_running_service_is_read(tmp_path):
     (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "token").chmod(0o600)
     with live_page(token=TOKEN, placement=lambda: PLACEMENT) as page:
         setup = setup_with(tmp_path, "x.cfg", f'[web]\nport = {page.port}\ntoken_file = "token"\n')
         ended = threading.Event()

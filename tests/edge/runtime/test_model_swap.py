@@ -130,7 +130,7 @@ def no_numbers(folder):
     [
         (corrupted, "sha256 differs from the one in bundle.json"),
         (incomplete, "cannot read this file of the bundle"),
-        (no_graph, "cannot load it"),
+        (no_graph, "not an ONNX model"),
         (no_numbers, "not finite"),
     ],
 )

@@ -54,6 +54,7 @@ def test_a_rank_joins_with_its_gpu(two_gpus, monkeypatch):
 
 def test_windows_for_a_gpu_are_made_by_processes(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(16))
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     assert count_loader_processes(torch.device("cpu")) == 0
     assert count_loader_processes(torch.device("cuda", 0)) == 15
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
