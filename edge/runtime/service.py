@@ -66,7 +66,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             source_fault=source.fault,
         )
         on_stop(source.close)
-        log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, source.port)
+        _report_start(path, config, source.port)
         computer, history = DeviceState(), start_history(config, path, stack)
         publisher = Publisher(
             broker,
@@ -95,7 +95,6 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         driven.start(source.silence_s)
         stack.callback(watchdog.close)
         watchdog.start()
-        audit("service started", version=__version__, settings=str(path), sha256=settings_digest(config))
         run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
     _report_end(pipeline.frames, sent)
@@ -106,6 +105,11 @@ def _load_config(path: Path) -> Config:
     if config.log == "json":
         use_json_logs()
     return config
+
+
+def _report_start(path: Path, config: Config, port: int) -> None:
+    log.info("%s  %s listens on port %d", NOT_A_DEVICE, config.device, port)
+    audit("service started", version=__version__, settings=str(path), sha256=settings_digest(config))
 
 
 def _report_end(frames: FrameCount, sent: HealthPayload) -> None:
