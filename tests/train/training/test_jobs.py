@@ -120,5 +120,5 @@ def test_without_ray_its_extra_is_named(monkeypatch):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(InputError, match=r"--ray needs the optional extra ray: pip install 'radarecg\[ray\]'"):
+    with pytest.raises(InputError, match=r"--ray needs a further package: pip install '\.\[ray\]'"):
         connect_ray("auto").__enter__()
