@@ -7,11 +7,14 @@ a note. Nothing in it describes a person.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -112,6 +115,20 @@ def require_files(folder: Path, *names: str) -> None:
     for name in (META, CHIRP, *names):
         if not (folder / name).exists():
             raise RecordingError(f"{folder}: not a recording, {name} is missing")
+
+
+def write_whole(file: BinaryIO, content: bytes | bytearray | memoryview) -> None:
+    """Write to an unbuffered file. Raises OSError, also if only a part could be written."""
+    if file.write(content) != len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
+
+
+def sync_and_close(*files: BinaryIO) -> None:
+    """Write the files to disk and close them; closed ones are left as they are. Raises OSError."""
+    for file in files:
+        if not file.closed:
+            os.fsync(file.fileno())
+            file.close()
 
 
 def load_metadata(folder: Path) -> Metadata:

@@ -13,14 +13,11 @@ before the row of the frame that completed it, so an interrupted recording is va
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +38,8 @@ from edge.sources.metadata import (
     load_description,
     load_metadata,
     require_files,
+    sync_and_close,
+    write_whole,
 )
 from edge.sources.points_blocks import BLOCK_ROW, decode_block, encode_block, sizes
 from edge.sources.recording import POINTS_FORMAT, read_rows
@@ -75,22 +74,19 @@ class PointsRecorder:
         frame, restarts = decode_frame(raw, self._chirp, self._iq_order), self._front_end.restarts
         if block := self._front_end.push(frame):
             content, row = encode_block(block, self.frames, self._offset)
-            _append(self._points, content)
-            _append(self._blocks, row)
+            write_whole(self._points, content)
+            write_whole(self._blocks, row)
             self._offset += len(content)
         if self._front_end.problem != self._problem:
             self._problem = self._front_end.problem
-            _append(self._problems, json.dumps({"frame": self.frames, "problem": self._problem}).encode() + b"\n")
+            write_whole(self._problems, json.dumps({"frame": self.frames, "problem": self._problem}).encode() + b"\n")
         about = (frame.seq, frame.t_ns, frame.complete, self._front_end.restarts != restarts)
-        _append(self._frames, np.array(about, FRAME_ROW).tobytes())
+        write_whole(self._frames, np.array(about, FRAME_ROW).tobytes())
         self.frames += 1
 
     def close(self) -> None:
         """Sync the files to disk and close them."""
-        for file in (self._points, self._blocks, self._problems, self._frames):
-            if not file.closed:
-                os.fsync(file.fileno())
-                file.close()
+        sync_and_close(self._points, self._blocks, self._problems, self._frames)
 
     def __enter__(self) -> PointsRecorder:
         return self
@@ -197,11 +193,6 @@ def open_points(folder: Path) -> PointsRecording:
     end = blocks["offset"].astype(float) + sizes(blocks)
     blocks = blocks[(end <= (folder / "points.bin").stat().st_size) & (blocks["frame"] < len(index))]
     return PointsRecording(folder, chirp, meta, calibration, index, blocks, _read_problems(folder / "problems.jsonl"))
-
-
-def _append(file: BinaryIO, content: bytes) -> None:
-    if file.write(content) != len(content):  # disk full
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
 
 
 def _read_blocks(recording: PointsRecording) -> Iterator[tuple[int, RcgBlock]]:

@@ -12,9 +12,7 @@ a hole in adc.bin (no disk space, reads as zeros); TI's recorder writes zeros in
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +38,8 @@ from edge.sources.metadata import (
     load_description,
     load_metadata,
     require_files,
+    sync_and_close,
+    write_whole,
 )
 from edge.sources.raw_file import MAX_GAP_BYTES, RawFile, open_raw_file, plain_file
 from edge.sources.sample_layout import find_foreign_frame, find_foreign_layout
@@ -84,18 +84,14 @@ class Recorder:
         if offset - self._end > MAX_GAP_BYTES:  # the byte count jumped: no room is left for what was never sent
             self._first_seq, self._base, offset = frame.seq, self._end, self._end
         self._adc.seek(offset)
-        if self._adc.write(frame.data) != self._frame_bytes:  # disk full: no row may refer to a partial frame
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._adc.name)
+        write_whole(self._adc, frame.data)  # before its row: no row may refer to a partial frame
         self._index.write(np.array((frame.seq, frame.t_ns, offset, frame.received), INDEX_ROW).tobytes())
         self._last_seq, self._end = frame.seq, offset + self._frame_bytes
         self.frames += 1
 
     def close(self) -> None:
         """Sync the files to disk and close them."""
-        for file in (self._adc, self._index):
-            if not file.closed:
-                os.fsync(file.fileno())
-                file.close()
+        sync_and_close(self._adc, self._index)
 
     def __enter__(self) -> Recorder:
         return self
