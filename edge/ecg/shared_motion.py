@@ -18,7 +18,7 @@ from edge.core.types import Float64
 PATTERNS = 3
 MEMORY_S = 20.0
 MAX_POWER_RATIO = 2.0
-"""A block counts with at most this multiple of the mean power, so that a movement does not replace the heart's patterns."""
+"""A block counts with at most this multiple of the mean power: a movement must not replace the heart's patterns."""
 
 
 class SharedMotion:
@@ -54,7 +54,7 @@ class SharedMotion:
 
 
 def keep_shared_motion(rcg_mm_s2: Float64) -> Float64:
-    """Return what `SharedMotion` gives for a whole recording [P, n] that arrives in blocks of BLOCK_S, as on the device."""
+    """Return what `SharedMotion` gives for a recording [P, n] that arrives in blocks of BLOCK_S, as on the device."""
     shared, block = SharedMotion(len(rcg_mm_s2)), round(BLOCK_S * RCG_RATE_HZ)
     blocks = (rcg_mm_s2[:, start : start + block] for start in range(0, rcg_mm_s2.shape[1], block))
     return np.concatenate([shared.push(part) for part in blocks], axis=1) if rcg_mm_s2.size else rcg_mm_s2

@@ -43,7 +43,9 @@ def test_the_output_does_not_depend_on_the_future():
     rcg = heart(6) + np.random.default_rng(3).normal(size=(POINTS, 6 * RCG_RATE_HZ))
     other = rcg.copy()
     other[:, 3 * RCG_RATE_HZ :] = 0
-    assert np.array_equal(keep_shared_motion(rcg)[:, : 3 * RCG_RATE_HZ], keep_shared_motion(other)[:, : 3 * RCG_RATE_HZ])
+    assert np.array_equal(
+        keep_shared_motion(rcg)[:, : 3 * RCG_RATE_HZ], keep_shared_motion(other)[:, : 3 * RCG_RATE_HZ]
+    )
 
 
 def test_a_movement_does_not_replace_the_patterns_of_the_heart():
