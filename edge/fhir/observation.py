@@ -5,7 +5,7 @@ They name no patient, since the device does not know the person in front of it; 
 
 An invalid rate becomes an Observation with the reason instead of a value; it is never omitted. The ECG has no lead
 code, because it is not a measured lead. The structure follows Observation and SampledData of the FHIR specification,
-and of rates the profile Vital Signs (R4 section 10.1, http://hl7.org/fhir/R4/observation-vitalsigns.html).
+and of rates the profile Vital Signs (http://hl7.org/fhir/R4/vitalsigns.html).
 """
 
 from __future__ import annotations

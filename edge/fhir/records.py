@@ -34,6 +34,6 @@ class Record:
 
     @property
     def search(self) -> str:
-        """The search that finds it on a server (FHIR R4 section 3.1.0.8.1, conditional create)."""
+        """The search that finds it on a server (conditional create: http://hl7.org/fhir/R4/http.html#ccreate)."""
         identifier = self.resource["identifier"][0]
         return f"identifier={identifier['system']}|{identifier['value']}"

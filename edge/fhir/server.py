@@ -1,7 +1,7 @@
 """FHIR client: stores resources on a server and interprets its responses.
 
-With the URL of Observation, each one is a request. With the server's base URL, many are one request, a batch (FHIR R4
-section 3.1.0.11), whose entries the server processes independently.
+With the URL of Observation, each one is a request. With the server's base URL, many are one request, a batch
+(http://hl7.org/fhir/R4/http.html#transaction), whose entries the server processes independently.
 
 A resource is stored only if its own request or entry is answered with 200 or 201.
 """
