@@ -99,13 +99,16 @@ class Forwarder:
             return True
         except OSError as error:
             outcomes = [error] * len(chunk)
-        failed = []
+        done, failed = [], []
         for k, (job, outcome) in enumerate(zip(chunk, outcomes, strict=True)):
             if isinstance(outcome, RefusedError):
                 job.letter = {"status": outcome.status, "answer": outcome.answer, "resource": records[k].resource}
                 outcome = None
             if failure := outcome or self._finish(job):
                 failed.append((job, failure))
+            else:
+                done.append(job)
+        self._inbox.finish(done)
         failures.extend(failed)
         is_available = len(failed) < len(chunk)
         if is_available:
@@ -144,7 +147,6 @@ class Forwarder:
                 job.record = None  # its answer is known
                 return error
             self._report_letter(job, job.letter)
-        self._inbox.finish(job)
         return None
 
     def _report_letter(self, job: Job, letter: dict[str, Any]) -> None:

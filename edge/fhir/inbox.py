@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,12 +77,14 @@ class Inbox:
             for record, number in self._periods.end(now_s):
                 self._add(record, number, VITALS.name(record.device))
 
-    def finish(self, job: Job) -> None:
-        """Delete the message of a job that is done, unless it has another one."""
-        self._unfinished[job.number] -= 1
-        if self._unfinished[job.number] <= 0:
-            del self._unfinished[job.number]
-            self._spool.delete([job.number])
+    def finish(self, jobs: Iterable[Job]) -> None:
+        """Delete the messages of jobs that are done, unless they have others."""
+        self._unfinished.subtract(job.number for job in jobs)
+        finished = [number for number, count in self._unfinished.items() if not count]
+        for number in finished:
+            del self._unfinished[number]
+        if finished:
+            self._spool.delete(finished)
 
     def _read(self, message: StoredMessage, now_s: float) -> set[int]:
         """Turn a message into jobs, or add it to its period; return the numbers of messages that are done with."""

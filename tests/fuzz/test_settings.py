@@ -28,9 +28,7 @@ backend = "none"
 [web]
 port = 8080
 """
-HUB = (
-    b'[mqtt]\nhost = "localhost"\n[spool]\nmax_mb = 5\n[fhir]\nevery_s = 60\nplain = true\nsubjects = "subjects.csv"\n'
-)
+HUB = b'[mqtt]\nhost = "localhost"\n[spool]\nmax_mb = 5\n[fhir]\nevery_s = 60\nplain = true\nsubjects = "s.csv"\n'
 SUBJECTS = b"""device,patient,since,until
 radar-0001,Patient/123,2026-11-20T08:00:00Z,2026-11-21T11:30:00.5+01:00
 radar-0001,http://hospital.example/mrn|4711,2026-11-21T12:00:00Z,

@@ -41,8 +41,8 @@ class Hub:
         return [job.record.name for job in self.inbox.jobs]
 
     def finish(self) -> None:
-        while self.inbox.jobs:
-            self.inbox.finish(self.inbox.jobs.popleft())
+        self.inbox.finish(self.inbox.jobs)
+        self.inbox.jobs.clear()
 
     @property
     def spooled(self) -> int:
@@ -131,8 +131,8 @@ def test_a_message_is_deleted_after_its_last_resource(tmp_path):
     bench = Bench(tmp_path, 0, StandInStore())
     bench.spool.append(TOPIC, p.encode(VALID))
     bench.inbox.fill()
-    bench.inbox.finish(bench.inbox.jobs.popleft())
+    bench.inbox.finish([bench.inbox.jobs.popleft()])
     assert bench.waiting == 1
-    bench.inbox.finish(bench.inbox.jobs.popleft())
+    bench.inbox.finish([bench.inbox.jobs.popleft()])
     assert bench.waiting == 0
     bench.spool.close()
