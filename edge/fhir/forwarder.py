@@ -19,6 +19,7 @@ from edge.fhir.subjects import Subjects, SubjectsError
 
 PERIOD_S = 0.5
 MAX_WAIT_S = 30.0
+MAX_PASS_S = 5.0  # then new messages are read, and the spool is written to the disk
 MAX_TRIES = 5
 HEALTHY_S = 60.0
 MAX_REPORTED = 1000
@@ -61,7 +62,8 @@ class Forwarder:
             return self._back_off(UnavailableError(f"{error}; nothing is stored until it is corrected"))
         failures: list[tuple[Job, OSError]] = []
         is_available = True
-        while is_available and self._inbox.jobs and not stopping.is_set():
+        end_s = time.monotonic() + MAX_PASS_S
+        while is_available and self._inbox.jobs and time.monotonic() < end_s and not stopping.is_set():
             is_available = self._process(self._next_chunk(), failures)
         suspects = [job for job, _ in failures if job.tries >= MAX_TRIES]
         self._inbox.jobs.extendleft(job for job, _ in reversed(failures) if job.tries < MAX_TRIES)

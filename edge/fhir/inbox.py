@@ -47,13 +47,22 @@ class Inbox:
     """Reads each spooled message once and fills `jobs`, in the order of arrival; deletes messages that are done with.
 
     Everything that is in memory here is still in the spool, so that a restart begins again from there. `kinds`: types
-    of resources that the store accepts; None: all.
+    of resources that the store accepts; None: all. `delay_s`: how long a device's `info` waits, which every bridge has.
     """
 
-    def __init__(self, spool: Spool, version: Version, periods: Periods | None, kinds: frozenset[str] | None) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        version: Version,
+        periods: Periods | None,
+        kinds: frozenset[str] | None,
+        delay_s: float = 0.0,
+    ) -> None:
         self._spool, self._version, self._periods, self._kinds = spool, version, periods, kinds
+        self._delay_s = delay_s
         self._cursor = 0  # number of the last message that was read
         self._unfinished: Counter[int] = Counter()  # jobs of each message
+        self._infos: dict[str, tuple[Info, int, float]] = {}  # of each device: info, its message, when it came
         self._devices: dict[str, bytes] = {}  # what was made of each device's last info
         self.jobs: deque[Job] = deque()
         self.skipped: Counter[str] = Counter()
@@ -76,6 +85,11 @@ class Inbox:
         if self._periods is not None:
             for record, number in self._periods.end(now_s):
                 self._add(record, number, VITALS.name(record.device))
+        for device, (info, number, received_s) in list(self._infos.items()):
+            if now_s >= received_s + self._delay_s:
+                del self._infos[device]
+                if not self._add_all(self._changes(info), number, INFO.name(device)):
+                    self._spool.delete([number])
 
     def finish(self, jobs: Iterable[Job]) -> None:
         """Delete the messages of jobs that are done, unless they have others."""
@@ -90,10 +104,13 @@ class Inbox:
         """Turn a message into jobs, or add it to its period; return the numbers of messages that are done with."""
         try:
             payload = _decode(message)
-            if isinstance(payload, Info):
-                records = [] if payload.replayed else self._changes(payload)
-            elif payload.replayed:
-                records = []
+            records: list[Record] = []
+            if payload.replayed:
+                self.skipped[REPLAYED] += 1
+            elif isinstance(payload, Info):
+                former = self._infos.get(payload.device)
+                self._infos[payload.device] = (payload, message.number, now_s)
+                return {former[1]} if former else set()
             elif isinstance(payload, EcgPayload):
                 records = [ecg_of_message(payload, self._version)]
             elif self._periods is not None:
@@ -107,12 +124,14 @@ class Inbox:
             self._unfinished[message.number] += 1
             self.jobs.append(Job(message.number, message.suffix, letter=letter))
             return set()
-        if payload.replayed:
-            self.skipped[REPLAYED] += 1
+        return set() if self._add_all(records, message.number, message.suffix) else {message.number}
+
+    def _add_all(self, records: list[Record], number: int, topic: str) -> bool:
+        """Add those that the store accepts; return whether there are any."""
         accepted = [record for record in records if self._kinds is None or record.kind in self._kinds]
         for record in accepted:
-            self._add(record, message.number, message.suffix)
-        return set() if accepted else {message.number}
+            self._add(record, number, topic)
+        return bool(accepted)
 
     def _add(self, record: Record, number: int, topic: str) -> None:
         self._unfinished[number] += 1
@@ -130,10 +149,10 @@ class Inbox:
 
 def open_inbox(spool: Spool, version: Version, every_s: int, kinds: frozenset[str] | None) -> Inbox:
     """Return the inbox of a spool, with periods of `every_s`; with 1, each message is stored by itself."""
-    # Two bridges that share a period end it at different times, so that the server can recognise the second resource.
-    spread = int(spool.identity, 16) / 2**31
-    periods = Periods(every_s, QUIET_S * (1 + spread)) if every_s > 1 else None
-    return Inbox(spool, version, periods, kinds)
+    # Two bridges send the same period or device at different times, so that the server can recognise the second one.
+    delay_s = QUIET_S * int(spool.identity, 16) / 2**31
+    periods = Periods(every_s, QUIET_S + delay_s) if every_s > 1 else None
+    return Inbox(spool, version, periods, kinds, delay_s)
 
 
 def _decode(message: StoredMessage) -> _Payload:

@@ -65,7 +65,8 @@ def bridge_thread(tmp_path, port: int, target: str, fhir: str = "every_s = 1"):
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     arguments = (hub_config(tmp_path, port, fhir), target, "R4B", stops.append)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edge.fhir.inbox.QUIET_S", 0.0)
         ended = pool.submit(serve_hub, *arguments)
         try:
             assert "connected to the broker" in log_lines.get(timeout=120)
@@ -91,7 +92,7 @@ def test_messages_during_a_stop_of_the_bridge_are_stored_later(mosquitto_port, t
         with bridge_thread(tmp_path, mosquitto_port, str(folder)):
             publisher = connected(link.port, tmp_path, mmecg)
             publisher.vitals(GOOD)
-            wait(lambda: len(found()) == 2)
+            wait(lambda: len(found()) == 2 and (folder / "radar-0001/device.json").exists())
         link.bytes_per_s = 10.0  # the link stalls, so the next message arrives as backfill, which the broker keeps
         publisher.vitals(moving)
         link.cut()
@@ -104,8 +105,8 @@ def test_messages_during_a_stop_of_the_bridge_are_stored_later(mosquitto_port, t
     assert sorted(rates, key=str) == [15.0, 64.0, None, None]
     for resource in found():
         r5.Observation.model_validate(resource)
-    device = json.loads((folder / "radar-0001/device.json").read_text())  # retained, so the second bridge has it too
-    assert device["name"][0]["value"] == "radar-0001"
+    device = json.loads((folder / "radar-0001/device.json").read_text())
+    assert device["deviceName"][0]["name"] == "radar-0001"
 
 
 def test_an_invalid_message_is_set_aside_and_does_not_block_the_others(mosquitto_port, tmp_path):
