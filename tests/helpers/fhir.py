@@ -97,7 +97,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._send(Answer(200, FHIR, b'{"resourceType": "Bundle"}'))
 
     def _process(self, resource: dict) -> Answer:
-        if resource["resourceType"] != "Bundle":
+        if resource.get("resourceType") != "Bundle":
             status, kept = self.server.execute(self.command, self.path, self.headers["If-None-Exist"], resource)
             return Answer(status, FHIR, json.dumps(kept or {"resourceType": "OperationOutcome"}).encode())
         entries = []

@@ -7,7 +7,6 @@ import pytest
 
 from edge.fhir.failures import RefusedError, UnavailableError
 from edge.fhir.forwarder import MAX_TRIES
-from edge.fhir.inbox import MAX_JOBS
 from edge.fhir.subjects import Subjects
 from tests.helpers.bridges import Bench, StandInStore
 from tests.helpers.disk import write_private
@@ -122,16 +121,18 @@ def test_a_stop_is_not_delayed_by_waiting_messages(bench):
     assert bench.waiting == 2
 
 
-def test_the_memory_for_waiting_messages_is_bounded(tmp_path):
-    bench = Bench(tmp_path, MAX_JOBS + 501)
+def test_the_memory_for_waiting_messages_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("edge.fhir.inbox.MAX_JOBS", 20)
+    monkeypatch.setattr("edge.fhir.inbox.READ_SIZE", 10)
+    bench = Bench(tmp_path, 35)
     bench.store.failing[1] = UnavailableError("answers 503", 503)
     for _ in range(3):
         bench.forward()
-    assert len(bench.inbox.jobs) == MAX_JOBS
+    assert len(bench.inbox.jobs) == 20
     bench.store.failing.clear()
     while bench.waiting:
         assert bench.forward() == 0
-    assert bench.store.tried[3:] == list(range(1, MAX_JOBS + 502))
+    assert bench.store.tried[3:] == list(range(1, 36))
     bench.spool.close()
 
 

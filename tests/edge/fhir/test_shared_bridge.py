@@ -85,8 +85,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("is_batch", [True, False], ids=["batch", "single"])
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("fault", "is_batch"), [*((fault, True) for fault in FAULTS), ("one after the other", False)])
 def test_faults_lose_and_double_nothing(mosquitto_port, tmp_path, fault, is_batch):
     with running_server(*FAULTS[fault]) as server:
         stores = [server_at(server.base if is_batch else server.url) for _ in range(2)]
