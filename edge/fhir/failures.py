@@ -13,7 +13,9 @@ REFUSED_CODES = {400, 409, 412, 422}
 """HTTP status codes that mean that the resource itself is invalid; it is not retried."""
 REFUSED_UPDATE_CODES = REFUSED_CODES | {403, 405, 501}
 """The same for an update, which a server may not offer to this client although it accepts new resources."""
-SUSPECT_CODES = {413, 500}
+CONFLICT = 409
+"""The status of two requests at once for one resource, as of two bridges: it may end, and is refused if it does not."""
+SUSPECT_CODES = {CONFLICT, 413, 500}
 """HTTP status codes that may concern this resource only; it must not block others for ever."""
 
 _CHECK_URL = "check the URL: it must be the server's base URL, or that followed by /Observation"

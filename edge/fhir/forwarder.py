@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from edge.fhir.dead_letters import DeadLetters
-from edge.fhir.failures import SUSPECT_CODES, RefusedError, UnavailableError
+from edge.fhir.failures import CONFLICT, SUSPECT_CODES, RefusedError, UnavailableError
 from edge.fhir.inbox import UNREADABLE, Inbox, Job
 from edge.fhir.records import Record
 from edge.fhir.server import Outcome
@@ -103,7 +103,9 @@ class Forwarder:
             outcomes = [error] * len(chunk)
         done, failed = [], []
         for k, (job, outcome) in enumerate(zip(chunk, outcomes, strict=True)):
-            if isinstance(outcome, RefusedError):
+            if isinstance(outcome, RefusedError) and outcome.status.startswith(str(CONFLICT)) and job.tries < MAX_TRIES:
+                outcome = UnavailableError(f"the server answers {outcome.status}", CONFLICT)
+            elif isinstance(outcome, RefusedError):
                 job.letter = {"status": outcome.status, "answer": outcome.answer, "resource": records[k].resource}
                 outcome = None
             if failure := outcome or self._finish(job):

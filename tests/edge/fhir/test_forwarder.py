@@ -91,6 +91,19 @@ def test_a_failing_resource_does_not_block_the_others_for_ever(bench):
     assert bench.waiting == 0
 
 
+def test_a_conflict_is_refused_only_if_it_does_not_end(bench):
+    """Two bridges can send the same resource at once; when the other's request is done, the server has it."""
+    bench.store.failing |= dict.fromkeys((1, 2), RefusedError("409 Conflict", "OperationOutcome"))
+    bench.forward()
+    assert bench.waiting == 3
+    del bench.store.failing[1]
+    for _ in range(MAX_TRIES):
+        bench.forward()
+    assert (bench.forwarder.stored, bench.forwarder.refused) == (1, {})
+    bench.forward()
+    assert (bench.waiting, bench.forwarder.refused) == (0, {"409 Conflict": 1})
+
+
 def test_a_full_disk_is_retried_and_reported_once(bench, caplog):
     bench.store.failing[1] = OSError("No space left on device")
     bench.forward()

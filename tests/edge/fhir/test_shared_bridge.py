@@ -69,7 +69,7 @@ def test_without_shared_subscriptions_both_bridges_store_the_same(tmp_path):
             wait(lambda: first.count().messages == second.count().messages == 0)
 
 
-LOST = Answer(0, is_processed=True)  # the resource is stored, but the client is not told
+LOST = Answer(0, is_processed=True)  # the resource is stored, but the answer is lost
 PORTAL = Answer(302, {"Location": "http://127.0.0.1:1/login"})
 FAULTS = {
     "redirects": [PORTAL] * 3,
