@@ -113,18 +113,20 @@ def test_a_server_that_times_out_and_restarts(mosquitto_port, tmp_path, monkeypa
 
     with running_server() as server:
         server.refuse = hang
-        store, port, base = server_at(server.base), server.server_port, server.base
-        with running_bridge(tmp_path / "a", mosquitto_port, store) as spool:
+        stores, port = [server_at(server.base) for _ in range(2)], server.server_port
+        with (
+            running_bridge(tmp_path / "a", mosquitto_port, stores[0]) as first,
+            running_bridge(tmp_path / "b", mosquitto_port, stores[1]) as second,
+        ):
             publish(mosquitto_port, *((ECG_TOPIC, ecg_message(seq)) for seq in range(20)))
             assert hanging.wait(60)
-            wait(lambda: len(server.requests) > 1)  # it timed out, and was tried again
+            wait(lambda: len(server.requests) > 2)  # a request timed out, and was sent again
             server.shutdown()
             server.server_close()
             ended.set()
             monkeypatch.setattr("edge.fhir.http_client.REQUEST_TIMEOUT_S", 60.0)
             with running_server(port=port, resources=server.resources) as restarted:
-                assert restarted.base == base
-                wait(lambda: spool.count().messages == 0)
+                wait(lambda: first.count().messages == second.count().messages == 0)
                 assert sorted(numbers(restarted.stored)) == list(range(20))
                 assert set((server.writes + restarted.writes).values()) == {1}
 
