@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
-import json
+import itertools
 import socket
 import subprocess
 import sys
@@ -22,7 +21,9 @@ from edge.demo.processes import free_port
 from edge.mqtt import payloads as p
 from edge.mqtt.fields import iso_utc
 from edge.mqtt.topics import VITALS
+from tests.helpers.fhir import Answer, running_server
 
+RATES = 2  # Observations of each message: heart and breathing
 DEVICE, MESSAGES, CLIENTS = "radar-0002", 20, 40
 START_TIMEOUT_S, TIMEOUT_S = 120.0, 60.0
 DEEP = b'{"schema":"radarecg.vitals/1","clock":{"x":' + b"[" * 100_000
@@ -55,47 +56,19 @@ def hostile_messages(folder: Path, _seconds: float) -> dict[str, int]:
     with _bridge(folder, str(folder / "out")) as publish:
         for payload in (*bad, *map(vitals, range(MESSAGES))):
             publish(payload)
-        return _counts(lambda: len([*folder.glob("out/*/*.json")]))
+        return _counts(lambda: len([*folder.glob("out/*/2*/*.json")]) // RATES)
 
 
 def captive_portal(folder: Path, seconds: float) -> dict[str, int]:
     """Something else answers for the FHIR server: a redirect, and 200 with a page for what it redirects to."""
-    stored: set[str] = set()
-    is_portal = threading.Event()
-    is_portal.set()
-
-    class Server(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if is_portal.is_set():
-                self._answer(302, "text/html", b"", Location="/login")
-            else:
-                stored.add(json.loads(body)["identifier"][0]["value"])
-                self._answer(201, "application/fhir+json", body)
-
-        def do_GET(self) -> None:
-            self._answer(200, "text/html", b"<p>Welcome</p>")
-
-        def _answer(self, code: int, kind: str, body: bytes, **headers: str) -> None:
-            self.send_response(code)
-            for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with _bridge(folder, f"http://127.0.0.1:{server.server_port}/Observation") as publish:
-            for payload in map(vitals, range(MESSAGES)):
-                publish(payload)
-            time.sleep(seconds)
-            is_portal.clear()
-            counts = _counts(lambda: len(stored))
-        server.shutdown()
-        return counts
+    portal = Answer(302, {"Location": "/login", "Content-Type": "text/html"})
+    with running_server() as server, _bridge(folder, server.url) as publish:
+        server.script(itertools.repeat(portal))
+        for payload in map(vitals, range(MESSAGES)):
+            publish(payload)
+        time.sleep(seconds)
+        server.script([])
+        return _counts(lambda: len(server.stored) // RATES)
 
 
 def silent_clients(rig: Rig, seconds: float) -> None:
@@ -124,7 +97,7 @@ def _bridge(folder: Path, target: str) -> Iterator[Callable[[bytes], None]]:
     """Run a broker and the FHIR bridge, which is started again whenever it ends; yield what publishes a message."""
     port, closing, children = free_port(socket.SOCK_STREAM), threading.Event(), []
     config = folder / "hub.toml"
-    config.write_text(f"[mqtt]\nport = {port}\n")
+    config.write_text(f"[mqtt]\nport = {port}\n[fhir]\nevery_s = 1\n")
     broker = Mosquitto(folder, port)
     command = [sys.executable, "-m", "edge", "fhir-bridge", target, "--config", str(config)]
     connected = threading.Event()

@@ -1,107 +1,116 @@
-"""FHIR client: creates Observations on a server and interprets its responses.
+"""FHIR client: stores resources on a server and interprets its responses.
 
-An Observation is stored only if the POST itself is answered with 200 or 201. Redirects are never followed, because
-clients replace the POST by another request (RFC 9110, section 15.4).
+With the URL of Observation, each one is a request. With the server's base URL, many are one request, a batch
+(http://hl7.org/fhir/R4/http.html#transaction), whose entries the server processes independently.
+
+A resource is stored only if its own request or entry is answered with 200 or 201.
 """
 
 from __future__ import annotations
 
-import email.utils
 import http.client
+import json
 import ssl
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from http.client import HTTPMessage
-from typing import IO
-from urllib.parse import urlsplit
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
 
 from edge.core.errors import InputError
-from edge.fhir.observation import MESSAGE_SYSTEM, Resource
+from edge.fhir.failures import (
+    REFUSED_CODES,
+    REFUSED_UPDATE_CODES,
+    RefusedError,
+    UnavailableError,
+    explain_network_failure,
+    explain_status,
+    retry_after_s,
+    status_text,
+)
+from edge.fhir.http_client import Answer, HttpClient
+from edge.fhir.records import Record
+from edge.fhir.terms import Resource
 from edge.mqtt.payloads import encode
 
-HTTP_TIMEOUT_S = 10.0
-MAX_RETRY_AFTER_S = 3600.0
-MAX_ANSWER_BYTES = 1 << 16
-REFUSED_CODES = {400, 409, 412, 422}
-"""HTTP status codes that mean that the resource itself is invalid; it is not retried."""
-SUSPECT_CODES = {413, 500}
-"""HTTP status codes that may concern this resource only; it must not block others for ever."""
+BATCH_SIZE = 100
+FHIR_JSON = "application/fhir+json"
+STORED_CODES = {200, 201}
 
-_ADVICE = {
-    401: "set a valid token: [fhir] token_file",
-    403: "grant this client the right to create Observations",
-    404: "check the URL: it must be the server's base URL followed by /Observation",
-    405: "check the URL: it must be the server's base URL followed by /Observation",
-    407: "a proxy requires authentication: see the variables http_proxy and https_proxy",
-    413: "raise the maximum request size of the server, or of the proxy before it",
-}
+Outcome = RefusedError | UnavailableError | None
+"""None: the resource is stored."""
 
 
-class RefusedError(Exception):
-    """The server refuses this resource permanently, with HTTP `status` and body `answer`."""
+class Response(NamedTuple):
+    """What became of one resource: an error, or whether it existed before and what the server has."""
 
-    def __init__(self, status: str, answer: str) -> None:
-        super().__init__(status)
-        self.status, self.answer = status, answer
-
-
-class UnavailableError(OSError):
-    """The Observation was not stored; a retry may succeed. `retry_after_s`: minimum wait that the server requested."""
-
-    def __init__(self, reason: str, code: int | None = None, retry_after_s: float = 0.0) -> None:
-        super().__init__(reason)
-        self.code, self.retry_after_s = code, retry_after_s
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
-        return None  # urllib then raises the redirect as an HTTPError
+    error: Outcome
+    existed: bool = False
+    resource: Resource | None = None
 
 
 class FhirServer:
-    """Creates resources at `url`. `token` is called for every request, since tokens expire and are renewed."""
+    """Stores resources at `url`. `token` is called for every request, since tokens expire and are renewed."""
 
     def __init__(self, url: str, token: Callable[[], str | None], tls: ssl.SSLContext | None) -> None:
         _check_url(url)
-        self._url, self._token = url, token
-        handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
-        if tls is not None:
-            handlers.append(urllib.request.HTTPSHandler(context=tls))
-        self._opener = urllib.request.build_opener(*handlers)
+        base, _, last = url.rstrip("/").rpartition("/")
+        is_observation = last == "Observation"
+        self._base, self._token, self._client = base if is_observation else url.rstrip("/"), token, HttpClient(tls)
+        self.batch_size = 1 if is_observation else BATCH_SIZE
+        self.kinds: frozenset[str] | None = frozenset({"Observation"}) if is_observation else None
+        """Types of resources that it accepts; None: all."""
 
-    def create(self, resource: Resource) -> None:
-        """Create a resource unless one with its identifier exists. Raises RefusedError, UnavailableError."""
-        identifier = resource["identifier"][0]["value"]
-        headers = {
-            "Content-Type": "application/fhir+json",
-            "Accept": "application/fhir+json",
-            "If-None-Exist": f"identifier={MESSAGE_SYSTEM}|{identifier}",
-        }
-        if token := self._current_token():
-            headers["Authorization"] = f"Bearer {token}"
-        try:
-            request = urllib.request.Request(self._url, encode(resource), headers, method="POST")
-            with self._opener.open(request, timeout=HTTP_TIMEOUT_S) as response:
-                _check_stored(self._url, response.status, response.headers, response.read(MAX_ANSWER_BYTES))
-        except urllib.error.HTTPError as error:
-            with error:
-                raise _failure(self._url, error) from error
-        except (http.client.HTTPException, ValueError) as error:
-            raise UnavailableError(f"{self._url} does not answer in HTTP: {error!r}") from error
-        except UnavailableError:
-            raise
-        except OSError as error:
-            raise UnavailableError(_network_failure(self._url, error)) from error
+    def store(self, records: Sequence[Record]) -> list[Outcome]:
+        """Store resources; return what became of each. Raises RefusedError, UnavailableError for a whole batch."""
+        responses = self._send(records, [record.handling == "update" for record in records])
+        missing = [k for k, record in enumerate(records) if _lacks_value(record, responses[k])]
+        if missing:
+            replaced = self._send([records[k] for k in missing], [True] * len(missing))
+            responses = [replaced[missing.index(k)] if k in missing else old for k, old in enumerate(responses)]
+        return [response.error for response in responses]
 
-    def _current_token(self) -> str | None:
+    def _send(self, records: Sequence[Record], is_update: Sequence[bool]) -> list[Response]:
+        if len(records) == 1:
+            return [self._send_one(records[0], is_update[0])]
+        entries = [_entry(record, update) for record, update in zip(records, is_update, strict=True)]
+        bundle = {"resourceType": "Bundle", "type": "batch", "entry": entries}
+        answer = self._request("POST", self._base, bundle, {})
+        if error := _failure(self._base, answer, is_update=False):
+            raise error
+        return _entry_responses(self._base, answer.body, is_update)
+
+    def _send_one(self, record: Record, is_update: bool) -> Response:
+        """Store a resource without a batch, so that the server's answer concerns it and nothing else."""
+        url = f"{self._base}/{record.kind}"
+        method, headers = "POST", {"If-None-Exist": record.search}
+        if is_update:
+            method, headers, url = "PUT", {}, f"{url}?{quote(record.search, safe='=/:')}"
         try:
-            return self._token()
+            answer = self._request(method, url, record.resource, headers)
+        except UnavailableError as error:
+            return Response(error)
+        failure = _failure(url, answer, is_update)
+        return Response(failure, answer.status == 200, None if failure else _decode(answer.body))
+
+    def _request(self, method: str, url: str, resource: Resource, extra: dict[str, str]) -> Answer:
+        prefer = "return=representation"  # of one that exists, to know whether it has a value
+        headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON, "Prefer": prefer, **extra}
+        try:
+            if token := self._token():
+                headers["Authorization"] = f"Bearer {token}"
+            return self._client.send(method, url, encode(resource), headers)
         except InputError as error:
             raise UnavailableError(str(error)) from error
+        except (http.client.HTTPException, ValueError) as error:
+            raise UnavailableError(f"{url} does not answer in HTTP: {error!r}") from error
+        except OSError as error:
+            raise UnavailableError(explain_network_failure(url, error)) from error
+
+
+def _lacks_value(record: Record, response: Response) -> bool:
+    """Return whether the server has an Observation of this period, but not one that is known to have a value."""
+    if record.handling != "fill" or response.error is not None or not response.existed:
+        return False
+    return "valueQuantity" not in (response.resource or {})
 
 
 def _check_url(url: str) -> None:
@@ -110,69 +119,70 @@ def _check_url(url: str) -> None:
         is_complete = bool(parts.hostname) and parts.port != 0
     except ValueError:  # the port is not a number
         is_complete = False
-    if not is_complete or any(c.isspace() for c in url):
-        raise InputError(f"{url}: not a URL of the form http(s)://HOST[:PORT]/.../Observation")
+    if not is_complete or any(c.isspace() for c in url) or parts.query or parts.fragment:
+        raise InputError(f"{url}: not a URL of the form http(s)://HOST[:PORT]/BASE or .../Observation")
     if parts.username is not None:
         raise InputError(
             "the URL must not contain a user name or password, which others could see: use [fhir] token_file or cert"
         )
 
 
-def _check_stored(url: str, status: int, headers: HTTPMessage, body: bytes) -> None:
-    """Raise UnavailableError unless the response confirms creation by a FHIR server (FHIR section 3.2.0.8)."""
-    if status not in (200, 201):
-        raise UnavailableError(f"{url} answers {status}, which does not confirm that the Observation is stored")
-    if body:
-        is_fhir = b"resourceType" in body or b"http://hl7.org/fhir" in body
+def _entry(record: Record, is_update: bool) -> Resource:
+    if is_update:
+        request = {"method": "PUT", "url": f"{record.kind}?{quote(record.search, safe='=/:')}"}
     else:
-        is_fhir = status == 201 or any(name in headers for name in ("Location", "Content-Location", "ETag"))
-    if not is_fhir:
-        raise UnavailableError(f"{url} answers {status}, but not as a FHIR server does: check the URL")
+        request = {"method": "POST", "url": record.kind, "ifNoneExist": record.search}
+    return {"resource": record.resource, "request": request}
 
 
-def _failure(url: str, error: urllib.error.HTTPError) -> RefusedError | UnavailableError:
-    code, status = error.code, f"{error.code} {error.reason}".strip()
-    if code in REFUSED_CODES:
-        return RefusedError(status, _error_body(error))
-    if 300 <= code < 400:
-        location = error.headers.get("Location", "no address")
-        return UnavailableError(
-            f"{url} answers {status} and names {location}: redirects are not followed; if that is the right server, "
-            "give its URL to fhir-bridge",
-            code,
+def _failure(url: str, answer: Answer, is_update: bool) -> Outcome:
+    """Return what is wrong with an answer; None if a FHIR server confirms that it stored the resource."""
+    if answer.status not in STORED_CODES:
+        if answer.status in (REFUSED_UPDATE_CODES if is_update else REFUSED_CODES):
+            return RefusedError(status_text(answer.status), answer.body.decode(errors="replace"))
+        reason = explain_status(url, answer.status, answer.headers.get("Location"))
+        return UnavailableError(reason, answer.status, retry_after_s(answer.headers.get("Retry-After")))
+    if answer.body:
+        is_fhir = b"resourceType" in answer.body or b"http://hl7.org/fhir" in answer.body
+    else:
+        is_fhir = answer.status == 201 or any(
+            name in answer.headers for name in ("Location", "Content-Location", "ETag")
         )
-    advice = f": {_ADVICE[code]}" if code in _ADVICE else ""
-    return UnavailableError(f"{url} answers {status}{advice}", code, _retry_after_s(error.headers.get("Retry-After")))
+    return (
+        None
+        if is_fhir
+        else UnavailableError(f"{url} answers {answer.status}, but not as a FHIR server does: check the URL")
+    )
 
 
-def _error_body(error: urllib.error.HTTPError) -> str:
+def _entry_responses(url: str, body: bytes, is_update: Sequence[bool]) -> list[Response]:
+    """Return the response of each entry of a batch. Raises UnavailableError unless there is one for each."""
+    bundle = _decode(body)
+    entries = bundle.get("entry") if bundle else None
+    if not isinstance(entries, list) or len(entries) != len(is_update):
+        raise UnavailableError(f"{url} does not answer a batch with a response for each entry")
+    return [_entry_response(url, entry, update) for entry, update in zip(entries, is_update, strict=True)]
+
+
+def _entry_response(url: str, entry: Any, is_update: bool) -> Response:
+    entry = entry if isinstance(entry, dict) else {}
+    response = entry.get("response")
+    response = response if isinstance(response, dict) else {}
+    digits = str(response.get("status", ""))[:3]
+    status = int(digits) if digits.isascii() and digits.isdigit() else 0
+    if status in STORED_CODES:
+        resource = entry.get("resource")
+        return Response(None, status == 200, resource if isinstance(resource, dict) else None)
+    if status in (REFUSED_UPDATE_CODES if is_update else REFUSED_CODES):
+        answer = response.get("outcome") or entry.get("resource")
+        return Response(RefusedError(status_text(status), json.dumps(answer) if answer else ""))
+    return Response(UnavailableError(explain_status(url, status, None), status))
+
+
+def _decode(body: bytes) -> dict[str, Any] | None:
+    """Return a JSON object; None for anything else."""
     try:
-        return error.read(MAX_ANSWER_BYTES).decode(errors="replace")
-    except (OSError, http.client.HTTPException):
-        return ""
-
-
-def _retry_after_s(text: str | None) -> float:
-    """Parse Retry-After, seconds or a date (RFC 9110, section 10.2.3); return 0 for anything else."""
-    if not text:
-        return 0.0
-    try:
-        seconds = float(text) if text.strip().isdigit() else _until_s(text)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
-
-
-def _until_s(date: str) -> float:
-    return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
-
-
-def _network_failure(url: str, error: OSError) -> str:
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return (
-            f"{url}: its certificate is not trusted ({reason.verify_message}): set its certificate authority, [fhir] ca"
-        )
-    if isinstance(reason, ssl.SSLError):
-        return f"{url}: TLS fails ({reason}): the server may require a client certificate, [fhir] cert and key"
-    return f"cannot reach {url} ({reason})"
+        decoded = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return decoded if isinstance(decoded, dict) else None

@@ -1,29 +1,39 @@
-"""The table [fhir] of a hub's settings, and the store for Observations that is opened from it."""
+"""The table [fhir] of a hub's settings, and the store and the table of patients that are opened from it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 
 from edge.core.errors import InputError
 from edge.core.files import read_secret, require_private
-from edge.core.settings import ConfigError, File, resolve_file
-from edge.fhir.bridge import Store, folder_store
+from edge.core.settings import ConfigError, File, is_loopback, resolve_file
+from edge.fhir.folder import FolderStore
+from edge.fhir.forwarder import Store
 from edge.fhir.server import FhirServer
+from edge.fhir.subjects import Subjects, SubjectsError
 from edge.mqtt.broker import tls_context
 
 
 class FhirConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings for access to the FHIR server. Files are relative to the settings file.
+    """Settings for the FHIR resources and for access to the server. Files are relative to the settings file.
 
     The first line of `token_file` is a bearer token; the file is read again for every request, so the token can be
-    renewed. Set `token` through the environment (RADARECG_FHIR__TOKEN). `ca`, `cert` and `key`: as for the broker.
-    Messages that the server rejects are stored in the folder `dead_letters`.
+    renewed. Set `token` through the environment (RADARECG_FHIR__TOKEN). `plain`: send the token unencrypted to another
+    computer, in a network where nobody else can read it. `ca`, `cert` and `key`: as for the broker. Messages that the
+    server rejects are stored in the folder `dead_letters`. `every_s`: a heart rate and a breathing rate of each device
+    in this time; 1: of each message. `subjects`: table of the devices' patients (`edge.fhir.subjects`).
     """
+
+    every_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 60
+    subjects: File | None = None
 
     token_file: File | None = None
     token: str | None = None
+    plain: bool = False
     ca: File | None = None
     cert: File | None = None
     key: File | None = None
@@ -31,12 +41,12 @@ class FhirConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def open_store(target: str, config: FhirConfig, path: Path) -> Store:
-    """Open the store for Observations: a URL to POST them to, or a folder. Raises InputError."""
+    """Open the store for resources: a server's URL, or a folder. Raises InputError."""
     scheme = target.lower().partition("://")[0] if "://" in target else ""
     if scheme not in ("", "http", "https"):
         raise InputError(f"{target}: the target must be a folder, or a URL that begins with http:// or https://")
     if not scheme:
-        return folder_store(target)
+        return FolderStore(target)
     if config.token is not None and config.token_file is not None:
         raise ConfigError(f"{path}: fhir: set token or token_file, not both")
     if (config.cert is None) != (config.key is None):
@@ -52,8 +62,24 @@ def open_store(target: str, config: FhirConfig, path: Path) -> Store:
             raise ConfigError(f"{path}: fhir: cannot use ca, cert and key ({error})") from error
     elif config.ca or config.cert:
         raise ConfigError(f"{path}: fhir: ca, cert and key need a URL that begins with https://")
-    read_token(config, path)
-    return FhirServer(target, lambda: read_token(config, path), tls).create
+    server = FhirServer(target, lambda: read_token(config, path), tls)
+    host = urlsplit(target).hostname or ""
+    if read_token(config, path) is not None and not (scheme == "https" or config.plain or is_loopback(host)):
+        raise ConfigError(
+            f"{path}: fhir: the token would be sent unencrypted to {host}: use a URL that begins with https:// "
+            "(and ca); where nobody else can read the network, plain = true permits it"
+        )
+    return server
+
+
+def open_subjects(config: FhirConfig, path: Path) -> Subjects | None:
+    """Open the table of patients that the settings at `path` name; None if they name none. Raises ConfigError."""
+    if config.subjects is None:
+        return None
+    try:
+        return Subjects(path.parent / config.subjects)
+    except SubjectsError as error:
+        raise ConfigError(f"{path}: fhir.subjects: {error}") from error
 
 
 def read_token(config: FhirConfig, path: Path) -> str | None:

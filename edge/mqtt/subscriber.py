@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 class Subscriber(Connection):
     """Receives `topics` of every device, shared with the other members of `group` if the broker supports it.
 
+    Without a group, every subscriber receives every message, and the retained ones at each connection.
+
     While it is disconnected, the broker keeps its session for the longest message expiry of these topics; after that,
     the other members receive all messages. `on_message` is called on paho's thread; when it returns, the message is
     confirmed. A message above MAX_PAYLOAD_BYTES is confirmed, counted in `too_large` and not passed on; an MQTT 5
@@ -36,16 +38,16 @@ class Subscriber(Connection):
         self,
         broker: Broker,
         client_id: str,
-        group: str,
+        group: str | None,
         topics: Sequence[Topic],
         takeover_advice: str,
         on_message: Callable[[str, bytes], object],
     ) -> None:
         session_s = max(topic.expiry_s or 0 for topic in topics)
         super().__init__(broker, client_id, session_s, is_persistent=True, takeover_advice=takeover_advice)
-        self._group, self._topics, self._on_message = group, topics, on_message
+        self.group, self._topics, self._on_message = group, topics, on_message
         self._subscribed = 0  # number of the connection on which the subscription was granted
-        self.is_shared = True
+        self.is_shared = group is not None
         self.too_large = 0
         self._thread.start()
 
@@ -78,7 +80,8 @@ class Subscriber(Connection):
 
     def _on_accepted(self, link: Link) -> None:
         self._link = link
-        self.is_shared = link.client.protocol == MQTTProtocolVersion.MQTTv5 and link.limits.shares
+        is_v5 = link.client.protocol == MQTTProtocolVersion.MQTTv5
+        self.is_shared = self.group is not None and is_v5 and link.limits.shares
         self._subscribe(link)
 
     def _subscribe(self, link: Link) -> None:
@@ -94,5 +97,5 @@ class Subscriber(Connection):
                 self._subscribed = link.number
 
         link.client.on_subscribe = on_subscribe
-        prefix = f"$share/{self._group}/" if self.is_shared else ""
+        prefix = f"$share/{self.group}/" if self.is_shared else ""
         link.client.subscribe([(f"{prefix}{topic.name('+')}", 1) for topic in self._topics])

@@ -9,44 +9,42 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given
 
-from edge.fhir.bridge import Forwarder
-from edge.fhir.dead_letters import DeadLetters
-from edge.fhir.server import FhirServer, RefusedError, UnavailableError
+from edge.fhir.failures import RefusedError, UnavailableError
+from edge.fhir.server import BATCH_SIZE, FhirServer
 from edge.mqtt import payloads as p
-from edge.mqtt.spool import Spool
-from tests.edge.fhir.test_bridge import ECG, MOVING, VALID
-from tests.edge.fhir.test_server import RESOURCE
+from tests.helpers.bridges import Bench, StandInStore
 from tests.helpers.fuzz import budget, damaged
+from tests.helpers.hub_messages import ECG, MOVING, TOPIC, VALID, records_of
 from tests.helpers.web import get, live_page, vitals
 
 TOKEN = "a-token-nobody-could-guess"
 
 
 @pytest.fixture(scope="module")
-def bridge(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bridge")
-    spool, stored = Spool(folder / "spool.db", 1 << 24), []
-    yield Forwarder(spool, stored.append, DeadLetters(folder / "dead"), "R4B"), spool, stored
-    spool.close()
+def bench(tmp_path_factory):
+    bench = Bench(tmp_path_factory.mktemp("bridge"), 0, StandInStore(BATCH_SIZE))
+    yield bench
+    bench.spool.close()
 
 
 @budget
 @given(damaged(*(p.encode(payload) for payload in (VALID, MOVING, ECG))))
-def test_a_message_becomes_a_safe_observation_or_a_dead_letter(bridge, payload):
-    forwarder, spool, stored = bridge
-    before = forwarder.stored + sum(forwarder.refused.values())
-    spool.append("radarecg/v1/radar-0001/vitals", payload)
-    assert forwarder.forward(threading.Event()) == 0
-    assert spool.count().messages == 0
-    assert forwarder.stored + sum(forwarder.refused.values()) == before + 1
-    for resource in stored:
-        device, boot, seq = resource["identifier"][0]["value"].split("/")
+def test_a_message_becomes_a_safe_observation_or_a_dead_letter(bench, payload):
+    counts = (bench.forwarder.refused, bench.inbox.skipped)
+    before = sum(count.total() for count in counts)
+    bench.spool.append(TOPIC, payload)
+    assert bench.forward() == 0
+    assert bench.waiting == 0
+    resources = [record.resource for record in bench.store.stored]
+    assert len(resources) in (1, 2) or sum(count.total() for count in counts) == before + 1
+    for resource in resources:
+        device, boot, seq, *_ = resource["identifier"][0]["value"].split("/")
         assert (device, re.fullmatch("[0-9a-f]{8}", boot) is not None, len(seq) <= 16) == ("radar-0001", True, True)
         text = json.dumps(resource)
         assert "<" not in text
         assert "&" not in text
         assert re.match("20[2-9]", resource.get("effectiveDateTime") or resource["effectivePeriod"]["start"])
-    stored.clear()
+    bench.store.stored.clear()
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +110,34 @@ ANSWERS = [
 @given(damaged(*ANSWERS))
 def test_an_answer_confirms_only_what_it_says_and_else_is_a_known_failure(answer):
     with answering(answer) as url:
-        failure: RefusedError | UnavailableError | None = None
-        try:
-            FhirServer(url, lambda: None, None).create(RESOURCE)
-        except (RefusedError, UnavailableError) as error:
-            failure = error
+        (failure,) = FhirServer(url, lambda: None, None).store(records_of(VALID)[:1])
     if isinstance(failure, RefusedError):
         assert failure.status[:3] in ("400", "409", "412", "422")
     elif failure:
         assert failure.retry_after_s >= 0
     else:
         assert re.match(rb"HTTP/\S* +20[01]", answer)
+
+
+BATCH_ANSWER = json.dumps(
+    {
+        "resourceType": "Bundle",
+        "entry": [
+            {"response": {"status": "201 Created", "location": "Observation/1"}, "resource": {"valueQuantity": {}}},
+            {"response": {"status": "422", "outcome": {"resourceType": "OperationOutcome"}}},
+        ],
+    }
+).encode()
+
+
+@budget
+@given(damaged(BATCH_ANSWER))
+def test_a_batchs_answer_stores_only_what_it_confirms(body):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with answering(head + body) as url:
+        try:
+            outcomes = FhirServer(url.removesuffix("/Observation"), lambda: None, None).store(records_of(VALID))
+        except UnavailableError:
+            return
+    assert len(outcomes) == 2
+    assert outcomes.count(None) <= body.count(b"201") + body.count(b"200")

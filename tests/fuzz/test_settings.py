@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.fhir.subjects import read_subjects
 from edge.inference.bundle import DESCRIPTION, GOLDEN, MODEL, SHIPPED, load_bundle
 from edge.radar.calibration_file import load_calibration
 from edge.radar.dca1000.control import load_card
@@ -27,11 +28,16 @@ backend = "none"
 [web]
 port = 8080
 """
-HUB = b'[mqtt]\nhost = "localhost"\n[spool]\nmax_mb = 5\n[fhir]\ndead_letters = "dead"\n'
+HUB = b'[mqtt]\nhost = "localhost"\n[spool]\nmax_mb = 5\n[fhir]\nevery_s = 60\nplain = true\nsubjects = "s.csv"\n'
+SUBJECTS = b"""device,patient,since,until
+radar-0001,Patient/123,2026-11-20T08:00:00Z,2026-11-21T11:30:00.5+01:00
+radar-0001,http://hospital.example/mrn|4711,2026-11-21T12:00:00Z,
+"""
 CARD = (ROOT / "firmware_config/dca1000.toml").read_bytes()
 LOADERS = {
     "device": (DEVICE, lambda path, chirp: load_config(path, {})),
     "hub": (HUB, lambda path, chirp: load_hub_config(path, {})),
+    "subjects": (SUBJECTS, lambda path, chirp: (path.chmod(0o600), read_subjects(path))),
     "card": (CARD, lambda path, chirp: load_card(path)),
     "calibration": (b"range_bias_m = 0.01\n", load_calibration),
 }

@@ -8,16 +8,25 @@ from pathlib import Path
 import pytest
 
 from edge.core.errors import InputError
-from edge.fhir.server import MAX_RETRY_AFTER_S, RefusedError, UnavailableError
+from edge.fhir.failures import MAX_RETRY_AFTER_S, RefusedError, UnavailableError
+from edge.fhir.records import Record
+from edge.fhir.server import FhirServer
 from edge.fhir.settings import open_store
 from edge.runtime.hub_config import load_hub_config
 from tests.helpers.brokers import free_port
 from tests.helpers.certificates import Authority
 from tests.helpers.disk import write_private
-from tests.helpers.fhir import Answer, running_server
+from tests.helpers.fhir import FHIR, Answer, running_server
+from tests.helpers.hub_messages import VALID, records_of
 
-RESOURCE = {"resourceType": "Observation", "identifier": [{"value": "radar-0001/5f0c6a9e/7"}]}
-FHIR = {"Content-Type": "application/fhir+json"}
+RECORD = records_of(VALID)[0]
+
+
+def create(store: FhirServer, record: Record = RECORD) -> None:
+    """Store one resource. Raises RefusedError, UnavailableError."""
+    (outcome,) = store.store([record])
+    if outcome is not None:
+        raise outcome
 
 
 def store_at(url: str, folder: Path, fhir: str = "", environ: dict[str, str] | None = None):
@@ -29,7 +38,7 @@ def store_at(url: str, folder: Path, fhir: str = "", environ: dict[str, str] | N
 
 def failure(folder: Path, answer: int | Answer) -> Exception:
     with running_server(answer) as server, pytest.raises((RefusedError, UnavailableError)) as caught:
-        store_at(server.url, folder)(RESOURCE)
+        create(store_at(server.url, folder))
     return caught.value
 
 
@@ -37,9 +46,9 @@ def failure(folder: Path, answer: int | Answer) -> Exception:
 def test_a_redirect_is_not_followed(tmp_path, status):
     """The GET of a followed redirect would be answered with 200, but nothing stored."""
     with running_server() as server:
-        server.answers = [Answer(status, {"Location": server.url})]
+        server.script([Answer(status, {"Location": server.url})])
         with pytest.raises(UnavailableError) as caught:
-            store_at(server.url, tmp_path)(RESOURCE)
+            create(store_at(server.url, tmp_path))
         assert [request.method for request in server.requests] == ["POST"]
         for words in (str(status), f"names {server.url}", "not followed", "give its URL"):
             assert words in str(caught.value)
@@ -88,8 +97,8 @@ def test_a_response_of_another_kind_of_server_is_a_failure(tmp_path, status, bod
 )
 def test_responses_that_confirm_creation(tmp_path, answer):
     with running_server(answer) as server:
-        store_at(server.url, tmp_path)(RESOURCE)
-        assert server.stored == [RESOURCE]
+        create(store_at(server.url, tmp_path))
+        assert [request.resource for request in server.requests] == [RECORD.resource]
 
 
 @pytest.mark.parametrize(
@@ -107,9 +116,9 @@ def test_retry_after_as_a_date(tmp_path):
 
 def test_no_server_and_no_http(tmp_path):
     with pytest.raises(UnavailableError, match="cannot reach"):
-        store_at(f"http://127.0.0.1:{free_port()}/Observation", tmp_path)(RESOURCE)
+        create(store_at(f"http://127.0.0.1:{free_port()}/Observation", tmp_path))
     with running_server(tls=ssl_server(tmp_path)) as server, pytest.raises(UnavailableError):
-        store_at(server.url.replace("https", "http"), tmp_path)(RESOURCE)
+        create(store_at(server.url.replace("https", "http"), tmp_path))
 
 
 def test_a_token_file_is_read_for_each_request(tmp_path):
@@ -117,22 +126,22 @@ def test_a_token_file_is_read_for_each_request(tmp_path):
     write_private(token, "first\n")
     with running_server() as server:
         store = store_at(server.url, tmp_path, 'token_file = "token"')
-        store(RESOURCE)
+        create(store)
         token.write_bytes(b"\xef\xbb\xbfsecond\r\n")  # with a mark of its encoding, as some editors write it
-        store(RESOURCE)
+        create(store)
         token.chmod(0o644)
         with pytest.raises(UnavailableError, match="every user of this computer can read"):
-            store(RESOURCE)
+            create(store)
         token.unlink()
         with pytest.raises(UnavailableError, match="cannot read token"):
-            store(RESOURCE)
+            create(store)
         given = [request.headers["Authorization"] for request in server.requests]
     assert given == ["Bearer first", "Bearer second"]
 
 
 def test_a_token_from_the_environment(tmp_path):
     with running_server() as server:
-        store_at(server.url, tmp_path, environ={"RADARECG_FHIR__TOKEN": "abc.def"})(RESOURCE)
+        create(store_at(server.url, tmp_path, environ={"RADARECG_FHIR__TOKEN": "abc.def"}))
         assert server.requests[0].headers["Authorization"] == "Bearer abc.def"
 
 
@@ -149,12 +158,12 @@ def test_an_own_authority_and_a_client_certificate(tmp_path):
     authority = Authority(tmp_path)
     authority.issue("hub")
     with running_server(tls=ssl_server(tmp_path, authority, is_mutual=True)) as server:
-        store_at(server.url, tmp_path, 'ca = "ca.crt"\ncert = "hub.crt"\nkey = "hub.key"')(RESOURCE)
+        create(store_at(server.url, tmp_path, 'ca = "ca.crt"\ncert = "hub.crt"\nkey = "hub.key"'))
         assert len(server.stored) == 1
         with pytest.raises(UnavailableError, match=r"not trusted.*\[fhir\] ca"):
-            store_at(server.url, tmp_path, 'cert = "hub.crt"\nkey = "hub.key"')(RESOURCE)
+            create(store_at(server.url, tmp_path, 'cert = "hub.crt"\nkey = "hub.key"'))
         with pytest.raises(UnavailableError):
-            store_at(server.url, tmp_path, 'ca = "ca.crt"')(RESOURCE)
+            create(store_at(server.url, tmp_path, 'ca = "ca.crt"'))
         assert len(server.stored) == 1
 
 
@@ -168,10 +177,16 @@ def test_an_own_authority_and_a_client_certificate(tmp_path):
         ("http://x/Observation", 'token_file = "nowhere"', "cannot read nowhere"),
         ("http://x/Observation", 'token = "two words"', "without spaces"),
         ("http://x/Observation", 'token = "a"\ntoken_file = "b"', "not both"),
+        (
+            "http://fhir.example/Observation",
+            'token = "a"',
+            r"sent unencrypted to fhir.example.*plain = true permits it",
+        ),
         ("http://x/Observation", "tokn = 1", "tokn"),
         ("http://", "", "not a URL"),
         ("http://x:port/Observation", "", "not a URL"),
         ("http://x y/Observation", "", "not a URL"),
+        ("http://x/Observation?a=b", "", "not a URL"),
         ("https://me:secret@x/Observation", "", "must not contain a user name or password"),
         ("ftp://x/Observation", "", "begins with http"),
     ],
@@ -181,3 +196,17 @@ def test_invalid_settings_are_an_error(tmp_path, url, fhir, message):
     with pytest.raises(InputError, match=message) as caught:
         store_at(url, tmp_path, fhir)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "fhir"),
+    [
+        ("https://fhir.example/Observation", 'token = "a"'),
+        ("http://fhir.example/Observation", 'token = "a"\nplain = true'),
+        ("http://fhir.example/Observation", ""),
+        ("http://localhost/Observation", 'token = "a"'),
+        ("http://[::1]:8080/fhir", 'token = "a"'),
+    ],
+)
+def test_a_token_may_be_sent_encrypted_or_within_this_computer_or_where_permitted(tmp_path, url, fhir):
+    assert isinstance(store_at(url, tmp_path, fhir), FhirServer)
