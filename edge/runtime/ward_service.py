@@ -76,7 +76,7 @@ def serve_ward(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> N
             )
         for delivery in deliveries:
             stack.callback(delivery.close)
-        audit("service started", version=__version__, settings=None)
+        audit("service started", version=__version__, settings=str(path))
         log.info("ward view at %s", page_url(config.host, server.port))
         _update_pages(view, watcher, server, health, stopping)
 

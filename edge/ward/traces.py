@@ -107,7 +107,7 @@ class Traces:
         elif isinstance(payload, WaveformPayload):
             if not _is_recent(viewers.ecg_s):
                 viewers.feed.send(event(_waveform_trace(payload)))
-        else:
+        elif isinstance(payload, VitalsPayload):
             viewers.feed.send(event(_vitals_message(payload)))
 
     def close(self) -> None:

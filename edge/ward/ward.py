@@ -150,7 +150,7 @@ class Ward:
         return True
 
     def hide(self, device: str, hidden: bool, user: str) -> bool:
-        """Hide a device, of which there are no notices then, or show it again; return whether there is such a device."""
+        """Hide a device, so that it has no notices, or show it again; return whether there is such a device."""
         with self._lock:
             if device not in self._tiles:
                 return False
@@ -183,7 +183,7 @@ class Ward:
     def _show(self, tile: Tile, now_s: float) -> Shown:
         content, notice = self._records.content, self._open.get(tile.device)
         return tile.show(
-            now_s, content.labels.get(tile.device, ""), tile.device in content.hidden, notice and notice.kind
+            now_s, content.labels.get(tile.device, ""), tile.device in content.hidden, notice.kind if notice else None
         )
 
     def _update_notices(self, now_s: float, elapsed_s: float) -> None:

@@ -20,6 +20,10 @@ const SYMBOLS = `
   <symbol id="nobody" viewBox="0 0 64 64">
     <circle cx="32" cy="32" r="27" fill="none" stroke="currentColor" stroke-width="5" stroke-dasharray="9 8" stroke-linecap="round"/>
   </symbol>
+  <symbol id="offline" viewBox="0 0 64 64">
+    <path d="M22 10v14M42 10v14M14 24h36v8a18 18 0 0 1-36 0zM32 50v10" fill="none" stroke="currentColor" stroke-width="5" stroke-linecap="round" stroke-linejoin="round"/>
+    <path d="M6 58L58 6" stroke="currentColor" stroke-width="5" stroke-linecap="round"/>
+  </symbol>
   <symbol id="waiting" viewBox="0 0 64 64">
     <circle cx="32" cy="32" r="27" fill="none" stroke="currentColor" stroke-width="5"/>
     <path d="M18 32h.5M32 32h.5M46 32h.5" stroke="currentColor" stroke-width="7" stroke-linecap="round"/>
