@@ -46,7 +46,6 @@ def serve_ward(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> N
     deliveries: list[Delivery] = []
 
     def deliver(notice: Notice) -> None:
-        log.info("notice %s: %s, %s", "ended" if notice.ended_ms else "began", notice.device, notice.text)
         for delivery in deliveries:
             delivery.put(encode_notice(notice, config.name))
 

@@ -167,7 +167,7 @@ class Ward:
                 return False
             self._open[notice.device] = msgspec.structs.replace(notice, acknowledged_by=user)
             self._save_notices()
-        audit("notice acknowledged", device=notice.device, kind=notice.kind, user=user)
+        audit("notice acknowledged", device=notice.device, notice=notice.id, user=user)
         return True
 
     def _tile(self, device: str) -> Tile | None:

@@ -2,8 +2,8 @@
 // without one. Values are per bin: a rate, 0 (withheld), or null (nothing received).
 
 export const HEIGHT = 40;
-const LOW_BPM = 50;
-const HIGH_BPM = 100;
+const MIN_SPAN_BPM = 30; // a steady rate must not look restless
+const MARGIN_BPM = 3;
 
 export class Sparkline {
   #count;
@@ -35,9 +35,9 @@ export class Sparkline {
   // Returns the paths in a box that is as wide as there are bins.
   paths() {
     const rates = this.#rates();
-    const low = Math.min(LOW_BPM, ...rates) - 2;
-    const high = Math.max(HIGH_BPM, ...rates) + 2;
-    const y = (rate) => (HEIGHT * (1 - (rate - low) / (high - low))).toFixed(1);
+    const [low, high] = [Math.min(...rates), Math.max(...rates)];
+    const span = Math.max(MIN_SPAN_BPM, high - low + 2 * MARGIN_BPM);
+    const y = (rate) => (HEIGHT * (0.5 - (rate - (low + high) / 2) / span)).toFixed(1);
     let line = "";
     let withheld = "";
     this.#values.forEach((value, k) => {

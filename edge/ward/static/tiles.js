@@ -5,13 +5,11 @@ import { asRate, complete, interpret, movementOf, nameOf, rank } from "./states.
 
 const TEMPLATE = `
   <button type="button" class="tile panel" tabindex="-1">
-    <span class="name"></span><span class="id"></span>
+    <span class="head"><span class="name"></span><span class="id"></span></span>
     <span class="rate"></span>
-    <svg class="shape" viewBox="0 0 64 64"><use></use></svg><span class="title"></span>
-    <span class="reason"></span>
+    <span class="verdict"><svg class="shape" viewBox="0 0 64 64"><use></use></svg><span class="title"></span><span class="reason"></span></span>
     <svg class="sparkline" viewBox="0 0 120 40" preserveAspectRatio="none"><path class="withheld"/><path class="line"/></svg>
-    <span class="range"></span>
-    <span class="breathing"></span><span class="movement"></span>
+    <span class="foot"><span class="breathing"></span><span class="movement"></span><span class="range"></span></span>
     <span class="badge" hidden></span>
   </button>`;
 const NOTICES = { offline: "Notice: offline", absent: "Notice: nobody present", no_rate: "Notice: no valid rate" };
