@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Literal
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from edge.core.types import MovementLevel, QualityState
 from edge.mqtt.payloads import Status, VitalsPayload
 from edge.ward.notices import KINDS, Kind, Limits
-from edge.ward.sparkline import Sparkline
+from edge.ward.sparkline import SPAN_S, Sparkline
 
 CURRENT_S = 5.0
 """Vitals, which are sent every second, count as present for this time."""
@@ -61,6 +62,7 @@ class Tile:
         self._measured_s = self._unreadable_s = self._offline_s = -math.inf
         self._measured_ms: int | None = None
         self._offset_s: float | None = None  # from the device's clock to the monotonic one
+        self._early: deque[SeenVitals] = deque(maxlen=SPAN_S)  # of the past, before the offset is known
         self._is_stopped = False
         self._lasted_s: dict[Kind, float] = dict.fromkeys(KINDS, 0.0)
         if open_kind and limits:  # a notice of before the hub's restart stays open until the device proves otherwise
@@ -75,21 +77,23 @@ class Tile:
         """Record live vitals that the broker had for `age_s`; those before the newest only fill the sparkline."""
         newest, measured_s = self._vitals, now_s - age_s
         if newest and newest.boot == vitals.boot and newest.seq > vitals.seq:
-            self.late_vitals(vitals, now_s, now_ms)
+            self.late_vitals(vitals, now_s)
             return
         self._vitals, self._measured_s, self._measured_ms = vitals, measured_s, now_ms - round(1000 * age_s)
         self._offset_s = measured_s - vitals.t_ns / 1e9
-        self._draw(vitals, measured_s, now_s)
+        self._draw(vitals, now_s)
+        while self._early:
+            self._draw(self._early.popleft(), now_s)
 
-    def late_vitals(self, vitals: SeenVitals, now_s: float, now_ms: int) -> None:
+    def late_vitals(self, vitals: SeenVitals, now_s: float) -> None:
         """Put vitals of the past, which never count as present, into the sparkline.
 
-        Their time is the device's. It is converted by its newest live message, or if there is none, by the hub's clock.
+        Their time is that of the device's clock, which the newest live vitals relate to the hub's.
         """
-        if self._offset_s is not None:
-            self._draw(vitals, vitals.t_ns / 1e9 + self._offset_s, now_s)
-        elif vitals.clock.synced:
-            self._draw(vitals, now_s - (now_ms / 1e3 - vitals.t_ns / 1e9), now_s)
+        if self._offset_s is None:
+            self._early.append(vitals)
+        else:
+            self._draw(vitals, now_s)
 
     def unreadable(self, now_s: float) -> None:
         """Record a message that cannot be decoded."""
@@ -161,9 +165,10 @@ class Tile:
         vitals = self._vitals
         return vitals is not None and self.link(now_s) == "live" and not _UNKNOWN_PRESENCE & set(vitals.quality.flags)
 
-    def _draw(self, vitals: SeenVitals, measured_s: float, now_s: float) -> None:
-        if not vitals.replayed:
-            self.sparkline.put(math.floor(measured_s), vitals.hr.value, math.floor(now_s))
+    def _draw(self, vitals: SeenVitals, now_s: float) -> None:
+        if self._offset_s is not None and not vitals.replayed:
+            second = math.floor(vitals.t_ns / 1e9 + self._offset_s)
+            self.sparkline.put(second, vitals.hr.value, math.floor(now_s))
 
 
 def _rounded(value: float | None) -> int | None:

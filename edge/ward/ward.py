@@ -83,7 +83,7 @@ class Ward:
                 elif message.suffix == VITALS.suffix:
                     tile.vitals(_decode(_vitals, message), message.age_s, now_s, self._now_ms())
                 else:
-                    tile.late_vitals(_decode(_vitals, message), now_s, self._now_ms())
+                    tile.late_vitals(_decode(_vitals, message), now_s)
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 tile.unreadable(now_s)
                 if message.device not in self._reported:

@@ -1,4 +1,4 @@
-"""A ward with made-up devices: messages as a broker hands them over, a clock that is set, and the real page over HTTP."""
+"""A ward with made-up devices: messages as from a broker, a clock that is set, and the real page over HTTP."""
 
 import http.client
 import json
@@ -55,9 +55,9 @@ class Hub:
         """Live vitals of now."""
         self.ward.receive(Received(device, VITALS.suffix, self.vitals(device, bpm, flags, **changes), 0.0))
 
-    def say_late(self, device: str, age_s: float, bpm: float | None = 68.0, synced=True) -> None:
+    def say_late(self, device: str, age_s: float, bpm: float | None = 68.0) -> None:
         """Vitals of the past on the topic for those."""
-        payload = self.vitals(device, bpm, age_s=age_s, clock=p.Clock("ntp", synced, 1000))
+        payload = self.vitals(device, bpm, age_s=age_s)
         self.ward.receive(Received(device, LATE_VITALS.suffix, payload, 0.0))
 
     def say_status(self, device: str, state: str, reason: str = "connection_lost") -> None:
@@ -86,7 +86,7 @@ class Hub:
         return values[first:]
 
 
-def encode_vitals(device, seq, t_s, bpm: float | None, flags=(), state=None, clock=None, **changes) -> bytes:
+def encode_vitals(device, seq, t_s, bpm: float | None, flags=(), state=None, **changes) -> bytes:
     t_ns = round(t_s * 1e9)
     valid = bpm is not None
     payload = p.VitalsPayload(
@@ -95,7 +95,7 @@ def encode_vitals(device, seq, t_s, bpm: float | None, flags=(), state=None, clo
         seq=seq,
         t=iso_utc(t_ns),
         t_ns=t_ns,
-        clock=clock or p.Clock("ntp", True, 1000),
+        clock=p.Clock("none", False),
         window_s=10.0,
         hr=p.HeartRate(valid=valid, value=bpm, age_ms=5),
         breathing=p.BreathingRate(valid=valid, value=15.0 if valid else None),
@@ -127,7 +127,9 @@ def served(hub: Hub, read=None, admin=None, port=0, host="127.0.0.1"):
     traces.subscriptions = NoSubscriptions()
     hello = event(Hello("ward-3", "1.2.3", round(1000 * START_S), LIMITS))
     fault = SimpleNamespace(text=None)
-    server = WebServer("127.0.0.1", port, lambda feed: ward_app(users, hub.ward, traces, feed, hello, lambda: fault.text))
+    server = WebServer(
+        "127.0.0.1", port, lambda feed: ward_app(users, hub.ward, traces, feed, hello, lambda: fault.text)
+    )
     page = SimpleNamespace(
         port=server.port,
         traces=traces,

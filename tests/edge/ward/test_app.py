@@ -13,8 +13,8 @@ from edge.ward.settings import WardConfig, load_users
 from edge.ward.users import LOCAL, Users
 from edge.web.access import AccessError
 from tests.helpers.disk import write_private
-from tests.helpers.web import get
 from tests.helpers.ward import TOKENS, Hub, Stream, post, served
+from tests.helpers.web import get
 
 BED = "radar-0001"
 READ, ADMIN = ({"Authorization": f"Bearer {TOKENS[name]}"} for name in ("desk", "boss"))

@@ -13,7 +13,7 @@ from edge.ward.notices import Limits, encode_notice
 from edge.ward.records import RecordsFile
 from edge.ward.tile import CURRENT_S
 from edge.ward.ward import MAX_DEVICES
-from tests.helpers.ward import DEVICE_OFFSET_S, Hub
+from tests.helpers.ward import Hub
 
 BED = "radar-0001"
 
@@ -78,12 +78,14 @@ def test_late_vitals_fill_the_sparkline_and_are_never_present(hub):
     assert hub.shown(BED).link == "silent"
 
 
-@pytest.mark.parametrize("synced", [True, False])
-def test_late_vitals_before_the_first_live_ones_are_placed_by_a_synchronised_clock_only(hub, synced):
-    hub.say_late(BED, DEVICE_OFFSET_S + 30, 90.0, synced)  # the device's clock and the hub's are the same
+def test_late_vitals_before_the_first_live_ones_are_drawn_with_these(hub):
+    for age_s in range(30, 35):
+        hub.say_late(BED, age_s, 90.0)
     hub.wait(5)
-    assert hub.bins(BED)[:1] == ([90] if synced else [])
-    assert hub.shown(BED).heart_rate_bpm is None
+    assert hub.bins(BED) == []
+    hub.wait(10, lambda: hub.say(BED, 70.0))
+    assert hub.bins(BED)[0] == 90
+    assert hub.bins(BED)[-1] == 70
 
 
 def test_a_message_out_of_order_does_not_replace_the_newest(hub):
@@ -355,4 +357,3 @@ def test_updates_and_snapshot_have_the_same_sparkline(hub):
     numbered = {update.bin - len(values) + k: value for k, value in enumerate(values)}
     assert bins.items() <= numbered.items()
     assert len([value for value in values if value is not None]) == len(bins)
-
