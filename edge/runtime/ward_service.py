@@ -15,6 +15,7 @@ from edge.core.audit import audit
 from edge.mqtt.settings import load_broker
 from edge.mqtt.watcher import Received, Watcher
 from edge.runtime.hub_config import load_hub_config
+from edge.runtime.settings_file import settings_digest
 from edge.ward import traces, ward
 from edge.ward.app import ward_app
 from edge.ward.delivery import Delivery
@@ -75,7 +76,7 @@ def serve_ward(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> N
             )
         for delivery in deliveries:
             stack.callback(delivery.close)
-        audit("service started", version=__version__, settings=str(path))
+        audit("service started", version=__version__, settings=str(path), sha256=settings_digest(hub))
         log.info("ward view at %s", page_url(config.host, server.port))
         _update_pages(view, watcher, server, health, stopping)
 

@@ -28,10 +28,12 @@ backend = "none"
 port = 8080
 """
 HUB = b'[mqtt]\nhost = "localhost"\n[spool]\nmax_mb = 5\n[fhir]\ndead_letters = "dead"\n'
+WARD = b'[mqtt]\n[ward]\nname = "w"\n[ward.read_tokens]\ndesk = "t"\n[ward.webhook]\nurl = "http://h/"\n'
 CARD = (ROOT / "firmware_config/dca1000.toml").read_bytes()
 LOADERS = {
     "device": (DEVICE, lambda path, chirp: load_config(path, {})),
     "hub": (HUB, lambda path, chirp: load_hub_config(path, {})),
+    "ward": (WARD, lambda path, chirp: load_hub_config(path, {})),
     "card": (CARD, lambda path, chirp: load_card(path)),
     "calibration": (b"range_bias_m = 0.01\n", load_calibration),
 }
