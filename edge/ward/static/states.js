@@ -1,9 +1,10 @@
 // What a tile means: its state for sorting and filtering, its shape, and its words.
 
-import { asSecond } from "./times.js";
+import { asDayAndMinute, asSecond } from "./times.js";
 import { explain, MOVING } from "./words.js";
 
 export const NONE = "–";
+const TODAY_MS = 12 * 3600 * 1000; // a time that is further back has its day
 const RANKS = { offline: 0, unusable: 1, degraded: 3, good: 4 };
 const NOBODY_RANK = 2; // no reason to hurry, but no rate either
 
@@ -23,7 +24,8 @@ export const complete = (tile) => ({
 export function interpret(tile) {
   if (tile.link === "live") return { ...explain(tile), state: tile.state };
   if (LINKS[tile.link]) return LINKS[tile.link];
-  const since = tile.since_ms === null ? "before this hub's start" : asSecond(tile.since_ms / 1000);
+  const asTime = Date.now() - tile.since_ms > TODAY_MS ? asDayAndMinute : asSecond;
+  const since = tile.since_ms === null ? "before this hub's start" : asTime(tile.since_ms / 1000);
   const title = tile.link === "silent" ? "No messages" : tile.stopped ? "Stopped" : "Offline";
   return { state: "offline", look: "offline", title, reason: `Nothing received since ${since}.` };
 }

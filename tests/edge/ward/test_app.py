@@ -7,7 +7,7 @@ import pytest
 from edge.core.settings import ConfigError
 from edge.mqtt.topics import VITALS
 from edge.mqtt.watcher import Received
-from edge.ward.app import MAX_BODY_BYTES
+from edge.ward.changes import MAX_BODY_BYTES
 from edge.ward.records import MAX_LABEL_CHARS
 from edge.ward.settings import WardConfig, load_users
 from edge.ward.users import LOCAL, Users

@@ -15,17 +15,19 @@ from tests.helpers.ward import START_S, TOKENS, Hub, served
 
 pytest_plugins = ["tests.helpers.browser"]
 
-COUNT = 200
-NAMES = [f"radar-{k:04d}" for k in range(1, COUNT + 1)]
+MANY, FEW = 200, 20
+NAMES = [f"radar-{k:04d}" for k in range(1, MANY + 1)]
 BED = NAMES[0]
+many_devices = pytest.mark.parametrize("hub", [MANY], indirect=True)
 WEAK, MOVING, NOBODY, OFFLINE, DEGRADED = NAMES[10:15]
 
 
 @pytest.fixture
-def hub(tmp_path):
-    """Two hundred devices, most of them with a good signal; their time stands still."""
+def hub(tmp_path, request):
+    """Devices, most of them with a good signal; their time stands still."""
     hub = Hub(tmp_path, Limits(offline_min=0, no_rate_min=0.1))
-    for k, name in enumerate(NAMES):
+    hub.count = getattr(request, "param", FEW)
+    for k, name in enumerate(NAMES[: hub.count]):
         hub.say(name, 60.0 + k % 40)
     hub.say(WEAK, None, ["low_snr"])
     hub.say(MOVING, None, ["body_movement"], movement="extensive")
@@ -43,9 +45,9 @@ def page(hub):
 
 
 @pytest.fixture
-def tab(page, opened):
+def tab(hub, page, opened):
     tab = opened(page)
-    tab.wait_for_function(f"() => document.querySelectorAll('.tile .rate:not(:empty)').length === {COUNT}")
+    tab.wait_for_function(f"() => document.querySelectorAll('.tile .rate:not(:empty)').length === {hub.count}")
     return tab
 
 
@@ -63,6 +65,7 @@ def shown(tab) -> list[str]:
     return tab.evaluate("[...document.querySelectorAll('#tiles li:not([hidden])')].map((item) => item.dataset.device)")
 
 
+@many_devices
 def test_each_device_has_a_tile_with_rate_or_reason(tab):
     assert shown(tab) == NAMES
     assert (text(tab, BED, "rate"), text(tab, BED, "title"), text(tab, BED, "breathing")) == (
@@ -86,6 +89,7 @@ def test_each_device_has_a_tile_with_rate_or_reason(tab):
     assert "Not a clinical alarm" in tab.inner_text(".notice >> nth=0")
 
 
+@many_devices
 def test_only_what_changed_is_drawn(hub, tab):
     tab.evaluate("""() => {
         globalThis.touched = new Set();
@@ -103,12 +107,13 @@ def test_only_what_changed_is_drawn(hub, tab):
     assert tab.evaluate("[...touched]") == [BED]
 
 
+@many_devices
 def test_search_sort_and_filter(hub, tab):
     hub.ward.rename(NAMES[6], "Bed 12", "boss")
     wait_for(tab, NAMES[6], "name", "Bed 12")
     tab.fill("#search", "bed 1")
     assert shown(tab) == [NAMES[6]]
-    assert tab.text_content("#count") == f"1 of {COUNT} devices shown"
+    assert tab.text_content("#count") == f"1 of {MANY} devices shown"
     tab.fill("#search", "RADAR-001")
     assert shown(tab) == NAMES[9:19]
     tab.fill("#search", "")
@@ -124,16 +129,17 @@ def test_search_sort_and_filter(hub, tab):
         assert button.get_attribute("aria-pressed") == "true"
         counts[name] = len(shown(tab))
         assert button.locator("b").text_content() == str(counts[name])
-    assert counts == {"good": COUNT - 5, "degraded": 1, "unusable": 3, "offline": 1, "notice": 0, "all": COUNT}
+    assert counts == {"good": MANY - 5, "degraded": 1, "unusable": 3, "offline": 1, "notice": 0, "all": MANY}
 
 
+@many_devices
 def test_the_keyboard_reaches_every_tile_and_its_trace(hub, page, tab):
     tab.locator("#filters button:visible").last.focus()
     tab.keyboard.press("Tab")
     focused = "document.activeElement.closest('li')?.dataset.device"
     assert tab.evaluate(focused) == BED  # one tab stop
     columns = tab.evaluate("getComputedStyle(document.getElementById('tiles')).gridTemplateColumns.split(' ').length")
-    for key, number in (("ArrowRight", 1), ("ArrowDown", 1 + columns), ("ArrowLeft", columns), ("End", COUNT - 1)):
+    for key, number in (("ArrowRight", 1), ("ArrowDown", 1 + columns), ("ArrowLeft", columns), ("End", MANY - 1)):
         tab.keyboard.press(key)
         assert tab.evaluate(focused) == NAMES[number], key
     tab.keyboard.press("Home")
@@ -308,7 +314,7 @@ CONTRAST = """() => {
 def test_everything_can_be_read_in_both_themes(page, opened, theme):
     """WCAG 2.2, 1.4.3: 4.5 to 1."""
     tab = opened(page, color_scheme=theme)
-    wait_for(tab, NAMES[-1], "rate", str(60 + (COUNT - 1) % 40))
+    wait_for(tab, NAMES[FEW - 1], "rate", str(60 + FEW - 1))
     assert tab.evaluate(CONTRAST) >= 4.5
 
 
