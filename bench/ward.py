@@ -9,6 +9,7 @@ CPU time and the memory of the hub in a minute with one page open.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -23,14 +24,16 @@ from urllib.request import Request, urlopen
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fleet_devices import Fleet
+from fleet_devices import Device, Fleet
+from fleet_people import WAVEFORMS_PER_S
 from playwright.sync_api import Page, sync_playwright
 
+from edge.core.types import Vitals
 from edge.demo.processes import Child, free_port, mosquitto_command, start
 from edge.mqtt.broker import Broker
 
 ROOT = Path(__file__).parents[1]
-DEVICES, STOPPED = 200, 4
+DEVICES, STOPPED, TRACED = 200, 4, 20
 PAST_S, PAST_PERIOD_S, MEASURED_S = 600, 3, 60.0
 FULL_MS = 12_000  # until a trace fills its dialog
 TIMEOUT_MS = 180_000
@@ -62,12 +65,32 @@ def measure_past(fleet: Fleet) -> None:
     """Lets every device measure the last ten minutes; it keeps the vitals, since there is no broker yet."""
     start_ns = time.time_ns() - PAST_S * 10**9
     for device in fleet.devices:
-        person = device._person
-        for second in range(PAST_S):  # without the ECG, which nobody would see
-            person._advance()
-            person._second += 1
+        for second in range(PAST_S):
+            vitals = next_vitals(device, start_ns + second * 10**9)
             if second % PAST_PERIOD_S == 0:
-                device.publisher.vitals(person._vitals(start_ns + second * 10**9, None))
+                device.publisher.vitals(vitals)
+
+
+def next_vitals(device: Device, t_ns: int) -> Vitals:
+    """Returns a device's next second, without the ECG, which nobody would see."""
+    person = device._person
+    person._advance()
+    person._second += 1
+    return person._vitals(t_ns, None)
+
+
+def measure(fleet: Fleet, stopping: threading.Event) -> None:
+    """Lets the first devices publish everything, and the others what the hub subscribes to."""
+    start_s = time.monotonic()
+    for tick in itertools.count():
+        if stopping.wait(max(0.0, start_s + tick / WAVEFORMS_PER_S - time.monotonic())):
+            return
+        for k, device in enumerate(fleet.devices):
+            if k < TRACED:
+                device.step(tick)
+            elif tick % WAVEFORMS_PER_S == device._slot:
+                device.publisher.vitals(next_vitals(device, time.time_ns()))
+        fleet._work()
 
 
 def post(address: str, path: str, content: bytes) -> None:
@@ -131,7 +154,7 @@ def main() -> None:
         for device in fleet.devices[-STOPPED:]:
             device.publisher.close()
         fleet.devices = fleet.devices[:-STOPPED]
-        measuring = threading.Thread(target=fleet.run, args=(stopping,))
+        measuring = threading.Thread(target=measure, args=(fleet, stopping))
         measuring.start()
         try:
             while fleet.waiting() > DEVICES:  # what is being confirmed
