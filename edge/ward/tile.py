@@ -79,8 +79,8 @@ class Tile:
         if newest and newest.boot == vitals.boot and newest.seq > vitals.seq:
             self.late_vitals(vitals, now_s)
             return
-        self._vitals, self._measured_s, self._measured_ms = vitals, measured_s, now_ms - round(1000 * age_s)
         self._offset_s = measured_s - vitals.t_ns / 1e9
+        self._vitals, self._measured_s, self._measured_ms = vitals, measured_s, now_ms - round(1000 * age_s)
         self._draw(vitals, now_s)
         while self._early:
             self._draw(self._early.popleft(), now_s)

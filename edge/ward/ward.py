@@ -84,7 +84,7 @@ class Ward:
                     tile.vitals(_decode(_vitals, message), message.age_s, now_s, self._now_ms())
                 else:
                     tile.late_vitals(_decode(_vitals, message), now_s)
-            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            except Exception as error:  # whatever a message does to the decoder, it must not stop the ward
                 tile.unreadable(now_s)
                 if message.device not in self._reported:
                     self._reported.add(message.device)

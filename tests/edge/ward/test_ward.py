@@ -121,6 +121,18 @@ def test_what_cannot_be_read_is_shown_and_logged_once(hub, caplog, payload):
     assert caplog.text.count("cannot read a message of radar-0001") == 1
 
 
+@pytest.mark.parametrize("t_ns", [10**15, -(10**19), 10**18 * 9, 10**400])
+def test_a_device_whose_clock_is_far_off_is_shown(hub, t_ns):
+    hub.say(BED, 70.0)
+    wrong = json.loads(hub.vitals(BED, 72.0)) | {"t_ns": t_ns}
+    hub.ward.receive(Received(BED, VITALS.suffix, json.dumps(wrong).encode(), 0.0))
+    is_a_number = t_ns < 10**400
+    assert hub.shown(BED).heart_rate_bpm == (72 if is_a_number else 70)
+    hub.wait(6)
+    hub.say(BED, 74.0)
+    assert hub.shown(BED).heart_rate_bpm == 74
+
+
 def test_fields_of_a_newer_version_are_ignored(hub):
     newer = json.loads(hub.vitals(BED)) | {"temperature": 36.5}
     hub.ward.receive(Received(BED, VITALS.suffix, json.dumps(newer).encode(), 0.0))
