@@ -24,6 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "twin": {"radar"},
     "dsp": {"radar"},
     "fhir": {"mqtt"},
+    "ward": {"mqtt", "web"},
     "demo": {"mqtt"},
     "ecg": {"dsp"},
     "gpu": {"dsp"},
@@ -31,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "pipeline": {"radar", "sources", "dsp", "ecg", "vitals"},
     "analysis": {"radar", "sources", "dsp", "inference", "pipeline"},
     "runtime": {"radar", "sources", "dsp", "ecg", "gpu", "inference", "pipeline", "personal", "history", "mqtt", "fhir"}
-    | {"web"},
+    | {"web", "ward"},
     "cli": {"radar", "sources", "twin", "dsp", "pipeline", "analysis", "history", "fhir", "runtime", "demo"},
     "__main__": {"cli"},
 }

@@ -23,6 +23,7 @@ COMMANDS = {
     "plot": "Plot a recording: chest displacement, its spectrogram (SST), and the ECG if there is one.",
     "twin": "Simulate a person in front of a radar and a capture card, until stopped.",
     "fhir-bridge": "Run on a hub: store the messages of devices as FHIR resources in a folder or on a server.",
+    "ward": "Run on a hub: serve one page for all devices, with notices. Not a clinical alarm.",
     "history": "Show, export or delete what the device has stored of the past: vitals, events, ECG.",
     "swap-model": "Test another network and switch to it; a running radarecg loads it and publishes its name on info.",
     "doctor": "Check whether this machine, the boards and the broker are ready, and how to solve each problem.",

@@ -12,6 +12,7 @@ from typing import Literal
 Action = Literal[
     "service started", "model switched", "model rejected", "access denied", "personal delay stored",
     "personal delay deleted", "diagnostics exported", "history exported", "recording started",
+    "notice acknowledged", "tile renamed", "tile hidden", "tile shown",
 ]  # fmt: skip
 
 _log = logging.getLogger(__name__)

@@ -1,1 +1,1 @@
-"""The services `radarecg run` and `fhir-bridge`: settings, start and stop, checks and diagnostics."""
+"""The services `radarecg run`, `fhir-bridge` and `ward`: settings, start and stop, checks and diagnostics."""

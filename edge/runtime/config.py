@@ -6,7 +6,6 @@ them.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,8 +75,3 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """Read a settings file and apply overrides from the environment. Raises InputError, FileNotFoundError."""
     return load_settings(path, Config, environ)
-
-
-def settings_digest(config: Config) -> str:
-    """Return the SHA-256 of the settings in force, which shows in the audit trail that they have changed."""
-    return hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest()

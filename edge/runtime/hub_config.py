@@ -1,4 +1,7 @@
-"""The settings of `radarecg fhir-bridge`, apart from the device's: a hub loads no signal processing and no network."""
+"""The settings of a hub (`radarecg fhir-bridge`, `radarecg ward`), apart from the device's.
+
+A hub loads no signal processing and no network.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from edge.core.settings import File
 from edge.fhir.settings import FhirConfig
 from edge.mqtt.settings import MqttConfig, SpoolConfig
 from edge.runtime.settings_file import load_settings
+from edge.ward.settings import WardConfig
 
 
 class HubSpoolConfig(SpoolConfig, frozen=True, forbid_unknown_fields=True):
@@ -21,11 +25,15 @@ class HubSpoolConfig(SpoolConfig, frozen=True, forbid_unknown_fields=True):
 
 
 class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings file of `radarecg fhir-bridge`: the broker, the spool and the FHIR server."""
+    """The settings file of a hub.
+
+    `fhir-bridge` uses the broker, the spool and the FHIR server; `ward` uses the broker and its own table.
+    """
 
     mqtt: MqttConfig
     spool: HubSpoolConfig = HubSpoolConfig()
     fhir: FhirConfig = FhirConfig()
+    ward: WardConfig = WardConfig()
 
 
 def load_hub_config(path: Path, environ: Mapping[str, str] = os.environ) -> HubConfig:

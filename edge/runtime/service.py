@@ -23,12 +23,13 @@ from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.control import data_senders, load_card, require_rate
-from edge.runtime.config import Config, load_config, settings_digest
+from edge.runtime.config import Config, load_config
 from edge.runtime.device_state import DeviceState
 from edge.runtime.history import report_history, start_history
 from edge.runtime.json_logs import use_json_logs
 from edge.runtime.model_swap import SwappableNetwork
 from edge.runtime.personal_shift import PersonalShift
+from edge.runtime.settings_file import settings_digest
 from edge.runtime.systemd import Systemd
 from edge.runtime.watchdog import Watchdog
 from edge.sources.live import LiveSource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -23,3 +24,8 @@ def load_settings(path: Path, kind: type[_Settings], environ: Mapping[str, str])
         return msgspec.convert(settings, kind)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def settings_digest(settings: msgspec.Struct) -> str:
+    """Return the SHA-256 of the settings in force, which shows in the audit trail that they have changed."""
+    return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()

@@ -30,15 +30,18 @@ class AccessError(InputError):
 
 
 class Access:
-    """Authorises requests. Without `token`, only requests to a loopback host name are accepted."""
+    """Authorises requests. Without `token`, only requests to a loopback host name are accepted.
 
-    def __init__(self, host: str, token: str | None) -> None:
+    `cookie_name`: pages at other ports of this host receive the cookie too, so each kind of page has its own name.
+    """
+
+    def __init__(self, host: str, token: str | None, cookie_name: str = COOKIE) -> None:
         if token is None and not is_loopback(host):
             raise AccessError(
                 f"web.host is {host}, which other machines can reach: set token_file under [web] "
                 f"({MAKE_TOKEN} makes a token), or use 127.0.0.1"
             )
-        self._token = token
+        self._token, self._cookie_name = token, cookie_name
         # The cookie holds a digest, so that the token cannot be read from the browser.
         self._cookie_digest = hashlib.sha256(f"radarecg page {token}".encode()).hexdigest()
 
@@ -48,7 +51,7 @@ class Access:
         if self._token is None or not _equal_in_constant_time(given, self._token):
             return None
         # Lax, not Strict: a link from another site or an e-mail must open the page.
-        return f"{COOKIE}={self._cookie_digest}; Path=/; HttpOnly; SameSite=Lax"
+        return f"{self._cookie_name}={self._cookie_digest}; Path=/; HttpOnly; SameSite=Lax"
 
     def is_authorised(self, headers: Mapping[str, str]) -> bool:
         """Whether a request with these headers is authorised."""
@@ -59,23 +62,23 @@ class Access:
         if scheme.lower() == "bearer" and _equal_in_constant_time(given.strip(), self._token):
             return True
         try:
-            cookie = SimpleCookie(headers.get("Cookie", "")).get(COOKIE)
+            cookie = SimpleCookie(headers.get("Cookie", "")).get(self._cookie_name)
         except CookieError:
             return False
         return cookie is not None and _equal_in_constant_time(cookie.value, self._cookie_digest)
 
 
-def read_token(path: Path) -> str:
-    """Return the first line of a token file. Raises AccessError."""
+def read_token(path: Path, setting: str = "web.token_file") -> str:
+    """Return the first line of the token file that `setting` names. Raises AccessError."""
     try:
         token = read_secret(path).strip()
     except (OSError, InputError) as error:
-        raise AccessError(f"web.token_file: cannot read {path} ({error})") from error
+        raise AccessError(f"{setting}: cannot read {path} ({error})") from error
     if len(token) < MIN_TOKEN_CHARS:
-        raise AccessError(f"web.token_file: the token in {path} is shorter than {MIN_TOKEN_CHARS} characters")
+        raise AccessError(f"{setting}: the token in {path} is shorter than {MIN_TOKEN_CHARS} characters")
     steps = {ord(right) - ord(left) for left, right in pairwise(token)}
     if min(len(set(token)), len(steps)) < MIN_TOKEN_VARIETY:
-        raise AccessError(f"web.token_file: the token in {path} can be guessed: {MAKE_TOKEN} makes a good one")
+        raise AccessError(f"{setting}: the token in {path} can be guessed: {MAKE_TOKEN} makes a good one")
     return token
 
 

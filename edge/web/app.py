@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -12,18 +10,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from edge.core.audit import audit
 from edge.core.replay import ReplayControl
 from edge.web.access import Access
 from edge.web.api import api_routes
 from edge.web.feed import Feed
+from edge.web.guard import RequireToken
 from edge.web.metrics import CONTENT_TYPE, Metrics
 from edge.web.replay_routes import replay_routes
-
-HEALTH_PATH = "/healthz"
-DENIAL_INTERVAL_S, MAX_DENIED_ADDRESSES = 60.0, 1000
+from edge.web.server import HEALTH_PATH
 
 
 def web_app(
@@ -61,33 +56,3 @@ def web_app(
             Mount("/", routes=with_token, middleware=[Middleware(RequireToken, access)]),
         ]
     )
-
-
-class RequireToken:
-    """Passes authorised requests on; answers the others."""
-
-    def __init__(self, app: ASGIApp, access: Access) -> None:
-        self._app, self._access = app, access
-        self._denied_s: dict[str, float] = {}  # by address: when a denial was last recorded
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that has the token in its address with a cookie, one without any authorisation with 401."""
-        request = Request(scope)
-        answer: ASGIApp = self._app
-        if cookie := self._access.cookie(scope["query_string"].decode("latin-1")):
-            answer = Response(status_code=303, headers={"Set-Cookie": cookie, "Location": "/"})
-        elif not self._access.is_authorised(request.headers):
-            self._record_denial(request.client.host if request.client else "unknown")
-            answer = PlainTextResponse(
-                "This page needs its token: add ?token=... to the address.\n", 401, {"WWW-Authenticate": "Bearer"}
-            )
-        await answer(scope, receive, send)
-
-    def _record_denial(self, address: str) -> None:
-        """Record the first denial of each address in DENIAL_INTERVAL_S."""
-        now_s = time.monotonic()
-        if now_s - self._denied_s.get(address, -math.inf) >= DENIAL_INTERVAL_S:
-            if len(self._denied_s) >= MAX_DENIED_ADDRESSES:
-                self._denied_s.clear()
-            self._denied_s[address] = now_s
-            audit("access denied", address=address)

@@ -104,7 +104,7 @@ class ReplayMessage(msgspec.Struct, frozen=True, tag_field="event", tag="replay"
 Message = Hello | Trace | Spectrogram | VitalsMessage | PlacementMessage | ReplayMessage
 
 
-def event(message: Message) -> bytes:
+def event(message: msgspec.Struct) -> bytes:
     """Encode a message as a server-sent event."""
     return b"data: " + msgspec.json.encode(message) + b"\n\n"
 

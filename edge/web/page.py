@@ -11,6 +11,7 @@ from edge.core.placement import Placement
 from edge.core.replay import ReplayControl, ReplayState
 from edge.core.types import EcgBlock, Quality, Vitals, Waveform
 from edge.web.access import Access
+from edge.web.app import web_app
 from edge.web.messages import (
     Hello,
     Message,
@@ -56,7 +57,10 @@ class LivePage:
         self._ecg_s = -math.inf
         self._placement, self._clock_ns = placement, clock_ns or time.time_ns
         self._metrics = Metrics(lambda: {**gauges(), **self._gauges()})
-        self._server = WebServer(host, port, Access(host, token), self._metrics, hello, history, replay)
+        access = Access(host, token)
+        self._server = WebServer(
+            host, port, lambda feed: web_app(access, feed, self._metrics, event(hello), history, replay)
+        )
         self.port = self._server.port
 
     def waveform(self, wave: Waveform) -> None:

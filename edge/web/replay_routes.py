@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from edge.core.replay import ReplayControl
+from edge.web.guard import is_from_other_site
 
 
 def replay_routes(replay: ReplayControl) -> list[Route]:
@@ -31,12 +32,8 @@ def replay_routes(replay: ReplayControl) -> list[Route]:
 
 
 def _apply(request: Request, change: Callable[[], None]) -> Response:
-    """Make the change, unless another site requests it (CSRF).
-
-    A browser sends Origin with every POST; other programs send none.
-    """
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("Host"):
+    """Make the change, unless another site requests it."""
+    if is_from_other_site(request):
         return PlainTextResponse("Another site cannot control this replay.\n", 403)
     change()
     return Response(status_code=204)

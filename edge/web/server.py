@@ -1,4 +1,4 @@
-"""HTTP server of the page in a thread of its own: uvicorn, with limits against slow and hostile clients."""
+"""HTTP server of a page in a thread of its own: uvicorn, with limits against slow and hostile clients."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import asyncio
 import socket
 import threading
 from asyncio import Transport
-from pathlib import Path
+from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from edge.core.replay import ReplayControl
-from edge.web.access import Access
-from edge.web.app import HEALTH_PATH, web_app
 from edge.web.feed import Feed
-from edge.web.messages import Hello, event
-from edge.web.metrics import Metrics
 
+HEALTH_PATH = "/healthz"
 MAX_CONNECTIONS = 32
 """Connections that are being answered. /healthz is answered above this limit too, since a supervisor depends on it."""
 MAX_SILENT, MAX_SILENT_PER_ADDRESS, SILENT_AFTER_S = 32, 8, 0.2
@@ -42,24 +39,15 @@ HEADERS = {
 
 
 class WebServer:
-    """Serves until closed; `replay` can be controlled. Raises OSError if the port is not available."""
+    """Serves `app`, which sends the messages of the feed, until closed. Raises OSError if the port is not available."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        access: Access,
-        metrics: Metrics,
-        hello: Hello,
-        history: Path | None,
-        replay: ReplayControl | None = None,
-    ) -> None:
+    def __init__(self, host: str, port: int, app: Callable[[Feed], ASGIApp]) -> None:
         self._socket = _listening_socket(host, port)
         self.port = int(self._socket.getsockname()[1])
         self._loop = asyncio.new_event_loop()
         self.feed = Feed(self._loop)
         config = uvicorn.Config(
-            web_app(access, self.feed, metrics, event(hello), history, replay),
+            app(self.feed),
             http=Connection,
             ws="none",
             lifespan="off",

@@ -33,11 +33,13 @@ SUBJECTS = b"""device,patient,since,until
 radar-0001,Patient/123,2026-11-20T08:00:00Z,2026-11-21T11:30:00.5+01:00
 radar-0001,http://hospital.example/mrn|4711,2026-11-21T12:00:00Z,
 """
+WARD = b'[mqtt]\n[ward]\nname = "w"\n[ward.read_tokens]\ndesk = "t"\n[ward.webhook]\nurl = "http://h/"\n'
 CARD = (ROOT / "firmware_config/dca1000.toml").read_bytes()
 LOADERS = {
     "device": (DEVICE, lambda path, chirp: load_config(path, {})),
     "hub": (HUB, lambda path, chirp: load_hub_config(path, {})),
     "subjects": (SUBJECTS, lambda path, chirp: (path.chmod(0o600), read_subjects(path))),
+    "ward": (WARD, lambda path, chirp: load_hub_config(path, {})),
     "card": (CARD, lambda path, chirp: load_card(path)),
     "calibration": (b"range_bias_m = 0.01\n", load_calibration),
 }

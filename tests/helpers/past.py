@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from edge.web import server
+from edge.web import page as live_page
 from tests.helpers.web import speaking_page
 
 RESOLUTIONS_S = (1, 60, 3600)
@@ -126,10 +126,10 @@ class Past:
 @contextmanager
 def remembering_page(past: Past, **options):
     """A live page, as `speaking_page`, whose device has a history."""
-    original = server.web_app
+    original = live_page.web_app
 
     def with_past(*args, **kwargs) -> Starlette:
         return Starlette(routes=[Mount("/api/v1", routes=past.routes()), Mount("/", original(*args, **kwargs))])
 
-    with patch.object(server, "web_app", with_past), speaking_page(**options) as page:
+    with patch.object(live_page, "web_app", with_past), speaking_page(**options) as page:
         yield page

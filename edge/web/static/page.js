@@ -7,6 +7,7 @@ import { History } from "./history.js";
 import { Memory } from "./memory.js";
 import { Picture } from "./picture.js";
 import { Placement } from "./placement.js";
+import "./shapes.js";
 import { Pen, Timeline } from "./sweep.js";
 import { wantsLessMotion } from "./theme.js";
 import { asSecond } from "./times.js";

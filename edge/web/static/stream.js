@@ -3,10 +3,10 @@
 const RETRY_MS = 3000;
 
 // Calls `receive` with each message's text and `onLost` when the connection breaks; returns a function that closes it.
-export function openStream(receive, onLost) {
+export function openStream(receive, onLost, address = "events") {
   let events, retry;
   const open = () => {
-    events = new EventSource("events");
+    events = new EventSource(address);
     events.onmessage = ({ data }) => receive(data);
     events.onerror = () => {
       onLost();

@@ -6,7 +6,7 @@ export const FLAGS = {
   radar_fault: { look: "unusable", title: "Radar fault", reason: "The radar's data cannot be used." },
   stale: { look: "unusable", title: "Radar silent", reason: "No radar frames are being received." },
   no_subject: { look: "nobody", title: "Nobody there", reason: "No chest is detected." },
-  body_movement: { look: "moving", title: "Moving", reason: "No heart rate while you move." },
+  body_movement: { look: "moving", title: "Moving", reason: "No heart rate during movement." },
   warming_up: { look: "waiting", title: "Warming up", reason: "A heart rate needs about ten seconds without movement." },
   low_snr: { look: "unusable", title: "Too weak", reason: "The heartbeat cannot be distinguished from noise." },
   model_uncertain: { look: "unusable", title: "Uncertain", reason: "More than one heart rate fits the signal." },
@@ -32,7 +32,7 @@ export const TRACES = {
   waiting: { name: "Heart waveform; the ECG follows", caption: VIBRATION },
 };
 
-const MOVING = { mild: "Moving a little", extensive: "Moving a lot" };
+export const MOVING = { mild: "Moving a little", extensive: "Moving a lot" };
 const IRREGULAR = "The rhythm may be irregular: a hint, not a diagnosis.";
 
 // Converts one second's vitals to {look, title, reason, note}; the note does not concern the signal quality.

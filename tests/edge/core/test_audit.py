@@ -7,8 +7,9 @@ import pytest
 
 from edge.core.audit import audit
 from edge.core.text_logs import TextFormatter
-from edge.runtime.config import Config, RadarConfig, WebConfig, settings_digest
+from edge.runtime.config import Config, RadarConfig, WebConfig
 from edge.runtime.json_logs import JsonFormatter
+from edge.runtime.settings_file import settings_digest
 from tests.helpers.web import get, live_page
 
 

@@ -37,7 +37,7 @@ def test_reasons_do_not_contradict_each_other(page, opened):
     assert blind["reason"] == "The radar's data cannot be used. Radar frames are being lost."
     moving = explained(tab, "body_movement", "frame_loss", movement="mild")
     assert (moving["look"], moving["title"]) == ("moving", "Moving a little")
-    assert moving["reason"] == "No heart rate while you move. Radar frames are being lost."
+    assert moving["reason"] == "No heart rate during movement. Radar frames are being lost."
     assert "a hint, not a diagnosis" in explained(tab, state="good", irregular=True)["reason"]
 
 
