@@ -19,6 +19,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -30,7 +31,7 @@ from fleet_socket import BACKFILL_PER_S, WORK_PERIOD_S, SharedOutbox, SharedSock
 
 from edge.core.types import Waveform
 from edge.mqtt import payloads as p
-from edge.mqtt.broker import Broker
+from edge.mqtt.broker import Broker, tls_context
 from edge.mqtt.info import NetworkState
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.spool import Spool
@@ -45,11 +46,15 @@ MIN_SLEEP_S = 0.002
 
 
 class Device:
-    """A publisher, and the person in front of its radar. `accepted`: numbers of the messages that must not be lost."""
+    """A publisher, and the person in front of its radar.
+
+    `observations` and `events`: numbers of the messages that must not be lost; the first are vitals and ECG.
+    """
 
     def __init__(self, publisher: Publisher, name: str, person: Person, slot: int) -> None:
         self.name, self.publisher, self._person, self._slot = name, publisher, person, slot
-        self.accepted: list[int] = []
+        self.observations: list[int] = []
+        self.events: list[int] = []
         self._waves: list[Waveform] = []
 
     def step(self, tick: int) -> None:
@@ -60,7 +65,8 @@ class Device:
             before = publisher._seq
             publisher.ecg(second.ecg, second.vitals.quality)
             publisher.vitals(second.vitals)
-            self.accepted += range(before + 1, publisher._seq + 1)
+            self.observations += [before + 1, before + 2]
+            self.events += range(before + 3, publisher._seq + 1)
             self._waves = second.waveforms
         if self._waves:
             publisher.waveform(self._waves.pop(0))
@@ -70,16 +76,27 @@ class Fleet:
     """Devices number `first` to `first + count - 1` of a seed. They connect at once, and measure during `run`.
 
     With the folder `spool`, each has a connection and a spool of its own; otherwise `per_socket` share one connection.
+    `certificates` has those of the devices (NAME.crt and NAME.key) and that of the broker's authority, ca.crt.
     """
 
     def __init__(
-        self, broker: Broker, count: int, first: int = 1, seed: int = 1, per_socket: int = 50, spool: Path | None = None
+        self,
+        broker: Broker,
+        count: int,
+        first: int = 1,
+        seed: int = 1,
+        per_socket: int = 50,
+        spool: Path | None = None,
+        certificates: Path | None = None,
     ) -> None:
         chirp = load_chirp(CFG)
         self._sockets: list[SharedSocket] = []
         self.devices: list[Device] = []
         for k in range(first, first + count):
             name = f"radar-{k:05d}"
+            if certificates:
+                files = (certificates / file for file in ("ca.crt", f"{name}.crt", f"{name}.key"))
+                broker = replace(broker, tls=tls_context(*files))
             if spool:
                 file = Spool(spool / f"{name}.db", SPOOL_BYTES)
                 publisher = Publisher(broker, name, chirp, file, NETWORK, BACKFILL_PER_S)
@@ -153,25 +170,26 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="default: until Ctrl-C or SIGTERM")
     parser.add_argument("--per-socket", type=int, default=50, help="devices that share a connection (%(default)s)")
     parser.add_argument("--spool", type=Path, metavar="FOLDER", help="a connection and a spool file for each device")
+    parser.add_argument("--certificates", type=Path, metavar="FOLDER", help="TLS: ca.crt, and DEVICE.crt and .key")
     parser.add_argument("--accepted", type=Path, metavar="FILE", help="write which messages must not be lost (JSON)")
     args = parser.parse_args()
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     broker = Broker(args.host, args.port)
-    fleet = Fleet(broker, args.devices, args.first, args.seed, args.per_socket, args.spool)
+    fleet = Fleet(broker, args.devices, args.first, args.seed, args.per_socket, args.spool, args.certificates)
     if not fleet.wait_connected():
         print(f"fleet_devices: the broker at {broker.address} does not accept all devices", file=sys.stderr)
     late_s = fleet.run(stopping, args.seconds)
-    accepted = {device.name: [device.publisher._boot, device.accepted] for device in fleet.devices}
+    accepted = {each.name: (each.publisher._boot, each.observations, each.events) for each in fleet.devices}
     summary = {
         "devices": args.devices,
-        "accepted": sum(len(device.accepted) for device in fleet.devices),
+        "published": sum(device.publisher._seq for device in fleet.devices),
         "unconfirmed": fleet.close(),
         "late_s": round(late_s, 3),
     }
     if args.accepted:
-        args.accepted.write_text(json.dumps(accepted))
+        args.accepted.write_text(json.dumps({"summary": summary, "accepted": accepted}))
     print(json.dumps(summary), flush=True)
     return int(summary["unconfirmed"] > 0)
 

@@ -1,0 +1,16 @@
+"""What the FHIR bridges of fleet.py have stored."""
+
+from __future__ import annotations
+
+from fleet_hub import Hub
+
+Key = tuple[str, str, int]  # device, boot and seq
+
+
+def stored_observations(hub: Hub) -> set[Key]:
+    """Return the messages that were stored as Observations."""
+    keys = set()
+    for path in (hub.folder / "fhir").glob("*/*.json"):
+        boot, _, seq = path.stem.rpartition("-")
+        keys.add((path.parent.name, boot, int(seq)))
+    return keys
