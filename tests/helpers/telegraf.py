@@ -7,6 +7,8 @@ an error unless it is optional, and a message whose topic does not match gets no
 import json
 from typing import Any, NamedTuple
 
+import msgspec
+
 TYPES = {"float": float, "int": int, "string": str}
 
 
