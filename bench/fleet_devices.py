@@ -103,7 +103,7 @@ class Fleet:
             else:
                 if len(self.devices) % per_socket == 0:
                     self._sockets.append(SharedSocket(broker, f"from-{name}"))
-                publisher = _sharing_publisher(self._sockets[-1], name, chirp)
+                publisher = sharing_publisher(self._sockets[-1], name, chirp)
             self.devices.append(Device(publisher, name, Person(seed, k), k % WAVEFORMS_PER_S))
         for socket in self._sockets:
             socket.start()
@@ -149,7 +149,7 @@ class Fleet:
             socket.work()
 
 
-def _sharing_publisher(socket: SharedSocket, name: str, chirp: ChirpConfig) -> Publisher:
+def sharing_publisher(socket: SharedSocket, name: str, chirp: ChirpConfig) -> Publisher:
     """Return a publisher whose client and outbox are parts of this socket."""
     module, no_file = Publisher.__module__, SimpleNamespace(is_persistent=False)
 

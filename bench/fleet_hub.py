@@ -109,14 +109,19 @@ class Hub:
 
     def start_bridges(self, count: int) -> None:
         for k in range(1, count + 1):
-            config, store = self._settings(f"bridge-{k}"), str(self.folder / "fhir")
+            name, store = f"bridge-{k}", str(self.folder / "fhir")
+            files = {"fhir-spool.db": f"{name}.db", "fhir-dead-letters": f"{name}-dead-letters"}
+            places = {f"/var/lib/radarecg/{old}": new for old, new in files.items()}
+            config = self._settings(name, places | {"[fhir]": "[fhir]\nevery_s = 1"})  # to find each message again
             command = ("-m", "edge", "fhir-bridge", store, "--config", str(config))
-            self.bridges.append(self.start(f"bridge-{k}", *command))
+            self.bridges.append(self.start(name, *command))
         wait(lambda: all(bridge.is_logged("connected to the broker") for bridge in self.bridges), "the bridges")
 
     def start_ward(self) -> Program:
         port = free_port(socket.SOCK_STREAM)
-        config = self._settings("ward", f'[web]\nhost = "{HOME}"\nport = {port}\n')
+        config = self._settings(
+            "ward", {"0.0.0.0": HOME, "8081": str(port), "/var/lib/radarecg/ward.json": "ward.json"}
+        )
         ward = self.start("ward", "-m", "edge", "ward", "--config", str(config))
         wait(lambda: _answers(port), "the ward page")
         return ward
@@ -139,11 +144,13 @@ class Hub:
                 waiting += db.execute("SELECT count(*) FROM message").fetchone()[0]
         return waiting
 
-    def _settings(self, name: str, more: str = "") -> Path:
+    def _settings(self, name: str, others: dict[str, str]) -> Path:
+        """Write settings with local places in place of the container's; return their path."""
         path, text = self.programs / f"{name}.toml", (self.programs / "hub.toml").read_text()
-        text = text.replace('"broker"', f'"{HOME}"').replace("8884", str(self.program_port))
-        text = text.replace("/var/lib/radarecg/fhir-spool.db", f"{name}.db")
-        path.write_text(text.replace("/var/lib/radarecg/fhir-dead-letters", f"{name}-dead-letters") + more)
+        for old, new in {'"broker"': f'"{HOME}"', "8884": str(self.program_port), **others}.items():
+            assert old in text
+            text = text.replace(old, new)
+        path.write_text(text)
         return path
 
     def _broker_command(self) -> list[str]:

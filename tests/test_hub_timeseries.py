@@ -156,6 +156,18 @@ def test_compose_uses_what_the_set_up_makes(tmp_path, telegraf):
     }
 
 
+def test_programs_of_the_hub_get_no_setting_of_a_device():
+    """A RADARECG_ variable that is none of a program's settings is an error."""
+    variables = re.findall(r"\b(RADARECG_\w+)=", (HUB.parents[1] / "Dockerfile.jetson").read_text())
+    yaml = pytest.importorskip("ruamel.yaml", reason="check-jsonschema is not installed").YAML(typ="safe")
+    compose = yaml.load(HUB / "compose.yaml")
+    removed = [argument for name in variables for argument in ("-u", name)]
+    for name in ("fhir-bridge", "ward"):
+        service = compose["services"][name]
+        assert service["entrypoint"] == ["env", *removed, "radarecg"]
+        assert service["command"][0] == name
+
+
 @pytest.fixture
 def influx(tmp_path):
     """InfluxDB 1, whose language InfluxDB 2 answers too: sends a request, returns the answer."""

@@ -40,6 +40,14 @@ file = "/var/lib/radarecg/fhir-spool.db"
 
 [fhir]
 dead_letters = "/var/lib/radarecg/fhir-dead-letters"
+
+[ward]
+host = "0.0.0.0"
+port = 8081
+records = "/var/lib/radarecg/ward.json"
+
+[ward.admin_tokens]
+admin = "ward-admin.token"
 """
 
 
@@ -62,6 +70,7 @@ def set_up(folder: Path, names: list[str]) -> None:
         issue(authorities / "programs", programs / name, name, "clientAuth", [])
     shutil.copy(authorities / "devices" / "ca.crt", programs / "ca.crt")  # it signed the broker's certificate
     (programs / "hub.toml").write_text(SETTINGS)
+    (programs / "ward-admin.token").write_text(f"{secrets.token_urlsafe(24)}\n")
     for each, owner in ((broker, BROKER_ID), (programs, PROGRAMS_ID)):
         for path in (each, *each.iterdir()):
             os.chown(path, owner, owner)
@@ -105,6 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
             set_up(args.folder, args.address)
             write_compose_environment(args.env, args.folder)
             print(f"{args.folder} is ready; Grafana's password (user admin) is in {args.env}")
+            print(f"the ward page's token is in {args.folder}/programs/ward-admin.token")
             return 0
         kind, name = ("devices", args.device) if args.device else ("programs", args.program)
         stem = add_certificate(args.folder, kind, name)
