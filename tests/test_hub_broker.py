@@ -1,6 +1,7 @@
 """deploy/hub: the broker for many devices, its certificates and access lists, against a real mosquitto."""
 
 import json
+import re
 import shutil
 import stat
 import subprocess
@@ -15,7 +16,7 @@ from edge.mqtt.settings import load_broker
 from edge.mqtt.topics import STATUS, VITALS
 from edge.runtime.hub_config import load_hub_config
 from tests.helpers.brokers import Listener
-from tests.helpers.hub import HUB, running_hub, set_up
+from tests.helpers.hub import HUB, load_setup, running_hub, set_up
 from tests.helpers.publishing import GOOD, connected
 
 # paho leaves the socket of a failed handshake to the garbage collector, which complains.
@@ -108,7 +109,23 @@ def test_certificates_are_issued_afterwards(tmp_path):
     assert done.stdout.startswith("transfer to radar-0001 securely: ")
     assert all(Path(path).exists() for path in done.stdout.partition(": ")[2].strip().split(", "))
     assert "radar-0001.crt exists" in _run_setup("--device", "radar-0001", "--folder", folder).stderr
+    assert "name of a program" in _run_setup("--device", "telegraf", "--folder", folder).stderr
     assert "use only lower-case" in _run_setup("--device", "Radar 1", "--folder", folder).stderr
+
+
+def test_a_cluster_has_the_same_ports_and_rights():
+    emqx, rights = (HUB / "emqx/emqx.conf").read_text(), (HUB / "emqx/acl.conf").read_text()
+    mosquitto = (HUB / "mosquitto.conf").read_text()
+    assert emqx.count("{") == emqx.count("}")
+    assert re.findall(r"bind = (\d+)", emqx) == re.findall(r"^listener (\d+)", mosquitto, re.MULTILINE)
+    assert emqx.count("fail_if_no_peer_cert = true") == mosquitto.count("require_certificate true") == 2
+    for kind, name in (("devices", "${username}"), ("programs", "")):
+        lists = (HUB / f"{kind}.acl").read_text()
+        topics = re.findall(r"^(?:pattern|topic) (?:read|write) (\S+)", lists, re.MULTILINE)
+        assert topics
+        assert all(f'"{topic.replace("%u", name)}"' in rights for topic in topics)
+    assert set(re.findall(r"\w+", re.search(r"\^\((.*?)\)", rights)[1])) == set(load_setup().PROGRAMS)
+    assert rights.rstrip().endswith("{deny, all}.")
 
 
 def _is_accepted(broker: Broker) -> bool:

@@ -91,6 +91,8 @@ def write_compose_environment(path: Path, folder: Path) -> None:
 def add_certificate(folder: Path, kind: str, name: str) -> Path:
     """Issue a certificate to a device or program; return the stem of its file names. Raises SetupError, OSError."""
     authority = folder / "authorities" / kind
+    if kind == "devices" and name in PROGRAMS:
+        raise SetupError(f"{name} is the name of a program of the hub: choose another one for the device")
     if not (authority / "ca.key").is_file():
         raise SetupError(f"{authority} has no certificate authority: set up the hub first, with --address")
     if (stem := authority / name).with_suffix(".crt").exists():
