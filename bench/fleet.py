@@ -4,7 +4,7 @@
     python bench/fleet.py --rise [--bridges 2]                           # more and more devices, up to the limit
 
 Runs mosquitto with the settings of deploy/hub, simulated devices (fleet_devices.py), `radarecg fhir-bridge` once or up
-to four times, `radarecg ward`, and a plain subscriber, which only counts. `--real` of the devices (default 10) are
+to four times, the ward page, and a plain subscriber, which only counts. `--real` of the devices (default 10) are
 complete: certificate, connection, outbox and spool file of their own; the others share connections without a
 certificate, and have their spool in memory. All publish what real devices do, at the real rates.
 

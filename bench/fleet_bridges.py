@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from fleet_hub import Hub
 
 Key = tuple[str, str, int]  # device, boot and seq
+NAME = re.compile("([0-9a-f]{8})-([0-9]+)")  # a breathing rate, which comes with a heart rate, has a longer one
 
 
 def stored_observations(hub: Hub) -> set[Key]:
-    """Return the messages that were stored as Observations, in files DEVICE/DATE/BOOT-SEQ.json.
-
-    Those of breathing rates have longer names, and come of the same messages.
-    """
-    keys = set()
-    for path in (hub.folder / "fhir").glob("*/*/*.json"):
-        boot, _, seq = path.stem.partition("-")
-        if seq.isdigit():
-            keys.add((path.parents[1].name, boot, int(seq)))
+    """Return the messages that were stored as Observations, in files BOOT-SEQ.json below the device's folder."""
+    folder, keys = hub.folder / "fhir", set()
+    for path in folder.rglob("*.json"):
+        if found := NAME.fullmatch(path.stem):
+            keys.add((path.relative_to(folder).parts[0], found[1], int(found[2])))
     return keys

@@ -21,11 +21,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from edge.cli.parser import COMMANDS
 from edge.demo.processes import free_port, mosquitto_command
+from edge.fhir.settings import FhirConfig
 
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 60.0
 HAS_WARD = "ward" in COMMANDS
 HOME = "127.0.0.1"
+# By default a bridge stores a rate a minute; here each message must be found again.
+EVERY_MESSAGE = {"[fhir]": "[fhir]\nevery_s = 1"} if "every_s" in FhirConfig.__struct_fields__ else {}
 
 
 class Usage(NamedTuple):
@@ -112,7 +115,7 @@ class Hub:
             name, store = f"bridge-{k}", str(self.folder / "fhir")
             files = {"fhir-spool.db": f"{name}.db", "fhir-dead-letters": f"{name}-dead-letters"}
             places = {f"/var/lib/radarecg/{old}": new for old, new in files.items()}
-            config = self._settings(name, places | {"[fhir]": "[fhir]\nevery_s = 1"})  # to find each message again
+            config = self._settings("hub", name, places | EVERY_MESSAGE)
             command = ("-m", "edge", "fhir-bridge", store, "--config", str(config))
             self.bridges.append(self.start(name, *command))
         wait(lambda: all(bridge.is_logged("connected to the broker") for bridge in self.bridges), "the bridges")
@@ -120,7 +123,7 @@ class Hub:
     def start_ward(self) -> Program:
         port = free_port(socket.SOCK_STREAM)
         config = self._settings(
-            "ward", {"0.0.0.0": HOME, "8081": str(port), "/var/lib/radarecg/ward.json": "ward.json"}
+            "ward", "ward-page", {"0.0.0.0": HOME, "8081": str(port), "/var/lib/radarecg/ward.json": "ward.json"}
         )
         ward = self.start("ward", "-m", "edge", "ward", "--config", str(config))
         wait(lambda: _answers(port), "the ward page")
@@ -144,9 +147,9 @@ class Hub:
                 waiting += db.execute("SELECT count(*) FROM message").fetchone()[0]
         return waiting
 
-    def _settings(self, name: str, others: dict[str, str]) -> Path:
+    def _settings(self, kind: str, name: str, others: dict[str, str]) -> Path:
         """Write settings with local places in place of the container's; return their path."""
-        path, text = self.programs / f"{name}.toml", (self.programs / "hub.toml").read_text()
+        path, text = self.programs / f"{name}.toml", (self.programs / f"{kind}.toml").read_text()
         for old, new in {'"broker"': f'"{HOME}"', "8884": str(self.program_port), **others}.items():
             assert old in text
             text = text.replace(old, new)

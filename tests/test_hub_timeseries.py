@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from edge.core.types import Quality
@@ -166,6 +167,17 @@ def test_programs_of_the_hub_get_no_setting_of_a_device():
         service = compose["services"][name]
         assert service["entrypoint"] == ["env", *removed, "radarecg"]
         assert service["command"][0] == name
+
+
+def test_the_ward_page_gets_its_settings_and_token(tmp_path):
+    programs = set_up(tmp_path) / "programs"
+    bridge, ward = (msgspec.toml.decode((programs / f"{name}.toml").read_text()) for name in ("hub", "ward"))
+    assert ward["mqtt"] == bridge["mqtt"]
+    compose = (HUB / "compose.yaml").read_text()
+    assert f"127.0.0.1:{ward['ward']['port']}:{ward['ward']['port']}" in compose
+    assert "[ward, --config, /etc/radarecg-hub/ward.toml]" in compose
+    [token] = ward["ward"]["admin_tokens"].values()
+    assert len((programs / token).read_text().strip()) >= 16
 
 
 @pytest.fixture

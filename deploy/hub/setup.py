@@ -1,7 +1,7 @@
 """Creates certificates, passwords and settings of a hub: sudo python3 deploy/hub/setup.py --address hub.example.
 
-Run it once. It writes /etc/radarecg-hub: the broker's files (broker/), those of Telegraf, `radarecg fhir-bridge` and
-`radarecg ward` (programs/), and two certificate authorities (authorities/), which only root can read: one for devices,
+Run it once. It writes /etc/radarecg-hub: the broker's files (broker/), those of Telegraf, the FHIR bridge and the ward
+page (programs/), and two certificate authorities (authorities/), which only root can read: one for devices,
 one for programs. Compose's .env, beside compose.yaml, gets the passwords. Later, `--device NAME` issues a device's
 certificate, and `--program NAME` that of another subscriber. Needs Python and openssl.
 """
@@ -25,8 +25,7 @@ PROGRAMS_ID, BROKER_ID = 871, 1883
 PROGRAMS = ("telegraf", "hub")
 BROKER_FILES = ("mosquitto.conf", "devices.acl", "programs.acl")
 
-SETTINGS = """\
-# Of `radarecg fhir-bridge` and `radarecg ward`.
+BROKER_SETTINGS = """\
 [mqtt]
 host = "broker"
 port = 8884
@@ -34,13 +33,17 @@ tls = true
 ca = "ca.crt"
 cert = "hub.crt"
 key = "hub.key"
-
+"""
+BRIDGE_SETTINGS = f"""\
+{BROKER_SETTINGS}
 [spool]
 file = "/var/lib/radarecg/fhir-spool.db"
 
 [fhir]
 dead_letters = "/var/lib/radarecg/fhir-dead-letters"
-
+"""
+WARD_SETTINGS = f"""\
+{BROKER_SETTINGS}
 [ward]
 host = "0.0.0.0"
 port = 8081
@@ -69,7 +72,8 @@ def set_up(folder: Path, names: list[str]) -> None:
     for name in PROGRAMS:
         issue(authorities / "programs", programs / name, name, "clientAuth", [])
     shutil.copy(authorities / "devices" / "ca.crt", programs / "ca.crt")  # it signed the broker's certificate
-    (programs / "hub.toml").write_text(SETTINGS)
+    (programs / "hub.toml").write_text(BRIDGE_SETTINGS)
+    (programs / "ward.toml").write_text(WARD_SETTINGS)
     (programs / "ward-admin.token").write_text(f"{secrets.token_urlsafe(24)}\n")
     for each, owner in ((broker, BROKER_ID), (programs, PROGRAMS_ID)):
         for path in (each, *each.iterdir()):
