@@ -2,11 +2,8 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
-import urllib.parse
-import urllib.request
 from dataclasses import replace
 
 import msgspec
@@ -14,10 +11,11 @@ import pytest
 
 from edge.core.types import Quality
 from edge.mqtt.topics import HEALTH, STATUS, VITALS, backfill
-from tests.helpers.brokers import Listener, free_port
+from tests.helpers.brokers import Listener
 from tests.helpers.hub import HUB, load_setup, set_up
+from tests.helpers.influxdb import running_influxdb
 from tests.helpers.payload_fields import payload_field
-from tests.helpers.publishing import GOOD, connected, wait
+from tests.helpers.publishing import GOOD, connected
 from tests.helpers.telegraf import MissingFieldError, Telegraf, field_name
 
 DASHBOARD = json.loads((HUB / "grafana/dashboards/radarecg.json").read_text())
@@ -182,41 +180,8 @@ def test_the_ward_page_gets_its_settings_and_token(tmp_path):
 
 @pytest.fixture
 def influx(tmp_path):
-    """InfluxDB 1, whose language InfluxDB 2 answers too: sends a request, returns the answer."""
-    if shutil.which("influxd") is None:
-        pytest.skip("influxd is not installed (.ci/run installs it)")
-    port, rpc_port = free_port(), free_port()
-    folders = "\n".join(
-        f'[{name}]\ndir = "{tmp_path}/{name}"\n' + (f'wal-dir = "{tmp_path}/wal"\n' if name == "data" else "")
-        for name in ("meta", "data")
-    )
-    config = tmp_path / "influxdb.conf"
-    config.write_text(
-        f'reporting-disabled = true\nbind-address = "127.0.0.1:{rpc_port}"\n{folders}'
-        f'[http]\nbind-address = "127.0.0.1:{port}"\n'
-    )
-
-    def request(path: str, data: str = "", **parameters: str) -> dict:
-        url = f"http://127.0.0.1:{port}/{path}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(urllib.request.Request(url, data.encode(), method="POST"), timeout=60) as answer:
-            return json.loads(answer.read() or b"{}")
-
-    with subprocess.Popen(
-        ["influxd", "-config", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            wait(lambda: _answers(request))
-            yield request
-        finally:
-            server.kill()
-
-
-def _answers(request) -> bool:
-    try:
-        request("query", q="CREATE DATABASE radarecg")
-    except OSError:
-        return False
-    return True
+    with running_influxdb(tmp_path) as request:
+        yield request
 
 
 @pytest.mark.slow
