@@ -12,23 +12,19 @@ import argparse
 import base64
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from authority import SetupError, issue, make_authority, parse_name
 from image_base import UnsupportedReleaseError, find_base, write_compose_environment
 
 HERE = Path(__file__).resolve().parent
 RADAR_FILES = ("awr1843_mmecg.cfg", "dca1000.toml")
 RUNTIME_ID, BROKER_ID = 871, 1883
 """Users of the two containers: radarecg's in Dockerfile.jetson, mosquitto's in its image."""
-NAME = re.compile(r"[a-z0-9-]{1,64}")  # as in topics: edge/mqtt/fields.py
-VALIDITY_DAYS = 3650
 HASH_ITERATIONS = 10_000
 
 SETTINGS = """\
@@ -66,10 +62,6 @@ file = "/var/lib/radarecg/history/radarecg-history.sqlite"
 """
 
 
-class SetupError(Exception):
-    """The set-up failed; the message says why and what to do."""
-
-
 def set_up(folder: Path, device: str, names: list[str]) -> None:
     """Writes all files for `device`; its broker's certificate is valid for `names`. Raises SetupError, OSError."""
     if folder.exists():
@@ -92,7 +84,7 @@ def add_hub(folder: Path, hub: str) -> Path:
         raise SetupError(f"{authority} has no certificate authority: set up the device first, with --device")
     if (stem := authority / hub).with_suffix(".crt").exists():
         raise SetupError(f"{stem}.crt exists: choose another name, or remove it first")
-    _issue(authority, stem, hub, "clientAuth", [])
+    issue(authority, stem, hub, "clientAuth", [])
     return stem
 
 
@@ -101,8 +93,8 @@ def _write_files(folder: Path, device: str, names: list[str]) -> None:
     folder.mkdir(mode=0o700)  # until each file in it has its owner and mode
     for each in (authority, broker):
         each.mkdir(mode=0o700)
-    _make_authority(authority, device)
-    _issue(authority, broker / "broker", "broker", "serverAuth", names)
+    make_authority(authority, device)
+    issue(authority, broker / "broker", "broker", "serverAuth", names)
     for each in (folder, broker):
         shutil.copy(authority / "ca.crt", each)
     for name in ("mosquitto.conf", "home.acl", "hub.acl"):
@@ -123,55 +115,6 @@ def _write_files(folder: Path, device: str, names: list[str]) -> None:
     folder.chmod(0o755)
 
 
-def _make_authority(authority: Path, device: str) -> None:
-    with tempfile.NamedTemporaryFile("w", suffix=".cnf") as settings:
-        settings.write(
-            f"[req]\nprompt = no\ndistinguished_name = dn\nx509_extensions = ca\n[dn]\nCN = radarecg {device}\n"
-            "[ca]\nbasicConstraints = critical, CA:TRUE, pathlen:0\nkeyUsage = critical, keyCertSign, cRLSign\n"
-            "subjectKeyIdentifier = hash\n"
-        )
-        settings.flush()
-        _openssl("req", "-x509", "-config", settings.name, *_new_key(authority / "ca"), "-days", str(VALIDITY_DAYS))
-
-
-def _issue(authority: Path, stem: Path, name: str, usage: str, others: list[str]) -> None:
-    """Writes `stem`.crt and .key for this common name, valid for the addresses and host names in `others`."""
-    extensions = (
-        f"basicConstraints = critical, CA:FALSE\nkeyUsage = critical, digitalSignature\nextendedKeyUsage = {usage}\n"
-        "subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n"
-    )
-    if others:
-        extensions += f"subjectAltName = {', '.join(map(_alternative, others))}\n"
-    with tempfile.TemporaryDirectory() as temporary:
-        request, settings = Path(temporary, "request"), Path(temporary, "extensions")
-        settings.write_text(extensions)
-        key, out = _new_key(stem)[:-1], str(request)
-        _openssl("req", "-new", "-subj", f"/CN={name}", *key, out)
-        by = ["-CA", str(authority / "ca.crt"), "-CAkey", str(authority / "ca.key"), "-CAcreateserial"]
-        _openssl(
-            *("x509", "-req", "-in", out, *by, "-days", str(VALIDITY_DAYS), "-extfile", str(settings)),
-            *("-out", str(stem.with_suffix(".crt"))),
-        )
-
-
-def _new_key(stem: Path) -> list[str]:
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    return [*key, "-keyout", str(stem.with_suffix(".key")), "-out", str(stem.with_suffix(".crt"))]
-
-
-def _openssl(*arguments: str) -> None:
-    try:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise SetupError("openssl not found: sudo apt install openssl") from error
-    except subprocess.CalledProcessError as error:
-        raise SetupError(f"openssl {arguments[0]} failed: {error.stderr.strip()}") from error
-
-
-def _alternative(name: str) -> str:
-    return f"{'IP' if re.fullmatch(r'[0-9.]+|.*:.*', name) else 'DNS'}:{name}"
-
-
 def _hash(password: str) -> str:
     """Hashes a password like mosquitto_passwd: PBKDF2 with SHA-512."""
     salt = secrets.token_bytes(12)
@@ -185,18 +128,12 @@ def _set_owner(folder: Path, owner: int, mode: int) -> None:
         path.chmod(mode if path.is_dir() else 0o600)
 
 
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r}: use only lower-case letters, digits and -, such as radar-0001")
-    return text
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split(":")[0])
     target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument("--device", type=_name, metavar="NAME", help="serial number, never a person's name")
-    target.add_argument("--hub", type=_name, metavar="NAME", help="hub to issue a read-only certificate for")
+    target.add_argument("--device", type=parse_name, metavar="NAME", help="serial number, never a person's name")
+    target.add_argument("--hub", type=parse_name, metavar="NAME", help="hub to issue a read-only certificate for")
     parser.add_argument(
         "--address", action="append", default=[], metavar="IP", help="this machine's address in the home network"
     )

@@ -185,7 +185,7 @@ def test_no_file_of_the_set_up_is_open_to_others_before_it_has_its_owner(tmp_pat
     modes = []
     monkeypatch.setattr(os, "chown", lambda path, *_: modes.append((tmp_path / "etc.part").stat().st_mode & 0o777))
     monkeypatch.setattr(
-        module, "_openssl", lambda *arguments: [Path(a).touch() for a in arguments if "/etc.part/" in a]
+        "authority._openssl", lambda *arguments: [Path(a).touch() for a in arguments if "/etc.part/" in a]
     )
     module.set_up(tmp_path / "etc", "radar-0001", ["localhost"])
     assert set(modes) == {0o700}

@@ -1,7 +1,8 @@
 """MQTT discovery message for Home Assistant 2024.11 and newer: the device and its entities.
 
 No entity shows an old or assumed value: an invalid or unmeasured value is unknown ("None" in Home Assistant's MQTT
-documentation), and every entity becomes unavailable when vitals stop.
+documentation), every entity of a measurement becomes unavailable when vitals stop, and every entity of the device's
+state when `health` stops. Those of `info`, which is sent once, are only unavailable while the device is offline.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from edge import __version__
 from edge.core.types import QualityFlag
 from edge.mqtt.payloads import encode
-from edge.mqtt.topics import DISCOVERY, STATUS, VITALS, Topic
+from edge.mqtt.topics import DISCOVERY, HEALTH, INFO, STATUS, VITALS, Topic
 
 DISCOVERY_PREFIX = "homeassistant"
 """Home Assistant's default."""
@@ -69,8 +70,11 @@ def discovery(device: str, model: str, page_url: str | None = None) -> bytes:
             "state_topic": VITALS.name(device),
             "qos": VITALS.qos,
             "components": {
-                name: entity | {"unique_id": f"radarecg_{device}_{name}", "expire_after": EXPIRE_AFTER_S}
-                for name, entity in _entities().items()
+                name: entity | {"unique_id": f"radarecg_{device}_{name}"}
+                for name, entity in {
+                    **{name: entity | {"expire_after": EXPIRE_AFTER_S} for name, entity in _entities().items()},
+                    **_device_entities(device),
+                }.items()
             },
         }
     )
@@ -133,6 +137,46 @@ def _entities() -> dict[str, dict[str, Any]]:
             off=f"{_RECEIVING} and {_not_raised('warming_up')}",
         ),
         "radar": _binary("Radar", "connectivity", on=_RECEIVING, off=_STALE) | {"entity_category": "diagnostic"},
+    }
+
+
+def _device_entities(device: str) -> dict[str, dict[str, Any]]:
+    """Return the entities of the device itself, from `health` and `info`."""
+    health = {"state_topic": HEALTH.name(device), "entity_category": "diagnostic", "expire_after": HEALTH.expiry_s}
+    count = {"unit_of_measurement": "messages", "suggested_display_precision": 0}
+    return {
+        "temperature": health
+        | _sensor(
+            "Device temperature",
+            "value_json.computer.temperature_c if value_json.computer else None",
+            device_class="temperature",
+            unit_of_measurement="°C",
+            suggested_display_precision=0,
+        ),
+        "throttled": health
+        | _binary(
+            "Slowed by heat",
+            "heat",
+            on="value_json.computer and value_json.computer.throttled",
+            off="value_json.computer and value_json.computer.throttled == false",
+        ),
+        "messages_waiting": health
+        | _sensor("Messages waiting", "value_json.spool.messages", icon="mdi:tray-full", **count),
+        "messages_lost": health
+        | _sensor(
+            "Messages lost",
+            "value_json.spool.evicted + value_json.spool.unstored",
+            icon="mdi:email-remove-outline",
+            **count | {"state_class": "total_increasing"},  # since the start of the device
+        ),
+        "model": {
+            "platform": "sensor",
+            "name": "Model",
+            "icon": "mdi:brain",
+            "entity_category": "diagnostic",
+            "state_topic": INFO.name(device),
+            "value_template": "{{ value_json.network.id if value_json.network else value_json.model.id }}",
+        },
     }
 
 

@@ -3,22 +3,22 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
 import jinja2
 import pytest
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from edge.core.settings import ConfigError
 from edge.core.types import BeatRate, Chest, FrameCount, Quality, RateEstimate, Vitals
 from edge.mqtt.homeassistant import discovery
+from edge.mqtt.topics import HEALTH
 from edge.pipeline import Pipeline
 from edge.runtime.config import load_config
 from edge.vitals.quality import Evidence
 from tests.helpers.brokers import Listener
+from tests.helpers.home_assistant import shown
 from tests.helpers.publishing import GOOD, connected
 
 # Seen in Home Assistant 2025.4.4, which has no device class for a heart rate; object_id ends with 2026.4.
@@ -28,20 +28,11 @@ MOVING = replace(
 )
 GONE = Vitals(GOOD.t_ns, None, None, None, Quality("unusable", 0.0, ("no_subject",)), FrameCount(9, 0))
 SILENT = replace(GONE, quality=Quality("unusable", 0.0, ("radar_fault", "stale")))
-compiled = cache(ImmutableSandboxedEnvironment().from_string)  # as in Home Assistant
 
 
 @pytest.fixture(scope="module")
 def discovered() -> dict:
     return json.loads(discovery("radar-0001", "77GHz radar", "http://jetson.local:8080/"))
-
-
-def shown(discovered: dict, payload: dict) -> dict[str, str]:
-    """Returns each entity's state for vitals; "None" means unknown in Home Assistant."""
-    return {
-        entity: compiled(settings["value_template"]).render(value_json=payload)
-        for entity, settings in discovered["components"].items()
-    }
 
 
 def test_entities_show_the_values_of_vitals_only(mosquitto_port, mmecg, tmp_path):
@@ -186,7 +177,17 @@ def settings(folder: Path, prefix: str) -> Path:
 
 
 # What Home Assistant's MQTT documentation has for an entity of a device.
-COMMON = {"platform", "unique_id", "name", "device_class", "icon", "entity_category", "expire_after", "value_template"}
+COMMON = {
+    "platform",
+    "unique_id",
+    "state_topic",
+    "name",
+    "device_class",
+    "icon",
+    "entity_category",
+    "expire_after",
+    "value_template",
+}
 KEYS = {
     "sensor": COMMON | {"state_class", "unit_of_measurement", "suggested_display_precision", "options"},
     "binary_sensor": COMMON,
@@ -195,7 +196,8 @@ KEYS = {
 
 def test_every_entity_expires_and_has_documented_keys_only(discovered):
     entities = discovered["components"].values()
-    assert {entity["expire_after"] for entity in entities} == {15}
+    expiry = {entity.get("state_topic", "vitals").rpartition("/")[2]: entity.get("expire_after") for entity in entities}
+    assert expiry == {"vitals": 15, "health": HEALTH.expiry_s, "info": None}
     assert (
         len({entity["unique_id"] for entity in entities})
         == len({entity["name"] for entity in entities})
@@ -204,7 +206,8 @@ def test_every_entity_expires_and_has_documented_keys_only(discovered):
     for entity in entities:
         assert entity.keys() <= KEYS[entity["platform"]]
         # An enumeration has no unit; a number has one. Only numbers may be unknown by "None".
-        assert ("options" in entity) != (entity["platform"] == "binary_sensor" or "unit_of_measurement" in entity)
+        is_word = entity["platform"] == "sensor" and "unit_of_measurement" not in entity
+        assert ("options" in entity) == (is_word and entity["name"] != "Model")  # models are not an enumeration
         assert ("state_class" in entity) == ("unit_of_measurement" in entity)
     assert "device_class" not in discovered["components"]["heart_rate"]
     distance = discovered["components"]["chest_distance"]
@@ -234,5 +237,6 @@ def test_it_matches_the_verified_message(discovered):
         for key in ("platform", "state_class", "device_class", "unit_of_measurement", "expire_after"):
             assert discovered["components"][ours].get(key) == known.get(key), (ours, key)
     assert {key for entity in discovered["components"].values() for key in entity} <= {
-        key for entity in verified["components"].values() for key in entity
+        "state_topic",  # an entity of another topic than most
+        *(key for entity in verified["components"].values() for key in entity),
     }
