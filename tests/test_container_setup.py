@@ -25,6 +25,7 @@ from edge.radar.dca1000.control import load_card
 from edge.runtime.config import load_config
 from tests.conftest import ROOT
 from tests.helpers.brokers import Listener, answers, free_port
+from tests.helpers.processes import child
 
 # paho leaves the socket of a failed handshake to the garbage collector, which complains.
 pytestmark = [
@@ -71,14 +72,13 @@ def ports(device, tmp_path):
         assert before in text
         text = text.replace(before, str(after))
     Path(command[-1]).write_text(f"user root\n{text}")
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with child(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 20
         while not all(map(answers, (home, hubs, own))):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
         yield home, hubs, own
-        process.kill()
 
 
 def broker_for(device: Path, port: int) -> Broker:

@@ -28,9 +28,9 @@ def test_a_key_with_too_many_parts_is_refused_with_its_line(name):
 def test_a_key_of_a_hundred_thousand_parts_is_refused_by_every_settings_file(tmp_path, iwr6843):
     (tmp_path / "x.toml").write_text("a" + ".a" * 100_000 + " = 1")
     for load in (lambda path: load_config(path, {}), lambda path: load_hub_config(path, {}), load_card):
-        with pytest.raises(ValueError, match="x.toml: line 1: a key with more than"):
+        with pytest.raises(ValueError, match=r"x\.toml: line 1: a key with more than"):
             load(tmp_path / "x.toml")
-    with pytest.raises(ValueError, match="x.toml: line 1: a key with more than"):
+    with pytest.raises(ValueError, match=r"x\.toml: line 1: a key with more than"):
         load_calibration(tmp_path / "x.toml", iwr6843)
 
 

@@ -28,6 +28,7 @@ from edge.mqtt import payloads as p
 from edge.mqtt.fields import iso_utc
 from edge.runtime.hub_service import serve_hub
 from tests.helpers.network import Link
+from tests.helpers.processes import child
 from tests.helpers.publishing import GOOD, connected, wait
 
 MODELS = {"R4B": r4b.Observation, "R5": r5.Observation}
@@ -123,7 +124,7 @@ def bridge(tmp_path, port: int, target: str, *options: str):
     """Run the command in a process of its own; yield its log lines."""
     config = hub_config(tmp_path, port)
     command = [sys.executable, "-m", "edge", "fhir-bridge", target, "--config", str(config), *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with child(command, stderr=subprocess.PIPE, text=True) as process:
         log_lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         reader = threading.Thread(target=lambda: [log_lines.put(line) for line in process.stderr])
         reader.start()
