@@ -2,8 +2,8 @@
 
 Run it once. It writes /etc/radarecg: the settings of `radarecg run`, the broker's files (broker/), and the device's own
 certificate authority (authority/), which only root can read. Compose's .env gets what depends on this computer
-(image_base.py). Later, `--hub NAME` issues a certificate for a hospital's hub. Needs Python and openssl, which every
-JetPack has.
+(image_base.py). Later, `--hub NAME` issues a certificate for a hospital's hub, `--renew NAME` a new one for a hub or
+the broker, and `--revoke NAME` makes a hub's worthless. Needs Python and its package cryptography.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ import re
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from image_base import UnsupportedReleaseError, find_base, write_compose_environment
+
+try:
+    from authority import CLIENT, SERVER, issue, make_authority, renew, write_revoked
+except ImportError as missing:
+    sys.exit(f"setup: error: {missing}: sudo apt install python3-cryptography")
 
 HERE = Path(__file__).resolve().parent
 RADAR_FILES = ("awr1843_mmecg.cfg", "dca1000.toml")
 RUNTIME_ID, BROKER_ID = 871, 1883
 """Users of the two containers: radarecg's in Dockerfile.jetson, mosquitto's in its image."""
+REVOKED = "revoked.crl"
 NAME = re.compile(r"[a-z0-9-]{1,64}")  # as in topics: edge/mqtt/fields.py
-VALIDITY_DAYS = 3650
 HASH_ITERATIONS = 10_000
 
 SETTINGS = """\
@@ -87,13 +90,48 @@ def add_hub(folder: Path, hub: str) -> Path:
 
     Raises SetupError, OSError.
     """
+    authority = _authority(folder)
+    if (stem := authority / hub).with_suffix(".crt").exists():
+        raise SetupError(f"{stem}.crt exists: renew it with --renew {hub}, or choose another name")
+    issue(authority, stem, hub, CLIENT, [])
+    return stem
+
+
+def renew_certificate(folder: Path, name: str) -> Path:
+    """Issues a new certificate and key for a hub or for "broker"; returns the stem of their file names.
+
+    Raises SetupError, OSError.
+    """
+    authority = _authority(folder)
+    stem = folder / "broker" / "broker" if name == "broker" else authority / name
+    _require_certificate(stem)
+    renew(authority, stem)
+    return stem
+
+
+def revoke_hub(folder: Path, hub: str) -> int:
+    """Adds a hub's certificates to the broker's list of revoked ones, and removes the hub's files.
+
+    Returns how many were added. Raises SetupError, OSError.
+    """
+    authority = _authority(folder)
+    _require_certificate(authority / hub)
+    added = write_revoked(authority, folder / "broker" / REVOKED, hub)
+    for suffix in (".crt", ".key"):
+        (authority / hub).with_suffix(suffix).unlink()
+    return added
+
+
+def _authority(folder: Path) -> Path:
     authority = folder / "authority"
     if not (authority / "ca.key").is_file():
         raise SetupError(f"{authority} has no certificate authority: set up the device first, with --device")
-    if (stem := authority / hub).with_suffix(".crt").exists():
-        raise SetupError(f"{stem}.crt exists: choose another name, or remove it first")
-    _issue(authority, stem, hub, "clientAuth", [])
-    return stem
+    return authority
+
+
+def _require_certificate(stem: Path) -> None:
+    if stem.name == "ca" or not stem.with_suffix(".crt").is_file():
+        raise SetupError(f"{stem}.crt not found: there is no certificate of that name")
 
 
 def _write_files(folder: Path, device: str, names: list[str]) -> None:
@@ -101,8 +139,9 @@ def _write_files(folder: Path, device: str, names: list[str]) -> None:
     folder.mkdir(mode=0o700)  # until each file in it has its owner and mode
     for each in (authority, broker):
         each.mkdir(mode=0o700)
-    _make_authority(authority, device)
-    _issue(authority, broker / "broker", "broker", "serverAuth", names)
+    make_authority(authority, f"radarecg {device}")
+    issue(authority, broker / "broker", "broker", SERVER, names)
+    write_revoked(authority, broker / REVOKED)
     for each in (folder, broker):
         shutil.copy(authority / "ca.crt", each)
     for name in ("mosquitto.conf", "home.acl", "hub.acl"):
@@ -121,55 +160,6 @@ def _write_files(folder: Path, device: str, names: list[str]) -> None:
         (folder / name).chmod(0o600)
         os.chown(folder / name, RUNTIME_ID, RUNTIME_ID)
     folder.chmod(0o755)
-
-
-def _make_authority(authority: Path, device: str) -> None:
-    with tempfile.NamedTemporaryFile("w", suffix=".cnf") as settings:
-        settings.write(
-            f"[req]\nprompt = no\ndistinguished_name = dn\nx509_extensions = ca\n[dn]\nCN = radarecg {device}\n"
-            "[ca]\nbasicConstraints = critical, CA:TRUE, pathlen:0\nkeyUsage = critical, keyCertSign, cRLSign\n"
-            "subjectKeyIdentifier = hash\n"
-        )
-        settings.flush()
-        _openssl("req", "-x509", "-config", settings.name, *_new_key(authority / "ca"), "-days", str(VALIDITY_DAYS))
-
-
-def _issue(authority: Path, stem: Path, name: str, usage: str, others: list[str]) -> None:
-    """Writes `stem`.crt and .key for this common name, valid for the addresses and host names in `others`."""
-    extensions = (
-        f"basicConstraints = critical, CA:FALSE\nkeyUsage = critical, digitalSignature\nextendedKeyUsage = {usage}\n"
-        "subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n"
-    )
-    if others:
-        extensions += f"subjectAltName = {', '.join(map(_alternative, others))}\n"
-    with tempfile.TemporaryDirectory() as temporary:
-        request, settings = Path(temporary, "request"), Path(temporary, "extensions")
-        settings.write_text(extensions)
-        key, out = _new_key(stem)[:-1], str(request)
-        _openssl("req", "-new", "-subj", f"/CN={name}", *key, out)
-        by = ["-CA", str(authority / "ca.crt"), "-CAkey", str(authority / "ca.key"), "-CAcreateserial"]
-        _openssl(
-            *("x509", "-req", "-in", out, *by, "-days", str(VALIDITY_DAYS), "-extfile", str(settings)),
-            *("-out", str(stem.with_suffix(".crt"))),
-        )
-
-
-def _new_key(stem: Path) -> list[str]:
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    return [*key, "-keyout", str(stem.with_suffix(".key")), "-out", str(stem.with_suffix(".crt"))]
-
-
-def _openssl(*arguments: str) -> None:
-    try:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise SetupError("openssl not found: sudo apt install openssl") from error
-    except subprocess.CalledProcessError as error:
-        raise SetupError(f"openssl {arguments[0]} failed: {error.stderr.strip()}") from error
-
-
-def _alternative(name: str) -> str:
-    return f"{'IP' if re.fullmatch(r'[0-9.]+|.*:.*', name) else 'DNS'}:{name}"
 
 
 def _hash(password: str) -> str:
@@ -197,6 +187,8 @@ def main(arguments: list[str] | None = None) -> int:
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--device", type=_name, metavar="NAME", help="serial number, never a person's name")
     target.add_argument("--hub", type=_name, metavar="NAME", help="hub to issue a read-only certificate for")
+    target.add_argument("--renew", type=_name, metavar="NAME", help='hub, or "broker", to issue a new certificate for')
+    target.add_argument("--revoke", type=_name, metavar="NAME", help="hub whose certificates the broker must refuse")
     parser.add_argument(
         "--address", action="append", default=[], metavar="IP", help="this machine's address in the home network"
     )
@@ -205,9 +197,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     args = parser.parse_args(arguments)
     try:
-        if args.hub:
-            stem = add_hub(args.folder, args.hub)
-            print(f"transfer to {args.hub} securely: {stem}.crt, {stem}.key, {args.folder / 'ca.crt'}")
+        if hub := args.hub or (args.renew != "broker" and args.renew):
+            stem = add_hub(args.folder, hub) if args.hub else renew_certificate(args.folder, hub)
+            print(f"transfer to {hub} securely: {stem}.crt, {stem}.key, {args.folder / 'ca.crt'}")
+            return 0
+        if args.renew or args.revoke:
+            done = "renewed" if args.renew else f"{revoke_hub(args.folder, args.revoke)} certificates revoked"
+            if args.renew:
+                renew_certificate(args.folder, args.renew)
+            print(f"{done}; the broker reads it at its start: docker compose restart broker")
             return 0
         base = find_base()
         host = socket.gethostname()
