@@ -19,7 +19,7 @@ import socket
 import sys
 from pathlib import Path
 
-from image_base import UnsupportedReleaseError, find_base, write_compose_environment
+from image_base import UnsupportedReleaseError, find_base, warn_of_unpinned, write_compose_environment
 
 try:
     from authority import CLIENT, SERVER, issue, make_authority, renew, write_revoked
@@ -214,6 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (SetupError, UnsupportedReleaseError, OSError) as error:
         print(f"setup: error: {error}", file=sys.stderr)
         return 2
+    print(*warn_of_unpinned(HERE.parent / ".env"), sep="\n")
     if base.command:
         print(f"before docker compose build, build the image's base: {base.command}")
     print(f"{args.folder} is ready; Home Assistant's password: {args.folder}/authority/home-assistant.password")

@@ -1,7 +1,6 @@
 """What the device's set-up command makes, against a real mosquitto: certificates, passwords, access lists."""
 
 import gc
-import importlib.util
 import os
 import shutil
 import ssl
@@ -26,6 +25,7 @@ from edge.radar.dca1000.control import load_card
 from edge.runtime.config import load_config
 from tests.conftest import ROOT
 from tests.helpers.brokers import Listener, answers, free_port
+from tests.helpers.deploy import load_deployed
 from tests.helpers.processes import child
 
 # paho leaves the socket of a failed handshake to the garbage collector, which complains.
@@ -241,7 +241,7 @@ def test_the_broker_is_limited_and_the_devices_port_is_open_to_this_computer_onl
 
 def test_no_file_of_the_set_up_is_open_to_others_before_it_has_its_owner(tmp_path, monkeypatch):
     """While files are written, no other user can enter their folder."""
-    module = load("setup")
+    module = load_deployed("setup")
     modes = []
     monkeypatch.setattr(os, "chown", lambda path, *_: modes.append((tmp_path / "etc.part").stat().st_mode & 0o777))
     module.set_up(tmp_path / "etc", "radar-0001", ["localhost"])
@@ -259,60 +259,18 @@ def test_the_set_up_runs_only_once(device):
     assert (device / "password").read_text() == before
 
 
-def load(name: str):
-    """deploy/ is no package: it is used before anything is installed."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"deploy/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "deploy"))
-        spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize(
-    ("line", "name"),
-    [
-        (
-            "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64",
-            "nvcr.io/nvidia/l4t-tensorrt",
-        ),
-        (
-            "# R36 (release), REVISION: 5.0, GCID: 43688277, BOARD: generic, EABI: aarch64",
-            "nvcr.io/nvidia/l4t-tensorrt",
-        ),
-        ("# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic", "jetpack7"),
-        ("# R39 (release), REVISION: 2.1, GCID: 46758480, BOARD: generic", "jetpack7"),
-    ],
-)
-def test_the_base_is_that_of_the_jetsons_release(tmp_path, line, name):
-    release = tmp_path / "nv_tegra_release"
-    release.write_text(f"{line}\n# KERNEL_VARIANT: oot\n")
-    base = load("image_base").find_base(release)
-    assert base.name.split(":")[0] == name
-    assert (base.command is None) == (":" in base.name)
-
-
-def test_a_computer_that_is_no_jetson_gets_the_base_for_a_card_and_an_old_jetson_an_error(tmp_path):
-    module, release = load("image_base"), tmp_path / "nv_tegra_release"
-    assert module.find_base(release).command == "docker build -f deploy/tensorrt.Dockerfile -t tensorrt deploy"
-    for line in ("# R35 (release), REVISION: 4.1", "unreadable"):
-        release.write_text(line)
-        with pytest.raises(module.UnsupportedReleaseError, match="flash JetPack 6 or 7"):
-            module.find_base(release)
-
-
-def test_composes_environment_keeps_what_else_is_in_it(device, tmp_path):
-    written = (device.parent / ".env").read_text()
-    assert "BASE=tensorrt\n" in written  # this computer is no Jetson
-    module, path = load("image_base"), tmp_path / ".env"
-    path.write_text("OTHER=1\nBASE=old\n")
-    module.write_compose_environment(path, module.JETPACK_7)
-    assert path.read_text().splitlines()[:2] == ["OTHER=1", "BASE=jetpack7"]
-
-
 @pytest.mark.parametrize("name", ["Jane Doe", "radar/1", "Radar-1", ""])
 def test_a_name_that_no_topic_can_hold_is_refused(tmp_path, name):
     done = set_up(tmp_path / "etc", ROOT, "--device", name)
     assert done.returncode == 2
     assert "use only lower-case letters" in done.stderr
     assert not (tmp_path / "etc").exists()
+
+
+def test_composes_environment_keeps_what_else_is_in_it(device, tmp_path):
+    written = (device.parent / ".env").read_text()
+    assert "BASE=tensorrt\n" in written  # this computer is no Jetson
+    module, path = load_deployed("image_base"), tmp_path / ".env"
+    path.write_text("OTHER=1\nBASE=old\n")
+    module.write_compose_environment(path, module.JETPACK_7)
+    assert path.read_text().splitlines()[:2] == ["OTHER=1", "BASE=jetpack7"]
