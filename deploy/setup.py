@@ -202,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"transfer to {hub} securely: {stem}.crt, {stem}.key, {args.folder / 'ca.crt'}")
             return 0
         if args.renew or args.revoke:
-            done = "renewed" if args.renew else f"{revoke_hub(args.folder, args.revoke)} certificates revoked"
+            done = "renewed" if args.renew else f"certificates revoked: {revoke_hub(args.folder, args.revoke)}"
             if args.renew:
                 renew_certificate(args.folder, args.renew)
             print(f"{done}; the broker reads it at its start: docker compose restart broker")

@@ -173,7 +173,7 @@ def test_a_renewed_certificate_is_accepted_and_revoked_ones_are_refused(device, 
             assert not probe_broker(Broker(port=hubs, tls=authority(copy, folder / "ward-7"))).is_failure
     done = set_up(copy, ROOT, "--revoke", "ward-7")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("2 certificates revoked; ")
+    assert done.stdout.startswith("certificates revoked: 2; ")
     assert set_up(copy, ROOT, "--hub", "ward-7").returncode == 0  # the name may be used again
     assert (copy / "broker/revoked.crl").stat().st_uid == 1883
     with broker(copy, tmp_path) as (_, hubs, own):
