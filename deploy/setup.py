@@ -31,6 +31,7 @@ RADAR_FILES = ("awr1843_mmecg.cfg", "dca1000.toml")
 RUNTIME_ID, BROKER_ID = 871, 1883
 """Users of the two containers: radarecg's in Dockerfile.jetson, mosquitto's in its image."""
 REVOKED = "revoked.crl"
+RESTART = "the broker reads it at its start: docker compose restart broker"
 NAME = re.compile(r"[a-z0-9-]{1,64}")  # as in topics: edge/mqtt/fields.py
 HASH_ITERATIONS = 10_000
 
@@ -181,6 +182,16 @@ def _name(text: str) -> str:
     return text
 
 
+def _change_certificates(folder: Path, args: argparse.Namespace) -> str:
+    """Does what --hub, --renew or --revoke asks for; returns what to do next. Raises SetupError, OSError."""
+    if args.revoke:
+        return f"certificates revoked: {revoke_hub(folder, args.revoke)}; {RESTART}"
+    stem = add_hub(folder, args.hub) if args.hub else renew_certificate(folder, args.renew)
+    if args.renew == "broker":
+        return f"renewed: {stem}.crt; {RESTART}"
+    return f"transfer to {stem.name} securely: {stem}.crt, {stem}.key, {folder / 'ca.crt'}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split(":")[0])
@@ -197,15 +208,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     args = parser.parse_args(arguments)
     try:
-        if hub := args.hub or (args.renew != "broker" and args.renew):
-            stem = add_hub(args.folder, hub) if args.hub else renew_certificate(args.folder, hub)
-            print(f"transfer to {hub} securely: {stem}.crt, {stem}.key, {args.folder / 'ca.crt'}")
-            return 0
-        if args.renew or args.revoke:
-            done = "renewed" if args.renew else f"certificates revoked: {revoke_hub(args.folder, args.revoke)}"
-            if args.renew:
-                renew_certificate(args.folder, args.renew)
-            print(f"{done}; the broker reads it at its start: docker compose restart broker")
+        if args.hub or args.renew or args.revoke:
+            print(_change_certificates(args.folder, args))
             return 0
         base = find_base()
         host = socket.gethostname()
@@ -214,7 +218,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (SetupError, UnsupportedReleaseError, OSError) as error:
         print(f"setup: error: {error}", file=sys.stderr)
         return 2
-    print(*warn_of_unpinned(HERE.parent / ".env"), sep="\n")
+    for warning in warn_of_unpinned(HERE.parent / ".env"):
+        print(warning)
     if base.command:
         print(f"before docker compose build, build the image's base: {base.command}")
     print(f"{args.folder} is ready; Home Assistant's password: {args.folder}/authority/home-assistant.password")

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 
 from edge.fhir.bridge import Forwarder
 from edge.fhir.dead_letters import DeadLetters
 from edge.fhir.server import FhirServer, RefusedError, UnavailableError
 from edge.mqtt import payloads as p
+from edge.mqtt.broker import Broker, paho_client
 from edge.mqtt.spool import Spool
 from tests.edge.fhir.test_bridge import ECG, MOVING, VALID
 from tests.edge.fhir.test_server import RESOURCE
@@ -123,3 +125,27 @@ def test_an_answer_confirms_only_what_it_says_and_else_is_a_known_failure(answer
         assert failure.retry_after_s >= 0
     else:
         assert re.match(rb"HTTP/\S* +20[01]", answer)
+
+
+PACKETS = [
+    b"\x20\x03\x00\x00\x00" + b"\x40\x02\x00\x01" + b"\xd0\x00" + b"\xe0\x00",
+    b"\x20\x16\x00\x00\x13\x21\x00\x0a\x27\x00\x01\x00\x00\x22\x00\x0a\x13\x00\x3c\x1f\x00\x01x\x2a\x01",
+    b"\x20\x03\x00\x00\x00" + b"\x32\x0b\x00\x04a/bc\x00\x07\x00{}" + b"\x62\x02\x00\x07",
+    b"\x20\x03\x00\x00\x00" + b"\x40\x0a\x00\x01\x97\x06\x1f\x00\x03xyz" + b"\x90\x05\x00\x02\x00\x01\x80",
+]
+
+
+@budget
+@given(damaged(*PACKETS))
+def test_packets_of_a_broker_end_the_connection_and_raise_nothing(sent):
+    client = paho_client(Broker(), MQTTProtocolVersion.MQTTv5)
+    ends = []
+    client.on_disconnect = lambda *_: ends.append(True)
+    client._sock, broker = socket.socketpair()
+    client._sock.setblocking(False)
+    with broker:
+        broker.sendall(sent)
+        broker.shutdown(socket.SHUT_WR)
+        while client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            pass
+    assert ends == [True]
