@@ -5,7 +5,8 @@
 # make coverage         make test, and which lines the tests ran: build/coverage/index.html
 # make docs             the documentation as a site: build/site/index.html; broken links are errors
 # make container-test   builds the image, for arm64 and with the GPU backend on stand-ins, and tries it (Debian, as root)
-# make sbom             what is in the image, and under which licences: build/sbom.cdx.json, build/licences.md
+# make sbom             what is in the image, and under which licences: build/sbom.cdx.json, build/licences.md;
+#                       ROOT=FOLDER adds the packages of its base (docs/jetson.md)
 # make lock             anew, which versions go into the image: deploy/lock
 
 PYTHON ?= python3
@@ -33,7 +34,7 @@ container-test: .venv/.dev
 	tests/container/run.sh
 
 sbom: .venv/.release
-	$(BIN)/python deploy/sbom.py build
+	$(BIN)/python deploy/sbom.py build $(ROOT)
 
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --quiet \
 	--custom-compile-command 'make lock' --upgrade

@@ -25,15 +25,19 @@ ROOT = Path(__file__).parents[1]
 CFG = ROOT / "firmware_config/awr1843_mmecg.cfg"
 FRAME_PERIOD_MS = 20  # a quarter of the frames: a busy computer keeps up with the twin
 DEVICE, BPM, CARD = "radar-0001", 68.0, "127.0.0.1"
+BROKER = "127.0.0.5"
+"""Where the device reaches the broker; the subscriber reaches it at 127.0.0.1."""
 Key = tuple[str, int]  # boot and seq, which identify a message
 
 
 def run_device(config: str) -> int:
-    """Runs the device; a line on stdin changes its clock ("clock -4") or makes the chain hang ("hang").
+    """Runs the device; a line on stdin sets its clock ("clock -4") or its longest wait for a new connection
+    ("reconnect 1"), or makes the chain hang ("hang").
 
     Prints each message that it accepts for delivery.
     """
     from edge.__main__ import main
+    from edge.mqtt import connection
     from edge.mqtt.outbox import Outbox
     from edge.mqtt.topics import SPOOLED
     from edge.pipeline import Pipeline
@@ -60,6 +64,8 @@ def run_device(config: str) -> int:
             word, *value = line.split()
             if word == "clock":
                 offset_ns[0] += int(float(value[0]) * 1e9)
+            elif word == "reconnect":
+                connection.MAX_WAIT_S = float(value[0])
             else:
                 hangs.set()
 
@@ -88,10 +94,10 @@ class Rig:
         self.config = folder / "radarecg.toml"
         self.config.write_text(
             f'device = "{DEVICE}"\n[radar]\ncfg = "{self.cfg}"\ncard = "card.toml"\ndata_host = "127.0.0.1"\n'
-            f'data_port = {self.data_port}\n[mqtt]\nport = {self.mqtt_port}\n[spool]\nfile = "{spool}"\n'
-            f"backfill_per_s = 500\n[web]\nport = {self.web_port}\n"
+            f'data_port = {self.data_port}\n[mqtt]\nhost = "{BROKER}"\nport = {self.mqtt_port}\n'
+            f'[spool]\nfile = "{spool}"\nbackfill_per_s = 500\n[web]\nport = {self.web_port}\n'
         )
-        self.broker = Mosquitto(folder, self.mqtt_port)
+        self.broker = Mosquitto(folder, self.mqtt_port, BROKER)
         stack.callback(lambda: self.broker.process.kill())
         self._subscribe()
         self.twin = self.start_twin("127.0.0.1", self.data_port, BPM)

@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from device_rig import Rig
 from hub_faults import CLIENTS, HUB_FAULTS, silent_clients
+from network_faults import enter_network_namespace, play_tricks, remove_address
 
 from edge.vitals.quality import MAX_SILENCE_S
 
@@ -138,6 +139,7 @@ def exhaust_descriptors(rig: Rig, seconds: float) -> None:
         resource.prlimit(rig.device.pid, resource.RLIMIT_NOFILE, limits)
 
 
+ADDRESS_GONE = "the address of card and broker is gone"
 Fault = Callable[[Rig, float], None]
 FAULTS: dict[str, Fault] = {
     "the radar is silent": silence,
@@ -156,6 +158,8 @@ FAULTS: dict[str, Fault] = {
     "the disk is full": fill_disk,
     "no descriptors are left": exhaust_descriptors,
     f"{CLIENTS} silent clients of the page": silent_clients,
+    ADDRESS_GONE: remove_address,
+    "a hostile broker": play_tricks,
     "the spool cannot be written": lambda rig, s: time.sleep(s),
 }
 """Each acts for about that many seconds, and then ends; one more fault is a function and a row."""
@@ -203,6 +207,9 @@ def main() -> int:
     args = parser.parse_args()
     total = {"lost": 0, "false_valid_s": 0, "stuck": 0}
     names = args.only or [*FAULTS, *HUB_FAULTS]
+    if (problem := enter_network_namespace()) and ADDRESS_GONE in names:
+        print(f"not tried: {ADDRESS_GONE}: {problem}", flush=True)
+        names.remove(ADDRESS_GONE)
     for name, counts in inject_all(names, args.seconds):
         print(f"{name:>45}  " + "  ".join(f"{key} {value}" for key, value in counts.items()), flush=True)
         total = {key: total[key] + counts[key] for key in total}

@@ -112,15 +112,16 @@ class Subscriber:
 
 
 class Mosquitto:
-    """A broker that restores its subscribers' sessions after a restart."""
+    """A broker on loopback, and at further addresses; it restores its subscribers' sessions after a restart."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *addresses: str) -> None:
         command = mosquitto_command(port, folder)
         if command is None:
             sys.exit("mosquitto is not installed")
         config = Path(command[-1])
         keep = f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
-        config.write_text(f"{config.read_text()}{keep}max_inflight_messages 0\nmax_queued_messages 100000\n")
+        more = "".join(f"listener {port} {address}\n" for address in addresses)
+        config.write_text(f"{config.read_text()}{more}{keep}max_inflight_messages 0\nmax_queued_messages 100000\n")
         self._command, self._port = command, port
         self.start()
 

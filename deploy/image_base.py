@@ -1,9 +1,13 @@
-"""Chooses the base of the image for this computer, and writes it to docker compose's .env."""
+"""Chooses the base of the image for this computer, and writes it to docker compose's .env.
+
+python3 deploy/image_base.py names the images in .env that a registry may change, because they have no digest.
+"""
 
 from __future__ import annotations
 
 import grp
 import re
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +27,7 @@ class Base(NamedTuple):
     command: str | None = None
 
 
+BROKER = "eclipse-mosquitto:2.0.22"
 JETPACK_6 = Base("nvcr.io/nvidia/l4t-tensorrt:r10.3.0-runtime")
 JETPACK_7 = Base("jetpack7", "docker build -f deploy/jetpack7.Dockerfile -t jetpack7 /etc/apt")
 NVIDIA_CARD = Base("tensorrt", "docker build -f deploy/tensorrt.Dockerfile -t tensorrt deploy")
@@ -44,10 +49,40 @@ def find_base(release: Path = TEGRA_RELEASE) -> Base:
 
 
 def write_compose_environment(path: Path, base: Base) -> None:
-    """Write the image's base and the group of the GPU's render node; keep the file's other lines."""
-    settings = {"BASE": base.name}
+    """Write the image's base and the group of the GPU's render node; keep other lines, and the digest of this base."""
+    settings = _read(path)
+    if not settings.get("BASE", "").startswith(f"{base.name}@"):
+        settings["BASE"] = base.name
     with suppress(KeyError):
         settings["RENDER_GID"] = str(grp.getgrnam("render").gr_gid)
+    path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+
+
+def warn_of_unpinned(path: Path) -> list[str]:
+    """Return a warning for each image that compose, by its .env, fetches from a registry without a digest."""
+    settings = _read(path)
+    images = {"BASE": settings.get("BASE", JETPACK_6.name), "BROKER_IMAGE": settings.get("BROKER_IMAGE", BROKER)}
+    built_here = (JETPACK_7.name, NVIDIA_CARD.name)
+    return [
+        f"warning: {name} may change: docker pull {name}; docker image inspect --format "
+        f"'{{{{index .RepoDigests 0}}}}' {name}; write what it prints as {variable}=... into {path}"
+        for variable, name in images.items()
+        if name not in built_here and "@sha256:" not in name
+    ]
+
+
+def _read(path: Path) -> dict[str, str]:
     lines = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in lines if line.partition("=")[0] not in settings]
-    path.write_text("\n".join([*kept, *(f"{name}={value}" for name, value in settings.items())]) + "\n")
+    return {name: value for name, _, value in (line.partition("=") for line in lines) if name}
+
+
+def main() -> int:
+    """Print the warnings for .env; the exit status is 1 if there are any."""
+    warnings = warn_of_unpinned(Path(__file__).resolve().parents[1] / ".env")
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    return int(bool(warnings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,7 +2,10 @@
 # The folder is the Jetson's own /etc/apt, so that the packages are those of its release:
 #
 #   docker build -f deploy/jetpack7.Dockerfile -t jetpack7 /etc/apt
-FROM ubuntu:24.04
+#
+# --build-arg UBUNTU=ubuntu@sha256:... pins Ubuntu to the image that you tested.
+ARG UBUNTU=ubuntu:24.04
+FROM ${UBUNTU}
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update \

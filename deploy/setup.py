@@ -2,8 +2,8 @@
 
 Run it once. It writes /etc/radarecg: the settings of `radarecg run`, the broker's files (broker/), and the device's own
 certificate authority (authority/), which only root can read. Compose's .env gets what depends on this computer
-(image_base.py). Later, `--hub NAME` issues a certificate for a hospital's hub. Needs Python and openssl, which every
-JetPack has.
+(image_base.py). Later, `--hub NAME` issues a certificate for a hospital's hub, `--renew NAME` a new one for a hub or
+the broker, and `--revoke NAME` makes a hub's worthless. Needs Python and its package cryptography.
 """
 
 from __future__ import annotations
@@ -18,13 +18,19 @@ import socket
 import sys
 from pathlib import Path
 
-from authority import SetupError, issue, make_authority, parse_name
-from image_base import UnsupportedReleaseError, find_base, write_compose_environment
+from image_base import UnsupportedReleaseError, find_base, warn_of_unpinned, write_compose_environment
+
+try:
+    from authority import CLIENT, SERVER, SetupError, issue, make_authority, parse_name, renew, write_revoked
+except ImportError as missing:
+    sys.exit(f"setup: error: {missing}: sudo apt install python3-cryptography")
 
 HERE = Path(__file__).resolve().parent
 RADAR_FILES = ("awr1843_mmecg.cfg", "dca1000.toml")
 RUNTIME_ID, BROKER_ID = 871, 1883
 """Users of the two containers: radarecg's in Dockerfile.jetson, mosquitto's in its image."""
+REVOKED = "revoked.crl"
+RESTART = "the broker reads it at its start: docker compose restart broker"
 HASH_ITERATIONS = 10_000
 
 SETTINGS = """\
@@ -79,13 +85,48 @@ def add_hub(folder: Path, hub: str) -> Path:
 
     Raises SetupError, OSError.
     """
+    authority = _authority(folder)
+    if (stem := authority / hub).with_suffix(".crt").exists():
+        raise SetupError(f"{stem}.crt exists: renew it with --renew {hub}, or choose another name")
+    issue(authority, stem, hub, CLIENT, [])
+    return stem
+
+
+def renew_certificate(folder: Path, name: str) -> Path:
+    """Issues a new certificate and key for a hub or for "broker"; returns the stem of their file names.
+
+    Raises SetupError, OSError.
+    """
+    authority = _authority(folder)
+    stem = folder / "broker" / "broker" if name == "broker" else authority / name
+    _require_certificate(stem)
+    renew(authority, stem)
+    return stem
+
+
+def revoke_hub(folder: Path, hub: str) -> int:
+    """Adds a hub's certificates to the broker's list of revoked ones, and removes the hub's files.
+
+    Returns how many were added. Raises SetupError, OSError.
+    """
+    authority = _authority(folder)
+    _require_certificate(authority / hub)
+    added = write_revoked(authority, folder / "broker" / REVOKED, hub)
+    for suffix in (".crt", ".key"):
+        (authority / hub).with_suffix(suffix).unlink()
+    return added
+
+
+def _authority(folder: Path) -> Path:
     authority = folder / "authority"
     if not (authority / "ca.key").is_file():
         raise SetupError(f"{authority} has no certificate authority: set up the device first, with --device")
-    if (stem := authority / hub).with_suffix(".crt").exists():
-        raise SetupError(f"{stem}.crt exists: choose another name, or remove it first")
-    issue(authority, stem, hub, "clientAuth", [])
-    return stem
+    return authority
+
+
+def _require_certificate(stem: Path) -> None:
+    if stem.name == "ca" or not stem.with_suffix(".crt").is_file():
+        raise SetupError(f"{stem}.crt not found: there is no certificate of that name")
 
 
 def _write_files(folder: Path, device: str, names: list[str]) -> None:
@@ -93,8 +134,9 @@ def _write_files(folder: Path, device: str, names: list[str]) -> None:
     folder.mkdir(mode=0o700)  # until each file in it has its owner and mode
     for each in (authority, broker):
         each.mkdir(mode=0o700)
-    make_authority(authority, device)
-    issue(authority, broker / "broker", "broker", "serverAuth", names)
+    make_authority(authority, f"radarecg {device}")
+    issue(authority, broker / "broker", "broker", SERVER, names)
+    write_revoked(authority, broker / REVOKED)
     for each in (folder, broker):
         shutil.copy(authority / "ca.crt", each)
     for name in ("mosquitto.conf", "home.acl", "hub.acl"):
@@ -128,12 +170,28 @@ def _set_owner(folder: Path, owner: int, mode: int) -> None:
         path.chmod(mode if path.is_dir() else 0o600)
 
 
+def _change_certificates(folder: Path, args: argparse.Namespace) -> str:
+    """Does what --hub, --renew or --revoke asks for; returns what to do next. Raises SetupError, OSError."""
+    if args.revoke:
+        return f"certificates revoked: {revoke_hub(folder, args.revoke)}; {RESTART}"
+    stem = add_hub(folder, args.hub) if args.hub else renew_certificate(folder, args.renew)
+    if args.renew == "broker":
+        return f"renewed: {stem}.crt; {RESTART}"
+    return f"transfer to {stem.name} securely: {stem}.crt, {stem}.key, {folder / 'ca.crt'}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split(":")[0])
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--device", type=parse_name, metavar="NAME", help="serial number, never a person's name")
     target.add_argument("--hub", type=parse_name, metavar="NAME", help="hub to issue a read-only certificate for")
+    target.add_argument(
+        "--renew", type=parse_name, metavar="NAME", help='hub, or "broker", to issue a new certificate for'
+    )
+    target.add_argument(
+        "--revoke", type=parse_name, metavar="NAME", help="hub whose certificates the broker must refuse"
+    )
     parser.add_argument(
         "--address", action="append", default=[], metavar="IP", help="this machine's address in the home network"
     )
@@ -142,9 +200,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     args = parser.parse_args(arguments)
     try:
-        if args.hub:
-            stem = add_hub(args.folder, args.hub)
-            print(f"transfer to {args.hub} securely: {stem}.crt, {stem}.key, {args.folder / 'ca.crt'}")
+        if args.hub or args.renew or args.revoke:
+            print(_change_certificates(args.folder, args))
             return 0
         base = find_base()
         host = socket.gethostname()
@@ -153,6 +210,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (SetupError, UnsupportedReleaseError, OSError) as error:
         print(f"setup: error: {error}", file=sys.stderr)
         return 2
+    for warning in warn_of_unpinned(HERE.parent / ".env"):
+        print(warning)
     if base.command:
         print(f"before docker compose build, build the image's base: {base.command}")
     print(f"{args.folder} is ready; Home Assistant's password: {args.folder}/authority/home-assistant.password")

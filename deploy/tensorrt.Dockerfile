@@ -4,6 +4,8 @@
 #   docker build -f deploy/tensorrt.Dockerfile -t tensorrt deploy
 #
 # 25.08 has TensorRT 10.13 and CUDA 13.0, which needs a driver of 580 or later.
+# --build-arg IMAGE=nvcr.io/nvidia/tensorrt@sha256:... and UBUNTU=ubuntu@sha256:... pin both to what you tested.
+ARG UBUNTU=ubuntu:24.04
 ARG IMAGE=nvcr.io/nvidia/tensorrt:25.08-py3
 FROM ${IMAGE} AS image
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -19,7 +21,7 @@ RUN folder=$(realpath "$(dirname "$(ldconfig -p | sed -n 's/.*libnvinfer\.so\..*
         | xargs --no-run-if-empty cp --dereference --target-directory="/tensorrt${folder}"
 
 
-FROM ubuntu:24.04
+FROM ${UBUNTU}
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update \

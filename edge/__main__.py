@@ -17,6 +17,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if argv is None:  # runs as its own process
             end_quietly("radarecg")
+            from edge.core.audit import send_to_journal
+
+            send_to_journal()
         from edge.cli.parser import run_command
 
         return run_command(sys.argv[1:] if argv is None else argv)

@@ -1,7 +1,6 @@
 """What the device's set-up command makes, against a real mosquitto: certificates, passwords, access lists."""
 
 import gc
-import importlib.util
 import os
 import shutil
 import ssl
@@ -9,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,12 +25,11 @@ from edge.radar.dca1000.control import load_card
 from edge.runtime.config import load_config
 from tests.conftest import ROOT
 from tests.helpers.brokers import Listener, answers, free_port
+from tests.helpers.deploy import load_deployed
+from tests.helpers.processes import child
 
 # paho leaves the socket of a failed handshake to the garbage collector, which complains.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,13 @@ def set_up(folder: Path, place: Path, *options: str) -> subprocess.CompletedProc
 
 @pytest.fixture
 def ports(device, tmp_path):
-    """The home's, the hubs' and the device's of a broker with the settings that were made."""
+    with broker(device, tmp_path) as ports:
+        yield ports
+
+
+@contextmanager
+def broker(device: Path, tmp_path: Path):
+    """Yields the ports of home, hubs and device of a broker with the settings that were made."""
     home, hubs, own = free_port(), free_port(), free_port()
     command = mosquitto_command(home, tmp_path)
     if command is None:
@@ -71,14 +76,13 @@ def ports(device, tmp_path):
         assert before in text
         text = text.replace(before, str(after))
     Path(command[-1]).write_text(f"user root\n{text}")
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with child(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 20
         while not all(map(answers, (home, hubs, own))):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
         yield home, hubs, own
-        process.kill()
 
 
 def broker_for(device: Path, port: int) -> Broker:
@@ -87,8 +91,8 @@ def broker_for(device: Path, port: int) -> Broker:
     return load_broker(load_config(path, {"RADARECG_MQTT__PORT": str(port)}).mqtt, path)
 
 
-def authority(device: Path, name: str | None = None) -> ssl.SSLContext:
-    """Trusts the device's authority, and shows a certificate of it."""
+def authority(device: Path, name: str | Path | None = None) -> ssl.SSLContext:
+    """Trusts the device's authority, and shows a certificate: of a hub's name, or of a path without its ending."""
     shown = [device / "authority" / f"{name}.{kind}" for kind in ("crt", "key")] if name else [None, None]
     return tls_context(device / "ca.crt", *shown)
 
@@ -149,6 +153,62 @@ def test_a_hub_receives_with_its_certificate_and_home_assistant_with_its_passwor
     gc.collect()
 
 
+def test_a_renewed_certificate_is_accepted_and_revoked_ones_are_refused(device, tmp_path):
+    """Also the one before, which the hub may still have."""
+    old = tmp_path / "old"
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "--archive", device, copy], check=True)  # with the owners
+    shutil.copytree(copy / "authority", old)
+    for name, file in (("ward-7", "authority/ward-7"), ("broker", "broker/broker")):
+        files = [copy / f"{file}.{kind}" for kind in ("crt", "key")]
+        before = [path.read_bytes() for path in files]
+        done = set_up(copy, ROOT, "--renew", name)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert all(path.read_bytes() not in before for path in files)
+    assert (copy / "broker/broker.key").stat().st_uid == 1883
+    new = tmp_path / "new"
+    shutil.copytree(copy / "authority", new)
+    with broker(copy, tmp_path) as (_, hubs, _):
+        for folder in (old, new):
+            assert not probe_broker(Broker(port=hubs, tls=authority(copy, folder / "ward-7"))).is_failure
+    done = set_up(copy, ROOT, "--revoke", "ward-7")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("certificates revoked: 2; ")
+    assert set_up(copy, ROOT, "--hub", "ward-7").returncode == 0  # the name may be used again
+    assert (copy / "broker/revoked.crl").stat().st_uid == 1883
+    with broker(copy, tmp_path) as (_, hubs, own):
+        for folder in (old, new):
+            assert is_refused(Broker(port=hubs, tls=authority(copy, folder / "ward-7")))
+        assert not probe_broker(Broker(port=hubs, tls=authority(copy, copy / "authority/ward-7"))).is_failure
+        assert not probe_broker(broker_for(copy, own)).is_failure
+    gc.collect()
+
+
+def is_refused(broker: Broker) -> bool:
+    """In TLS 1.3, a client may connect before it receives that its certificate is refused."""
+    try:
+        return probe_broker(broker) is None
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize(("option", "name"), [("--renew", "ward-9"), ("--revoke", "ward-9"), ("--revoke", "ca")])
+def test_only_what_was_issued_is_renewed_or_revoked(device, option, name):
+    done = set_up(device, ROOT, option, name)
+    assert done.returncode == 2
+    assert f"{name}.crt not found: there is no certificate of that name" in done.stderr
+
+
+def test_certificates_expire_after_two_years_and_the_list_of_revoked_ones_with_the_authority(device):
+    x509 = pytest.importorskip("cryptography.x509")
+    for name, days in (("authority/ca", 3650), ("authority/ward-7", 730), ("broker/broker", 730)):
+        certificate = x509.load_pem_x509_certificate((device / f"{name}.crt").read_bytes())
+        assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == days + 1
+    revoked = x509.load_pem_x509_crl((device / "broker/revoked.crl").read_bytes())
+    assert (revoked.next_update_utc - revoked.last_update_utc).days == 3650
+    assert len(revoked) == 0
+
+
 def test_a_reader_cannot_end_the_devices_connection(device, ports):
     """In the home, whatever client id a reader sends, its user name is used."""
     password = (device / "authority" / "home-assistant.password").read_text().strip()
@@ -181,12 +241,9 @@ def test_the_broker_is_limited_and_the_devices_port_is_open_to_this_computer_onl
 
 def test_no_file_of_the_set_up_is_open_to_others_before_it_has_its_owner(tmp_path, monkeypatch):
     """While files are written, no other user can enter their folder."""
-    module = load("setup")
+    module = load_deployed("setup")
     modes = []
     monkeypatch.setattr(os, "chown", lambda path, *_: modes.append((tmp_path / "etc.part").stat().st_mode & 0o777))
-    monkeypatch.setattr(
-        "authority._openssl", lambda *arguments: [Path(a).touch() for a in arguments if "/etc.part/" in a]
-    )
     module.set_up(tmp_path / "etc", "radar-0001", ["localhost"])
     assert set(modes) == {0o700}
     assert (tmp_path / "etc").stat().st_mode & 0o777 == 0o755
@@ -198,59 +255,8 @@ def test_the_set_up_runs_only_once(device):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "set-up runs only once" in done.stderr
-    assert "ward-7.crt exists" in set_up(device, ROOT, "--hub", "ward-7").stderr
+    assert "ward-7.crt exists: renew it with --renew ward-7" in set_up(device, ROOT, "--hub", "ward-7").stderr
     assert (device / "password").read_text() == before
-
-
-def load(name: str):
-    """deploy/ is no package: it is used before anything is installed."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"deploy/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "deploy"))
-        spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize(
-    ("line", "name"),
-    [
-        (
-            "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64",
-            "nvcr.io/nvidia/l4t-tensorrt",
-        ),
-        (
-            "# R36 (release), REVISION: 5.0, GCID: 43688277, BOARD: generic, EABI: aarch64",
-            "nvcr.io/nvidia/l4t-tensorrt",
-        ),
-        ("# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic", "jetpack7"),
-        ("# R39 (release), REVISION: 2.1, GCID: 46758480, BOARD: generic", "jetpack7"),
-    ],
-)
-def test_the_base_is_that_of_the_jetsons_release(tmp_path, line, name):
-    release = tmp_path / "nv_tegra_release"
-    release.write_text(f"{line}\n# KERNEL_VARIANT: oot\n")
-    base = load("image_base").find_base(release)
-    assert base.name.split(":")[0] == name
-    assert (base.command is None) == (":" in base.name)
-
-
-def test_a_computer_that_is_no_jetson_gets_the_base_for_a_card_and_an_old_jetson_an_error(tmp_path):
-    module, release = load("image_base"), tmp_path / "nv_tegra_release"
-    assert module.find_base(release).command == "docker build -f deploy/tensorrt.Dockerfile -t tensorrt deploy"
-    for line in ("# R35 (release), REVISION: 4.1", "unreadable"):
-        release.write_text(line)
-        with pytest.raises(module.UnsupportedReleaseError, match="flash JetPack 6 or 7"):
-            module.find_base(release)
-
-
-def test_composes_environment_keeps_what_else_is_in_it(device, tmp_path):
-    written = (device.parent / ".env").read_text()
-    assert "BASE=tensorrt\n" in written  # this computer is no Jetson
-    module, path = load("image_base"), tmp_path / ".env"
-    path.write_text("OTHER=1\nBASE=old\n")
-    module.write_compose_environment(path, module.JETPACK_7)
-    assert path.read_text().splitlines()[:2] == ["OTHER=1", "BASE=jetpack7"]
 
 
 @pytest.mark.parametrize("name", ["Jane Doe", "radar/1", "Radar-1", ""])
@@ -259,3 +265,12 @@ def test_a_name_that_no_topic_can_hold_is_refused(tmp_path, name):
     assert done.returncode == 2
     assert "use only lower-case letters" in done.stderr
     assert not (tmp_path / "etc").exists()
+
+
+def test_composes_environment_keeps_what_else_is_in_it(device, tmp_path):
+    written = (device.parent / ".env").read_text()
+    assert "BASE=tensorrt\n" in written  # this computer is no Jetson
+    module, path = load_deployed("image_base"), tmp_path / ".env"
+    path.write_text("OTHER=1\nBASE=old\n")
+    module.write_compose_environment(path, module.JETPACK_7)
+    assert path.read_text().splitlines()[:2] == ["OTHER=1", "BASE=jetpack7"]

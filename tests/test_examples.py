@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.core.types import Quality
 from tests.helpers.network import Link
+from tests.helpers.processes import child
 from tests.helpers.publishing import GOOD, connected
 
 SUBSCRIBER = Path(__file__).parents[1] / "examples/subscriber.py"
@@ -17,7 +18,7 @@ def test_the_subscriber_prints_live_and_late_seconds_once_each(mosquitto_port, t
         GOOD, heart_rate_bpm=None, breathing_rate_bpm=None, quality=Quality("unusable", 0.1, ("body_movement",))
     )
     command = [sys.executable, SUBSCRIBER, "127.0.0.1", str(mosquitto_port)]
-    with Link(mosquitto_port) as link, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
+    with Link(mosquitto_port) as link, child(command, stdout=subprocess.PIPE, text=True) as hub:
         publisher = connected(link.port, tmp_path, mmecg)
         assert hub.stdout.readline() == "radar-0001 online started\n"
         link.bytes_per_s = 10.0  # the link stalls
@@ -30,7 +31,6 @@ def test_the_subscriber_prints_live_and_late_seconds_once_each(mosquitto_port, t
         assert hub.stdout.readline() == "radar-0001 2026-11-20T17:40:00.000000Z 64 /min live\n"
         publisher.close()
         assert hub.stdout.readline() == "radar-0001 offline stopped\n"
-        hub.kill()
 
 
 def test_it_explains_itself_and_refuses_what_is_no_port():
@@ -44,6 +44,5 @@ def test_it_explains_itself_and_refuses_what_is_no_port():
 
 def test_it_reports_a_refused_connection(strict_mosquitto_port):
     command = [sys.executable, SUBSCRIBER, "127.0.0.1", str(strict_mosquitto_port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
+    with child(command, stdout=subprocess.PIPE, text=True) as hub:
         assert hub.stdout.readline() == "the broker refused the connection: Not authorized\n"
-        hub.kill()

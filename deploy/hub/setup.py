@@ -3,7 +3,7 @@
 Run it once. It writes /etc/radarecg-hub: the broker's files (broker/), those of Telegraf, the FHIR bridge and the ward
 page (programs/), and two certificate authorities (authorities/), which only root can read: one for devices,
 one for programs. Compose's .env, beside compose.yaml, gets the passwords. Later, `--device NAME` issues a device's
-certificate, and `--program NAME` that of another subscriber. Needs Python and openssl.
+certificate, and `--program NAME` that of another subscriber. Needs Python and its package cryptography.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from authority import SetupError, issue, make_authority, parse_name
+try:
+    from authority import CLIENT, SERVER, SetupError, issue, make_authority, parse_name
+except ImportError as missing:
+    sys.exit(f"setup: error: {missing}: sudo apt install python3-cryptography")
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS_ID, BROKER_ID = 871, 1883
@@ -64,13 +67,13 @@ def set_up(folder: Path, names: list[str]) -> None:
     for each in (part, authorities, authorities / "devices", authorities / "programs", broker, programs):
         each.mkdir(mode=0o700)
     for name in ("devices", "programs"):
-        make_authority(authorities / name, f"hub {name}")
+        make_authority(authorities / name, f"radarecg hub {name}")
         shutil.copy(authorities / name / "ca.crt", broker / f"{name}-ca.crt")
-    issue(authorities / "devices", broker / "broker", "broker", "serverAuth", ["broker", *names])
+    issue(authorities / "devices", broker / "broker", "broker", SERVER, ["broker", *names])
     for name in BROKER_FILES:
         shutil.copy(HERE / name, broker)
     for name in PROGRAMS:
-        issue(authorities / "programs", programs / name, name, "clientAuth", [])
+        issue(authorities / "programs", programs / name, name, CLIENT, [])
     shutil.copy(authorities / "devices" / "ca.crt", programs / "ca.crt")  # it signed the broker's certificate
     (programs / "hub.toml").write_text(BRIDGE_SETTINGS)
     (programs / "ward.toml").write_text(WARD_SETTINGS)
@@ -101,7 +104,7 @@ def add_certificate(folder: Path, kind: str, name: str) -> Path:
         raise SetupError(f"{authority} has no certificate authority: set up the hub first, with --address")
     if (stem := authority / name).with_suffix(".crt").exists():
         raise SetupError(f"{stem}.crt exists: choose another name, or remove it first")
-    issue(authority, stem, name, "clientAuth", [])
+    issue(authority, stem, name, CLIENT, [])
     return stem
 
 

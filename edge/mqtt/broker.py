@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paho.mqtt.client import MQTT_ERR_SUCCESS, Client
+from paho.mqtt.client import MQTT_ERR_SUCCESS
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge.mqtt.guarded_client import GuardedClient
 from edge.mqtt.limits import MAX_IN_FLIGHT
 
 CONNACK_S = 3.0  # some MQTT 3.1.1 brokers send no answer to a CONNECT with an MQTT 5 will
@@ -48,13 +49,13 @@ def tls_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSL
 
 def paho_client(
     broker: Broker, protocol: MQTTProtocolVersion, client_id: str = "", is_persistent: bool = False
-) -> Client:
+) -> GuardedClient:
     """Return a client with the broker's credentials, for one connection: it does not reconnect.
 
     `is_persistent`: the broker keeps the session in MQTT 3.1.1; in MQTT 5, a CONNECT property sets how long.
     """
     clean = False if is_persistent else None
-    client = Client(
+    client = GuardedClient(
         CallbackAPIVersion.VERSION2, client_id, clean_session=clean, protocol=protocol, reconnect_on_failure=False
     )
     client.connect_timeout = CONNACK_S

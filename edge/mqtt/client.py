@@ -19,8 +19,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.broker import Broker, properties
-from edge.mqtt.connection import Connection, ConnectOptions, Link
+from edge.mqtt.connection import Connection
 from edge.mqtt.limits import publish_packet_bytes
+from edge.mqtt.link import ConnectOptions, Link
 from edge.mqtt.reasons import explain
 from edge.mqtt.topics import Topic
 

@@ -12,18 +12,25 @@ import random
 import threading
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.broker import CONNACK_S, UNSUPPORTED_VERSION, Broker, paho_client, properties
-from edge.mqtt.limits import Limits, parse_limits
-from edge.mqtt.reasons import ADVICE, QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED, TAKEN_OVER, explain, min_wait_s
+from edge.mqtt.guarded_client import GuardedClient
+from edge.mqtt.limits import parse_limits
+from edge.mqtt.link import Answer, ConnectOptions, Link
+from edge.mqtt.reasons import (
+    ADVICE,
+    PROTOCOL_ERROR,
+    QOS_NOT_SUPPORTED,
+    RETAIN_NOT_SUPPORTED,
+    TAKEN_OVER,
+    explain,
+    min_wait_s,
+)
 
 KEEPALIVE_S = 15
 FIRST_WAIT_S, MAX_WAIT_S = 1.0, 30.0
@@ -31,58 +38,6 @@ HEALTHY_S = 60.0  # a connection that ends earlier counts as failed, even if the
 MAX_SHORT_CONNECTIONS = 3
 
 log = logging.getLogger(__name__)
-
-
-class Answer(NamedTuple):
-    """A CONNACK or the end of a connection; `is_from_broker` if the broker sent the reason."""
-
-    reason: ReasonCode
-    properties: Properties | None
-    is_from_broker: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectOptions:
-    """Protocol version and will options of the next connection attempt."""
-
-    protocol: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5
-    will_qos: int = 1
-    is_will_retained: bool = True
-
-
-class Link:
-    """One connection: the paho client and the events that it reports on paho's thread."""
-
-    def __init__(self, number: int, client: Client) -> None:
-        self.number, self.client, self.limits = number, client, Limits()
-        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-        client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
-
-    def accept(self, limits: Limits) -> None:
-        """Apply the broker's limits to this connection."""
-        self.limits = limits
-        # paho's setter raises once connected, but the limit is only known now; no message was sent before.
-        self.client._max_inflight_messages = limits.in_flight
-
-    def end(self) -> None:
-        """Disconnect; thread-safe."""
-        self.client.disable_logger()  # paho logs its own disconnect as an error
-        self.client.disconnect()
-
-    def detach(self) -> None:
-        """Drop paho's references to this object, so that paho's client is freed and closes all its sockets."""
-        client = self.client
-        client.on_connect = client.on_disconnect = client.on_publish = client.on_subscribe = client.on_message = None
-
-    def _on_connect(
-        self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, connack: Properties | None
-    ) -> None:
-        self.answers.put(Answer(reason, connack, True))
-
-    def _on_disconnect(
-        self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, disconnect: Properties | None
-    ) -> None:
-        self.answers.put(Answer(reason, disconnect, bool(flags.is_disconnect_packet_from_server)))
 
 
 class Connection(ABC):
@@ -202,7 +157,8 @@ class Connection(ABC):
 
     def _on_ended(self, end: Answer) -> float:
         address, lasted_s = self._broker.address, self._lasted_s
-        self._short_connections = 0 if end.is_from_broker or lasted_s >= HEALTHY_S else self._short_connections + 1
+        has_reason = end.is_from_broker or end.reason.value == PROTOCOL_ERROR
+        self._short_connections = 0 if has_reason or lasted_s >= HEALTHY_S else self._short_connections + 1
         other = f"another program uses the client id {self._client_id}: {self._takeover_advice}"
         if end.is_from_broker and end.reason.value == TAKEN_OVER:
             self.takeovers += 1
@@ -229,11 +185,12 @@ class Connection(ABC):
             log.log(level, "%s; retrying", fault)
         self._fault = self._reported = fault
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> GuardedClient:
         # One client id per protocol version, so that the broker does not resume a session of the other version.
         protocol = self._options.protocol
         is_persistent = self._is_persistent and protocol == MQTTProtocolVersion.MQTTv311
         client = paho_client(self._broker, protocol, f"{self._client_id}-{protocol.name.lower()}", is_persistent)
+        client.max_packet_bytes = self.max_packet_bytes
         client.enable_logger(log.getChild("paho"))
         self._prepare(client, self._options)
         return client

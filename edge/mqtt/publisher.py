@@ -198,6 +198,10 @@ class Publisher:
         """Publish the status "offline" and disconnects; undelivered messages stay in the spool."""
         self.outbox.close((STATUS, self._status("offline", "stopped")))
 
+    def report_hang(self) -> None:
+        """Publish the status "offline" at once: a process that is started again soon cancels the MQTT will."""
+        self.client.send(STATUS, self._status("offline", "connection_lost"))
+
     def _publish_quality_event(self, vitals: Vitals) -> None:
         before, now = self._quality, vitals.quality
         self._quality = now

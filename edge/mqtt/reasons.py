@@ -11,10 +11,14 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+PROTOCOL_ERROR = 0x82
 TAKEN_OVER = 0x8E
 RETAIN_NOT_SUPPORTED = 0x9A
 QOS_NOT_SUPPORTED = 0x9B
 SHARED_NOT_SUPPORTED = 0x9E
+
+MAX_TEXT = 200
+"""Characters of a broker's explanation in the log; MQTT allows 65535."""
 
 _NEW_ADDRESS_ADVICE = "set its new address as host and port under [mqtt]"
 _LIMIT_ADVICE = "the broker's limit for this client is too low: raise the limit at the broker"
@@ -64,7 +68,7 @@ def accept_any_reason() -> None:
 def explain(reason: ReasonCode, properties: Properties | None = None) -> str:
     """Return the reason as text, with the broker's explanation and what to do."""
     texts = (getattr(properties, name, None) for name in ("ReasonString", "ServerReference"))
-    details = [str(text) for text in texts if text]
+    details = [str(text)[:MAX_TEXT] for text in texts if text]
     if reason.value in ADVICE:
         details.append(ADVICE[reason.value].text)
     return f"{reason} ({'; '.join(details)})" if details else str(reason)

@@ -11,8 +11,9 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.broker import Broker
-from edge.mqtt.connection import Connection, ConnectOptions, Link
+from edge.mqtt.connection import Connection
 from edge.mqtt.fields import MAX_PAYLOAD_BYTES
+from edge.mqtt.link import ConnectOptions, Link
 from edge.mqtt.reasons import SHARED_NOT_SUPPORTED, explain
 from edge.mqtt.topics import Topic
 

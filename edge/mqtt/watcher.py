@@ -12,8 +12,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.mqtt.broker import Broker, properties
-from edge.mqtt.connection import Connection, ConnectOptions, Link
+from edge.mqtt.connection import Connection
 from edge.mqtt.fields import MAX_PAYLOAD_BYTES
+from edge.mqtt.link import ConnectOptions, Link
 from edge.mqtt.reasons import explain
 from edge.mqtt.subscriber import MAX_HEADER_BYTES
 from edge.mqtt.topics import Topic

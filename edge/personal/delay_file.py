@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 
 from edge.core.files import read_text_file, write_atomic
+from edge.core.toml import TomlError, parse_toml
 from edge.personal.delay import MAX_DELAY_S, PersonalDelayError
 
 _COMMENT = "# Written by radarecg personalise: one person's delay. radarecg personalise --delete deletes it.\n"
@@ -38,8 +39,8 @@ def load_delay(path: Path | None) -> StoredDelay | None:
     if path is None or not path.exists():
         return None
     try:
-        file = msgspec.toml.decode(read_text_file(path), type=_File)
-    except (msgspec.DecodeError, RecursionError) as error:
+        file = parse_toml(read_text_file(path), _File)
+    except TomlError as error:
         raise PersonalDelayError(f"{path}: {error}; delete it and measure again with radarecg personalise") from error
     return StoredDelay(file.delay_ms / 1e3, file.network)
 

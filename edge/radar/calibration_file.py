@@ -19,6 +19,7 @@ from typing import Annotated
 import msgspec
 
 from edge.core.files import read_text_file
+from edge.core.toml import TomlError, parse_toml
 from edge.radar.calibration import UNCALIBRATED, Calibration, CalibrationError
 from edge.radar.chirp import ChirpConfig
 
@@ -47,8 +48,8 @@ def load_calibration(path: Path | None, chirp: ChirpConfig) -> Calibration:
 def parse_calibration(text: str, chirp: ChirpConfig, source: str) -> Calibration:
     """Parse the calibration for a chirp file's antenna pairs. Raises CalibrationError."""
     try:
-        file = msgspec.toml.decode(text, type=_File)
-    except (msgspec.DecodeError, RecursionError) as error:
+        file = parse_toml(text, _File)
+    except TomlError as error:
         raise CalibrationError(f"{source}: {error}") from error
     if not abs(file.range_bias_m) <= MAX_BIAS_M:
         raise CalibrationError(f"{source}: range_bias_m is {file.range_bias_m}; must be within +-{MAX_BIAS_M} m")

@@ -87,7 +87,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         if network:
             network.watch(lambda now, refused: publisher.publish_network(_state(now, shift, refused)))
             stack.callback(network.close)
-        systemd, watchdog = Systemd(), Watchdog()
+        systemd, watchdog = Systemd(), Watchdog(publisher.report_hang)
         sinks: list[Sink] = [publisher, systemd, watchdog, *([history] if history else [])]
         if config.web:
             measured = [part.gauges for part in (publisher, computer, network, history) if part]

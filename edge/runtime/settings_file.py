@@ -11,6 +11,7 @@ import msgspec
 
 from edge.core.files import read_text_file
 from edge.core.settings import ConfigError
+from edge.core.toml import TomlError, parse_toml
 from edge.runtime.environment import override
 
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
@@ -19,10 +20,10 @@ _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 def load_settings(path: Path, kind: type[_Settings], environ: Mapping[str, str]) -> _Settings:
     """Read a settings file of this kind and apply overrides. Raises InputError, FileNotFoundError."""
     try:
-        settings = msgspec.toml.decode(read_text_file(path))
+        settings = parse_toml(read_text_file(path), dict)
         override(settings, kind, environ)
         return msgspec.convert(settings, kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, TomlError) as error:
         raise ConfigError(f"{path}: {error}") from error
 
 

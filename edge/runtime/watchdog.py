@@ -1,7 +1,8 @@
 """Ends the process when the chain hangs, so that systemd or the container's engine starts it again.
 
 A network or a GPU call that does not return stops the vitals, but neither the connection to the broker nor the process:
-subscribers would see a device that is online. Once the process has ended, the broker publishes its MQTT will.
+subscribers would see a device that is online. Before the process ends, it reports that; if it cannot, the broker
+publishes its MQTT will.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 
 from edge.core.types import EcgBlock, Quality, Vitals, Waveform
 
@@ -29,10 +31,12 @@ log = logging.getLogger(__name__)
 class Watchdog:
     """A `Sink` that ends the process when it receives no vitals for MAX_VITALS_GAP_S.
 
-    `start` is called when the chain starts, because configuring the boards before may take longer.
+    `start` is called when the chain starts, because configuring the boards before may take longer. `on_hang` is called
+    before the process ends, on a thread of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_hang: Callable[[], object]) -> None:
+        self._on_hang = on_hang
         self._received = 0
         self._closed = False
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -63,8 +67,9 @@ class Watchdog:
             if self._closed:
                 return
             ticks = ticks + 1 if received == self._received else 0
-        # On another thread: whatever hangs may hold the lock of the log, or the log's reader may hang.
-        threading.Thread(target=_report, daemon=True).start()
+        # On other threads: what hangs may hold the lock of the log or the publisher, or the log's reader may hang.
+        for report in (self._on_hang, _report):
+            threading.Thread(target=report, daemon=True).start()
         time.sleep(REPORT_TIMEOUT_S)
         os._exit(HUNG)
 

@@ -21,6 +21,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.demo.processes import Child, free_port, start
+from tests.container.slow_twin import SLOWER
 
 ROOT = Path(__file__).parents[2]
 NAME, DEVICE = "radarecg-test", "radar-0001"
@@ -116,11 +117,12 @@ def start_broker(stack: ExitStack, folder: Path) -> Child:
     return broker
 
 
-def start_twin(stack: ExitStack, folder: Path) -> tuple[Child, str]:
-    """Both boards and the person in front of them; the serial port of the radar."""
+def start_twin(stack: ExitStack, folder: Path, slower: float = SLOWER) -> tuple[Child, str]:
+    """Both boards and the person in front of them, `slower` times; the serial port of the radar."""
     cfg, card = (ROOT / "firmware_config" / name for name in ("awr1843_mmecg.cfg", "dca1000_twin.toml"))
     words = ["--cfg", str(cfg), "--card", str(card), "--heart-rate-bpm", str(BPM)]
-    twin = start(stack, "twin", [sys.executable, str(Path(__file__).with_name("slow_twin.py")), *words], folder)
+    program = str(Path(__file__).with_name("slow_twin.py"))
+    twin = start(stack, "twin", [sys.executable, program, str(slower), *words], folder)
     end_s = time.monotonic() + 60
     while not (found := re.search(r"^/dev/pts/\d+$", (folder / "twin.log").read_text(), re.MULTILINE)):
         twin.require_alive()

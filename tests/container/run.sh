@@ -3,6 +3,7 @@
 #
 #   tests/container/run.sh arm64   for arm64, with the CPU backend; its programs run in qemu-user
 #   tests/container/run.sh gpu     for this computer, with the GPU backend, on stand-ins for the driver and TensorRT
+#   tests/container/run.sh hang    the same image, with a network that never returns
 #
 # The base is Debian's packages, built by buildah in chroots; podman runs it with what compose.yaml asks for. What takes
 # long is kept in $WORK: the bases, qemu, the images' layers.
@@ -96,12 +97,20 @@ try_with_gpu_backend() {
   .venv/bin/python -m tests.container.check_gpu "$WORK" localhost/radarecg-test-tensorrt
 }
 
+try_with_hanging_network() {
+  base "$NATIVE"
+  build "$NATIVE" tensorrt
+  say "running it with a network that never returns"
+  .venv/bin/python -m tests.container.check_hang "$WORK" localhost/radarecg-test-tensorrt
+}
+
 [ "$(id -u)" = 0 ] || { echo "container-test: error: run it as root" >&2; exit 2; }
 mkdir -p "$WORK"
 tools
 case "${1:-all}" in
   arm64) try_on_arm64 ;;
   gpu) try_with_gpu_backend ;;
-  all) try_with_gpu_backend && try_on_arm64 ;;
-  *) echo "container-test: error: $1: it is arm64 or gpu" >&2; exit 2 ;;
+  hang) try_with_hanging_network ;;
+  all) try_with_gpu_backend && try_with_hanging_network && try_on_arm64 ;;
+  *) echo "container-test: error: $1: it is arm64, gpu or hang" >&2; exit 2 ;;
 esac

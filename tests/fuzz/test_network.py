@@ -8,10 +8,12 @@ from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 
 from edge.fhir.failures import RefusedError, UnavailableError
 from edge.fhir.server import BATCH_SIZE, FhirServer
 from edge.mqtt import payloads as p
+from edge.mqtt.broker import Broker, paho_client
 from tests.helpers.bridges import Bench, StandInStore
 from tests.helpers.fuzz import budget, damaged
 from tests.helpers.hub_messages import ECG, MOVING, TOPIC, VALID, records_of
@@ -141,3 +143,27 @@ def test_a_batchs_answer_stores_only_what_it_confirms(body):
             return
     assert len(outcomes) == 2
     assert outcomes.count(None) <= body.count(b"201") + body.count(b"200")
+
+
+PACKETS = [
+    b"\x20\x03\x00\x00\x00" + b"\x40\x02\x00\x01" + b"\xd0\x00" + b"\xe0\x00",
+    b"\x20\x16\x00\x00\x13\x21\x00\x0a\x27\x00\x01\x00\x00\x22\x00\x0a\x13\x00\x3c\x1f\x00\x01x\x2a\x01",
+    b"\x20\x03\x00\x00\x00" + b"\x32\x0b\x00\x04a/bc\x00\x07\x00{}" + b"\x62\x02\x00\x07",
+    b"\x20\x03\x00\x00\x00" + b"\x40\x0a\x00\x01\x97\x06\x1f\x00\x03xyz" + b"\x90\x05\x00\x02\x00\x01\x80",
+]
+
+
+@budget
+@given(damaged(*PACKETS))
+def test_packets_of_a_broker_end_the_connection_and_raise_nothing(sent):
+    client = paho_client(Broker(), MQTTProtocolVersion.MQTTv5)
+    ends = []
+    client.on_disconnect = lambda *_: ends.append(True)
+    client._sock, broker = socket.socketpair()
+    client._sock.setblocking(False)
+    with broker:
+        broker.sendall(sent)
+        broker.shutdown(socket.SHUT_WR)
+        while client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            pass
+    assert ends == [True]

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import queue
-import signal
 import socket
 import subprocess
 import threading
@@ -15,6 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 
 from edge.demo import processes
+from tests.helpers.processes import child
 
 
 def free_port() -> int:
@@ -44,17 +44,13 @@ def broker_process(kind: str, folder: Path, port: int, settings: str | None = No
         config = Path(line[-1])
         user = config.read_text().splitlines()[0]
         config.write_text(f"{user}\nlistener {port} 127.0.0.1\n{settings}\n")
-    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            deadline = time.monotonic() + 60
-            while not answers(port):
-                assert process.poll() is None, f"{kind} ended with {process.returncode}"
-                assert time.monotonic() < deadline, f"{kind} does not answer"
-                time.sleep(0.02)
-            yield process
-        finally:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
+    with child(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not answers(port):
+            assert process.poll() is None, f"{kind} ended with {process.returncode}"
+            assert time.monotonic() < deadline, f"{kind} does not answer"
+            time.sleep(0.02)
+        yield process
 
 
 def refuse_all(folder: Path) -> str:

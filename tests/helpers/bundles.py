@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edge.core.spec import ANCHOR_CLASSES, CYCLE_CLASSES, ECG_PIECE_SAMPLES, SST_COLUMNS
 from edge.inference import bundle
@@ -22,6 +22,26 @@ def another(folder: Path, name: str = "another", nan_between: tuple[float, float
         _spoil(model.graph, *nan_between)
     shutil.copytree(SHIPPED, folder)
     write_model(folder, model.SerializeToString(), name)
+    return folder
+
+
+def hanging(folder: Path) -> Path:
+    """The shipped network with a loop without an end before its ECG: it never returns."""
+    model = onnx.load(SHIPPED / MODEL)
+    for node in model.graph.node:
+        node.output[:] = ["hang_x" if output == "ecg" else output for output in node.output]
+    describe = helper.make_tensor_value_info
+    goes_on, value = (("hang_goes_on", TensorProto.BOOL, []), ("hang_value", TensorProto.FLOAT, None))
+    body = helper.make_graph(
+        [helper.make_node("Identity", [name], [f"{name}_out"]) for name, *_ in (goes_on, value)],
+        "body",
+        [describe("hang_round", TensorProto.INT64, []), describe(*goes_on), describe(*value)],
+        [describe(f"{name}_out", kind, shape) for name, kind, shape in (goes_on, value)],
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "hang_start"))
+    model.graph.node.append(helper.make_node("Loop", ["", "hang_start", "hang_x"], ["ecg"], body=body))
+    shutil.copytree(SHIPPED, folder)
+    write_model(folder, model.SerializeToString(), "hanging")
     return folder
 
 

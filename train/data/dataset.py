@@ -27,6 +27,7 @@ from rich.progress import track
 from edge.core.errors import InputError
 from edge.core.files import read_text_file
 from edge.core.spec import SST_DEFAULT, SstSpec
+from edge.core.toml import TomlError, parse_toml
 from train.data.labels import Labels, label
 from train.data.readers.table import READERS, TEST_ONLY
 from train.data.spectrograms import count_windows, write_spectrograms
@@ -143,8 +144,8 @@ def part_of(data: DataSet, part: str, fold: int = 0) -> tuple[Recording, ...]:
 def describe(path: Path) -> Description:
     """Read the TOML file. Raises InputError, FileNotFoundError."""
     try:
-        about = msgspec.toml.decode(read_text_file(path), type=Description)
-    except msgspec.DecodeError as error:
+        about = parse_toml(read_text_file(path), Description)
+    except TomlError as error:
         raise DataSetError(f"{path}: {error}") from error
     if about.reader not in READERS:
         raise DataSetError(f"{path}: no reader {about.reader!r}; there are {', '.join(READERS)}")

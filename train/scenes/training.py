@@ -14,6 +14,7 @@ from torch import Tensor
 
 from edge.core.errors import InputError
 from edge.core.files import read_text_file
+from edge.core.toml import TomlError, parse_toml
 from train.scenes.measures import Measures, scene_losses
 from train.scenes.network import MULTIPLES, NETWORKS, DilatedResNet50
 from train.scenes.nyuv2 import NyuV2
@@ -59,8 +60,8 @@ class SceneData:
 def load_scene_config(path: Path) -> SceneConfig:
     """Read a settings file. Raises InputError, FileNotFoundError."""
     try:
-        config = msgspec.toml.decode(read_text_file(path), type=SceneConfig)
-    except msgspec.DecodeError as error:
+        config = parse_toml(read_text_file(path), SceneConfig)
+    except TomlError as error:
         raise InputError(f"{path}: {error}") from error
     if config.imagenet and config.network != "resnet50":
         raise InputError(f"{path}: imagenet has weights of the network resnet50, not of {config.network}")

@@ -9,6 +9,7 @@ import msgspec
 
 from edge.core.errors import InputError
 from edge.core.files import read_text_file
+from edge.core.toml import TomlError, parse_toml
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Precision = Literal["fp32", "bf16"]
@@ -100,6 +101,6 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load_train_config(path: Path) -> TrainConfig:
     """Read a settings file. Raises InputError, FileNotFoundError."""
     try:
-        return msgspec.toml.decode(read_text_file(path), type=TrainConfig)
-    except msgspec.DecodeError as error:
+        return parse_toml(read_text_file(path), TrainConfig)
+    except TomlError as error:
         raise TrainConfigError(f"{path}: {error}") from error

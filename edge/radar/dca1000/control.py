@@ -15,6 +15,7 @@ import msgspec
 
 from edge.core.errors import InputError
 from edge.core.files import read_text_file
+from edge.core.toml import TomlError, parse_toml
 from edge.radar.chirp import ChirpConfig
 from edge.radar.dca1000.card_json import explain_json, is_json
 from edge.radar.dca1000.card_rate import MAX_DELAY_US, MIN_DELAY_US, card_rate_bit_s, max_packet_delay_us
@@ -90,8 +91,8 @@ def load_card(path: Path | None) -> CardConfig:
     if is_json(text):
         raise CardError(f"{path}: {explain_json(text)}")
     try:
-        return msgspec.toml.decode(text, type=CardConfig)
-    except (msgspec.DecodeError, RecursionError) as error:
+        return parse_toml(text, CardConfig)
+    except TomlError as error:
         raise CardError(f"{path}: {error}") from error
 
 

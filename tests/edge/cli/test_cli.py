@@ -19,6 +19,7 @@ from edge.twin.fmcw import Fmcw
 from edge.twin.scene import SCENES
 from tests.conftest import ROOT
 from tests.helpers.command_line import assert_one_clear_line, radarecg
+from tests.helpers.processes import child
 
 IWR = ROOT / "firmware_config/iwr6843_recording.cfg"
 MMECG = ROOT / "firmware_config/awr1843_mmecg.cfg"
@@ -119,7 +120,7 @@ def test_replay_prints_a_line_a_second(real_data):
 def demo(*args, wanted: int, shown: str, code: str = "from edge.__main__ import main; main()"):
     """Presses Ctrl-C once `wanted` lines of the view match `shown`; returns the summary, and the lines."""
     command = [sys.executable, "-c", code, "demo", *map(str, args)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with child(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         lines = []
         for line in process.stderr:
             lines.append(line)

@@ -27,6 +27,7 @@ from tests.helpers.disk import write_private
 from tests.helpers.fhir import running_server
 from tests.helpers.hub_messages import ECG, INFO, INFO_TOPIC, TOPIC, VALID
 from tests.helpers.network import Link
+from tests.helpers.processes import child
 from tests.helpers.publishing import GOOD, connected, wait
 
 
@@ -41,7 +42,7 @@ def bridge(tmp_path, port: int, target: str, *options: str):
     """Run the command in a process of its own; yield its log lines."""
     config = hub_config(tmp_path, port, "every_s = 1")
     command = [sys.executable, "-m", "edge", "fhir-bridge", target, "--config", str(config), *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with child(command, stderr=subprocess.PIPE, text=True) as process:
         log_lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         reader = threading.Thread(target=lambda: [log_lines.put(line) for line in process.stderr])
         reader.start()

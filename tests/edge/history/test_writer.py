@@ -20,6 +20,7 @@ from edge.history.store import HistoryError
 from edge.history.writer import MAX_WAITING, HistoryWriter
 from tests.helpers.disk import full_disk
 from tests.helpers.history import NOON, ecg_block, fill, vitals
+from tests.helpers.processes import child
 from tests.helpers.publishing import wait
 
 ROOT = Path(__file__).parents[3]
@@ -246,7 +247,7 @@ def test_a_killed_writer_leaves_a_consistent_file(path):
     expected = 0
     for _ in range(2):
         first = expected
-        with subprocess.Popen(
+        with child(
             [sys.executable, "-c", WRITE, str(path), str(first)], cwd=ROOT, stdout=subprocess.PIPE, text=True
         ) as process:
             stored_before = len(seconds(path))

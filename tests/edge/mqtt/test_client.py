@@ -3,7 +3,6 @@
 import json
 import queue
 import signal
-import subprocess
 import sys
 import time
 
@@ -13,6 +12,7 @@ import pytest
 from edge.mqtt.broker import Broker
 from tests.helpers.brokers import Listener, broker_process, free_port, running_broker
 from tests.helpers.network import Link
+from tests.helpers.processes import child
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
 
 
@@ -78,10 +78,8 @@ def test_a_killed_device_is_reported_offline(mosquitto_port, mmecg, tmp_path):
         f"start_publisher({mosquitto_port}, Path({str(tmp_path)!r}), load_chirp({mmecg.source!r}))\n"
         "time.sleep(60)\n"
     )
-    device = subprocess.Popen([sys.executable, "-c", code])
-    listener.wait_for("/info")
-    device.send_signal(signal.SIGKILL)
-    device.wait()
+    with child([sys.executable, "-c", code]):
+        listener.wait_for("/info")
     gone = listener.wait_for("/status", matching=lambda m: json.loads(m.payload)["state"] == "offline")
     assert json.loads(gone.payload)["reason"] == "connection_lost"
     listener.close()

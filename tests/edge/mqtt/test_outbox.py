@@ -13,6 +13,7 @@ from edge.core.types import Vitals, Waveform
 from edge.mqtt.outbox import MAX_LIVE_IN_FLIGHT
 from tests.helpers.brokers import Listener, broker_process, free_port, running_broker
 from tests.helpers.network import Link
+from tests.helpers.processes import child
 from tests.helpers.publishing import GOOD, connected, start_publisher, wait
 
 VITALS, BACKFILL = "radarecg/v1/radar-0001/vitals", "radarecg/v1/radar-0001/backfill/vitals"
@@ -194,7 +195,7 @@ def test_a_blocked_subscriber_does_not_delay_the_others(tmp_path, mmecg):
             "from tests.helpers.brokers import Listener\n"
             f"listener = Listener({port})\nprint('ready', flush=True)\nlistener.wait_for('never', 60)\n"
         )
-        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as stuck:
+        with child([sys.executable, "-c", code], stdout=subprocess.PIPE) as stuck:
             stuck.stdout.readline()
             stuck.send_signal(signal.SIGSTOP)
             listeners = [Listener(port) for _ in range(19)]
@@ -206,4 +207,3 @@ def test_a_blocked_subscriber_does_not_delay_the_others(tmp_path, mmecg):
                 wait(lambda listener=listener: len(set(listener.seqs(VITALS) + listener.seqs(BACKFILL))) == 300)
                 listener.close()
             publisher.close()
-            stuck.kill()

@@ -10,6 +10,7 @@ import pytest
 
 from edge.mqtt.settings import SpoolConfig, open_device_spool, open_spool
 from edge.mqtt.spool import MAX_WAL_BYTES, Spool, SpoolError
+from tests.helpers.processes import child
 
 MIB = 1 << 20
 
@@ -81,7 +82,7 @@ def test_appended_messages_survive_a_killed_process(tmp_path):
         "    spool.append('vitals', b'%d' % k)\n"
         "    print(k, flush=True)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as writer:
+    with child([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as writer:
         for _ in range(500):
             writer.stdout.readline()
         writer.send_signal(signal.SIGKILL)

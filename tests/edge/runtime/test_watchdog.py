@@ -1,6 +1,7 @@
 """A chain that hangs ends its process, and the broker then publishes that the device is offline."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from edge.runtime.watchdog import HUNG, MAX_VITALS_GAP_S
 from tests.conftest import ROOT
 from tests.edge.runtime.test_operations import running
 from tests.helpers.brokers import Listener, free_port
+from tests.helpers.bundles import hanging
+from tests.helpers.processes import child
 
 PROGRAM = """
 import logging, sys, threading, time
@@ -18,7 +21,15 @@ from edge.runtime import watchdog
 from tests.helpers.web import vitals
 
 watchdog.MAX_VITALS_GAP_S = 0.2
-dog = watchdog.Watchdog()
+
+
+def on_hang():
+    print("reported", flush=True)
+    if "blocked report" in sys.argv:
+        threading.Event().wait()
+
+
+dog = watchdog.Watchdog(on_hang)
 if "blocked log" in sys.argv:
     logging.getLogger().addHandler(logging.StreamHandler(sys.stderr))
     threading.Thread(target=lambda: (logging.getLogger().handlers[0].acquire(), time.sleep(600)), daemon=True).start()
@@ -42,17 +53,19 @@ def hang(*how: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_call_that_does_not_return_ends_the_process_with_the_place_where_it_hangs():
     done = hang()
-    assert (done.returncode, done.stdout) == (HUNG, "chain\n")
+    assert (done.returncode, done.stdout) == (HUNG, "chain\nreported\n")
     assert "no vitals for 0.2 s: the chain hangs" in done.stderr
     assert re.search(r'File "<string>", line \d+ in <module>', done.stderr)
 
 
-def test_a_log_that_blocks_does_not_prevent_the_end():
-    assert hang("blocked log").returncode == HUNG
+@pytest.mark.parametrize("what", ["log", "report"])
+def test_what_blocks_does_not_prevent_the_end(what):
+    assert hang(f"blocked {what}").returncode == HUNG
 
 
 def test_a_chain_that_has_ended_is_not_watched():
-    assert hang("ends").returncode == 0
+    done = hang("ends")
+    assert (done.returncode, done.stdout) == (0, "chain\n")
 
 
 def test_it_acts_before_systemd_does():
@@ -62,39 +75,29 @@ def test_it_acts_before_systemd_does():
     assert int(watchdog_s) > MAX_VITALS_GAP_S + 1
 
 
-HANGING = """
-import threading
-from edge.runtime import service
-from edge.__main__ import main
-
-class Hanging(service.Pipeline):
-    def push(self, frame):
-        if self.frames.received > 20:
-            threading.Event().wait()
-        return super().push(frame)
-
-service.Pipeline = Hanging
-raise SystemExit(main(["run", "--config", {path!r}]))
-"""
-
-
 @pytest.mark.slow
-def test_a_service_that_hangs_ends_and_is_offline(tmp_path, mosquitto_port, cfg_50):
-    path, data_port = tmp_path / "radarecg.toml", free_port()
+def test_a_network_that_never_returns_ends_the_service_which_is_offline_until_it_runs_again(
+    tmp_path, mosquitto_port, cfg_50
+):
+    """Started again at once, as by systemd, so that the broker does not publish its MQTT will."""
+    path, data_port, bundle = tmp_path / "radarecg.toml", free_port(), hanging(tmp_path / "hanging")
     path.write_text(
-        f'device = "radar-0001"\nnetwork.backend = "none"\n[radar]\ncfg = "{cfg_50}"\ndata_host = "127.0.0.1"\n'
+        f'device = "radar-0001"\nnetwork.bundle = "{bundle}"\n[radar]\ncfg = "{cfg_50}"\ndata_host = "127.0.0.1"\n'
         f"data_port = {data_port}\n[mqtt]\nport = {mosquitto_port}\n"
     )
     hub = Listener(mosquitto_port)
+    command = [sys.executable, "-m", "edge", "run", "--config", str(path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests/container/hanging")}
     with running("twin", "--cfg", cfg_50, "--port", data_port, "--truth-port", free_port()):
-        done = subprocess.run(
-            [sys.executable, "-c", HANGING.format(path=str(path))],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-    assert done.returncode == HUNG, done.stderr
-    gone = hub.wait_for("/status", matching=lambda message: json.loads(message.payload)["state"] == "offline")
-    assert json.loads(gone.payload)["reason"] == "connection_lost"
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == HUNG, done.stderr
+        with child(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL):
+            states = [json.loads(hub.wait_for("/status").payload) for _ in range(3)]
+    assert [(each["state"], each["reason"]) for each in states] == [
+        ("online", "started"),
+        ("offline", "connection_lost"),
+        ("online", "started"),
+    ]
+    assert states[0]["boot"] == states[1]["boot"] != states[2]["boot"]
+    assert any(message.topic.endswith("/vitals") for message in hub.received)
     hub.close()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from edge.sources.metadata import Origin, RecordingError
 from edge.sources.recording import INDEX_ROW, Recorder, open_recording
 from edge.twin.card import Packetizer
 from tests.helpers.brokers import free_port
+from tests.helpers.processes import child
 
 
 @pytest.fixture
@@ -112,14 +112,11 @@ def test_a_frame_cut_short_is_not_replayed(folder, mmecg):
 
 def test_sigkill_while_recording_loses_no_complete_frame(folder, tmp_path, mmecg):
     port = free_port()
-    recorder = subprocess.Popen(
-        [sys.executable, "-m", "edge", "record", folder, "--cfg", mmecg.source]
-        + f"--host 127.0.0.1 --port {port}".split(),
-        stderr=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-m", "edge", "record", folder, "--cfg", mmecg.source]
+    command += f"--host 127.0.0.1 --port {port}".split()
     packetizer, sent = Packetizer(), []
     deadline = time.monotonic() + 30
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
+    with child(command, stderr=subprocess.DEVNULL), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
         card.connect(("127.0.0.1", port))
         while not (folder / "frames.idx").exists() or (folder / "frames.idx").stat().st_size < 200 * INDEX_ROW.itemsize:
             assert time.monotonic() < deadline
@@ -131,8 +128,6 @@ def test_sigkill_while_recording_loses_no_complete_frame(folder, tmp_path, mmecg
                 except ConnectionRefusedError:
                     time.sleep(0.05)  # the recorder is still starting
             time.sleep(0.002)
-    recorder.send_signal(signal.SIGKILL)
-    recorder.wait()
     frames = list(open_recording(folder).frames())
     assert len(frames) >= 200
     assert all(frame.data == sent[frame.seq] for frame in frames if frame.complete)

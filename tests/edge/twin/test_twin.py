@@ -25,6 +25,7 @@ from edge.twin.fmcw import Fmcw
 from edge.twin.heart import Heart
 from edge.twin.scene import SCENES, Scene
 from tests.helpers.brokers import free_port
+from tests.helpers.processes import child
 
 ONE = np.array([0.0, 0.45, 0.0])
 
@@ -208,26 +209,24 @@ def test_a_movement_moves_the_body_only_in_its_time():
 
 def test_the_process_streams_in_real_time_and_gives_the_truth(mmecg):
     port, truth_port = DataPort("127.0.0.1", 0, mmecg.frame_bytes), free_port()
-    twin = subprocess.Popen(
-        [sys.executable, "-m", "edge", "twin", "--cfg", mmecg.source, "--port", str(port.port)]
-        + ["--truth-port", str(truth_port), "--heart-rate-bpm", "80"],
-        stderr=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-m", "edge", "twin", "--cfg", mmecg.source, "--port", str(port.port)]
+    command += ["--truth-port", str(truth_port), "--heart-rate-bpm", "80"]
     out = []
-    for frame in port.frames():
-        assert twin.poll() is None, "the twin ended"
-        if frame is not None:
-            out.append((time.monotonic(), frame))
-        if len(out) == 601:
-            break
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        asker.settimeout(5)
-        asker.sendto(b'{"window_s": 20}', ("127.0.0.1", truth_port))
-        truth = json.loads(asker.recv(65536))
-        asker.sendto(b"what?", ("127.0.0.1", truth_port))
-        assert json.loads(asker.recv(65536)).keys() == truth.keys()
-    twin.send_signal(signal.SIGTERM)
-    assert twin.wait(timeout=5) == 0
+    with child(command, stderr=subprocess.DEVNULL) as twin:
+        for frame in port.frames():
+            assert twin.poll() is None, "the twin ended"
+            if frame is not None:
+                out.append((time.monotonic(), frame))
+            if len(out) == 601:
+                break
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.settimeout(5)
+            asker.sendto(b'{"window_s": 20}', ("127.0.0.1", truth_port))
+            truth = json.loads(asker.recv(65536))
+            asker.sendto(b"what?", ("127.0.0.1", truth_port))
+            assert json.loads(asker.recv(65536)).keys() == truth.keys()
+        twin.send_signal(signal.SIGTERM)
+        assert twin.wait(timeout=5) == 0
     port.close()
     seqs = [frame.seq for _, frame in out]
     assert seqs == sorted(set(seqs))

@@ -23,6 +23,7 @@ from scipy import interpolate, signal, stats
 
 from edge.core.files import read_text_file
 from edge.core.spec import RCG_RATE_HZ
+from edge.core.toml import TomlError, parse_toml
 from edge.core.types import Bool, Float32, Float64, RcgBlock
 from edge.dsp.frontend.rcg import RcgExtractor, delay_s, find_problem
 from edge.sources.recording import Recording, open_recording
@@ -94,8 +95,8 @@ def _person(path: Path) -> Person:
         logging.getLogger(__name__).warning("%s not found: %s is used as the subject's name", path, path.parent.name)
         return Person()
     try:
-        return msgspec.toml.decode(read_text_file(path), type=Person)
-    except msgspec.DecodeError as error:
+        return parse_toml(read_text_file(path), Person)
+    except TomlError as error:
         raise TrialError(f"{path}: {error}") from error
 
 
