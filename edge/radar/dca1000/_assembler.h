@@ -3,24 +3,20 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "_queue.h"
+
 enum { HEADER_BYTES = 10, PAYLOAD_BYTES = 1456, PACKET_BYTES = HEADER_BYTES + PAYLOAD_BYTES };
 enum { NEAR_BYTES = 8 * PAYLOAD_BYTES, RESYNC_PACKETS = 3 };
 #define OFFSET_MODULUS ((int64_t)PAYLOAD_BYTES << 32)
-
-// A released frame.
-typedef struct {
-    int64_t seq, t_ns, steady_ns, received;
-    const uint8_t *data;
-} released_frame;
 
 // What Python sets and reads; native.py has the same structure.
 typedef struct {
     int64_t frame_bytes, pause_ns, tail_ns;
     int64_t restarts, restart_byte, ignored, ignored_bytes, foreign_packets, second_sender_ns, silence_ns, offset_ns;
+    int64_t last_frame_ns;     // when the newest frame was released
+    int64_t incomplete;        // number of incomplete frames
     uint32_t foreign_sender, second_sender;
-    int32_t incomplete, released;  // frames: not released yet; released by the last call
-    const released_frame *frames;
-    const uint32_t *senders;  // NULL: packets from any sender are accepted
+    const uint32_t *senders;   // NULL: packets from any sender are accepted
     int64_t sender_count;
 } state;
 
@@ -48,11 +44,12 @@ typedef struct {
     int64_t end;   // one past the newest byte placed
     int64_t last_ns, sampled_ns, sampled_steady_ns, stream_offset;
     uint32_t sender;
-    int32_t has_stream, stray_count, slot_count, max_released;
+    int32_t has_stream, stray_count, slot_count;
     placed strays[RESYNC_PACKETS];
     uint8_t stray_data[RESYNC_PACKETS][PACKET_BYTES];
     slot *slots;  // frame i is in slot i % slot_count
-    released_frame *frames;
+    int64_t released_count;
+    queue released;
 } assembler;
 
 static void push(assembler *a, const datagram *packet);
@@ -71,11 +68,9 @@ static int64_t seen_bytes(int64_t frame_bytes) { return frame_bytes / 8 + 1; }
 static int64_t slots_for(int64_t frame_bytes) { return (2 * NEAR_BYTES + PAYLOAD_BYTES) / frame_bytes + 2; }
 
 static void release(assembler *a, slot *from) {
-    if (a->s.released < a->max_released) {
-        released_frame *to = a->frames + a->s.released++;
-        *to = (released_frame){from->index, from->t_ns, from->steady_ns, from->received, to->data};
-        memcpy((uint8_t *)to->data, from->data, (size_t)a->s.frame_bytes);
-    }
+    const released_frame frame = {from->index, from->t_ns, from->steady_ns, from->received, 0};
+    enqueue(&a->released, frame, from->data);
+    a->released_count++;
     a->next = from->index + 1;
     from->index = -1;
     a->s.incomplete--;

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-import queue
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -16,13 +14,9 @@ from edge.radar.dca1000.receivers import open_receiver
 from edge.radar.dca1000.udp import open_socket
 
 DEFAULT_DATA_PORT = 4098
-MAX_QUEUED_FRAMES = 2000
 SILENCE_S = 0.1
 SECOND_SENDER_S = 2.0  # how long a second sender is a fault after its last packet
 FINISH_TIMEOUT_S = 2 * TAIL_S  # applies when the radar keeps streaming although it was stopped
-
-_SILENCE = RawFrame(-1, 0, b"", 0)
-"""In the queue of frames: none arrived for SILENCE_S."""
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +49,10 @@ class DataPort:
         self._senders = senders
         self._has_warned = False  # that packets of other senders are dropped
         self._flush_timeout_s = max(pause_s, tail_s)
-        # None: the end. The receiving thread also reports silence, because the time-out of a queue depends on the host
-        # clock in Python 3.10: if it is set back, the queue waits for as long.
-        self._frames: queue.SimpleQueue[RawFrame | Exception | None] = queue.SimpleQueue()
         self._open = True
         self._finish_s: float | None = None  # when `finish` was called
-        self._last_frame_s = time.monotonic()
-        self._waiting_since_s = math.inf  # when `frames` began to wait for a frame
+        self._has_ended = False  # the receiving thread, because of `_error` if there is one
+        self._error: Exception | None = None
         self._socket = open_socket(host, port, interface)
         self.port: int = self._socket.getsockname()[1]
         self._receiver = open_receiver(self._socket, frame_bytes, pause_s, tail_s, senders)
@@ -88,7 +79,7 @@ class DataPort:
 
     def silence_s(self) -> float:
         """Return the time since the last frame, or since the port was opened."""
-        return time.monotonic() - self._last_frame_s
+        return time.monotonic() - self._receiver.last_frame_s
 
     def frames(self) -> Iterator[RawFrame | None]:
         """Yield frames as they arrive, and None after each SILENCE_S without one, until the port is closed.
@@ -96,15 +87,20 @@ class DataPort:
         Raises the exception that ended the receiving thread.
         """
         while self._open:
-            self._waiting_since_s = time.monotonic()
-            frame = self._frames.get()
-            self._waiting_since_s = math.inf
-            if isinstance(frame, Exception):
-                raise frame
-            if frame is None:
+            has_ended = self._has_ended  # before taking: then all frames are in the queue
+            frames = self._receiver.take(SILENCE_S)
+            for frame in frames:
+                if not self._open:
+                    return
+                yield frame
+            if frames:
+                continue
+            if has_ended and self._error:
+                raise self._error
+            if has_ended:
                 self.close()
             else:
-                yield None if frame is _SILENCE else frame
+                yield None
 
     def finish(self) -> None:
         """End `frames()` when the rest of a stopped stream has arrived, which the card may delay for up to TAIL_S."""
@@ -117,23 +113,16 @@ class DataPort:
     def _receive(self) -> None:
         try:
             with self._socket:
-                while self._open:
-                    self._enqueue(self._receiver.receive(SILENCE_S))
-                    self._report_silence()  # also while others send without a pause
+                while self._open and not self._is_finished():
+                    self._receiver.receive(SILENCE_S)
                     self._warn_of_foreign()
                     if self._receiver.silence_s > self._flush_timeout_s:
-                        self._enqueue(self._receiver.flush())
-                    if self._is_finished():
-                        break
-            self._enqueue(self._receiver.flush())
-            self._frames.put(None)
+                        self._receiver.flush()
+            self._receiver.flush()
         except Exception as error:  # passed on to the thread that reads `frames()`
-            self._frames.put(error)
-
-    def _report_silence(self) -> None:
-        if self._frames.empty() and time.monotonic() - self._waiting_since_s > SILENCE_S:
-            self._waiting_since_s = math.inf
-            self._frames.put(_SILENCE)
+            self._error = error
+        finally:
+            self._has_ended = True
 
     def _warn_of_foreign(self) -> None:
         if self._senders is None or self._has_warned or not self._receiver.foreign_packets:
@@ -151,9 +140,3 @@ class DataPort:
             return False
         timeout_s = self._flush_timeout_s if self._receiver.has_incomplete_frame else SILENCE_S
         return self._receiver.silence_s > timeout_s or time.monotonic() - self._finish_s > FINISH_TIMEOUT_S
-
-    def _enqueue(self, frames: list[RawFrame]) -> None:
-        for frame in frames:
-            self._last_frame_s = time.monotonic()
-            if self._frames.qsize() < MAX_QUEUED_FRAMES:  # further frames are dropped and count as lost downstream
-                self._frames.put(frame)

@@ -1,6 +1,6 @@
 """Interface to the compiled capture, `_capture.c`: receives packets and assembles them without Python's global lock.
 
-It gives the same results as `PortableReceiver` with `FrameAssembler`, and is built at installation.
+It gives the same results as `PortableReceiver`, and is built at installation.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import ctypes
 import errno
 import logging
 import socket
+import struct
 import sys
 from collections.abc import Collection
 from functools import lru_cache
@@ -19,6 +20,8 @@ from edge.core.compiled import load_library
 from edge.core.types import RawFrame
 from edge.radar.dca1000.assembler import IGNORED, MAX_PACKET_BYTES, NEAR_BYTES, RESTARTED, RESYNC_PACKETS
 
+MAX_QUEUED_FRAMES = 2000
+
 log = logging.getLogger(__name__)
 
 
@@ -28,32 +31,29 @@ class _State(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("frame_bytes", "pause_ns", "tail_ns", "restarts", "restart_byte")),
         *((name, ctypes.c_int64) for name in ("ignored", "ignored_bytes", "foreign_packets", "second_sender_ns")),
-        *((name, ctypes.c_int64) for name in ("silence_ns", "offset_ns")),
+        *((name, ctypes.c_int64) for name in ("silence_ns", "offset_ns", "last_frame_ns", "incomplete")),
         *((name, ctypes.c_uint32) for name in ("foreign_sender", "second_sender")),
-        *((name, ctypes.c_int32) for name in ("incomplete", "released")),
-        *((name, ctypes.c_void_p) for name in ("frames", "senders")),
-        ("sender_count", ctypes.c_int64),
+        *(("senders", ctypes.c_void_p), ("sender_count", ctypes.c_int64)),
     ]
 
 
-class _Frame(ctypes.Structure):
-    """`released_frame` of `_assembler.h`."""
-
-    _fields_ = [
-        *((name, ctypes.c_int64) for name in ("seq", "t_ns", "steady_ns", "received")),
-        ("data", ctypes.c_void_p),
-    ]
+_FRAME = struct.Struct("=5q")  # `released_frame` of `_queue.h`: seq, t_ns, steady_ns, received, data_at
 
 
 def _library() -> ctypes.CDLL | None:
-    layout = (ctypes.sizeof(_State), ctypes.sizeof(_Frame), MAX_PACKET_BYTES, NEAR_BYTES, RESYNC_PACKETS)
+    if sys.platform != "linux":
+        return None
+    layout = (ctypes.sizeof(_State), _FRAME.size, MAX_PACKET_BYTES, NEAR_BYTES, RESYNC_PACKETS, MAX_QUEUED_FRAMES)
     library = load_library("edge.radar.dca1000._capture", "capture_layout", layout)
     if library:
-        library.capture_bytes.argtypes, library.capture_bytes.restype = [ctypes.c_int64], ctypes.c_int64
-        library.capture_init.argtypes = library.capture_flush.argtypes = [ctypes.c_void_p]
-        if sys.platform == "linux":
-            library.capture_open.argtypes = [ctypes.c_void_p, ctypes.c_int]
-            library.capture_receive.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int64]
+        address, number = ctypes.c_void_p, ctypes.c_int64
+        library.capture_bytes.argtypes, library.capture_bytes.restype = [number], number
+        library.capture_init.argtypes = library.capture_flush.argtypes = [address]
+        library.capture_taken.argtypes = library.capture_data.argtypes = [address]
+        library.capture_taken.restype = library.capture_data.restype = address
+        library.capture_take.argtypes = [address, number]
+        library.capture_receive.argtypes = [address, ctypes.c_int, number]
+        library.capture_push.argtypes = [address, ctypes.c_char_p, number, ctypes.c_uint32, number, number]
     return library
 
 
@@ -65,15 +65,23 @@ NOT_COMPILED = (
 )
 
 
-class NativeAssembler:
-    """The compiled FrameAssembler and SenderCheck; arguments as theirs. All memory is allocated in the constructor.
+class NativeReceiver:
+    """The compiled FrameReceiver, for Linux: one system call for all waiting packets, with the kernel's times.
 
-    Needs the compiled library (COMPILED). Raises ValueError for a frame without bytes or of more than 256 MiB.
+    Arguments as in PortableReceiver. All memory is allocated in the constructor. Needs the compiled library (COMPILED).
+    Raises ValueError for a frame without bytes or of more than 256 MiB.
     """
 
-    def __init__(self, frame_bytes: int, pause_s: float, tail_s: float, senders: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        source: socket.socket,
+        frame_bytes: int,
+        pause_s: float,
+        tail_s: float,
+        senders: Collection[str] | None = None,
+    ) -> None:
         assert LIBRARY is not None, NOT_COMPILED
-        self._library = LIBRARY
+        self._library, self._socket = LIBRARY, source
         size = LIBRARY.capture_bytes(frame_bytes)
         if not size:
             raise ValueError(f"a frame of {frame_bytes} bytes: it must have 1 byte to 256 MiB")
@@ -84,10 +92,13 @@ class NativeAssembler:
         self._state.pause_ns, self._state.tail_ns = round(pause_s * 1e9), round(tail_s * 1e9)
         if senders is not None:
             # One more than needed: the address of an empty array is not defined.
-            self._senders = (ctypes.c_uint32 * (len(senders) + 1))(*map(_binary, senders))
+            self._senders = (ctypes.c_uint32 * (len(senders) + 1))(*map(binary, senders))
             self._state.senders, self._state.sender_count = ctypes.addressof(self._senders), len(senders)
         LIBRARY.capture_init(self._address)
-        self._frames = ctypes.cast(self._state.frames, ctypes.POINTER(_Frame))
+        LIBRARY.capture_open(source.fileno())
+        memory = memoryview(self._memory)
+        self._taken = memory[LIBRARY.capture_taken(self._address) - self._address :]
+        self._data = memory[LIBRARY.capture_data(self._address) - self._address :]
         self._reported = (0, 0)
 
     @property
@@ -121,54 +132,47 @@ class NativeAssembler:
         at_ns = self._state.second_sender_ns
         return (_dotted(self._state.second_sender), at_ns) if at_ns else None
 
-    def flush(self) -> list[RawFrame]:
-        """Release the incomplete frames as they are, oldest first."""
-        self._library.capture_flush(self._address)
-        return self._take_released()
-
-    def _take_released(self) -> list[RawFrame]:
-        state, size = self._state, self._frame_bytes
-        reported, self._reported = self._reported, (state.restarts, state.ignored)
-        if reported != self._reported:
-            if state.restarts > reported[0]:
-                log.warning(RESTARTED, state.restart_byte)
-            if not reported[1] and state.ignored:
-                log.warning(IGNORED, state.ignored_bytes)
-        return [
-            RawFrame(each.seq, each.t_ns, ctypes.string_at(each.data, size), each.received, each.steady_ns)
-            for each in self._frames[: state.released]
-        ]
-
-
-class NativeReceiver(NativeAssembler):
-    """The compiled FrameReceiver, for Linux: one system call for all waiting packets, with the kernel's times."""
-
-    def __init__(
-        self,
-        source: socket.socket,
-        frame_bytes: int,
-        pause_s: float,
-        tail_s: float,
-        senders: Collection[str] | None = None,
-    ) -> None:
-        super().__init__(frame_bytes, pause_s, tail_s, senders)
-        self._socket = source
-        self._library.capture_open(self._address, source.fileno())
-
     @property
     def silence_s(self) -> float:
         """See FrameReceiver."""
         return float(self._state.silence_ns) / 1e9
 
-    def receive(self, timeout_s: float) -> list[RawFrame]:
+    @property
+    def last_frame_s(self) -> float:
+        """See FrameReceiver."""
+        return float(self._state.last_frame_ns) / 1e9
+
+    def receive(self, timeout_s: float) -> None:
         """See FrameReceiver. Raises OSError."""
         error = self._library.capture_receive(self._address, self._socket.fileno(), round(timeout_s * 1e9))
         if error:
             raise OSError(error, f"cannot receive: {errno.errorcode.get(error, error)}")
-        return self._take_released()
+        self._report()
+
+    def flush(self) -> None:
+        """See FrameReceiver."""
+        self._library.capture_flush(self._address)
+
+    def take(self, timeout_s: float) -> list[RawFrame]:
+        """See FrameReceiver."""
+        count = self._library.capture_take(self._address, round(timeout_s * 1e9))
+        data, size = self._data, self._frame_bytes
+        return [
+            RawFrame(seq, t_ns, bytes(data[at : at + size]), received, steady_ns)
+            for seq, t_ns, steady_ns, received, at in _FRAME.iter_unpack(self._taken[: count * _FRAME.size])
+        ]
+
+    def _report(self) -> None:
+        """Log what was counted since the last call."""
+        restarts, ignored = self._reported
+        self._reported = (self.restarts, self.ignored)
+        if self.restarts > restarts:
+            log.warning(RESTARTED, self._state.restart_byte)
+        if self.ignored and not ignored:
+            log.warning(IGNORED, self._state.ignored_bytes)
 
 
-def _binary(address: str) -> int:
+def binary(address: str) -> int:
     """Return an IPv4 address as the integer in a struct sockaddr_in."""
     return int.from_bytes(socket.inet_aton(address), sys.byteorder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import select
 import socket
 import sys
@@ -23,10 +24,16 @@ log = logging.getLogger(__name__)
 
 
 class FrameReceiver(Protocol):
-    """Receives the frames that arrive at a socket. The counters are those of FrameAssembler and SenderCheck."""
+    """Receives frames from a socket: one thread calls `receive` and `flush`, another one takes the frames.
+
+    The counters are those of FrameAssembler and SenderCheck. At most MAX_QUEUED_FRAMES wait to be taken; further ones
+    are dropped and count as lost downstream.
+    """
 
     @property
     def restarts(self) -> int: ...  # noqa: D102
+    @property
+    def ignored(self) -> int: ...  # noqa: D102
     @property
     def foreign_packets(self) -> int: ...  # noqa: D102
     @property
@@ -40,11 +47,18 @@ class FrameReceiver(Protocol):
     def silence_s(self) -> float:
         """How long no packet of the card had arrived before the last attempt to receive; 0 if that received one."""
 
-    def receive(self, timeout_s: float) -> list[RawFrame]:
-        """Wait until frames are released, but no longer than `timeout_s`, and return them. Raises OSError."""
+    @property
+    def last_frame_s(self) -> float:
+        """When the newest frame was released, or the receiver created (monotonic)."""
 
-    def flush(self) -> list[RawFrame]:
-        """Release the incomplete frames as they are, oldest first."""
+    def receive(self, timeout_s: float) -> None:
+        """Receive packets for about `timeout_s`. Raises OSError."""
+
+    def flush(self) -> None:
+        """Release the incomplete frames as they are."""
+
+    def take(self, timeout_s: float) -> list[RawFrame]:
+        """Wait for frames, but no longer than about `timeout_s`, and return them, oldest first."""
 
 
 class SenderCheck:
@@ -85,9 +99,10 @@ class PortableReceiver(SenderCheck):
         self._socket = source
         self._datagrams = DatagramReceiver(source, MAX_PACKET_BYTES)
         self._assembler = FrameAssembler(frame_bytes, pause_s, tail_s)
-        self._packet_s = time.monotonic()
+        self._frames: queue.SimpleQueue[list[RawFrame]] = queue.SimpleQueue()
+        self._is_awaited = False
+        self._packet_s = self.last_frame_s = time.monotonic()
         self.silence_s = 0.0
-        self.flush = self._assembler.flush
 
     @property
     def restarts(self) -> int:
@@ -95,25 +110,55 @@ class PortableReceiver(SenderCheck):
         return self._assembler.restarts
 
     @property
+    def ignored(self) -> int:
+        """See FrameAssembler."""
+        return self._assembler.ignored
+
+    @property
     def has_incomplete_frame(self) -> bool:
         """See FrameAssembler."""
         return self._assembler.has_incomplete_frame
 
-    def receive(self, timeout_s: float) -> list[RawFrame]:
+    def receive(self, timeout_s: float) -> None:
         """See FrameReceiver."""
         end_s = time.monotonic() + timeout_s
-        while True:
+        while (left_s := end_s - time.monotonic()) > 0:
             self.silence_s = time.monotonic() - self._packet_s  # before receiving, as this thread may be delayed
-            batch, frames = self._datagrams.receive(), []
-            for packet in filter(self.accepts, batch):
-                self.silence_s, self._packet_s = 0.0, time.monotonic()
-                frames += self._assembler.push(packet)
-            left_s = end_s - time.monotonic()
-            if frames or left_s <= 0:
-                return frames
+            batch = self._datagrams.receive()
+            for packet in batch:
+                self.push(packet)
             if not batch:
                 select.select([self._socket], [], [], left_s)
                 time.sleep(COALESCE_S)
+        if self._is_awaited and self._frames.empty():
+            self._frames.put([])  # as the time-out of a queue depends on the host clock in Python 3.10
+
+    def push(self, packet: Datagram) -> None:
+        """Process one packet."""
+        if self.accepts(packet):
+            self.silence_s, self._packet_s = 0.0, time.monotonic()
+            self._enqueue(self._assembler.push(packet))
+
+    def flush(self) -> None:
+        """See FrameReceiver."""
+        self._enqueue(self._assembler.flush())
+
+    def take(self, timeout_s: float) -> list[RawFrame]:
+        """See FrameReceiver."""
+        self._is_awaited = True
+        try:
+            return self._frames.get(timeout=timeout_s)
+        except queue.Empty:
+            return []
+        finally:
+            self._is_awaited = False
+
+    def _enqueue(self, frames: list[RawFrame]) -> None:
+        if not frames:
+            return
+        self.last_frame_s = time.monotonic()
+        if self._frames.qsize() < native.MAX_QUEUED_FRAMES:
+            self._frames.put(frames)
 
 
 def open_receiver(
