@@ -15,6 +15,7 @@ typedef struct {
     int64_t restarts, restart_byte, ignored, ignored_bytes, foreign_packets, second_sender_ns, silence_ns, offset_ns;
     int64_t last_frame_ns;     // when the newest frame was released
     int64_t incomplete;        // number of incomplete frames
+    int64_t released_count;    // number of frames released so far
     uint32_t foreign_sender, second_sender;
     const uint32_t *senders;   // NULL: packets from any sender are accepted
     int64_t sender_count;
@@ -48,7 +49,6 @@ typedef struct {
     placed strays[RESYNC_PACKETS];
     uint8_t stray_data[RESYNC_PACKETS][PACKET_BYTES];
     slot *slots;  // frame i is in slot i % slot_count
-    int64_t released_count;
     queue released;
 } assembler;
 
@@ -70,7 +70,7 @@ static int64_t slots_for(int64_t frame_bytes) { return (2 * NEAR_BYTES + PAYLOAD
 static void release(assembler *a, slot *from) {
     const released_frame frame = {from->index, from->t_ns, from->steady_ns, from->received, 0};
     enqueue(&a->released, frame, from->data);
-    a->released_count++;
+    a->s.released_count++;
     a->next = from->index + 1;
     from->index = -1;
     a->s.incomplete--;

@@ -26,7 +26,7 @@ typedef struct {
     int64_t steady_ns;    // time of the last system call
     int64_t coalesce_ns;  // how long packets are collected before they are received
     int64_t gathered;     // packets received since the last wait
-    int32_t is_drained, was_set;
+    int32_t count, is_drained, was_set;
     struct mmsghdr messages[BATCH];
     struct iovec iovecs[BATCH];
     struct sockaddr_in senders[BATCH];
@@ -63,6 +63,15 @@ EXPORT void capture_init(capture *c) {
     uint8_t *bytes = (uint8_t *)(a->slots + a->slot_count);
     for (int k = 0; k < a->slot_count; k++, bytes += frame + seen_bytes(frame))
         a->slots[k] = (slot){.index = -1, .data = bytes, .seen = bytes + frame};
+    for (int k = 0; k < BATCH; k++) {
+        c->iovecs[k] = (struct iovec){c->data[k], DATAGRAM_BYTES};
+        c->messages[k].msg_hdr = (struct msghdr){.msg_name = c->senders + k,
+                                                 .msg_namelen = sizeof c->senders[k],
+                                                 .msg_iov = c->iovecs + k,
+                                                 .msg_iovlen = 1,
+                                                 .msg_control = c->stamps + k,
+                                                 .msg_controllen = sizeof c->stamps[k]};
+    }
     c->packet_ns = a->s.last_frame_ns = now_ns(CLOCK_MONOTONIC);
     a->s.offset_ns = now_ns(CLOCK_REALTIME) - c->packet_ns;
 }
@@ -125,17 +134,13 @@ static void await_packets(capture *c, int fd, int64_t deadline_ns) {
 
 // Receives a batch with one system call; returns the number of datagrams or a negative error number.
 static int receive_batch(capture *c, int fd) {
-    for (int k = 0; k < BATCH; k++) {
-        c->iovecs[k] = (struct iovec){c->data[k], DATAGRAM_BYTES};
-        c->messages[k].msg_hdr = (struct msghdr){.msg_name = c->senders + k,
-                                                 .msg_namelen = sizeof c->senders[k],
-                                                 .msg_iov = c->iovecs + k,
-                                                 .msg_iovlen = 1,
-                                                 .msg_control = c->stamps + k,
-                                                 .msg_controllen = sizeof c->stamps[k]};
+    for (int k = 0; k < c->count; k++) {  // what the last call has changed
+        c->messages[k].msg_hdr.msg_namelen = sizeof c->senders[k];
+        c->messages[k].msg_hdr.msg_controllen = sizeof c->stamps[k];
     }
     const int count = recvmmsg(fd, c->messages, BATCH, MSG_DONTWAIT, NULL);
     c->is_drained = count < BATCH;
+    c->count = count > 0 ? count : 0;
     if (count < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     c->gathered += count;
     c->steady_ns = now_ns(CLOCK_MONOTONIC);
@@ -178,13 +183,13 @@ EXPORT int capture_receive(capture *c, int fd, int64_t timeout_ns) {
         s->silence_ns = now_ns(CLOCK_MONOTONIC) - c->packet_ns;
         const int count = receive_batch(c, fd);
         if (count < 0) return -count;
-        const int64_t frames = c->a.released_count;
+        const int64_t frames = s->released_count;
         for (int k = 0; k < count; k++) {
             if (!process(c, k)) continue;
             s->silence_ns = 0;
             c->packet_ns = c->steady_ns;
         }
-        if (c->a.released_count == frames) continue;
+        if (s->released_count == frames) continue;
         s->last_frame_ns = c->steady_ns;
         wake_consumer(&c->a.released);
     } while (now_ns(CLOCK_MONOTONIC) < deadline_ns);

@@ -31,7 +31,7 @@ class _State(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("frame_bytes", "pause_ns", "tail_ns", "restarts", "restart_byte")),
         *((name, ctypes.c_int64) for name in ("ignored", "ignored_bytes", "foreign_packets", "second_sender_ns")),
-        *((name, ctypes.c_int64) for name in ("silence_ns", "offset_ns", "last_frame_ns", "incomplete")),
+        *((name, ctypes.c_int64) for name in ("silence_ns", "offset_ns", "last_frame_ns", "incomplete", "released_count")),
         *((name, ctypes.c_uint32) for name in ("foreign_sender", "second_sender")),
         *(("senders", ctypes.c_void_p), ("sender_count", ctypes.c_int64)),
     ]
@@ -158,7 +158,7 @@ class NativeReceiver:
         count = self._library.capture_take(self._address, round(timeout_s * 1e9))
         data, size = self._data, self._frame_bytes
         return [
-            RawFrame(seq, t_ns, bytes(data[at : at + size]), received, steady_ns)
+            RawFrame(seq, t_ns, data[at : at + size].tobytes(), received, steady_ns)
             for seq, t_ns, steady_ns, received, at in _FRAME.iter_unpack(self._taken[: count * _FRAME.size])
         ]
 
