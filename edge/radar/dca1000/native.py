@@ -31,7 +31,10 @@ class _State(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("frame_bytes", "pause_ns", "tail_ns", "restarts", "restart_byte")),
         *((name, ctypes.c_int64) for name in ("ignored", "ignored_bytes", "foreign_packets", "second_sender_ns")),
-        *((name, ctypes.c_int64) for name in ("silence_ns", "offset_ns", "last_frame_ns", "incomplete", "released_count")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("silence_ns", "offset_ns", "last_frame_ns", "incomplete", "released_count")
+        ),
         *((name, ctypes.c_uint32) for name in ("foreign_sender", "second_sender")),
         *(("senders", ctypes.c_void_p), ("sender_count", ctypes.c_int64)),
     ]
@@ -87,7 +90,7 @@ class NativeReceiver:
             raise ValueError(f"a frame of {frame_bytes} bytes: it must have 1 byte to 256 MiB")
         self._memory = np.zeros(size, np.uint8)
         self._address = self._memory.ctypes.data
-        self._state = _State.from_buffer(self._memory)
+        self._state = _State.from_buffer(self._memory.data)
         self._state.frame_bytes = self._frame_bytes = frame_bytes
         self._state.pause_ns, self._state.tail_ns = round(pause_s * 1e9), round(tail_s * 1e9)
         if senders is not None:
@@ -96,7 +99,7 @@ class NativeReceiver:
             self._state.senders, self._state.sender_count = ctypes.addressof(self._senders), len(senders)
         LIBRARY.capture_init(self._address)
         LIBRARY.capture_open(source.fileno())
-        memory = memoryview(self._memory)
+        memory = self._memory.data
         self._taken = memory[LIBRARY.capture_taken(self._address) - self._address :]
         self._data = memory[LIBRARY.capture_data(self._address) - self._address :]
         self._reported = (0, 0)

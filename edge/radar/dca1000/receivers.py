@@ -17,7 +17,7 @@ from edge.radar.dca1000.assembler import MAX_PACKET_BYTES, FrameAssembler
 from edge.radar.dca1000.udp import Datagram, DatagramReceiver
 
 # The card sends a frame as a burst of 0.2 ms. Waiting this long after the first packet lets one wake-up of the thread
-# read the whole burst, which is far smaller than the receive buffer. MAX_COALESCE_NS in `_capture.c`.
+# read the whole burst, which is far smaller than the receive buffer.
 COALESCE_S = 0.001
 
 log = logging.getLogger(__name__)
@@ -26,22 +26,32 @@ log = logging.getLogger(__name__)
 class FrameReceiver(Protocol):
     """Receives frames from a socket: one thread calls `receive` and `flush`, another one takes the frames.
 
-    The counters are those of FrameAssembler and SenderCheck. At most MAX_QUEUED_FRAMES wait to be taken; further ones
-    are dropped and count as lost downstream.
+    At most MAX_QUEUED_FRAMES wait to be taken; further ones are dropped and count as lost downstream.
     """
 
     @property
-    def restarts(self) -> int: ...  # noqa: D102
+    def restarts(self) -> int:
+        """See FrameAssembler."""
+
     @property
-    def ignored(self) -> int: ...  # noqa: D102
+    def ignored(self) -> int:
+        """See FrameAssembler."""
+
     @property
-    def foreign_packets(self) -> int: ...  # noqa: D102
+    def foreign_packets(self) -> int:
+        """See SenderCheck."""
+
     @property
-    def foreign_sender(self) -> str | None: ...  # noqa: D102
+    def foreign_sender(self) -> str | None:
+        """See SenderCheck."""
+
     @property
-    def second_sender(self) -> tuple[str, int] | None: ...  # noqa: D102
+    def second_sender(self) -> tuple[str, int] | None:
+        """See SenderCheck."""
+
     @property
-    def has_incomplete_frame(self) -> bool: ...  # noqa: D102
+    def has_incomplete_frame(self) -> bool:
+        """See FrameAssembler."""
 
     @property
     def silence_s(self) -> float:

@@ -34,7 +34,7 @@ def numbered(sequence, start, size):
 
 @st.composite
 def arrivals(draw):
-    """Runs of packets: each continues, repeats or jumps, loses and delays some, and may end with a short or long one."""
+    """Runs of packets: each continues, repeats or jumps, loses and delays some, and may end with a short one."""
     packets, t_ns, number, start = [], 10**18, 1, 0
     for _ in range(draw(st.integers(1, 6))):
         t_ns += draw(st.sampled_from(PAUSES_NS))

@@ -1,6 +1,5 @@
 """The data port's socket: all waiting datagrams are received, complete and with times; limits are reported."""
 
-import socket
 import time
 
 import pytest
