@@ -10,6 +10,8 @@ without new data (2.00 s in a public capture, FPGA 2.8): the end of a stream.
 Every recording counts from 0. A new one is recognized by a count that jumps back and by a pause before it. Therefore a
 packet far from the newest is placed only when other packets confirm it, and a frame never spans a pause, except that
 a short packet may end it.
+
+`_assembler.h` is the same in C, which a live capture on Linux uses: whoever changes one of the two changes both.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ RESYNC_PACKETS = 3
 PAUSE_S = 0.2
 # The card sends the rest of a stream after 2.00 s; the other half second allows for network delay.
 TAIL_S = 2.5
+
+RESTARTED = "the card restarted (byte %d); the frame count restarts"
+IGNORED = "a datagram of %d bytes does not belong to the card's stream; ignored"
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +147,7 @@ class FrameAssembler:
     def _ignore(self, packet: Datagram) -> list[RawFrame]:
         self.ignored += 1
         if self.ignored == 1:
-            log.warning("a datagram of %d bytes does not belong to the card's stream; ignored", len(packet.data))
+            log.warning(IGNORED, len(packet.data))
         return []
 
     def _handle_stray(self, stray: _Stray) -> list[RawFrame]:
@@ -172,7 +177,7 @@ class FrameAssembler:
         """Join a stream at a packet. A frame whose beginning was missed is skipped, except a recording's first."""
         if self._stream and first.start < self._end:
             self.restarts += 1
-            log.warning("the card restarted (byte %d); the frame count restarts", first.start)
+            log.warning(RESTARTED, first.start)
         at_start = first.start <= NEAR_BYTES
         self._next = 0 if at_start else -(-first.start // self._frame_bytes)
         self._end, self._stream, self._last_ns = first.start, first.stream, first.packet.arrival_ns

@@ -1,36 +1,22 @@
-"""Receives the DCA1000's data packets and assembles them into frames (`edge.radar.dca1000.assembler`)."""
+"""Receives the DCA1000's frames on a separate thread (`edge.radar.dca1000.receivers` has what the thread does)."""
 
 from __future__ import annotations
 
 import logging
-import math
-import queue
-import select
 import threading
 import time
 from collections.abc import Collection, Iterator
 
 from edge.core.types import RawFrame
 from edge.radar.chirp import HARDWARE_TRIGGER, ChirpConfig
-from edge.radar.dca1000.assembler import (
-    MAX_PACKET_BYTES,
-    PAUSE_S,
-    TAIL_S,
-    FrameAssembler,
-)
-from edge.radar.dca1000.udp import Datagram, open_socket, receiver
+from edge.radar.dca1000.assembler import PAUSE_S, TAIL_S
+from edge.radar.dca1000.receivers import open_receiver
+from edge.radar.dca1000.udp import open_socket
 
 DEFAULT_DATA_PORT = 4098
-# The card sends a frame as a burst of 0.2 ms. Waiting this long after the first packet lets one wake-up of the thread
-# read the whole burst, which is far smaller than the receive buffer.
-COALESCE_S = 0.001
-MAX_QUEUED_FRAMES = 2000
 SILENCE_S = 0.1
 SECOND_SENDER_S = 2.0  # how long a second sender is a fault after its last packet
 FINISH_TIMEOUT_S = 2 * TAIL_S  # applies when the radar keeps streaming although it was stopped
-
-_SILENCE = RawFrame(-1, 0, b"", 0)
-"""In the queue of frames: none arrived for SILENCE_S."""
 
 log = logging.getLogger(__name__)
 
@@ -61,39 +47,39 @@ class DataPort:
         interface: str | None = None,
     ) -> None:
         self._senders = senders
-        self._second_sender: str | None = None
-        self._second_sender_s = 0.0
-        self.foreign_packets = 0
-        """Number of packets from other senders than the expected ones."""
-        self._assembler = FrameAssembler(frame_bytes, pause_s, tail_s)
+        self._has_warned = False  # that packets of other senders are dropped
         self._flush_timeout_s = max(pause_s, tail_s)
-        # None: the end. The receiving thread also reports silence, because the time-out of a queue depends on the host
-        # clock in Python 3.10: if it is set back, the queue waits for as long.
-        self._frames: queue.SimpleQueue[RawFrame | Exception | None] = queue.SimpleQueue()
         self._open = True
         self._finish_s: float | None = None  # when `finish` was called
-        self._last_frame_s = time.monotonic()
-        self._waiting_since_s = math.inf  # when `frames` began to wait for a frame
+        self._has_ended = False  # the receiving thread, because of `_error` if there is one
+        self._error: Exception | None = None
         self._socket = open_socket(host, port, interface)
         self.port: int = self._socket.getsockname()[1]
+        self._receiver = open_receiver(self._socket, frame_bytes, pause_s, tail_s, senders)
         self._thread = threading.Thread(target=self._receive, name="dca1000-data", daemon=True)
         self._thread.start()
 
     @property
     def restarts(self) -> int:
         """How often the card restarted its byte count."""
-        return self._assembler.restarts
+        return self._receiver.restarts
+
+    @property
+    def foreign_packets(self) -> int:
+        """Number of packets from other senders than the expected ones."""
+        return self._receiver.foreign_packets
 
     def fault(self) -> str | None:
         """Return why the frames may not be the card's: another sender also sends data packets. None otherwise."""
-        sender = self._second_sender
-        if sender is None or time.monotonic() - self._second_sender_s > SECOND_SENDER_S:
-            return None
-        return f"a second sender, {sender}, sends data packets"
+        if second := self._receiver.second_sender:
+            sender, at_ns = second
+            if time.monotonic_ns() - at_ns < SECOND_SENDER_S * 1e9:
+                return f"a second sender, {sender}, sends data packets"
+        return None
 
     def silence_s(self) -> float:
         """Return the time since the last frame, or since the port was opened."""
-        return time.monotonic() - self._last_frame_s
+        return time.monotonic() - self._receiver.last_frame_s
 
     def frames(self) -> Iterator[RawFrame | None]:
         """Yield frames as they arrive, and None after each SILENCE_S without one, until the port is closed.
@@ -101,15 +87,20 @@ class DataPort:
         Raises the exception that ended the receiving thread.
         """
         while self._open:
-            self._waiting_since_s = time.monotonic()
-            frame = self._frames.get()
-            self._waiting_since_s = math.inf
-            if isinstance(frame, Exception):
-                raise frame
-            if frame is None:
+            has_ended = self._has_ended  # before taking: then all frames are in the queue
+            frames = self._receiver.take(SILENCE_S)
+            for frame in frames:
+                if not self._open:
+                    return
+                yield frame
+            if frames:
+                continue
+            if has_ended and self._error:
+                raise self._error
+            if has_ended:
                 self.close()
             else:
-                yield None if frame is _SILENCE else frame
+                yield None
 
     def finish(self) -> None:
         """End `frames()` when the rest of a stopped stream has arrived, which the card may delay for up to TAIL_S."""
@@ -121,58 +112,31 @@ class DataPort:
 
     def _receive(self) -> None:
         try:
-            packets = receiver(self._socket, MAX_PACKET_BYTES)
             with self._socket:
-                packet_s = time.monotonic()
-                while self._open:
-                    silence_s = time.monotonic() - packet_s  # before receiving, as this thread may be delayed anywhere
-                    batch = packets.receive()
-                    own = [packet for packet in batch if self._is_from_card(packet)]
-                    for packet in own:
-                        packet_s = time.monotonic()
-                        self._enqueue(self._assembler.push(packet))
-                    self._report_silence()  # also while others send without a pause
-                    if not own and silence_s > self._flush_timeout_s:
-                        self._enqueue(self._assembler.flush())
-                    if not own and self._is_finished(silence_s):
-                        break
-                    if not batch:
-                        select.select([self._socket], [], [], SILENCE_S)
-                        time.sleep(COALESCE_S)
-            self._enqueue(self._assembler.flush())
-            self._frames.put(None)
+                while self._open and not self._is_finished():
+                    self._receiver.receive(SILENCE_S)
+                    self._warn_of_foreign()
+                    if self._receiver.silence_s > self._flush_timeout_s:
+                        self._receiver.flush()
+            self._receiver.flush()
         except Exception as error:  # passed on to the thread that reads `frames()`
-            self._frames.put(error)
+            self._error = error
+        finally:
+            self._has_ended = True
 
-    def _report_silence(self) -> None:
-        if self._frames.empty() and time.monotonic() - self._waiting_since_s > SILENCE_S:
-            self._waiting_since_s = math.inf
-            self._frames.put(_SILENCE)
+    def _warn_of_foreign(self) -> None:
+        if self._senders is None or self._has_warned or not self._receiver.foreign_packets:
+            return
+        self._has_warned = True
+        log.warning(
+            "packets from %s are dropped: the card's address is %s; if that is the card, set card_address in its "
+            "settings (dca1000.toml) and name them: card under [radar]",
+            *(self._receiver.foreign_sender, " or ".join(sorted(self._senders))),
+        )
 
-    def _is_from_card(self, packet: Datagram) -> bool:
-        """Return whether an expected sender sent a packet; count it otherwise."""
-        if self._senders is None or packet.sender in self._senders:
-            return True
-        self.foreign_packets += 1
-        if len(packet.data) == MAX_PACKET_BYTES:  # what a card sends, and not, for example, a broadcast
-            self._second_sender, self._second_sender_s = str(packet.sender), time.monotonic()
-        if self.foreign_packets == 1:
-            log.warning(
-                "packets from %s are dropped: the card's address is %s; if that is the card, set card_address in its "
-                "settings (dca1000.toml) and name them: card under [radar]",
-                *(packet.sender, " or ".join(sorted(self._senders))),
-            )
-        return False
-
-    def _is_finished(self, silence_s: float) -> bool:
-        """Whether the stream was stopped and is complete; `silence_s` is the time since the last packet."""
+    def _is_finished(self) -> bool:
+        """Whether the stream was stopped and is complete."""
         if self._finish_s is None:
             return False
-        timeout_s = self._flush_timeout_s if self._assembler.has_incomplete_frame else SILENCE_S
-        return silence_s > timeout_s or time.monotonic() - self._finish_s > FINISH_TIMEOUT_S
-
-    def _enqueue(self, frames: list[RawFrame]) -> None:
-        for frame in frames:
-            self._last_frame_s = time.monotonic()
-            if self._frames.qsize() < MAX_QUEUED_FRAMES:  # further frames are dropped and count as lost downstream
-                self._frames.put(frame)
+        timeout_s = self._flush_timeout_s if self._receiver.has_incomplete_frame else SILENCE_S
+        return self._receiver.silence_s > timeout_s or time.monotonic() - self._finish_s > FINISH_TIMEOUT_S

@@ -58,7 +58,7 @@ def index(folder):
 
 def test_the_last_frame_is_complete_after_a_stop(mmecg, data, tmp_path):
     boards = MadeUpBoards(data, 7)
-    assert record_frames(wanted(mmecg, tmp_path), boards, data, lambda: not data._frames.qsize()) == 7
+    assert record_frames(wanted(mmecg, tmp_path), boards, data, lambda: data.silence_s() > 0.05) == 7
     assert index(tmp_path)["received"].tolist() == [FRAME] * 7
     assert boards.stops == 1
     boards.card.close()
@@ -127,7 +127,7 @@ def test_points_are_recorded_with_a_front_end(mmecg, data, tmp_path):
     boards = MadeUpBoards(data, 7)
     boards.versions = {"card_fpga": "2.8"}
     request = replace(wanted(mmecg, tmp_path), front_end=RcgExtractor(mmecg))
-    assert record_frames(request, boards, data, lambda: not data._frames.qsize()) == 7
+    assert record_frames(request, boards, data, lambda: data.silence_s() > 0.05) == 7
     recording = open_points(tmp_path / "rec")
     assert recording.index["seq"].tolist() == list(range(7))
     assert recording.metadata.boards == {"card_fpga": "2.8"}

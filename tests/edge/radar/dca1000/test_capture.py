@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 import edge.radar.dca1000.control as control
-from edge.radar.dca1000.assembler import FrameAssembler, pack_header
+from edge.radar.dca1000.assembler import pack_header
 from edge.radar.dca1000.control import Card, CardConfig, CardError, load_card
 from edge.radar.dca1000.data_port import DataPort, pause_s
 from edge.radar.dca1000.messages import parse_reply
@@ -46,28 +46,28 @@ def test_the_last_packet_is_the_captured_one():
 
 
 @pytest.mark.parametrize("frames", [1, 5])
-def test_the_last_frame_is_complete_and_has_its_own_time(frames):
+def test_the_last_frame_is_complete_and_has_its_own_time(assembler_type, frames):
     data, packets = capture(frames)
-    released = assemble(FrameAssembler(FRAME), packets)
+    released = assemble(assembler_type(FRAME), packets)
     assert b"".join(bytes(frame.data) for frame in released) == data
     assert all(frame.complete for frame in released)
     assert released[-1].t_ns == round((1e9 + packets[-2][0]) * 1e9)  # the card delayed it
 
 
 @pytest.mark.parametrize("frame_bytes", [256, 1456, 1520, 3200])
-def test_a_stream_of_one_small_frame_is_a_stream(frame_bytes):
+def test_a_stream_of_one_small_frame_is_a_stream(assembler_type, frame_bytes):
     packets = [(0.0, pack_header(1, 0) + bytes([1]) * min(1456, frame_bytes))]
     packets += [(2e-3, pack_header(2, 1456) + bytes([1]) * 1456)] * (frame_bytes > 2 * 1456)
     full = sum(len(packet) - 10 for _, packet in packets)
     if full < frame_bytes:
         packets.append((2.0, pack_header(len(packets) + 1, full) + bytes([1]) * (frame_bytes - full)))
-    released = assemble(FrameAssembler(frame_bytes), packets)
+    released = assemble(assembler_type(frame_bytes), packets)
     assert [(bytes(frame.data), frame.complete) for frame in released] == [(bytes([1]) * frame_bytes, True)]
 
 
-def test_a_stream_goes_on_behind_a_short_packet():
+def test_a_stream_goes_on_behind_a_short_packet(assembler_type):
     """As with a hardware trigger; sequence and byte count then no longer correspond."""
-    assembler, released = FrameAssembler(FRAME), []
+    assembler, released = assembler_type(FRAME), []
     for number in range(4):
         _, packets = capture(1, 1 + 12 * number, FRAME * number)
         released += assemble(assembler, packets, 1e9 + 60 * number)
@@ -75,14 +75,14 @@ def test_a_stream_goes_on_behind_a_short_packet():
     assert assembler.restarts == 0
 
 
-def test_the_rest_of_a_stream_comes_twice():
+def test_the_rest_of_a_stream_comes_twice(assembler_type):
     data, packets = capture()
-    released = assemble(FrameAssembler(FRAME), [*packets, packets[-1]])
+    released = assemble(assembler_type(FRAME), [*packets, packets[-1]])
     assert [bytes(frame.data) for frame in released] == [data]
 
 
-def test_without_its_rest_a_frame_is_given_up_as_it_is():
-    assembler = FrameAssembler(FRAME)
+def test_without_its_rest_a_frame_is_given_up_as_it_is(assembler_type):
+    assembler = assembler_type(FRAME)
     _, packets = capture()
     assert assemble(assembler, packets[:-1]) == []
     assert assembler.has_incomplete_frame
@@ -90,9 +90,9 @@ def test_without_its_rest_a_frame_is_given_up_as_it_is():
     assert assemble(assembler, packets[-1:], 1e9 + 1) == []
 
 
-def test_a_new_recording_does_not_complete_the_frame_of_the_last():
+def test_a_new_recording_does_not_complete_the_frame_of_the_last(assembler_type):
     """Full packets after a pause are not the rest of a stream, even if the byte count fits."""
-    assembler = FrameAssembler(FRAME)
+    assembler = assembler_type(FRAME)
     _, packets = capture(3)
     assemble(assembler, packets[:16])
     released = assemble(assembler, [(t + 2, packet) for t, packet in packets[16:-1]])
@@ -100,12 +100,12 @@ def test_a_new_recording_does_not_complete_the_frame_of_the_last():
 
 
 @pytest.mark.parametrize("period_s", [0.15, 0.5, 1.342])
-def test_slow_frames_are_complete(iwr6843, period_s):
+def test_slow_frames_are_complete(assembler_type, iwr6843, period_s):
     """The end of a frame arrives with the beginning of the next one, a period later."""
     _, packets = capture(10)
     spread = [(period_s * (((k + 1) * 1456 - 1) // FRAME), packet) for k, (_, packet) in enumerate(packets[:-1])]
     chirp = replace(iwr6843, frame_period_s=period_s)
-    released = assemble(FrameAssembler(FRAME, pause_s(chirp)), spread)
+    released = assemble(assembler_type(FRAME, pause_s(chirp)), spread)
     assert [frame.complete for frame in released] == [True] * 9
 
 
@@ -113,6 +113,7 @@ def receive(port):
     return [frame for frame in port.frames() if frame]
 
 
+@pytest.mark.usefixtures("_each_receiver")
 def test_the_rest_is_waited_for_over_a_real_socket_from_any_port():
     """In real time: with the emulated card's delay of two seconds, and each packet from a different port."""
     data, packets = capture()
@@ -126,6 +127,7 @@ def test_the_rest_is_waited_for_over_a_real_socket_from_any_port():
     assert [bytes(frame.data) for frame in receive(port)] == [data]
 
 
+@pytest.mark.usefixtures("_each_receiver")
 def test_a_finished_port_ends_at_once_where_nothing_is_missing():
     port = DataPort(HOST, 0, 1456, tail_s=3600)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
@@ -134,6 +136,7 @@ def test_a_finished_port_ends_at_once_where_nothing_is_missing():
     assert [frame.complete for frame in receive(port)] == [True]
 
 
+@pytest.mark.usefixtures("_each_receiver")
 def test_a_finished_port_hands_over_what_came_of_a_frame_whose_rest_does_not_come():
     port = DataPort(HOST, 0, FRAME, tail_s=0.0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
@@ -143,6 +146,7 @@ def test_a_finished_port_hands_over_what_came_of_a_frame_whose_rest_does_not_com
     assert [frame.received for frame in receive(port)] == [16016]
 
 
+@pytest.mark.usefixtures("_each_receiver")
 def test_live_a_gap_is_silence_and_what_comes_late_is_dropped():
     port = DataPort(HOST, 0, FRAME, tail_s=0.0)
     _, packets = capture()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.radar.dca1000.assembler import FrameAssembler, pack_header
+from edge.radar.dca1000.assembler import pack_header
 from edge.radar.dca1000.data_port import DataPort
 from edge.radar.dca1000.udp import Datagram
 from edge.twin.card import Packetizer
@@ -28,8 +28,7 @@ def packets_of(frames: list[bytes]) -> list[bytes]:
     return [packet for frame in frames for packet in packetizer.push(frame)]
 
 
-def assemble(packets, assembler=None):
-    assembler = assembler or FrameAssembler(FRAME)
+def assemble(packets, assembler):
     return [frame for packet in packets for frame in assembler.push(Datagram(packet, "card", 7))]
 
 
@@ -45,22 +44,22 @@ def test_packets_are_full_and_count_the_bytes_before_them():
     assert struct.unpack_from("<IIH", packets[10]) == (11, 14560, 0)
 
 
-def test_in_order_packets_give_the_frames_back():
+def test_in_order_packets_give_the_frames_back(assembler_type):
     frames = stream(91)
-    out = assemble(packets_of(frames))
+    out = assemble(packets_of(frames), assembler_type(FRAME))
     assert [bytes(frame.data) for frame in out] == frames
     assert [frame.seq for frame in out] == list(range(91))
     assert all(frame.complete for frame in out)
 
 
 @given(seed=st.integers(0, 10_000))
-def test_nearby_reordering_and_duplicates_change_nothing(seed):
+def test_nearby_reordering_and_duplicates_change_nothing(assembler_type, seed):
     frames = stream(30)
     packets = packets_of(frames)
     rng = random.Random(seed)
     shuffled = sorted(range(len(packets)), key=lambda k: k + rng.uniform(0, 6))
     noisy = [packets[k] for k in shuffled for _ in range(rng.choice((1, 1, 2)))]
-    out = assemble(noisy)
+    out = assemble(noisy, assembler_type(FRAME))
     assert [frame.seq for frame in out] == sorted(frame.seq for frame in out)
     complete = {frame.seq: bytes(frame.data) for frame in out if frame.complete}
     assert all(frames[seq] == data for seq, data in complete.items())
@@ -68,10 +67,10 @@ def test_nearby_reordering_and_duplicates_change_nothing(seed):
 
 
 @given(lost=st.sets(st.integers(20, 200), max_size=40))
-def test_a_lost_packet_marks_exactly_the_frames_it_touched(lost):
+def test_a_lost_packet_marks_exactly_the_frames_it_touched(assembler_type, lost):
     frames = stream(40)
     packets = packets_of(frames)
-    out = assemble(packet for k, packet in enumerate(packets) if k not in lost)
+    out = assemble([packet for k, packet in enumerate(packets) if k not in lost], assembler_type(FRAME))
     touched = {byte // FRAME for k in lost for byte in (k * 1456, k * 1456 + 1455)}
     by_seq = {frame.seq: frame for frame in out}
     for seq in range(36):
@@ -87,16 +86,16 @@ def test_a_lost_packet_marks_exactly_the_frames_it_touched(lost):
             assert np.all((received == original) | (received == 0))
 
 
-def test_joining_a_running_stream_waits_for_a_complete_frame():
+def test_joining_a_running_stream_waits_for_a_complete_frame(assembler_type):
     frames = stream(30)
-    out = assemble(packets_of(frames)[100:])
+    out = assemble(packets_of(frames)[100:], assembler_type(FRAME))
     assert out[0].seq == -(-100 * 1456 // FRAME)
     assert all(frame.complete for frame in out)
 
 
-def test_byte_counts_beyond_32_bits():
+def test_byte_counts_beyond_32_bits(assembler_type):
     start = (1 << 33) // FRAME * FRAME  # an hour at 2.46 MB/s
-    assembler = FrameAssembler(FRAME)
+    assembler = assembler_type(FRAME)
     data = bytes(1456)
     out = []
     for k in range(30):
@@ -104,9 +103,9 @@ def test_byte_counts_beyond_32_bits():
     assert [frame.seq for frame in out] == [start // FRAME + k for k in range(3)]
 
 
-def test_a_restarted_card_is_followed(caplog):
+def test_a_restarted_card_is_followed(assembler_type, caplog):
     packets = packets_of(stream(200))
-    assembler = FrameAssembler(FRAME)
+    assembler = assembler_type(FRAME)
     before = assemble(packets, assembler)
     after = assemble(packets, assembler)
     assert before[-1].seq == 199 - 1 or before[-1].seq == 199
@@ -115,18 +114,18 @@ def test_a_restarted_card_is_followed(caplog):
 
 
 @pytest.mark.parametrize("count", [0, 1456, 1 << 40, (1 << 48) - 1456])
-def test_one_stray_datagram_changes_nothing(count):
+def test_one_stray_datagram_changes_nothing(assembler_type, count):
     frames = stream(400)
     packets = packets_of(frames)
     stray = pack_header(77, count) + bytes(1456)
-    out = assemble([*packets[:2000], stray, *packets[2000:]])
+    out = assemble([*packets[:2000], stray, *packets[2000:]], assembler_type(FRAME))
     assert [bytes(frame.data) for frame in out] == frames[: len(out)]
     assert len(out) >= 399
 
 
-def test_a_stream_cut_for_a_minute_goes_on():
+def test_a_stream_cut_for_a_minute_goes_on(assembler_type):
     far = (200 * 60) * FRAME
-    assembler = FrameAssembler(FRAME)
+    assembler = assembler_type(FRAME)
     before = assemble(packets_of(stream(20)), assembler)
     later = [pack_header(9999 + k, far + k * 1456) + bytes(1456) for k in range(60)]
     after = assemble(later, assembler)
@@ -135,8 +134,8 @@ def test_a_stream_cut_for_a_minute_goes_on():
 
 
 @pytest.mark.parametrize("run", [6, 30, 60])
-def test_a_card_restarted_at_once_is_followed(run):
-    assembler = FrameAssembler(FRAME)
+def test_a_card_restarted_at_once_is_followed(assembler_type, run):
+    assembler = assembler_type(FRAME)
     assemble(packets_of(stream(run)), assembler)
     again = assemble(packets_of(stream(100, seed=1)), assembler)
     assert [frame.seq for frame in again if frame.complete][-5:] == [94, 95, 96, 97, 98]
@@ -145,23 +144,24 @@ def test_a_card_restarted_at_once_is_followed(run):
 
 
 @given(frame_bytes=st.sampled_from([256, 512, 1024, 3200]), at=st.integers(30, 60))
-def test_small_frames_survive_a_swap(frame_bytes, at):
+def test_small_frames_survive_a_swap(assembler_type, frame_bytes, at):
     data = np.random.default_rng(0).bytes(1456 * 100)
     packets = [pack_header(k + 1, 1456 * k) + data[1456 * k : 1456 * (k + 1)] for k in range(100)]
     packets[at], packets[at + 1] = packets[at + 1], packets[at]
-    out = assemble(packets, FrameAssembler(frame_bytes))
+    out = assemble(packets, assembler_type(frame_bytes))
     assert all(frame.complete for frame in out)
     assert b"".join(frame.data for frame in out) == data[: frame_bytes * len(out)]
     assert len(out) >= 1456 * 98 // frame_bytes
 
 
 @pytest.mark.parametrize("size", [0, 5, 10, 1467, 9000])
-def test_a_datagram_that_is_no_packet_is_counted_and_ignored(size):
-    assembler = FrameAssembler(FRAME)
+def test_a_datagram_that_is_no_packet_is_counted_and_ignored(assembler_type, size):
+    assembler = assembler_type(FRAME)
     assert assemble([bytes(size)], assembler) == []
     assert assembler.ignored == 1
 
 
+@pytest.mark.usefixtures("_each_receiver")
 def test_over_a_real_socket():
     frames = stream(20)
     port = DataPort("127.0.0.1", 0, FRAME)
@@ -186,6 +186,7 @@ def sender(address: str) -> socket.socket:
     return source
 
 
+@pytest.mark.usefixtures("_each_receiver")
 def test_only_the_card_is_received_even_if_another_sends_first(caplog):
     mine, forged = stream(6), stream(4, seed=1)  # few enough for the buffer of an unprepared system
     port = DataPort("127.0.0.1", 0, FRAME, senders=[CARD])
@@ -206,6 +207,7 @@ def test_only_the_card_is_received_even_if_another_sends_first(caplog):
     assert f"packets from {FORGER} are dropped: the card's address is {CARD}" in caplog.text
 
 
+@pytest.mark.usefixtures("_each_receiver")
 def test_a_second_sender_of_data_packets_is_a_fault_and_a_broadcast_is_not():
     port = DataPort("127.0.0.1", 0, FRAME, senders=[CARD])
     seen = iter(port.frames())
@@ -221,6 +223,7 @@ def test_a_second_sender_of_data_packets_is_a_fault_and_a_broadcast_is_not():
     port.close()
 
 
+@pytest.mark.usefixtures("_each_receiver")
 def test_silence_is_reported_while_another_sends_without_a_pause():
     port, stop = DataPort("127.0.0.1", 0, FRAME, senders=[CARD]), threading.Event()
     packet = packets_of(stream(1))[0]
@@ -239,6 +242,7 @@ def test_silence_is_reported_while_another_sends_without_a_pause():
     port.close()
 
 
+@pytest.mark.usefixtures("_each_receiver")
 def test_a_port_in_use_is_reported():
     port = DataPort("127.0.0.1", 0, FRAME)
     with pytest.raises(OSError, match=rf"127.0.0.1:{port.port}"):
@@ -246,12 +250,16 @@ def test_a_port_in_use_is_reported():
     port.close()
 
 
-def test_what_ends_the_receiving_is_raised(monkeypatch):
-    class Broken:
-        def receive(self):
-            raise OSError(12, "out of memory")
+class Broken:
+    def receive(self, timeout_s):
+        raise OSError(12, "out of memory")
 
-    monkeypatch.setattr("edge.radar.dca1000.data_port.receiver", lambda *_: Broken())
+    def take(self, timeout_s):
+        return []
+
+
+def test_what_ends_the_receiving_is_raised(monkeypatch):
+    monkeypatch.setattr("edge.radar.dca1000.data_port.open_receiver", lambda *_: Broken())
     port = DataPort("127.0.0.1", 0, 64)
     with pytest.raises(OSError, match="out of memory"):
         list(port.frames())
