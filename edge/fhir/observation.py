@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any, Literal, get_args
 
-from edge.core.spec import NOT_A_DEVICE
+from edge.core.intended_use import NOT_A_DEVICE
 from edge.mqtt.fields import iso_utc
 from edge.mqtt.payloads import EcgPayload, VitalsPayload
 

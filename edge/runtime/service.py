@@ -10,8 +10,8 @@ from pathlib import Path
 from edge import __version__
 from edge.core.audit import audit
 from edge.core.clock import clock_state
+from edge.core.intended_use import NOT_A_DEVICE
 from edge.core.settings import resolve_file
-from edge.core.spec import NOT_A_DEVICE
 from edge.core.types import FrameCount
 from edge.inference.ladder import PlacedNetwork
 from edge.mqtt.info import NO_NETWORK, NetworkState

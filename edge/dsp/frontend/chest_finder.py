@@ -1,4 +1,4 @@
-"""Range transform and the search for the chest among the range bins."""
+"""Search for the chest among the range bins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections import deque
 
 import numpy as np
-from scipy.fft import fft
 
 from edge.core.spec import BLOCK_S
 from edge.core.types import Chest, Complex64, Float64
@@ -23,20 +22,6 @@ MIRROR_MARGIN_DB = 10.0
 # Profiles of antenna leakage, walls and even a breathing chest are similar from one to the next. Data that are not
 # from a radar, or not of this chirp file, are not.
 MIN_COHERENCE = 0.25
-
-
-def range_profile(iq: Complex64) -> Complex64:
-    """Transform frames [frame, loop, tx, rx, sample] to range profiles [frame, tx * rx, bin].
-
-    Loops are averaged. A Hann window keeps the antenna leakage of the first bins out of the bins of the chest.
-    """
-    samples = iq.shape[-1]
-    window = np.hanning(samples + 1)[:-1].astype(np.float32)
-    averaged = iq[:, 0] if iq.shape[1] == 1 else iq.mean(axis=1)
-    profile: Complex64 = fft(
-        averaged * window, overwrite_x=True
-    )  # scipy's fft keeps single precision and computes several rows at once
-    return profile.reshape(len(iq), -1, samples)
 
 
 class ChestFinder:

@@ -18,9 +18,10 @@ from edge.core.placement import Placement
 from edge.core.spec import BLOCK_S, RCG_RATE_HZ
 from edge.core.types import Chest, Complex64, Float64, RadarFrame, RcgBlock
 from edge.dsp.frontend.beamforming import Beamformer, can_focus
-from edge.dsp.frontend.chest_finder import MIN_COHERENCE, MIN_HISTORY_S, ChestFinder, range_profile
+from edge.dsp.frontend.chest_finder import MIN_COHERENCE, MIN_HISTORY_S, ChestFinder
 from edge.dsp.frontend.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.dsp.frontend.placement import Aim, BreathingTrace, advise, mean_azimuth_deg
+from edge.dsp.frontend.range_profile import range_profile
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig, require_heartbeat
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edge.core.compiled import aligned, load_compiled
 from edge.core.errors import InputError
 from edge.core.spec import (
     RCG_RATE_HZ,
@@ -27,8 +27,6 @@ from edge.core.types import Float32
 from edge.dsp.sst.tables import LOW_SCALES, Band, SstTables, radices, twiddles
 
 _LANES = 8  # channels computed together: one for each lane of a vector register
-
-_ALIGN = 64  # bytes: a cache line, and the widest vector
 
 
 def _struct(name: str, fields: str) -> type[ctypes.Structure]:
@@ -50,13 +48,11 @@ _Plan = _struct(
 
 
 def _library() -> ctypes.CDLL | None:
-    spec = importlib.util.find_spec("edge.dsp.sst._sst")
-    if not spec or not spec.origin:
+    if (library := load_compiled("edge.dsp.sst._sst")) is None:
         return None
-    library = ctypes.CDLL(spec.origin)
     layout = tuple((ctypes.c_int32 * 2).in_dll(library, "sst_layout"))
     if layout != (ctypes.sizeof(_Plan), ctypes.sizeof(_Band)):
-        raise ImportError(f"{spec.origin} was built from another version of the sources: run pip install -e . again")
+        raise ImportError(f"{library._name} was built from another version of the sources: run pip install -e . again")
     return library
 
 
@@ -86,7 +82,7 @@ class NativeSst:
         self._low, self._high, self._tail = self._band(low), self._band(tables.high()), self._band(tail)
         self._hop_frames = hop * tables.spec.frame_rate_hz // RCG_RATE_HZ if hop else 0
         self._keep = tail.frame
-        self._kept = _aligned(-(-channels // _LANES) * _LANES * (SST_BINS + 1) * 2 * self._keep)
+        self._kept = aligned(-(-channels // _LANES) * _LANES * (SST_BINS + 1) * 2 * self._keep)
         self._plan = _Plan(
             segment=tables.spec.segment,
             whole=SST_PERIOD,
@@ -103,7 +99,7 @@ class NativeSst:
             taper=self._address(tables.taper),
         )
         cells = (SST_BINS + 1) * tables.frames
-        self._work = _aligned(_LANES * (SST_PERIOD + 4 * SST_PERIOD + 8 * low.frames_around + 2 * cells))
+        self._work = aligned(_LANES * (SST_PERIOD + 4 * SST_PERIOD + 8 * low.frames_around + 2 * cells))
 
     def __call__(self, segment: Float32, values: Float32, scale: Float32, has_previous: bool) -> None:
         """Write values [P, 71, 120] and scale [P], computed from segment [P, samples]; all float32 in C order.
@@ -160,9 +156,3 @@ class NativeSst:
     def _address(self, array: npt.NDArray[Any]) -> int:
         self._kept_alive.append(array)
         return array.ctypes.data
-
-
-def _aligned(floats: int) -> Float32:
-    raw = np.zeros(floats + _ALIGN // 4, np.float32)
-    skip = -raw.ctypes.data % _ALIGN // 4
-    return raw[skip : skip + floats]
