@@ -47,7 +47,7 @@ lock: .venv/.release
 clean:
 	rm -rf .venv
 
-.venv/.%: pyproject.toml edge/dsp/sst/_sst.c edge/dsp/sst/_fft.h edge/dsp/frontend/_range.c edge/filters/_sections.c
+.venv/.%: pyproject.toml edge/dsp/sst/_sst.c edge/dsp/sst/_fft.h edge/dsp/frontend/_range.c edge/filters/_sections.c edge/radar/_iq.c
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Setting up .venv ($*), a minute or two the first time ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'

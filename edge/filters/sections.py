@@ -5,21 +5,18 @@ Sections [S, 6] are those of `edge.filters.butterworth` and of SciPy: b0, b1, b2
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 
-from edge.core.compiled import load_compiled
-from edge.core.errors import InputError
+from edge.core.compiled import address, load_compiled, require_compiled
 from edge.core.types import Float64
 
 _LIBRARY = load_compiled("edge.filters._sections")
 
 
-class FilterError(InputError):
-    """The compiled filters are missing; the message gives the remedy."""
-
-
 class SectionFilter:
-    """Causal filter along time for P channels that keeps its state between blocks. May raise FilterError.
+    """Causal filter along time for P channels that keeps its state between blocks. May raise NotCompiledError.
 
     It starts at rest, or with `settled` as if each channel had always had the value of its first sample.
     """
@@ -37,7 +34,7 @@ class SectionFilter:
 
 
 def filter_both_ways(sections: Float64, x: Float64) -> Float64:
-    """Filter rows [P, n] forwards and backwards, so without a delay; SciPy's sosfiltfilt. May raise FilterError.
+    """Filter rows [P, n] forwards and backwards, so without a delay; SciPy's sosfiltfilt. May raise NotCompiledError.
 
     The rows are extended at both ends, rotated by half a turn around the last sample. Raises ValueError if they are
     shorter than this extension.
@@ -62,9 +59,10 @@ def settled_state(sections: Float64) -> Float64:
 
 def filter_in_place(sections: Float64, x: Float64, state: Float64) -> Float64:
     """Filter x [P, n] from `state` [P, S, 2], which is replaced by the state after the last sample."""
-    if _LIBRARY is None:
-        raise FilterError("the filters are not compiled: install a C compiler, then radarecg again (pip install -e .)")
     sections, x = (np.ascontiguousarray(array, np.float64) for array in (sections, x))
     y = np.empty(x.shape)
-    _LIBRARY.filter_sections(sections.ctypes, len(sections), x.ctypes, y.ctypes, *x.shape, state.ctypes)
+    channels, n = x.shape
+    require_compiled(_LIBRARY).filter_sections(
+        address(sections), len(sections), address(x), address(y), ctypes.c_long(channels), ctypes.c_long(n), address(state)
+    )
     return y

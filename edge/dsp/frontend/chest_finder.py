@@ -34,6 +34,8 @@ class ChestFinder:
         self._range_bin_m, self._range_bias_m = chirp.range_bin_m, range_bias_m
         self._zone = np.array(chest_bins(chirp, range_bias_m))
         self._profiles: deque[Complex64] = deque(maxlen=round(HISTORY_S / BLOCK_S))
+        self._powers: deque[float] = deque(maxlen=round(HISTORY_S / BLOCK_S))
+        self._similarities: deque[float] = deque(maxlen=round(HISTORY_S / BLOCK_S) - 1)
 
     @property
     def zone(self) -> slice:
@@ -43,11 +45,8 @@ class ChestFinder:
     @property
     def coherence(self) -> float:
         """Return the similarity of successive profiles, 0..1; 1 before there are two."""
-        if len(self._profiles) < 2:
-            return 1.0
-        history = np.stack(self._profiles)
-        similarity = np.abs(np.einsum("tcb,tcb->t", history[1:], history[:-1].conj()))
-        return float(similarity.sum() / (np.square(np.abs(history)).sum() * (len(similarity) / len(history)) + 1e-12))
+        steps = len(self._similarities)
+        return sum(self._similarities) / (sum(self._powers) * steps / (steps + 1) + 1e-12) if steps else 1.0
 
     @property
     def ready(self) -> bool:
@@ -56,7 +55,10 @@ class ChestFinder:
 
     def push(self, profile: Complex64) -> None:
         """Add one profile [channel, bin], about once every BLOCK_S."""
-        self._profiles.append(profile)
+        if self._profiles:
+            self._similarities.append(float(np.abs(np.vdot(self._profiles[-1], profile))))
+        self._powers.append(float(np.vdot(profile, profile).real))
+        self._profiles.append(profile.copy())  # not a view, which would keep the whole block in memory
 
     def find(self) -> tuple[int, bool]:
         """Return the bin with most motion in HISTORY_S, and whether a mirrored bin moves far more (wrong IQ order)."""

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from edge.core.compiled import aligned, load_compiled
+from edge.core.compiled import address, aligned, load_compiled, require_compiled
 from edge.core.types import Complex64, Float32
 from edge.dsp.sst.tables import radices, twiddles
 
@@ -22,16 +22,17 @@ def range_profile(iq: Complex64) -> Complex64:
     """
     samples = iq.shape[-1]
     averaged = np.ascontiguousarray(iq[:, 0] if iq.shape[1] == 1 else iq.mean(axis=1), np.complex64)
-    if _LIBRARY is None or not radices(samples):  # a number of samples with a prime factor above 5
+    if not radices(samples):  # a number of samples with a prime factor above 5
         profile = np.fft.fft(averaged * _window(samples)).astype(np.complex64, copy=False)
         return profile.reshape(len(iq), -1, samples)
     passes, turns = _plan(samples)
+    work = aligned(4 * _LANES * samples)
     profile = np.empty((len(iq), averaged.size // len(iq) // samples, samples), np.complex64)
-    _LIBRARY.range_transform(
+    require_compiled(_LIBRARY).range_transform(
         samples,
-        *(array.ctypes for array in (passes, turns, _window(samples), averaged)),
+        *map(address, (passes, turns, _window(samples), averaged)),
         averaged.size // samples,
-        *(array.ctypes for array in (profile, aligned(4 * _LANES * samples))),
+        *map(address, (profile, work)),
     )
     return profile
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.core.compiled import aligned, load_compiled
+from edge.core.compiled import address, aligned, load_compiled
 from edge.core.errors import InputError
 from edge.core.spec import (
     RCG_RATE_HZ,
@@ -112,9 +112,9 @@ class NativeSst:
             ctypes.byref(self._tail if has_previous else self._high),
             self._hop_frames,
             self._keep,
-            *(ctypes.c_void_p(array.ctypes.data) for array in (self._kept, segment)),
+            *map(address, (self._kept, segment)),
             len(segment),
-            *(ctypes.c_void_p(array.ctypes.data) for array in (values, scale, self._work)),
+            *map(address, (values, scale, self._work)),
         )
 
     def _band(self, band: Band) -> Any:

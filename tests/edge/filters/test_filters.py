@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy import ndimage, signal
 
+from edge.core.compiled import NotCompiledError
 from edge.filters import sections
 from edge.filters.butterworth import butterworth
-from edge.filters.sections import FilterError, SectionFilter, filter_both_ways, settled_state
+from edge.filters.sections import SectionFilter, filter_both_ways, settled_state
 from edge.filters.smoothing import gaussian_smooth, sliding_maximum
 
 DESIGNS = [
@@ -83,7 +84,7 @@ def test_the_sliding_maximum_is_scipys(x):
 
 def test_without_the_compiled_part_the_error_names_the_remedy(x, monkeypatch):
     monkeypatch.setattr(sections, "_LIBRARY", None)
-    with pytest.raises(FilterError, match="install a C compiler"):
+    with pytest.raises(NotCompiledError, match="install a C compiler"):
         SectionFilter(butterworth(2, 10, "lowpass", 200))(x)
 
 
