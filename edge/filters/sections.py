@@ -63,6 +63,12 @@ def filter_in_place(sections: Float64, x: Float64, state: Float64) -> Float64:
     y = np.empty(x.shape)
     channels, n = x.shape
     require_compiled(_LIBRARY).filter_sections(
-        address(sections), len(sections), address(x), address(y), ctypes.c_long(channels), ctypes.c_long(n), address(state)
+        address(sections),
+        len(sections),
+        address(x),
+        address(y),
+        ctypes.c_long(channels),
+        ctypes.c_long(n),
+        address(state),
     )
     return y

@@ -32,7 +32,7 @@ REFOCUS_FRACTION = 0.6  # points are replaced when their score is below this fra
 SETTLING_FRACTION = 0.8  # the same if the chest has moved recently, because they were chosen during the movement
 MIN_PAIRS = 8
 AROUND_BINS = 4  # on each side of the chest's bin: the extent of the voxels' echoes
-SLICE_LINES = 28  # lines of sight searched per step, which takes some milliseconds
+SLICE_LINES = 32  # lines of sight searched per step, which takes some milliseconds
 
 
 def can_focus(chirp: ChirpConfig) -> bool:

@@ -64,6 +64,7 @@ class RcgExtractor:
         zone = self._finder.zone
         self._beamformer = Beamformer(self._chirp, zone, self._calibration) if can_focus(self._chirp) else None
         self._refocusing: Iterator[bool] = iter(())
+        self._has_new_points = False
         self._bin: int | None = None
         self._chest: Chest | None = None
         self._breathing = BreathingTrace()
@@ -90,6 +91,8 @@ class RcgExtractor:
         if frame.complete:
             self._last_seq = frame.seq
             self._frames.append(frame)
+            if len(self._frames) == max(1, self._frames_per_block // 2):  # between blocks, so that it delays no result
+                self._has_new_points |= next(self._refocusing, False)
         if len(self._frames) < self._frames_per_block:
             return None
         frames, self._frames = self._frames, []
@@ -100,7 +103,8 @@ class RcgExtractor:
         if self._beamformer:
             self._beamformer.push(zone)
         self._search_chest()
-        if next(self._refocusing, False):
+        if self._has_new_points:
+            self._has_new_points = False
             self._restart_tracks()
         block = self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
         if block:
