@@ -49,7 +49,8 @@ class AheadFrontEnd:
         self._is_open = True
         command = [sys.executable, "-c", f"from {__name__} import work; work()"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._results = self._process.stdout
         with suppress(BrokenPipeError), self._process.stdin as request:  # it died: `frames` reports its status
             pickle.dump(recording, request)

@@ -1,9 +1,10 @@
-"""Loads the compiled parts of this package. They are built at installation, which needs a C compiler."""
+"""Loads the package's compiled parts: C without Python's API, built at installation and called with ctypes."""
 
 from __future__ import annotations
 
 import ctypes
 import importlib.util
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,23 @@ class NotCompiledError(InputError):
     """A compiled part of radarecg is missing; the message gives the remedy."""
 
 
-def load_compiled(module: str) -> ctypes.CDLL | None:
-    """Load the library that was built as `module`; None if it was not built."""
+def load_library(module: str, symbol: str, layout: Sequence[int]) -> ctypes.CDLL | None:
+    """Load an extension module as a library; None when it is not built.
+
+    Args:
+        module: Name of the extension module.
+        symbol: An array of int32 in it: sizes of its structures, and other numbers that Python also has.
+        layout: What the array must contain.
+
+    Raises ImportError when it contains something else.
+    """
     spec = importlib.util.find_spec(module)
-    return ctypes.CDLL(spec.origin) if spec and spec.origin else None
+    if not spec or not spec.origin:
+        return None
+    library = ctypes.CDLL(spec.origin)
+    if list((ctypes.c_int32 * len(layout)).in_dll(library, symbol)) != list(layout):
+        raise ImportError(f"{spec.origin} was built from another version of the sources: run pip install -e . again")
+    return library
 
 
 def require_compiled(library: ctypes.CDLL | None) -> ctypes.CDLL:

@@ -1,6 +1,11 @@
 // A cascade of second-order sections in the transposed direct form II, as in SciPy's sosfilt, with the same order of
 // operations and without fused products, so that the results are the same to the last bit.
 
+#include <stdint.h>
+
+// Python compares it with its own, so that a library built from older sources is detected.
+__attribute__((visibility("default"))) const int32_t sections_version[1] = {1};
+
 // sections [count][6]: b0 b1 b2 a0 a1 a2, a0 is 1. x and y [channels][n]; state [channels][count][2] is updated.
 __attribute__((visibility("default"))) void filter_sections(const double *sections, int count, const double *x,
                                                             double *y, long channels, long n, double *state) {

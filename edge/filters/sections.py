@@ -9,10 +9,10 @@ import ctypes
 
 import numpy as np
 
-from edge.core.compiled import address, load_compiled, require_compiled
+from edge.core.compiled import address, load_library, require_compiled
 from edge.core.types import Float64
 
-_LIBRARY = load_compiled("edge.filters._sections")
+_LIBRARY = load_library("edge.filters._sections", "sections_version", [1])
 
 
 class SectionFilter:
@@ -61,14 +61,7 @@ def filter_in_place(sections: Float64, x: Float64, state: Float64) -> Float64:
     """Filter x [P, n] from `state` [P, S, 2], which is replaced by the state after the last sample."""
     sections, x = (np.ascontiguousarray(array, np.float64) for array in (sections, x))
     y = np.empty(x.shape)
-    channels, n = x.shape
-    require_compiled(_LIBRARY).filter_sections(
-        address(sections),
-        len(sections),
-        address(x),
-        address(y),
-        ctypes.c_long(channels),
-        ctypes.c_long(n),
-        address(state),
-    )
+    channels, n = map(ctypes.c_long, x.shape)
+    run = require_compiled(_LIBRARY).filter_sections
+    run(address(sections), len(sections), address(x), address(y), channels, n, address(state))
     return y

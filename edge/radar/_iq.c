@@ -1,6 +1,9 @@
 // The loops of iq.py: bytes of a frame to samples, and the search for zeros that stand for lost packets.
 #include <stdint.h>
 
+// Python compares it with its own, so that a library built from older sources is detected.
+__attribute__((visibility("default"))) const int32_t iq_version[1] = {1};
+
 #define ENTRY __attribute__((visibility("default")))
 
 // words [groups][4] to the parts [groups][4] of two complex samples. real: word of the first real part; the first

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from edge.core.compiled import address, load_compiled, require_compiled
+from edge.core.compiled import address, load_library, require_compiled
 from edge.core.errors import InputError
 from edge.core.types import Complex64, RadarFrame, RawFrame
 from edge.radar.chirp import BYTES_PER_SAMPLE, ChirpConfig
@@ -22,7 +22,7 @@ IqOrder = Literal["sdk", "studio"]
 IQ_ORDERS: tuple[IqOrder, ...] = get_args(IqOrder)
 ZERO_RUN_BYTES = 512  # a lost packet, 1456 bytes, contains at least one aligned block of this size
 _FIRST_REAL: dict[IqOrder, int] = {"sdk": 2, "studio": 0}  # the word, of each four, with the first sample's real part
-_LIBRARY = load_compiled("edge.radar._iq")
+_LIBRARY = load_library("edge.radar._iq", "iq_version", [1])
 
 
 class FrameSizeError(InputError):

@@ -3,6 +3,9 @@
 
 #include "../sst/_fft.h"
 
+// Python compares it with its own, so that a library built from older sources is detected.
+__attribute__((visibility("default"))) const int32_t range_version[1] = {1};
+
 // rows and profiles: complex [count][n]; window [n]; radices and twiddles as in `inverse`. work: 2 n cvec, aligned.
 // The forward DFT is the inverse one with real and imaginary parts swapped, before and after it.
 ENTRY void range_transform(int n, const int32_t *radices, const float *twiddles, const float *window, const float *rows,

@@ -7,11 +7,11 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from edge.core.compiled import address, aligned, load_compiled, require_compiled
+from edge.core.compiled import address, aligned, load_library, require_compiled
 from edge.core.types import Complex64, Float32
 from edge.dsp.sst.tables import radices, twiddles
 
-_LIBRARY = load_compiled("edge.dsp.frontend._range")
+_LIBRARY = load_library("edge.dsp.frontend._range", "range_version", [1])
 _LANES = 8
 
 

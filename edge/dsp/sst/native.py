@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.core.compiled import address, aligned, load_compiled
+from edge.core.compiled import address, aligned, load_library
 from edge.core.errors import InputError
 from edge.core.spec import (
     RCG_RATE_HZ,
@@ -47,18 +47,9 @@ _Plan = _struct(
 )
 
 
-def _library() -> ctypes.CDLL | None:
-    if (library := load_compiled("edge.dsp.sst._sst")) is None:
-        return None
-    layout = tuple((ctypes.c_int32 * 2).in_dll(library, "sst_layout"))
-    if layout != (ctypes.sizeof(_Plan), ctypes.sizeof(_Band)):
-        raise ImportError(f"{library._name} was built from another version of the sources: run pip install -e . again")
-    return library
-
-
 assert SST_AR_ORDER in range(2, 65, 2), "_sst.c processes the taps in pairs and has space for 64"
 assert SST_SCALE_RANK <= 16, "_sst.c has space for 16"
-_LIBRARY = _library()
+_LIBRARY = load_library("edge.dsp.sst._sst", "sst_layout", (ctypes.sizeof(_Plan), ctypes.sizeof(_Band)))
 COMPILED = _LIBRARY is not None
 NOT_COMPILED = "the SST is not compiled: install a C compiler, then radarecg again (pip install -e .)"
 
