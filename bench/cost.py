@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import capture, runtime
 from bench.rcg import CHIRP, frames
-from edge.core.types import RawFrame
+from edge.analysis import open_recording
+from edge.core.types import EcgBlock, Quality, RawFrame, Vitals, Waveform
 from edge.radar.iq import encode
 from edge.sources.recording import Recorder
 from edge.twin.scene import SCENES
@@ -71,8 +72,35 @@ def start_vs_python() -> float:
     return version_s / empty_s
 
 
+class FirstTimes:
+    """A `Sink` that notes when each kind of result first came, in the time of the frames."""
+
+    def __init__(self) -> None:
+        self.t_ns: dict[str, int] = {}
+
+    def waveform(self, wave: Waveform) -> None:
+        self.t_ns.setdefault("waveform", wave.t_ns)
+
+    def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
+        if ecg.estimate.valid_mask.any():
+            self.t_ns.setdefault("ECG", ecg.t_ns + len(ecg.estimate.ecg) * 5_000_000)
+
+    def vitals(self, vitals: Vitals) -> None:
+        self.t_ns.setdefault("vitals", vitals.t_ns)
+        for name, value in (("heart rate", vitals.heart_rate_bpm), ("breathing rate", vitals.breathing_rate_bpm)):
+            if value is not None:
+                self.t_ns.setdefault(f"valid {name}", vitals.t_ns)
+
+
+def show_first_times(folder: Path) -> None:
+    recording, first = open_recording(folder), FirstTimes()
+    recording.reconstruct(also=first)
+    for name, t_ns in sorted(first.t_ns.items(), key=lambda item: item[1]):
+        print(f"{(t_ns - recording.start_ns) / 1e9:6.1f} s after the first frame: first {name}")
+
+
 def replay_times_real_time() -> float:
-    """Replays a recording of a simulated person."""
+    """Replays a recording of a simulated person, and shows when its first results came."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "recording"
         with Recorder(folder, CHIRP, "sdk") as recorder:
@@ -83,6 +111,7 @@ def replay_times_real_time() -> float:
         start_s = time.monotonic()
         taken_s = cpu_s([sys.executable, "-m", "edge", "replay", str(folder), "--summary"])
         wall_s = time.monotonic() - start_s
+        show_first_times(folder)
     print(f"replay of {RECORDED_S} s: {wall_s:.2f} s, {taken_s:.2f} s of CPU time on {os.cpu_count()} cores")
     return RECORDED_S / wall_s
 
