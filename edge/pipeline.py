@@ -4,7 +4,7 @@
         MovementDetector     movement of the body: none, mild or extensive
         BreathingEstimator   breathing rate
         HeartMotion          heart waveform, and how periodic the motion is
-        EcgReconstructor     spectrogram, network, stitching -> EcgBlock -> NetworkHistory, anchors, cycles and beats
+        EcgReconstructor     SST, network, stitching -> EcgBlock -> NetworkHistory: anchors, cycles, beats
     RateTracker              adds the evidence of the motion and of the network -> heart rate and its confidence
     assess                   Evidence from all of these -> Quality: good, degraded or unusable
     Sink                     receives Waveform, EcgBlock and, once a second, Vitals

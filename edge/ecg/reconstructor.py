@@ -1,4 +1,4 @@
-"""Live reconstruction of a continuous ECG from RCG: SST, network, stitching, and time stamps."""
+"""Live reconstruction of a continuous ECG from RCG: less noise, SST, network, stitching, and time stamps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from edge.core.spec import RCG_RATE_HZ, SST_DEFAULT, SST_PAST, SST_WINDOW
 from edge.core.types import EcgBlock, Float32, RcgBlock, SstWindow, TaskOutputs
 from edge.dsp.frontend.rcg import delay_s
 from edge.dsp.sst.transform import HOP, Segments, Sst
+from edge.ecg.shared_motion import SharedMotion
 from edge.ecg.stitcher import DELAY_S, Stitcher
 
 Predictor = Callable[[Float32], Sequence[TaskOutputs]]
@@ -68,12 +69,13 @@ class EcgReconstructor:
             self._samples = 0
             channels = len(block.rcg_mm_s2)
             self._segments, self._infer = Segments(channels), self._start_inference(channels)
+            self._shared = SharedMotion(channels)
             self._stitcher = Stitcher(self._decide_after_s)
             self._end, self._next_sample = SST_PAST + SST_WINDOW, -1
         self._samples += len(block.covered)
         return [
             ecg
-            for segment, coverage in self._segments.push(block.rcg_mm_s2, block.covered)
+            for segment, coverage in self._segments.push(self._shared.push(block.rcg_mm_s2), block.covered)
             for ecg in self._reconstruct(segment, coverage, block)
         ]
 

@@ -1,4 +1,4 @@
-"""Reconstructs the ECG of a recording as on the device, from RCG on: SST, network, stitching."""
+"""Reconstructs the ECG of a recording as on the device, from RCG on: less noise, SST, network, stitching."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from edge.core.spec import SST_DEFAULT, SstSpec
 from edge.core.types import Bool, Float32, Float64, TaskOutputs
 from edge.dsp.sst.transform import spectrograms
+from edge.ecg.shared_motion import keep_shared_motion
 from edge.ecg.stitcher import Stitcher
 from edge.inference.backends.base import Predictor
 
@@ -51,7 +52,7 @@ def reconstruct(predict: Predictor, rcg: Float32, spec: SstSpec = SST_DEFAULT) -
 
 
 def _predicted(predict: Predictor, rcg: Float32, spec: SstSpec) -> Iterator[tuple[int, TaskOutputs]]:
-    shown = ((end, window.values) for end, window in spectrograms(rcg.astype(np.float64), spec))
+    shown = ((end, window.values) for end, window in spectrograms(keep_shared_motion(rcg.astype(np.float64)), spec))
     with ThreadPoolExecutor(1) as ahead:  # the SST of the next windows runs beside the network: neither holds the GIL
         coming = ahead.submit(lambda: list(islice(shown, BATCH)))
         while batch := coming.result():
