@@ -48,7 +48,7 @@ lock: .venv/.release
 clean:
 	rm -rf .venv
 
-.venv/.%: pyproject.toml edge/dsp/sst/_sst.c edge/dsp/sst/_fft.h $(wildcard edge/radar/dca1000/_*.[ch])
+.venv/.%: pyproject.toml $(wildcard edge/*/_*.[ch] edge/*/*/_*.[ch])
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Setting up .venv ($*), a minute or two the first time ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'

@@ -24,8 +24,8 @@ from scipy import signal
 from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import RadarFrame, RcgBlock
 from edge.dsp.frontend.beamforming import Beamformer
-from edge.dsp.frontend.chest_finder import range_profile
 from edge.dsp.frontend.phase import PhaseTracker, SecondDerivative
+from edge.dsp.frontend.range_profile import range_profile
 from edge.dsp.frontend.rcg import RcgExtractor
 from edge.dsp.frontend.reflector_calibration import measure as measure_reflector
 from edge.radar.calibration import UNCALIBRATED, Calibration

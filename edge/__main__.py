@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from edge.core.interrupts import INTERRUPTED, end_quietly
-
-os.environ.setdefault(
-    "OPENBLAS_NUM_THREADS", "1"
-)  # must be set before numpy is imported; threads slow down small products
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from string import Template
 
-from edge.core.spec import NOT_A_DEVICE
+from edge.core.intended_use import NOT_A_DEVICE
 from edge.inference.bundle import Description, Metrics
 from train.data.readers.table import ATTRIBUTIONS
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge import __version__
+from edge.analysis.ahead import MIN_AHEAD_S, AheadFrontEnd
 from edge.analysis.collector import Collector
 from edge.analysis.result import About, Result, unix_time
 from edge.core.types import Vitals
@@ -14,6 +15,7 @@ from edge.inference.bundle import SHIPPED
 from edge.inference.loader import Network, load_network
 from edge.pipeline import FanOut, Pipeline, Sink, run
 from edge.radar.iq import IQ_ORDERS, IqOrder
+from edge.sources import FrontEnd
 from edge.sources.metadata import RecordingError, recording_name
 from edge.sources.points import PointsRecording, PointsSource, is_points_recording, open_points
 from edge.sources.recording import Recording
@@ -35,7 +37,7 @@ class OpenRecording:
 
     def __init__(self, recording: Recording | PointsRecording) -> None:
         self.recording = recording
-        self._source = self._open_source()
+        self._source: ReplaySource | PointsSource | AheadFrontEnd | None = None
         self._is_stopped = False
         self.name = recording_name(recording.path)
         index = recording.index
@@ -60,15 +62,16 @@ class OpenRecording:
         Raises InputError when these are not radar data of a chest, or the bundle is not valid; OSError.
         """
         self.require_radar_data()
+        recording = self.recording
+        self._source, front_end = self._open_chain()
         if isinstance(network, (Path, str)):
             network = load_network(Path(network))
-        recording = self.recording
         pipeline = Pipeline(
             recording.chirp,
             lambda: recording.clock_synced,
             recording.calibration,
             network.begin if network else None,
-            front_end=recording.front_end() if isinstance(recording, PointsRecording) else None,
+            front_end=front_end,
         )
         now_ns = self.start_ns
 
@@ -79,7 +82,8 @@ class OpenRecording:
                 progress(min(1.0, (now_ns - self.start_ns) / (self.end_ns - self.start_ns)))
 
         collector = Collector(on_second)
-        run(self._source, pipeline, FanOut(collector, also) if also else collector)
+        if not self._is_stopped:
+            run(self._source, pipeline, FanOut(collector, also) if also else collector)
         frames = pipeline.frames
         meta = recording.metadata
         about = About(
@@ -99,11 +103,18 @@ class OpenRecording:
     def stop(self) -> None:
         """End `reconstruct` after the current frame; its result is that of the frames before."""
         self._is_stopped = True
-        self._source.close()
+        if self._source:
+            self._source.close()
 
-    def _open_source(self) -> ReplaySource | PointsSource:
+    def _open_chain(self) -> tuple[ReplaySource | PointsSource | AheadFrontEnd, FrontEnd | None]:
+        """Return the source of the frames, and the front end if it is not the usual one."""
         recording = self.recording
-        return PointsSource(recording) if isinstance(recording, PointsRecording) else ReplaySource(recording)
+        if isinstance(recording, PointsRecording):
+            return PointsSource(recording), recording.front_end()
+        if self.measured_s < MIN_AHEAD_S:
+            return ReplaySource(recording), None
+        ahead = AheadFrontEnd(recording)
+        return ahead, ahead
 
     def require_radar_data(self) -> None:
         """Raise RecordingError if the first frames cannot be radar data of a chest."""
@@ -111,7 +122,7 @@ class OpenRecording:
         if isinstance(recording, PointsRecording):
             problem = recording.problem_at(round(CHECK_S / recording.chirp.frame_period_s))
         else:
-            problem = find_problem(recording.chirp, self._open_source().frames())
+            problem = find_problem(recording.chirp, ReplaySource(recording).frames())
             if problem and "IQ order" in problem:
                 other = next(order for order in IQ_ORDERS if order != recording.iq_order)
                 problem = f"{problem}; try --iq-order {other}"

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.core.errors import InputError, install_hint
-from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ
+from edge.core.intended_use import NOT_A_DEVICE
+from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import Float32, Float64
 
 if TYPE_CHECKING:

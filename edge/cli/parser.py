@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from edge import __version__
 from edge.core.errors import InputError
-from edge.core.spec import NOT_A_DEVICE
-from edge.core.text_logs import one_line, use_text_logs
+from edge.core.intended_use import NOT_A_DEVICE
 
 COMMANDS = {
     "demo": "Run the whole chain on this machine: simulated radar, runtime, MQTT broker and a live view.",
@@ -36,7 +34,8 @@ COMMANDS = {
 def run_command(words: Sequence[str]) -> int:
     """Run the command in `words` and return its exit status; invalid input gives one line on stderr and status 2."""
     args = parse(words)
-    logging.basicConfig(level=logging.INFO)
+    from edge.core.text_logs import one_line, use_text_logs  # logging takes longer to load than `--version` may take
+
     use_text_logs()
     try:
         return int(args.run(args))

@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.core.errors import InputError
-from edge.core.spec import (
-    NOT_A_DEVICE,
-    RCG_RATE_HZ,
-    SST_BIN_OCTAVES,
-    SST_BINS,
-    SST_COLUMN_RATE_HZ,
-    SST_DEFAULT,
-    SST_LOW_HZ,
-    SST_PAST,
-)
+from edge.core.intended_use import NOT_A_DEVICE
+from edge.core.spec import RCG_RATE_HZ, SST_BIN_OCTAVES, SST_BINS, SST_COLUMN_RATE_HZ, SST_DEFAULT, SST_LOW_HZ, SST_PAST
 from edge.core.types import Float64, RcgBlock
 from edge.dsp.frontend.phase import Resampler, SecondDerivative
 from edge.dsp.frontend.rcg import RcgExtractor

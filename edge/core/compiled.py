@@ -5,6 +5,19 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.core.errors import InputError
+from edge.core.types import Float32
+
+_ALIGN = 64  # bytes: a cache line, and the widest vector
+
+
+class NotCompiledError(InputError):
+    """A compiled part of radarecg is missing; the message gives the remedy."""
 
 
 def load_library(module: str, symbol: str, layout: Sequence[int]) -> ctypes.CDLL | None:
@@ -24,3 +37,22 @@ def load_library(module: str, symbol: str, layout: Sequence[int]) -> ctypes.CDLL
     if list((ctypes.c_int32 * len(layout)).in_dll(library, symbol)) != list(layout):
         raise ImportError(f"{spec.origin} was built from another version of the sources: run pip install -e . again")
     return library
+
+
+def require_compiled(library: ctypes.CDLL | None) -> ctypes.CDLL:
+    """Return the library. Raises NotCompiledError without one."""
+    if library is None:
+        raise NotCompiledError("not compiled: install a C compiler, then radarecg again (pip install -e .)")
+    return library
+
+
+def address(array: npt.NDArray[Any]) -> ctypes.c_void_p:
+    """Return the array as an argument of a compiled function. The array must be contiguous and live until it ends."""
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def aligned(floats: int) -> Float32:
+    """Return this many zeros at an address that vector instructions can load from."""
+    raw = np.zeros(floats + _ALIGN // 4, np.float32)
+    skip = -raw.ctypes.data % _ALIGN // 4
+    return raw[skip : skip + floats]

@@ -6,7 +6,6 @@ Radar parameters are not here; they come from the chirp file (`edge.radar.chirp_
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Final
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 
@@ -137,7 +136,3 @@ def fingerprint(spec: SstSpec) -> str:
     sst = f"SstSpec(frame_rate_hz={spec.frame_rate_hz!r}, look_ahead_s=0.0)"
     text = f"({sorted(numbers.items())!r}, {sst})"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-INTENDED_USE: Final = "research"
-NOT_A_DEVICE = "Research use only. Not a medical device."

@@ -30,6 +30,7 @@ class TextFormatter(logging.Formatter):
 
 
 def use_text_logs() -> None:
-    """Set the text formatter on every handler of the root logger."""
+    """Log to stderr, from the level INFO, with the text formatter on every handler of the root logger."""
+    logging.basicConfig(level=logging.INFO)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(TextFormatter())

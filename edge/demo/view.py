@@ -13,7 +13,8 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ
+from edge.core.intended_use import NOT_A_DEVICE
+from edge.core.spec import RCG_RATE_HZ
 from edge.demo.subscriber import TRACE_S, LiveState
 from edge.mqtt.payloads import VitalsPayload
 from edge.mqtt.topics import ROOT

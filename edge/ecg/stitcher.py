@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-from scipy import ndimage
 
 from edge.core.spec import CYCLE_CLASSES, CYCLE_MIN, ECG_PIECE_R_FRACTION, ECG_PIECE_SAMPLES, RCG_RATE_HZ, SST_WINDOW
 from edge.core.types import EcgEstimate, Float64, TaskOutputs
+from edge.filters.smoothing import gaussian_smooth, sliding_maximum
 
 DELAY_S = 1.0
 """A beat is final this long after it; a longer delay improves little (`bench/latency.py`, docs/quality.md)."""
@@ -121,9 +121,10 @@ class Stitcher:
     def _candidates(self) -> tuple[Float64, Float64]:
         """Find the maxima of the density: positions in the stream, in fractional samples, and probabilities."""
         density = self._density / np.maximum(self._weight, _MIN_WEIGHT)
-        smooth = ndimage.gaussian_filter1d(density, _SMOOTHING_SIGMA, mode="constant")
-        probability = ndimage.convolve1d(density, np.ones(2 * _PEAK_HALF_WIDTH + 1), mode="constant")
-        peak = (smooth == ndimage.maximum_filter1d(smooth, _PEAK_HALF_WIDTH)) & (probability > _MIN_PROBABILITY)
+        smooth = gaussian_smooth(density, _SMOOTHING_SIGMA)
+        probability = np.convolve(density, np.ones(2 * _PEAK_HALF_WIDTH + 1), "same")
+        largest = sliding_maximum(smooth, _PEAK_HALF_WIDTH // 2, _PEAK_HALF_WIDTH // 2 - 1)
+        peak = (smooth == largest) & (probability > _MIN_PROBABILITY)
         at = np.flatnonzero(peak)
         around = np.arange(-_PEAK_HALF_WIDTH, _PEAK_HALF_WIDTH + 1)
         cells = np.pad(smooth, _PEAK_HALF_WIDTH)[at[:, None] + _PEAK_HALF_WIDTH + around]

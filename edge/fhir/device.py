@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.core.spec import NOT_A_DEVICE
+from edge.core.intended_use import NOT_A_DEVICE
 from edge.fhir.records import Record
 from edge.fhir.terms import (
     BREATHING_RATE,

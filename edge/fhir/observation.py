@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from edge.core.spec import NOT_A_DEVICE
+from edge.core.intended_use import NOT_A_DEVICE
 from edge.fhir.absence import breathing_rate_absence, flag_text, heart_rate_absence
 from edge.fhir.records import Handling, Record
 from edge.fhir.terms import (

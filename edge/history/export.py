@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 import numpy as np
 
 from edge.core.errors import InputError, install_hint
-from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ
+from edge.core.intended_use import NOT_A_DEVICE
+from edge.core.spec import RCG_RATE_HZ
 from edge.history.reader import HistoryReader, Resolution, Rows
 from edge.history.records import UNKNOWN_SAMPLE
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from edge import __version__
 from edge.core.clock import clock_state
-from edge.core.spec import NOT_A_DEVICE, WAVEFORM_RATE_HZ
+from edge.core.intended_use import NOT_A_DEVICE
+from edge.core.spec import WAVEFORM_RATE_HZ
 from edge.mqtt import payloads as p
 from edge.mqtt.topics import ECG, LIVE
 from edge.radar.chirp import ChirpConfig

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct, json
 
-from edge.core.spec import INTENDED_USE, NOT_A_DEVICE, RCG_RATE_HZ
+from edge.core.intended_use import INTENDED_USE, NOT_A_DEVICE
+from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import MovementLevel, QualityState
 from edge.mqtt import fields as f
 from edge.mqtt.device_report import DeviceReport, HistoryReport, SpoolReport
@@ -21,7 +21,7 @@ State = Literal["online", "offline"]
 Reason = Literal["started", "stopped", "connection_lost"]
 
 
-class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Payload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fields of every payload: the device, its run, and that the data are not for diagnosis."""
 
     device: Annotated[str, Meta(pattern=f.DEVICE_PATTERN, description="A serial number, never a person's name")]
@@ -29,7 +29,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     intended_use: Annotated[Literal["research"], Meta(description=NOT_A_DEVICE)] = INTENDED_USE
 
 
-class Clock(msgspec.Struct, frozen=True):
+class Clock(Struct, frozen=True):
     """Whether the clock is synchronised, and its estimated error in nanoseconds."""
 
     source: f.ClockSource
@@ -37,14 +37,14 @@ class Clock(msgspec.Struct, frozen=True):
     err_ns: f.Count | None = None
 
 
-class Model(msgspec.Struct, frozen=True):
+class Model(Struct, frozen=True):
     """The network or estimator that computed the values; the classical estimator has no sha256."""
 
     id: f.ModelId
     sha256: f.Digest | None = None
 
 
-class Rate(msgspec.Struct, frozen=True, kw_only=True):
+class Rate(Struct, frozen=True, kw_only=True):
     """A rate per minute; null if and only if it is invalid."""
 
     valid: bool
@@ -76,7 +76,7 @@ class HeartRate(Rate, frozen=True, kw_only=True):
     age_ms: f.Count
 
 
-class RhythmReport(msgspec.Struct, frozen=True):
+class RhythmReport(Struct, frozen=True):
     """Heart rate variability of the last minute. `irregular`, as in atrial fibrillation, is a hint, not a diagnosis."""
 
     rmssd_ms: Annotated[float, Meta(ge=0)]
@@ -84,7 +84,7 @@ class RhythmReport(msgspec.Struct, frozen=True):
     irregular: bool
 
 
-class QualityReport(msgspec.Struct, frozen=True):
+class QualityReport(Struct, frozen=True):
     """Signal quality of the last window: state, index 0..1, and the reasons as flags."""
 
     state: QualityState
@@ -92,7 +92,7 @@ class QualityReport(msgspec.Struct, frozen=True):
     flags: f.Flags = ()
 
 
-class Frames(msgspec.Struct, frozen=True):
+class Frames(Struct, frozen=True):
     """Radar frames since the boot."""
 
     received: f.Count
@@ -247,4 +247,4 @@ class HealthPayload(Payload, frozen=True, kw_only=True, tag_field="schema", tag=
     foreign_packets: Annotated[int, Meta(ge=0, description="Packets at the data port of others than the card")] = 0
 
 
-encode = msgspec.json.Encoder().encode
+encode = json.Encoder().encode

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from edge.core.intended_use import NOT_A_DEVICE
 from edge.core.settings import END_OF_STRING
-from edge.core.spec import NOT_A_DEVICE
 from edge.mqtt import fields as f
 from edge.mqtt import payloads as p
 from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, ROOT, STATUS, TOPICS, VITALS, WAVEFORM, Topic

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from edge.core.errors import InputError
 from edge.core.types import Float64
@@ -153,6 +152,8 @@ def _agreement(beats_s: Float64, r_peaks_s: Float64) -> tuple[Float64, Float64]:
 
     A beat counts less, the farther it is from the delay, with the standard deviation _SIGMA_S.
     """
+    from scipy import ndimage  # here, because the runtime needs only this file's limits
+
     near = (r_peaks_s[slice(*np.searchsorted(r_peaks_s, [t - _SEARCH_S, t + _SEARCH_S]))] for t in beats_s)
     offsets_s = np.concatenate([t - found for t, found in zip(beats_s, near, strict=True)])
     steps = round(_SEARCH_S / _STEP_S)

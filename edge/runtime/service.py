@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 from edge import __version__
 from edge.core.audit import audit
 from edge.core.clock import clock_state
+from edge.core.intended_use import NOT_A_DEVICE
 from edge.core.settings import resolve_file
-from edge.core.spec import NOT_A_DEVICE
 from edge.core.types import FrameCount
 from edge.inference.ladder import PlacedNetwork
 from edge.mqtt.info import NO_NETWORK, NetworkState
@@ -35,6 +36,9 @@ from edge.runtime.watchdog import Watchdog
 from edge.sources.live import LiveSource
 from edge.web.access import read_token
 from edge.web.address import page_url
+
+SWITCH_INTERVAL_S = 0.001
+"""Python's threads wait at most this long for the chain (its default is 5 ms), as those that send its results do."""
 
 log = logging.getLogger("edge.run")
 
@@ -96,6 +100,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         driven.start(source.silence_s)
         stack.callback(watchdog.close)
         watchdog.start()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
     _report_end(pipeline.frames, sent)

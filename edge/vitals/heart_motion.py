@@ -7,13 +7,12 @@ usable signal at low frame rates. Their autocorrelations are averaged over the c
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
-from scipy import signal
 
 from edge.core.spec import RCG_RATE_HZ, WAVEFORM_RATE_HZ, WINDOW_S
 from edge.core.types import Float64, RcgBlock, Waveform
+from edge.filters.butterworth import butterworth
+from edge.filters.sections import SectionFilter
 from edge.vitals.rate_evidence import LONGEST_CYCLE_S, RateEvidence, autocorrelate, periodicity
 
 MIN_HISTORY_S = 4.0
@@ -25,22 +24,10 @@ BEAT_BAND_HZ = (0.6, 5.0)  # of the envelope: slower changes are posture, faster
 
 _DECIMATE = RCG_RATE_HZ // WAVEFORM_RATE_HZ
 _LAGS = round(2 * LONGEST_CYCLE_S * WAVEFORM_RATE_HZ) + 2
-
-
-class _Filter:
-    """Causal filter along time for P channels that keeps its state between blocks."""
-
-    def __init__(self, edges_hz: float | tuple[float, float], rate_hz: float, order: int = 2) -> None:
-        kind: Literal["bandpass", "lowpass"] = "bandpass" if isinstance(edges_hz, tuple) else "lowpass"
-        self._sos = signal.butter(order, edges_hz, kind, output="sos", fs=rate_hz)
-        self._state: Float64 | None = None
-
-    def __call__(self, x: Float64) -> Float64:
-        if self._state is None:
-            self._state = np.zeros((len(self._sos), len(x), 2))
-        y, state = signal.sosfilt(self._sos, x, zi=self._state)
-        self._state = np.asarray(state, np.float64)
-        return np.asarray(y, np.float64)
+_VIBRATION = butterworth(2, ENVELOPE_BAND_HZ, "bandpass", RCG_RATE_HZ)
+_SMOOTH = butterworth(2, SMOOTH_HZ, "lowpass", RCG_RATE_HZ)
+_PULSE = butterworth(PULSE_ORDER, PULSE_BAND_HZ, "bandpass", RCG_RATE_HZ)
+_BEAT = butterworth(2, BEAT_BAND_HZ, "bandpass", WAVEFORM_RATE_HZ)
 
 
 class HeartMotion:
@@ -51,10 +38,8 @@ class HeartMotion:
         self._restart()
 
     def _restart(self) -> None:
-        self._vibration = _Filter(ENVELOPE_BAND_HZ, RCG_RATE_HZ)
-        self._smooth = _Filter(SMOOTH_HZ, RCG_RATE_HZ)
-        self._pulse = _Filter(PULSE_BAND_HZ, RCG_RATE_HZ, PULSE_ORDER)
-        self._beat = _Filter(BEAT_BAND_HZ, WAVEFORM_RATE_HZ)
+        self._vibration, self._smooth = SectionFilter(_VIBRATION), SectionFilter(_SMOOTH)
+        self._pulse, self._beat = SectionFilter(_PULSE), SectionFilter(_BEAT)
         self._origin: Float64 | None = None
         self._weights: Float64 = np.zeros(0)
         self._phase = 0  # of the decimation, in samples

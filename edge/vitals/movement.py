@@ -11,17 +11,18 @@ from collections import deque
 from statistics import median
 
 import numpy as np
-from scipy import signal
 
 from edge.core.spec import BLOCK_S, RCG_RATE_HZ, WINDOW_S
 from edge.core.types import Float64, MovementLevel, RcgBlock
+from edge.filters.butterworth import butterworth
+from edge.filters.sections import SectionFilter
 from edge.vitals.quality_model import QUALITY_MODEL
 
 HOLD_S = 1.0  # at the turning point of a movement the body is still for a moment
 MAX_SPEED_FRACTION = 0.6  # of the fastest motion that the frame rate can follow; above it the phase is unreliable
 BAND_HZ = (1.0, 8.0)
 SPEED_FLOOR_MM_S = 1e-3  # avoids the logarithm of 0
-_SOS = signal.butter(2, BAND_HZ, "bandpass", fs=RCG_RATE_HZ, output="sos")
+_SECTIONS = butterworth(2, BAND_HZ, "bandpass", RCG_RATE_HZ)
 _LEVELS: tuple[MovementLevel, ...] = ("none", "mild", "extensive")
 
 
@@ -35,7 +36,6 @@ class MovementDetector:
         """Log odds that the chest moved in the latest block."""
         self._recent_sway: deque[float] = deque(maxlen=round(WINDOW_S / BLOCK_S))
         self._last_mm: Float64 | None = None
-        self._state: Float64 | None = None
 
     @property
     def level(self) -> MovementLevel:
@@ -55,14 +55,12 @@ class MovementDetector:
         """Return `sway`, ln of the rms speed in BAND_HZ in mm/s, and `rise`, its excess over the median of WINDOW_S."""
         x = block.displacement_mm
         if block.restarted or self._last_mm is None:
-            self._last_mm, self._state = x[:, :1], None
+            self._last_mm, self._filter = x[:, :1], SectionFilter(_SECTIONS, settled=True)
         steps = np.diff(np.concatenate([self._last_mm, x], axis=1), axis=1)
         self._last_mm = x[:, -1:]
         # The weights apply to steps: applied to positions, a change of the weights would look like a step.
         speed_mm_s = block.weights @ steps * RCG_RATE_HZ
-        if self._state is None:
-            self._state = signal.sosfilt_zi(_SOS) * speed_mm_s[0]
-        swaying, self._state = signal.sosfilt(_SOS, speed_mm_s, zi=self._state)
+        swaying = self._filter(speed_mm_s[None])
         sway = float(np.log(np.sqrt(np.square(swaying).mean()) + SPEED_FLOOR_MM_S))
         self._recent_sway.append(sway)
         return {"sway": sway, "rise": sway - median(self._recent_sway)}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from edge.core.spec import RCG_RATE_HZ, SST_WINDOW, WINDOW_S
 from edge.core.types import EcgBlock, Float32, Float64
+from edge.filters.smoothing import gaussian_smooth
 from edge.vitals.beat_heart_rate import MAX_AGE_S, BeatHistory
 from edge.vitals.rate_evidence import (
     LONGEST_CYCLE_S,
@@ -62,7 +62,7 @@ class NetworkHistory:
             return {}
         seen = np.flatnonzero(self._windows)[0]
         density = self._sum[seen:] / np.maximum(self._windows[seen:], 1)
-        density = ndimage.gaussian_filter1d(density, SMOOTHING_S * RCG_RATE_HZ, mode="constant")
+        density = gaussian_smooth(density, SMOOTHING_S * RCG_RATE_HZ)
         found = {
             "anchors": periodicity(autocorrelate(density[None], _LAGS)[0], RCG_RATE_HZ),
             "cycle": cycle_evidence(self._cycle),

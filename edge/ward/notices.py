@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.core.spec import INTENDED_USE
+from edge.core.intended_use import INTENDED_USE
 from edge.mqtt.fields import iso_utc
 from edge.mqtt.topics import Topic
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from edge import __version__
-from edge.core.spec import NOT_A_DEVICE
+from edge.core.intended_use import NOT_A_DEVICE
 from edge.web import api_payloads as a
 
 JSON = "application/json"

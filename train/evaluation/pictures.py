@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ
+from edge.core.intended_use import NOT_A_DEVICE
+from edge.core.spec import RCG_RATE_HZ
 from edge.core.types import Float64
 from train.data.dataset import Recording
 from train.data.labels import clean_ecg

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
@@ -52,6 +53,9 @@ def reconstruct(predict: Predictor, rcg: Float32, spec: SstSpec = SST_DEFAULT) -
 
 def _predicted(predict: Predictor, rcg: Float32, spec: SstSpec) -> Iterator[tuple[int, TaskOutputs]]:
     shown = ((end, window.values) for end, window in spectrograms(keep_shared_motion(rcg.astype(np.float64)), spec))
-    while batch := list(islice(shown, BATCH)):
-        outputs = predict(np.stack([values for _, values in batch]))
-        yield from zip((end for end, _ in batch), outputs, strict=True)
+    with ThreadPoolExecutor(1) as ahead:  # the SST of the next windows runs beside the network: neither holds the GIL
+        coming = ahead.submit(lambda: list(islice(shown, BATCH)))
+        while batch := coming.result():
+            coming = ahead.submit(lambda: list(islice(shown, BATCH)))
+            outputs = predict(np.stack([values for _, values in batch]))
+            yield from zip((end for end, _ in batch), outputs, strict=True)

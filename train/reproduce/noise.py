@@ -12,7 +12,8 @@ from pathlib import Path
 import matplotlib.figure
 import numpy as np
 
-from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ
+from edge.core.intended_use import NOT_A_DEVICE
+from edge.core.spec import RCG_RATE_HZ
 from train.data.dataset import Recording, part_of
 from train.data.labels import clean_ecg
 from train.evaluation.delta_m import NOISE_TASKS, delta_m

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.cli.plot import sst_of_whole
-from edge.core.spec import NOT_A_DEVICE, RCG_RATE_HZ, SST_BIN_OCTAVES, SST_BINS, SST_COLUMN_RATE_HZ, SST_LOW_HZ
+from edge.core.intended_use import NOT_A_DEVICE
+from edge.core.spec import RCG_RATE_HZ, SST_BIN_OCTAVES, SST_BINS, SST_COLUMN_RATE_HZ, SST_LOW_HZ
 from train.data.trial import Trial
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from edge.core.spec import SPEED_OF_LIGHT_M_S
-from edge.core.types import Complex64, Complex128, Float64
+from edge.core.types import Complex64, Complex128, Float64, Int64
 from edge.dsp.frontend.chest_finder import MIN_HISTORY_S
 from edge.dsp.frontend.point_selection import beat_score, select_points
 from edge.radar.antennas import AWR1843
@@ -32,7 +32,7 @@ REFOCUS_FRACTION = 0.6  # points are replaced when their score is below this fra
 SETTLING_FRACTION = 0.8  # the same if the chest has moved recently, because they were chosen during the movement
 MIN_PAIRS = 8
 AROUND_BINS = 4  # on each side of the chest's bin: the extent of the voxels' echoes
-SLICE_LINES = 28  # lines of sight searched per step, which takes some milliseconds
+SLICE_LINES = 32  # lines of sight searched per step, which takes some milliseconds
 
 
 def can_focus(chirp: ChirpConfig) -> bool:
@@ -139,23 +139,27 @@ def echoes(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Cali
     tau = (path_m + 2 * calibration.range_bias_m) / SPEED_OF_LIGHT_M_S
     start = 2 * math.pi * (chirp.start_hz * tau + chirp.slope_hz_s * (tau * chirp.adc_start_s - tau**2 / 2))
     turn = 2 * math.pi * chirp.slope_hz_s / chirp.sample_rate_hz * tau
-    beside = turn[:, :, None] - 2 * math.pi / chirp.samples * np.arange(bins.start, bins.stop)
     pairs = np.exp(1j * start) / np.array(calibration.factors)
-    return np.asarray(pairs[:, :, None] * _window(beside, chirp.samples))
+    return np.asarray(pairs[:, :, None] * _window(turn, np.arange(bins.start, bins.stop), chirp.samples))
 
 
-def _window(x: Float64, n: int) -> Complex128:
-    """Return the sum over k < n of w[k] exp(i k x) for the periodic Hann window w; x in rad per sample.
+def _window(turn: Float64, bins: Int64, n: int) -> Complex128:
+    """Return the sum over k < n of w[k] exp(i k x) for the periodic Hann window w and x = turn - 2 pi bins / n.
 
-    The window is a sum of three exponentials, each of which is a geometric series; they differ in one sine only.
+    turn [V, pair] is in rad per sample, the result [V, pair, bin]. The window is a sum of three exponentials, each of
+    which is a geometric series; they differ in one sine only. Sines and cosines of differences follow from those of
+    both angles, of which there are far fewer.
     """
     bin_rad = 2 * math.pi / n
-    x = np.where(
-        np.abs(np.remainder(x / bin_rad + 0.5, 1) - 0.5) < 1e-6, x + 2e-6 * bin_rad, x
-    )  # avoids 0/0 exactly on a bin
+    on_bin = np.abs(np.remainder(turn / bin_rad + 0.5, 1) - 0.5) < 1e-6
+    turn = np.where(on_bin, turn + 2e-6 * bin_rad, turn)[:, :, None]  # avoids 0/0 exactly on a bin
     share, late = math.sin(bin_rad / 2), math.cos(bin_rad / 2)
-    sine, cosine = np.sin(x / 2), np.cos(x / 2)
-    before = np.exp(-0.5j * bin_rad * (n - 1)) / (sine * late - cosine * share)
-    after = np.exp(0.5j * bin_rad * (n - 1)) / (sine * late + cosine * share)
-    series = 0.5 / sine + 0.25 * (before + after)
-    return np.asarray(np.exp(0.5j * x * (n - 1)) * np.sin(n / 2 * x) * series)
+    s, c, sin_bin, cos_bin = np.sin(turn / 2), np.cos(turn / 2), np.sin(bin_rad / 2 * bins), np.cos(bin_rad / 2 * bins)
+    sine, cosine = s * cos_bin - c * sin_bin, c * cos_bin + s * sin_bin
+    before, after = 1 / (sine * late - cosine * share), 1 / (sine * late + cosine * share)
+    edge_turn = 0.5 * bin_rad * (n - 1)
+    series = np.empty(sine.shape, complex)
+    series.real = 0.5 / sine + 0.25 * math.cos(edge_turn) * (before + after)
+    series.imag = 0.25 * math.sin(edge_turn) * (after - before)
+    whole = np.exp(0.5j * (n - 1) * turn) * np.sin(n / 2 * turn)
+    return np.asarray(series * (whole * np.exp(-0.5j * (n - 1) * bin_rad * bins) * np.where(bins % 2, -1, 1)))

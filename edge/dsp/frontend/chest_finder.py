@@ -1,4 +1,4 @@
-"""Range transform and the search for the chest among the range bins."""
+"""Search for the chest among the range bins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections import deque
 
 import numpy as np
-from scipy.fft import fft
 
 from edge.core.spec import BLOCK_S
 from edge.core.types import Chest, Complex64, Float64
@@ -25,20 +24,6 @@ MIRROR_MARGIN_DB = 10.0
 MIN_COHERENCE = 0.25
 
 
-def range_profile(iq: Complex64) -> Complex64:
-    """Transform frames [frame, loop, tx, rx, sample] to range profiles [frame, tx * rx, bin].
-
-    Loops are averaged. A Hann window keeps the antenna leakage of the first bins out of the bins of the chest.
-    """
-    samples = iq.shape[-1]
-    window = np.hanning(samples + 1)[:-1].astype(np.float32)
-    averaged = iq[:, 0] if iq.shape[1] == 1 else iq.mean(axis=1)
-    profile: Complex64 = fft(
-        averaged * window, overwrite_x=True
-    )  # scipy's fft keeps single precision and computes several rows at once
-    return profile.reshape(len(iq), -1, samples)
-
-
 class ChestFinder:
     """Find the range bin whose echo moves most, from one profile a block.
 
@@ -49,6 +34,8 @@ class ChestFinder:
         self._range_bin_m, self._range_bias_m = chirp.range_bin_m, range_bias_m
         self._zone = np.array(chest_bins(chirp, range_bias_m))
         self._profiles: deque[Complex64] = deque(maxlen=round(HISTORY_S / BLOCK_S))
+        self._powers: deque[float] = deque(maxlen=round(HISTORY_S / BLOCK_S))
+        self._similarities: deque[float] = deque(maxlen=round(HISTORY_S / BLOCK_S) - 1)
 
     @property
     def zone(self) -> slice:
@@ -58,11 +45,8 @@ class ChestFinder:
     @property
     def coherence(self) -> float:
         """Return the similarity of successive profiles, 0..1; 1 before there are two."""
-        if len(self._profiles) < 2:
-            return 1.0
-        history = np.stack(self._profiles)
-        similarity = np.abs(np.einsum("tcb,tcb->t", history[1:], history[:-1].conj()))
-        return float(similarity.sum() / (np.square(np.abs(history)).sum() * (len(similarity) / len(history)) + 1e-12))
+        steps = len(self._similarities)
+        return sum(self._similarities) / (sum(self._powers) * steps / (steps + 1) + 1e-12) if steps else 1.0
 
     @property
     def ready(self) -> bool:
@@ -71,7 +55,10 @@ class ChestFinder:
 
     def push(self, profile: Complex64) -> None:
         """Add one profile [channel, bin], about once every BLOCK_S."""
-        self._profiles.append(profile)
+        if self._profiles:
+            self._similarities.append(float(np.abs(np.vdot(self._profiles[-1], profile))))
+        self._powers.append(float(np.vdot(profile, profile).real))
+        self._profiles.append(profile.copy())  # not a view, which would keep the whole block in memory
 
     def find(self) -> tuple[int, bool]:
         """Return the bin with most motion in HISTORY_S, and whether a mirrored bin moves far more (wrong IQ order)."""

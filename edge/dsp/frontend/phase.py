@@ -55,11 +55,12 @@ class PhaseTracker:
         self.slipped = (np.abs(deviation) > SLIP_RAD).any(axis=0)
         phase = self._phase + np.cumsum(common[:, None] + deviation, axis=0, dtype=np.float64)
 
-        known = np.array([self._last_seq, *seq])
-        track = np.vstack([self._phase, phase])
-        wanted = np.arange(self._last_seq + 1, seq[-1] + 1)
-        covered = np.isin(wanted, seq)
-        full = phase if covered.all() else np.stack([np.interp(wanted, known, column) for column in track.T], axis=1)
+        full, covered = phase, np.ones(len(seq), bool)
+        if (frames > 1).any():
+            known, track = np.array([self._last_seq, *seq]), np.vstack([self._phase, phase])
+            wanted = np.arange(self._last_seq + 1, seq[-1] + 1)
+            covered = np.isin(wanted, seq)
+            full = np.stack([np.interp(wanted, known, column) for column in track.T], axis=1)
         self._last, self._last_seq, self._phase = echo[-1], seq[-1], phase[-1]
         return full.T * self._mm_per_rad, covered
 

@@ -8,9 +8,10 @@ template, computed offline; ours is the autocorrelation of the acceleration's en
 from __future__ import annotations
 
 import numpy as np
-from scipy import signal
 
 from edge.core.types import Complex64, Float64
+from edge.filters.butterworth import butterworth
+from edge.filters.sections import filter_both_ways
 
 POINTS = 50
 BEAT_PERIOD_S = (0.4, 1.5)
@@ -36,9 +37,9 @@ def beat_score(echo: Complex64, rate_hz: float) -> tuple[Float64, Float64]:
     deviation = np.angle(step * np.exp(-1j * common))
     phase = np.cumsum(common + deviation, axis=0).T
     low_hz, high_hz = VIBRATION_BAND_HZ
-    band = signal.butter(2, (low_hz, min(high_hz, 0.45 * rate_hz)), "bandpass", fs=rate_hz, output="sos")
-    acceleration = signal.sosfiltfilt(band, np.gradient(np.gradient(phase, axis=1), axis=1), axis=1)
-    envelope = signal.sosfiltfilt(signal.butter(2, ENVELOPE_HZ, fs=rate_hz, output="sos"), np.abs(acceleration), axis=1)
+    band = butterworth(2, (low_hz, min(high_hz, 0.45 * rate_hz)), "bandpass", rate_hz)
+    acceleration = filter_both_ways(band, np.gradient(np.gradient(phase, axis=1), axis=1))
+    envelope = filter_both_ways(butterworth(2, ENVELOPE_HZ, "lowpass", rate_hz), np.abs(acceleration))
     lags = np.arange(round(BEAT_PERIOD_S[0] * rate_hz), round(BEAT_PERIOD_S[1] * rate_hz) + 1)
     score = _autocorrelation(envelope)[:, lags].max(axis=1)
     power = np.square(np.abs(echo)).mean(axis=0)

@@ -18,9 +18,10 @@ from edge.core.placement import Placement
 from edge.core.spec import BLOCK_S, RCG_RATE_HZ
 from edge.core.types import Chest, Complex64, Float64, RadarFrame, RcgBlock
 from edge.dsp.frontend.beamforming import Beamformer, can_focus
-from edge.dsp.frontend.chest_finder import MIN_COHERENCE, MIN_HISTORY_S, ChestFinder, range_profile
+from edge.dsp.frontend.chest_finder import MIN_COHERENCE, MIN_HISTORY_S, ChestFinder
 from edge.dsp.frontend.phase import PhaseTracker, Resampler, SecondDerivative
 from edge.dsp.frontend.placement import Aim, BreathingTrace, advise, mean_azimuth_deg
+from edge.dsp.frontend.range_profile import range_profile
 from edge.radar.calibration import UNCALIBRATED, Calibration
 from edge.radar.chirp import ChirpConfig, require_heartbeat
 
@@ -63,6 +64,7 @@ class RcgExtractor:
         zone = self._finder.zone
         self._beamformer = Beamformer(self._chirp, zone, self._calibration) if can_focus(self._chirp) else None
         self._refocusing: Iterator[bool] = iter(())
+        self._has_new_points = False
         self._bin: int | None = None
         self._chest: Chest | None = None
         self._breathing = BreathingTrace()
@@ -89,6 +91,8 @@ class RcgExtractor:
         if frame.complete:
             self._last_seq = frame.seq
             self._frames.append(frame)
+            if len(self._frames) == max(1, self._frames_per_block // 2):  # between blocks, so that it delays no result
+                self._has_new_points |= next(self._refocusing, False)
         if len(self._frames) < self._frames_per_block:
             return None
         frames, self._frames = self._frames, []
@@ -99,7 +103,8 @@ class RcgExtractor:
         if self._beamformer:
             self._beamformer.push(zone)
         self._search_chest()
-        if next(self._refocusing, False):
+        if self._has_new_points:
+            self._has_new_points = False
             self._restart_tracks()
         block = self._track(frames[-1].t_ns, self._bin, self._chest) if self._bin and self._chest else None
         if block:

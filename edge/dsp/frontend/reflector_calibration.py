@@ -16,7 +16,7 @@ import numpy as np
 
 from edge.core.types import Complex128, Float64, RadarFrame
 from edge.dsp.frontend.beamforming import can_focus, echoes
-from edge.dsp.frontend.chest_finder import range_profile
+from edge.dsp.frontend.range_profile import range_profile
 from edge.radar.antennas import AWR1843
 from edge.radar.calibration import Calibration, CalibrationError
 from edge.radar.chirp import ChirpConfig

@@ -8,6 +8,18 @@ typedef double dvec __attribute__((vector_size(8 * LANES)));
 typedef float pair __attribute__((vector_size(8), may_alias));  // re, im of one lane
 typedef struct { vec re, im; } cvec;
 
+// A function that Python calls. GCC compiles it for AVX-512, AVX2 and the base, and picks at load time.
+#if __GNUC__ >= 12
+#define CLONES "arch=x86-64-v4", "arch=x86-64-v3", "default"
+#else
+#define CLONES "avx512f", "avx2", "default"
+#endif
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
+#define ENTRY __attribute__((target_clones(CLONES), visibility("default")))
+#else
+#define ENTRY __attribute__((visibility("default")))
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE cvec add(cvec a, cvec b) { return (cvec){a.re + b.re, a.im + b.im}; }

@@ -8,17 +8,6 @@
 
 #define BINS 71
 #define TRASH BINS  // the row of cells that belong to no bin
-#if __GNUC__ >= 12
-#define CLONES "arch=x86-64-v4", "arch=x86-64-v3", "default"
-#else
-#define CLONES "avx512f", "avx2", "default"
-#endif
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
-#define ENTRY __attribute__((target_clones(CLONES), visibility("default")))
-#else
-#define ENTRY __attribute__((visibility("default")))
-#endif
-
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define INTERLEAVE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)

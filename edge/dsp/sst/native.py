@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.core.compiled import load_library
+from edge.core.compiled import address, aligned, load_library
 from edge.core.errors import InputError
 from edge.core.spec import (
     RCG_RATE_HZ,
@@ -27,8 +27,6 @@ from edge.core.types import Float32
 from edge.dsp.sst.tables import LOW_SCALES, Band, SstTables, radices, twiddles
 
 _LANES = 8  # channels computed together: one for each lane of a vector register
-
-_ALIGN = 64  # bytes: a cache line, and the widest vector
 
 
 def _struct(name: str, fields: str) -> type[ctypes.Structure]:
@@ -75,7 +73,7 @@ class NativeSst:
         self._low, self._high, self._tail = self._band(low), self._band(tables.high()), self._band(tail)
         self._hop_frames = hop * tables.spec.frame_rate_hz // RCG_RATE_HZ if hop else 0
         self._keep = tail.frame
-        self._kept = _aligned(-(-channels // _LANES) * _LANES * (SST_BINS + 1) * 2 * self._keep)
+        self._kept = aligned(-(-channels // _LANES) * _LANES * (SST_BINS + 1) * 2 * self._keep)
         self._plan = _Plan(
             segment=tables.spec.segment,
             whole=SST_PERIOD,
@@ -92,7 +90,7 @@ class NativeSst:
             taper=self._address(tables.taper),
         )
         cells = (SST_BINS + 1) * tables.frames
-        self._work = _aligned(_LANES * (SST_PERIOD + 4 * SST_PERIOD + 8 * low.frames_around + 2 * cells))
+        self._work = aligned(_LANES * (SST_PERIOD + 4 * SST_PERIOD + 8 * low.frames_around + 2 * cells))
 
     def __call__(self, segment: Float32, values: Float32, scale: Float32, has_previous: bool) -> None:
         """Write values [P, 71, 120] and scale [P], computed from segment [P, samples]; all float32 in C order.
@@ -105,9 +103,9 @@ class NativeSst:
             ctypes.byref(self._tail if has_previous else self._high),
             self._hop_frames,
             self._keep,
-            *(ctypes.c_void_p(array.ctypes.data) for array in (self._kept, segment)),
+            *map(address, (self._kept, segment)),
             len(segment),
-            *(ctypes.c_void_p(array.ctypes.data) for array in (values, scale, self._work)),
+            *map(address, (values, scale, self._work)),
         )
 
     def _band(self, band: Band) -> Any:
@@ -149,9 +147,3 @@ class NativeSst:
     def _address(self, array: npt.NDArray[Any]) -> int:
         self._kept_alive.append(array)
         return array.ctypes.data
-
-
-def _aligned(floats: int) -> Float32:
-    raw = np.zeros(floats + _ALIGN // 4, np.float32)
-    skip = -raw.ctypes.data % _ALIGN // 4
-    return raw[skip : skip + floats]

@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, signal
 
 from edge.core.spec import (
     RCG_RATE_HZ,
@@ -55,16 +54,26 @@ def extend(segment: Float64) -> Float64:
     The predictor of order 64 follows from the autocorrelation of the tapered segment (Yule-Walker). It is stable, so
     the prediction decays. The ridge on lag 0 keeps the equations solvable in float32.
     """
-    tapered = segment * signal.windows.tukey(len(segment), SST_AR_TAPER)
+    tapered = segment * taper(len(segment))
     lags = np.array([tapered[k:] @ tapered[: len(tapered) - k] for k in range(SST_AR_ORDER + 1)])
     lags[0] *= 1 + SST_AR_RIDGE
     whole = np.zeros(SST_PERIOD)
     whole[: len(segment)] = segment
     if lags[0] > 0:
-        predictor = linalg.solve_toeplitz(lags[:-1], lags[1:])
+        k = np.arange(SST_AR_ORDER)
+        predictor = np.linalg.solve(lags[np.abs(k[:, None] - k)], lags[1:])
         for n in range(len(segment), SST_PERIOD):
             whole[n] = predictor @ whole[n - 1 : n - 1 - SST_AR_ORDER : -1]
     return whole
+
+
+def taper(n: int) -> Float64:
+    """Return the Tukey window [n]: a cosine over SST_AR_TAPER of it, half at each end."""
+    rise = np.arange(math.floor(SST_AR_TAPER * (n - 1) / 2) + 1) / (SST_AR_TAPER * (n - 1) / 2)
+    window = np.ones(n)
+    window[: len(rise)] = (1 - np.cos(np.pi * rise)) / 2
+    window[n - len(rise) :] = window[: len(rise)][::-1]
+    return window
 
 
 def squeeze(whole: Float64, spec: SstSpec) -> npt.NDArray[np.complex128]:

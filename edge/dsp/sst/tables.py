@@ -14,11 +14,9 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
 from edge.core.spec import (
     RCG_RATE_HZ,
-    SST_AR_TAPER,
     SST_COLUMN_RATE_HZ,
     SST_COLUMNS,
     SST_GRID,
@@ -31,7 +29,7 @@ from edge.core.spec import (
     SstSpec,
 )
 from edge.core.types import Float32
-from edge.dsp.sst.reference import admissibility, averaged, morlet
+from edge.dsp.sst.reference import admissibility, averaged, morlet, taper
 
 Int32 = npt.NDArray[np.int32]
 
@@ -119,7 +117,7 @@ def sst_tables(spec: SstSpec) -> SstTables:
         spec=spec,
         averaged=averaged(spec),
         frames=SST_COLUMNS * spec.frame_rate_hz // SST_COLUMN_RATE_HZ + averaged(spec),
-        taper=signal.windows.tukey(spec.segment, SST_AR_TAPER).astype(np.float32),
+        taper=taper(spec.segment).astype(np.float32),
         threshold=SST_THRESHOLD / admissibility(),
     )
 

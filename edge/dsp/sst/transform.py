@@ -23,7 +23,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
 import numpy as np
-from scipy import signal
 
 from edge.core.spec import (
     RCG_RATE_HZ,
@@ -39,6 +38,8 @@ from edge.core.spec import (
 from edge.core.types import Bool, Float32, Float64, SstWindow
 from edge.dsp.sst.native import NativeSst
 from edge.dsp.sst.tables import sst_tables
+from edge.filters.butterworth import butterworth
+from edge.filters.sections import SectionFilter
 
 HOP = RCG_RATE_HZ
 """Samples between two windows: 1 s, as in the paper."""
@@ -94,27 +95,23 @@ class Sst:
 class HighPass:
     """Step 1, streaming high-pass. Its initial state is that of a constant equal to the first sample."""
 
-    _SECTIONS = signal.butter(2, SST_HIGH_PASS_HZ, "highpass", fs=RCG_RATE_HZ, output="sos")
+    _SECTIONS = butterworth(2, SST_HIGH_PASS_HZ, "highpass", RCG_RATE_HZ)
 
     def __init__(self) -> None:
-        self._state: Float64 | None = None
-        self._last: Float64 = np.zeros(0)
+        self._filter = SectionFilter(self._SECTIONS, settled=True)
+        self._last: Float64 | None = None
 
     def push(self, x: Float64) -> Float64:
         """Filter x [P, n], n > 0. Samples that are not finite become NaN and do not affect other samples."""
         finite = np.isfinite(x)
         held = x if finite.all() else self._hold(x, finite)
-        if self._state is None:
-            self._state = signal.sosfilt_zi(self._SECTIONS)[:, None, :] * held[None, :, :1]
         self._last = held[:, -1]
-        y, state = signal.sosfilt(self._SECTIONS, held, axis=1, zi=self._state)
-        self._state = np.asarray(state, np.float64)
-        return np.where(finite, y, np.nan)
+        return np.where(finite, self._filter(held), np.nan)
 
     def _hold(self, x: Float64, finite: Bool) -> Float64:
         """Replace samples that are not finite by the previous sample, or at the start by the first finite one."""
         first = np.take_along_axis(x, finite.argmax(axis=1)[:, None], axis=1)
-        before = self._last[:, None] if self._state is not None else np.where(np.isfinite(first), first, 0)
+        before = self._last[:, None] if self._last is not None else np.where(np.isfinite(first), first, 0)
         place = np.maximum.accumulate(np.where(finite, np.arange(1, x.shape[1] + 1), 0), axis=1)
         return np.take_along_axis(np.concatenate([before, x], axis=1), place, axis=1)
 

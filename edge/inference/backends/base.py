@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from scipy.special import softmax
 
 from edge.core.errors import InputError
 from edge.core.types import Float32, TaskOutputs
@@ -38,4 +37,10 @@ class LoadedPredictor(Predictor, Protocol):
 def task_outputs(ecg: Float32, anchor: Float32, cycle: Float32) -> list[TaskOutputs]:
     """Convert outputs for B windows: keep pieces [B, 200], turn logits [B, 800] and [B, 260] into probabilities."""
     with np.errstate(invalid="ignore"):  # logits that are not finite remain so; `TaskOutputs.finite` detects them
-        return [TaskOutputs(*row) for row in zip(ecg, softmax(anchor, axis=-1), softmax(cycle, axis=-1), strict=True)]
+        return [TaskOutputs(*row) for row in zip(ecg, _softmax(anchor), _softmax(cycle), strict=True)]
+
+
+def _softmax(logits: Float32) -> Float32:
+    """Return the probabilities of logits [B, classes]."""
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from edge.dsp.frontend.chest_finder import range_profile
+from edge.dsp.frontend.range_profile import range_profile
 from edge.radar.antennas import AWR1843
 from edge.radar.dca1000.data_port import DataPort
 from edge.radar.iq import decode, encode

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from edge.dsp.frontend.beamforming import Beamformer, can_focus, steering, voxels
-from edge.dsp.frontend.chest_finder import range_profile
 from edge.dsp.frontend.point_selection import POINTS, beat_score, select_points
+from edge.dsp.frontend.range_profile import range_profile
 from edge.twin.fmcw import Fmcw
 from edge.twin.scene import SCENES, Scene
 

@@ -7,7 +7,7 @@ import pytest
 
 from edge.core.types import RadarFrame
 from edge.dsp.frontend.beamforming import Beamformer, steering
-from edge.dsp.frontend.chest_finder import range_profile
+from edge.dsp.frontend.range_profile import range_profile
 from edge.dsp.frontend.rcg import RcgExtractor
 from edge.dsp.frontend.reflector_calibration import measure
 from edge.radar.calibration import UNCALIBRATED, Calibration, CalibrationError
