@@ -31,7 +31,8 @@ ROOMS: dict[str, set[str]] = {
     "gpu": {"dsp"},
     "inference": {"dsp", "ecg", "gpu"},
     "pipeline": {"radar", "sources", "dsp", "ecg", "vitals"},
-    "analysis": {"radar", "sources", "dsp", "inference", "pipeline"},
+    "front_end_process": {"radar", "sources", "dsp"},
+    "analysis": {"radar", "sources", "dsp", "inference", "pipeline", "front_end_process"},
     "runtime": {"radar", "sources", "dsp", "ecg", "gpu", "inference", "pipeline", "personal", "history", "mqtt", "fhir"}
     | {"web", "ward"},
     "cli": {"radar", "sources", "twin", "dsp", "pipeline", "analysis", "history", "fhir", "runtime", "demo"},

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from edge import __version__
-from edge.analysis.ahead import MIN_AHEAD_S, AheadFrontEnd
 from edge.analysis.collector import Collector
 from edge.analysis.result import About, Result, unix_time
 from edge.core.types import Vitals
 from edge.dsp.frontend.rcg import CHECK_S, find_problem
+from edge.front_end_process import MIN_RECORDED_S, FrontEndProcess
 from edge.inference.bundle import SHIPPED
 from edge.inference.loader import Network, load_network
 from edge.pipeline import FanOut, Pipeline, Sink, run
@@ -37,7 +38,7 @@ class OpenRecording:
 
     def __init__(self, recording: Recording | PointsRecording) -> None:
         self.recording = recording
-        self._source: ReplaySource | PointsSource | AheadFrontEnd | None = None
+        self._source: ReplaySource | PointsSource | FrontEndProcess | None = None
         self._is_stopped = False
         self.name = recording_name(recording.path)
         index = recording.index
@@ -61,18 +62,7 @@ class OpenRecording:
 
         Raises InputError when these are not radar data of a chest, or the bundle is not valid; OSError.
         """
-        self.require_radar_data()
         recording = self.recording
-        self._source, front_end = self._open_chain()
-        if isinstance(network, (Path, str)):
-            network = load_network(Path(network))
-        pipeline = Pipeline(
-            recording.chirp,
-            lambda: recording.clock_synced,
-            recording.calibration,
-            network.begin if network else None,
-            front_end=front_end,
-        )
         now_ns = self.start_ns
 
         def on_second(vitals: Vitals) -> None:
@@ -82,8 +72,20 @@ class OpenRecording:
                 progress(min(1.0, (now_ns - self.start_ns) / (self.end_ns - self.start_ns)))
 
         collector = Collector(on_second)
-        if not self._is_stopped:
-            run(self._source, pipeline, FanOut(collector, also) if also else collector)
+        with ExitStack() as stack:
+            self._source, front_end = self._open_chain(stack)
+            self.require_radar_data()
+            if isinstance(network, (Path, str)):
+                network = load_network(Path(network))
+            pipeline = Pipeline(
+                recording.chirp,
+                lambda: recording.clock_synced,
+                recording.calibration,
+                network.begin if network else None,
+                front_end=front_end,
+            )
+            if not self._is_stopped:
+                run(self._source, pipeline, FanOut(collector, also) if also else collector)
         frames = pipeline.frames
         meta = recording.metadata
         about = About(
@@ -106,14 +108,14 @@ class OpenRecording:
         if self._source:
             self._source.close()
 
-    def _open_chain(self) -> tuple[ReplaySource | PointsSource | AheadFrontEnd, FrontEnd | None]:
+    def _open_chain(self, stack: ExitStack) -> tuple[ReplaySource | PointsSource | FrontEndProcess, FrontEnd | None]:
         """Return the source of the frames, and the front end if it is not the usual one."""
         recording = self.recording
         if isinstance(recording, PointsRecording):
             return PointsSource(recording), recording.front_end()
-        if self.measured_s < MIN_AHEAD_S:
+        if self.measured_s < MIN_RECORDED_S:
             return ReplaySource(recording), None
-        ahead = AheadFrontEnd(recording)
+        ahead = stack.enter_context(FrontEndProcess(recording))
         return ahead, ahead
 
     def require_radar_data(self) -> None:

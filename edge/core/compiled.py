@@ -46,8 +46,10 @@ def require_compiled(library: ctypes.CDLL | None) -> ctypes.CDLL:
     return library
 
 
-def address(array: npt.NDArray[Any]) -> ctypes.c_void_p:
+def address(array: npt.NDArray[Any]) -> Any:
     """Return the array as an argument of a compiled function. The array must be contiguous and live until it ends."""
+    if array.flags.writeable and array.size:
+        return ctypes.byref(ctypes.c_char.from_buffer(memoryview(array)))  # takes a third of the time of the other
     return ctypes.c_void_p(array.ctypes.data)
 
 

@@ -12,7 +12,6 @@ Complex64 = npt.NDArray[np.complex64]
 Complex128 = npt.NDArray[np.complex128]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
 UncertaintyReason = Literal["low_snr", "model_uncertain"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -36,9 +35,6 @@ from edge.runtime.watchdog import Watchdog
 from edge.sources.live import LiveSource
 from edge.web.access import read_token
 from edge.web.address import page_url
-
-SWITCH_INTERVAL_S = 0.001
-"""Python's threads wait at most this long for the chain (its default is 5 ms), as those that send its results do."""
 
 log = logging.getLogger("edge.run")
 
@@ -100,7 +96,6 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         driven.start(source.silence_s)
         stack.callback(watchdog.close)
         watchdog.start()
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
         run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
     _report_end(pipeline.frames, sent)

@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.core.spec import SPEED_OF_LIGHT_M_S
-from edge.core.types import Complex64, Complex128, Float64, Int64
+from edge.core.types import Complex64, Complex128, Float64
 from edge.dsp.frontend.chest_finder import MIN_HISTORY_S
 from edge.dsp.frontend.point_selection import beat_score, select_points
 from edge.radar.antennas import AWR1843
@@ -143,7 +144,7 @@ def echoes(chirp: ChirpConfig, points_m: Float64, bins: slice, calibration: Cali
     return np.asarray(pairs[:, :, None] * _window(turn, np.arange(bins.start, bins.stop), chirp.samples))
 
 
-def _window(turn: Float64, bins: Int64, n: int) -> Complex128:
+def _window(turn: Float64, bins: npt.NDArray[np.int64], n: int) -> Complex128:
     """Return the sum over k < n of w[k] exp(i k x) for the periodic Hann window w and x = turn - 2 pi bins / n.
 
     turn [V, pair] is in rad per sample, the result [V, pair, bin]. The window is a sum of three exponentials, each of

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +23,10 @@ from edge.radar.chirp import ChirpConfig
 from edge.sources.recording import Recording
 from edge.sources.replay import ReplaySource
 
-MIN_AHEAD_S = 20.0
+MIN_RECORDED_S = 20.0
 """The process starts in half a second, so it is not worth it for a shorter recording."""
-_BATCH_FRAMES = 200
+_BATCH_FRAMES = 100
+_PIPE_BYTES = 1 << 20  # some seconds of points: neither process waits for each batch of the other
 _NO_IQ = np.zeros(0, np.complex64)
 
 
@@ -39,8 +41,11 @@ class _Step(NamedTuple):
     restarts: int
 
 
-class AheadFrontEnd:
-    """The frames of a recording as a `Source`, and their blocks as a `FrontEnd`, from another process."""
+class FrontEndProcess:
+    """The frames of a recording as a `Source`, and their blocks as a `FrontEnd`, from another process.
+
+    A context manager: at its end, the process ends.
+    """
 
     def __init__(self, recording: Recording) -> None:
         self.chirp: ChirpConfig = recording.chirp
@@ -48,7 +53,8 @@ class AheadFrontEnd:
         self.restarts = 0
         self._is_open = True
         command = [sys.executable, "-c", f"from {__name__} import work; work()"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, pipesize=_PIPE_BYTES)
         assert self._process.stdin
         assert self._process.stdout
         self._results = self._process.stdout
@@ -57,16 +63,11 @@ class AheadFrontEnd:
 
     def frames(self) -> Iterator[RadarFrame]:
         """Yield every recorded frame, without its samples. Raises the exception that ended the process."""
-        try:
-            for step in self._steps():
-                if not self._is_open:
-                    return
-                self._step = step
-                yield RadarFrame(step.seq, step.t_ns, _NO_IQ, step.complete)
-        finally:
-            self._process.kill()
-            self._results.close()
-            self._process.wait()
+        for step in self._steps():
+            if not self._is_open:
+                return
+            self._step = step
+            yield RadarFrame(step.seq, step.t_ns, _NO_IQ, step.complete)
 
     def push(self, frame: RadarFrame) -> RcgBlock | None:
         """Return the block that the frame completed, if any."""
@@ -79,6 +80,14 @@ class AheadFrontEnd:
     def close(self) -> None:
         """End the replay after the current frame."""
         self._is_open = False
+
+    def __enter__(self) -> FrontEndProcess:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._process.kill()
+        self._results.close()
+        self._process.wait()
 
     def _steps(self) -> Iterator[_Step]:
         while True:
