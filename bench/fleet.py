@@ -1,7 +1,7 @@
 """Checks that a hub loses nothing of a fleet of devices, and measures what it costs.
 
-    python bench/fleet.py [--devices 200] [--bridges 2] [--seconds 40]   # with a broker restart and a killed bridge
-    python bench/fleet.py --rise [--bridges 2]                           # more and more devices, up to the limit
+    python bench/fleet.py [--devices 200] [--bridges 1] [--seconds 40]   # with a broker restart and a killed bridge
+    python bench/fleet.py --rise [--bridges 1]                           # more and more devices, up to the limit
 
 Runs mosquitto with the settings of deploy/hub, simulated devices (fleet_devices.py), `radarecg fhir-bridge` once or up
 to four times, the ward page, and a plain subscriber, which only counts. `--real` of the devices (default 10) are
@@ -170,7 +170,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--devices", type=int, default=200)
     parser.add_argument("--real", type=int, default=10, help="devices that are complete (default: %(default)s)")
-    parser.add_argument("--bridges", type=int, default=2, choices=range(5))
+    parser.add_argument("--bridges", type=int, default=1, choices=range(5))
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--ward", action=argparse.BooleanOptionalAction, default=HAS_WARD, help="run the ward page")
     parser.add_argument("--rise", action="store_true", help=f"rounds of {RISE_S:.0f} s with more and more devices")

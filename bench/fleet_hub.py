@@ -21,14 +21,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from edge.cli.parser import COMMANDS
 from edge.demo.processes import free_port, mosquitto_command
-from edge.fhir.settings import FhirConfig
 
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 60.0
 HAS_WARD = "ward" in COMMANDS
 HOME = "127.0.0.1"
 # By default a bridge stores a rate a minute; here each message must be found again.
-EVERY_MESSAGE = {"[fhir]": "[fhir]\nevery_s = 1"} if "every_s" in FhirConfig.__struct_fields__ else {}
+EVERY_MESSAGE = "[fhir]\nevery_s = 1"
 
 
 class Usage(NamedTuple):
@@ -115,7 +114,8 @@ class Hub:
             name, store = f"bridge-{k}", str(self.folder / "fhir")
             files = {"fhir-spool.db": f"{name}.db", "fhir-dead-letters": f"{name}-dead-letters"}
             places = {f"/var/lib/radarecg/{old}": new for old, new in files.items()}
-            config = self._settings("hub", name, places | EVERY_MESSAGE)
+            fhir = f"{EVERY_MESSAGE}\nshared = {'true' if count > 1 else 'false'}"
+            config = self._settings("hub", name, places | {"[fhir]": fhir})
             command = ("-m", "edge", "fhir-bridge", store, "--config", str(config))
             self.bridges.append(self.start(name, *command))
         wait(lambda: all(bridge.is_logged("connected to the broker") for bridge in self.bridges), "the bridges")

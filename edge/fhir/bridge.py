@@ -3,9 +3,11 @@
 A message is spooled on arrival and deleted once its resources are stored, so that neither an unavailable FHIR server
 nor a killed bridge loses any. A message that can never be stored is set aside as a dead letter, and one that fails
 again and again is passed over for a while: neither blocks the others. While the bridge is not connected, the broker
-keeps its messages until they expire: live messages for seconds, backfill for a day. Two bridges share the work if the
-broker supports shared subscriptions (MQTT 5). A message that is delivered twice gives the same resource: the same file,
-or a conditional create that the server ignores.
+keeps its messages until they expire: live messages for seconds, backfill for a day. Several bridges share the work on
+request, by shared subscriptions (MQTT 5). These are not
+the default, because mosquitto does not store them when it stops: what devices send after its restart is lost until a
+bridge has subscribed again. A message that is delivered twice gives the same resource: the same file, or a conditional
+create that the server ignores.
 """
 
 from __future__ import annotations
@@ -26,10 +28,13 @@ GROUP = "radarecg-fhir"
 log = logging.getLogger(__name__)
 
 
-def run_bridge(broker: Broker, spool: Spool, forwarder: Forwarder, stopping: threading.Event) -> None:
-    """Run until stopped; retry failed resources, save refused ones as dead letters."""
+def run_bridge(broker: Broker, spool: Spool, forwarder: Forwarder, shared: bool, stopping: threading.Event) -> None:
+    """Run until stopped; retry failed resources, save refused ones as dead letters.
+
+    `shared`: each message reaches only one of the bridges that share.
+    """
     is_connected, due_s = False, 0.0
-    subscribers = _subscribe(broker, spool)
+    subscribers = _subscribe(broker, spool, GROUP if shared else None)
     try:
         while not stopping.wait(PERIOD_S):
             spool.sync()
@@ -48,7 +53,7 @@ def run_bridge(broker: Broker, spool: Spool, forwarder: Forwarder, stopping: thr
         spool.close()
 
 
-def _subscribe(broker: Broker, spool: Spool) -> list[Subscriber]:
+def _subscribe(broker: Broker, spool: Spool, group: str | None) -> list[Subscriber]:
     """Connect three sessions, each with the expiry of its messages.
 
     So a long absence ends the session of live messages. `info` is not shared: a broker sends a retained message only to
@@ -58,12 +63,12 @@ def _subscribe(broker: Broker, spool: Spool) -> list[Subscriber]:
         Subscriber(
             broker,
             f"{GROUP}-{spool.identity}-{name}",
-            group,
+            of,
             topics,
             "if the spool is a copy of another bridge's, delete it and restart",
             spool.append,
         )
-        for name, group, topics in (("live", GROUP, LIVE), ("backfill", GROUP, BACKFILL), ("info", None, (INFO,)))
+        for name, of, topics in (("live", group, LIVE), ("backfill", group, BACKFILL), ("info", None, (INFO,)))
     ]
 
 

@@ -25,10 +25,12 @@ class FhirConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     renewed. Set `token` through the environment (RADARECG_FHIR__TOKEN). `plain`: send the token unencrypted to another
     computer, in a network where nobody else can read it. `ca`, `cert` and `key`: as for the broker. Messages that the
     server rejects are stored in the folder `dead_letters`. `every_s`: a heart rate and a breathing rate of each device
-    in this time; 1: of each message. `subjects`: table of the devices' patients (`edge.fhir.subjects`).
+    in this time; 1: of each message. `shared`: several bridges share the messages (see
+    `edge.fhir.bridge` for what that costs). `subjects`: table of the devices' patients (`edge.fhir.subjects`).
     """
 
     every_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 60
+    shared: bool = False
     subjects: File | None = None
 
     token_file: File | None = None

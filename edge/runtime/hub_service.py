@@ -28,4 +28,4 @@ def serve_hub(path: Path, target: str, version: Version, on_stop: Callable[[Call
     on_stop(stopping.set)
     spool = open_spool(config.spool, path)
     forwarder = Forwarder(open_inbox(spool, version, config.fhir.every_s, store.kinds), store, letters, subjects)
-    run_bridge(broker, spool, forwarder, stopping)
+    run_bridge(broker, spool, forwarder, config.fhir.shared, stopping)

@@ -69,14 +69,14 @@ class Bench:
 
 
 @contextmanager
-def running_bridge(folder: Path, port: int, store: Store, every_s: int = 1, quiet_s: float = 0.2):
+def running_bridge(folder: Path, port: int, store: Store, every_s: int = 1, quiet_s: float = 0.2, shared=True):
     """Run a bridge in a thread; yield its spool once it is connected."""
     folder.mkdir(exist_ok=True)
     stopping, connected = threading.Event(), threading.Event()
     spool, letters = Spool(folder / "spool.db", 1 << 24), DeadLetters(folder / "dead")
     periods = Periods(every_s, quiet_s) if every_s > 1 else None
     forwarder = Forwarder(Inbox(spool, "R4B", periods, store.kinds), store, letters)
-    thread = threading.Thread(target=run_bridge, args=(Broker(port=port), spool, forwarder, stopping))
+    thread = threading.Thread(target=run_bridge, args=(Broker(port=port), spool, forwarder, shared, stopping))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edge.fhir.bridge.PERIOD_S", 0.02)
         patch.setattr("edge.fhir.forwarder.PERIOD_S", 0.02)

@@ -12,7 +12,7 @@ from edge.fhir.inbox import BACKFILL
 from edge.fhir.server import FhirServer
 from edge.mqtt import payloads as p
 from tests.helpers.bridges import publish, running_bridge
-from tests.helpers.brokers import running_broker
+from tests.helpers.brokers import broker_process, free_port, running_broker
 from tests.helpers.fhir import Answer, running_server
 from tests.helpers.hub_messages import ECG_TOPIC, INFO, INFO_TOPIC, MOVING, TOPIC, VALID, at, ecg_message, message
 from tests.helpers.publishing import wait
@@ -67,6 +67,24 @@ def test_without_shared_subscriptions_both_bridges_store_the_same(tmp_path):
             publish(port, *((TOPIC, message(seq)) for seq in range(5)))
             wait(lambda: len(list(tmp_path.glob("out/*/*/*.json"))) == 10)
             wait(lambda: first.count().messages == second.count().messages == 0)
+
+
+def test_a_bridge_alone_receives_what_was_sent_after_a_restart_of_the_broker(tmp_path):
+    """A stopped mosquitto stores ordinary subscriptions only."""
+    port, folder = free_port(), tmp_path / "broker"
+    folder.mkdir()
+    settings = f"allow_anonymous true\npersistence true\npersistence_location {folder}/\n"
+    store = FolderStore(str(tmp_path / "out"))
+    with broker_process("mosquitto", folder, port, settings) as broker:
+        with running_bridge(tmp_path / "a", port, store, shared=False):
+            pass
+        broker.terminate()
+        broker.wait(60)
+    with broker_process("mosquitto", folder, port, settings):
+        publish(port, *((TOPIC, message(seq)) for seq in range(5)))
+        with running_bridge(tmp_path / "a", port, store, shared=False) as spool:
+            wait(lambda: len(list(tmp_path.glob("out/*/*/*.json"))) == 10)
+            wait(lambda: spool.count().messages == 0)
 
 
 LOST = Answer(0, is_processed=True)  # the resource is stored, but the answer is lost
