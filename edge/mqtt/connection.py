@@ -36,6 +36,8 @@ KEEPALIVE_S = 15
 FIRST_WAIT_S, MAX_WAIT_S = 1.0, 30.0
 HEALTHY_S = 60.0  # a connection that ends earlier counts as failed, even if the broker accepted it
 MAX_SHORT_CONNECTIONS = 3
+MAX_UNTOLD_BYTES = 4 << 20
+"""Largest packet that is received in MQTT 3.1.1, in which a client cannot tell its limit."""
 
 log = logging.getLogger(__name__)
 
@@ -190,7 +192,8 @@ class Connection(ABC):
         protocol = self._options.protocol
         is_persistent = self._is_persistent and protocol == MQTTProtocolVersion.MQTTv311
         client = paho_client(self._broker, protocol, f"{self._client_id}-{protocol.name.lower()}", is_persistent)
-        client.max_packet_bytes = self.max_packet_bytes
+        is_told = protocol == MQTTProtocolVersion.MQTTv5
+        client.max_packet_bytes = self.max_packet_bytes if is_told else MAX_UNTOLD_BYTES
         client.enable_logger(log.getChild("paho"))
         self._prepare(client, self._options)
         return client

@@ -14,6 +14,7 @@ from edge.radar.dca1000.assembler import pack_header
 from edge.radar.dca1000.data_port import DataPort
 from edge.radar.dca1000.udp import Datagram
 from edge.twin.card import Packetizer
+from tests.helpers.publishing import wait
 
 FRAME = 12288
 
@@ -204,7 +205,7 @@ def test_only_the_card_is_received_even_if_another_sends_first(caplog):
                 out.append(frame)
     assert [bytes(frame.data) for frame in out] == mine
     assert port.foreign_packets == len(packets_of(forged)) + len(packets_of([*mine, bytes(FRAME)]))
-    assert f"packets from {FORGER} are dropped: the card's address is {CARD}" in caplog.text
+    wait(lambda: f"packets from {FORGER} are dropped: the card's address is {CARD}" in caplog.text)
 
 
 @pytest.mark.usefixtures("_each_receiver")
