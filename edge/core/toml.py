@@ -35,5 +35,5 @@ def parse_toml(text: str, kind: type[_Kind]) -> _Kind:
         return msgspec.toml.decode(text, type=kind)
     except RecursionError as error:
         raise TomlError("arrays or tables are nested too deeply; no setting needs that") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError) as error:  # ValueError: Python refuses a number of some thousand digits
         raise TomlError(str(error)) from error

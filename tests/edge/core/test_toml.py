@@ -50,3 +50,8 @@ def test_a_file_that_is_too_large_or_nested_too_deeply_is_refused():
         parse_toml("# " + "x" * MAX_CHARACTERS, dict)
     with pytest.raises(TomlError, match="nested too deeply"):
         parse_toml("a = " + "[" * 100_000, dict)
+
+
+def test_a_number_of_five_thousand_digits_is_refused():
+    with pytest.raises(TomlError, match="4300 digits"):
+        parse_toml(f"period_s = {'9' * 5000}\n", dict)
