@@ -28,7 +28,7 @@ from edge.radar.chirp_file.parser import load_chirp
 from edge.vitals.quality_model import FILE, Fitted
 from train.data.trial import TrialError
 from train.data.workers import worker_pool
-from train.quality_fit.evidence import Track, real_people, real_track, simulated_track
+from train.quality_fit.evidence import Track, raw_track, real_people, real_track, simulated_track
 from train.quality_fit.movement import Rows, fit_movement, movement_rows
 from train.quality_fit.tracker import FOLDS, STEPS, fit_tracker
 
@@ -71,6 +71,8 @@ def fit(mscardio: Path | None) -> Fitted:
     for name, make in simulated.items():
         tracks += _gather(name, make, STILL_PEOPLE, Track)
         people += range(STILL_PEOPLE)
+    tracks += _gather("raw", partial(raw_track, chirp, SEED), STILL_PEOPLE, Track)
+    people += range(STILL_PEOPLE)
     if mscardio:
         real = [recording.person // 2 for recording in real_people(mscardio)]  # their numbers are even
         for name in ("real", "noisy"):
