@@ -33,9 +33,10 @@ sys.dont_write_bytecode = False
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# By default an example that takes 0.2 s fails, which would be a timing assertion.
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
+# By default an example that takes 0.2 s fails, which would be a timing assertion. .ci/run tries the thorough ones.
+settings.register_profile("fast", deadline=None, max_examples=25)
+settings.register_profile("thorough", deadline=None, max_examples=100)
+settings.load_profile("fast")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -11,7 +11,7 @@ from edge.core.errors import InputError
 
 _Result = TypeVar("_Result")
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 """Inputs per target; FUZZ_EXAMPLES=100000 searches for hours."""
 
 budget = settings(
