@@ -90,7 +90,7 @@ def later(frame, seconds: float):
     return replace(frame, t_ns=frame.t_ns + round(seconds * SECOND_NS))
 
 
-@pytest.mark.parametrize("hours", [3, -5])
+@pytest.mark.parametrize("hours", [3, pytest.param(-5, marks=pytest.mark.slow)])
 def test_a_clock_that_is_set(sitting, published, hours):
     at = 18 * RATE_HZ
     seen = published([*sitting[:at], *(later(frame, 3600 * hours) for frame in sitting[at:])])

@@ -23,7 +23,7 @@ def chirp(mmecg):
 
 @pytest.mark.parametrize(
     ("breaths", "bpm", "min_valid"),
-    [(24, 95, 8), more(15, 60, 8), (20, 60, 8), more(22, 66, 8), more(28, 75, 0), more(32, 80, 0)],
+    [(24, 95, 8), more(15, 60, 8), more(20, 60, 8), more(22, 66, 8), more(28, 75, 0), more(32, 80, 0)],
 )
 def test_fast_breathing_is_not_taken_for_the_heart(chirp, breaths, bpm, min_valid):
     heart = Heart(bpm)

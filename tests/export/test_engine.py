@@ -124,7 +124,9 @@ def test_an_interrupted_build_leaves_the_engine_before_as_it_was(
 
 
 @pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "version", [VERSIONS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in VERSIONS[1:-1]), VERSIONS[-1]]
+)
 def test_every_name_used_is_in_every_jetpacks_tensorrt(used, request, version):
     try:
         known = members(version, request.config.cache.mkdir("tensorrt-bindings"))

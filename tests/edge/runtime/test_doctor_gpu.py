@@ -64,6 +64,7 @@ def test_a_gpu_with_wrong_numbers_fails(gpu, capsys, monkeypatch):
     assert lines[4].startswith("warn  engine")
 
 
+@pytest.mark.slow  # the default tests of the SST compute with such a card
 def test_a_card_with_little_shared_memory_is_good_enough(gpu, capsys):
     gpu.card = RTX_3060
     gpu.prepare()

@@ -1,6 +1,7 @@
 """The front end on simulated frames: it finds the chest and recovers its motion."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from edge.radar.iq import decode, encode
 from edge.twin.body import Body
 from edge.twin.heart import Heart
 from tests.helpers.chest import frames
+
+more = partial(pytest.param, marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def true_mm(n: int, rate_hz: float = 200.0, heart: Heart | None = None) -> np.nd
     return Body().displacement_mm(t) + 0.6 * (heart or Heart()).displacement_mm(t)
 
 
-@pytest.mark.parametrize("period_s", [0.05, 0.01, 0.005, pytest.param(0.003, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("period_s", [0.05, more(0.01), 0.005, more(0.003)])
 def test_displacement_is_the_chest_s_at_any_frame_rate(mmecg, person, period_s):
     chirp = replace(mmecg, frame_period_s=period_s)
     _, blocks = blocks_of(chirp, person[:2400] if chirp == mmecg else frames(chirp, Heart(), seconds=12))
@@ -63,7 +66,7 @@ def test_displacement_is_the_chest_s_at_any_frame_rate(mmecg, person, period_s):
 
 @pytest.mark.parametrize(
     ("tx", "rx", "channels"),
-    [((1,), (1,), 3), ((1,), (1, 2, 3, 4), 12), ((1, 3), (1, 2, 3, 4), 50), ((1, 2, 3), (2, 3), 18)],
+    [((1,), (1,), 3), more((1,), (1, 2, 3, 4), 12), more((1, 3), (1, 2, 3, 4), 50), ((1, 2, 3), (2, 3), 18)],
 )
 def test_any_antennas(mmecg, tx, rx, channels):
     chirp = replace(mmecg, tx_order=tx, rx=rx)
