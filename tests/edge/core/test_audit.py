@@ -101,7 +101,7 @@ def test_a_log_that_is_in_the_journal_is_not_sent_there_again(journal, tmp_path,
 def test_a_journal_that_does_not_receive_or_is_absent_delays_nothing(journal, tmp_path):
     send_to_journal(tmp_path / "log")
     send_to_journal(tmp_path / "none")
-    for _ in range(10_000):  # more than a socket queues: it would block
+    for _ in range(2000):  # more than a socket queues: it would block
         audit("history exported")
     assert journal.recv(4096).endswith(b"history exported")
 

@@ -204,6 +204,7 @@ def test_a_blocked_subscriber_does_not_delay_the_others(tmp_path, mmecg):
                 vitals(publisher, 1, LARGE)
                 time.sleep(0.01)
             for listener in listeners:
+                wait(lambda listener=listener: len(listener.received) >= 300)  # then, reading all of them is worth it
                 wait(lambda listener=listener: len(set(listener.seqs(VITALS) + listener.seqs(BACKFILL))) == 300)
                 listener.close()
             publisher.close()

@@ -12,7 +12,9 @@ from edge.__main__ import main
 from edge.core.spec import SST_DEFAULT
 from edge.dsp.sst.transform import HOP, Sst
 from edge.ecg.reconstructor import NoNetworkError
+from edge.inference import ladder
 from edge.inference.bundle import MODEL
+from edge.runtime import model_link
 from edge.runtime import model_swap as swap
 from edge.runtime.config import load_config
 from edge.runtime.model_link import point_link, switch_model
@@ -29,18 +31,36 @@ NEVER_LIVE = (0.03, 0.1)  # the mean of a window that shows something, but of no
 ALWAYS = (-1.0, 2.0)
 
 
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    """A folder with the bundles `first` and `second`; read them only."""
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("first", "second"):
+        another(folder / name, name)
+    return folder
+
+
 @pytest.fixture
-def device(tmp_path):
+def device(tmp_path, bundles):
     """Settings whose network is a link; two bundles lie beside it."""
     path = tmp_path / "radarecg.toml"
     path.write_text(f'device = "r"\n[radar]\ncfg = "{ROOT / MMECG}"\n[network]\nbundle = "models/current"\n')
-    switch_model(another(tmp_path / "models/first", "first"), path)
-    another(tmp_path / "models/second", "second")
+    shutil.copytree(bundles, tmp_path / "models")
+    point_link(tmp_path / "models/current", tmp_path / "models/first")
     return path
 
 
 @pytest.fixture
-def running_network(device, monkeypatch):
+def tried(monkeypatch):
+    """The names of the bundles that would be tried in a process of their own, which has tests of its own."""
+    names = []
+    for place in (model_link, ladder):
+        monkeypatch.setattr(place, "try_network", lambda bundle, threads: names.append(bundle.about.name))
+    return names
+
+
+@pytest.fixture
+def running_network(device, tried, monkeypatch):
     """A network with those settings that polls often; `changes` are its reports."""
     monkeypatch.setattr(swap, "POLL_INTERVAL_S", 0.02)
     network = SwappableNetwork(load_config(device), device)
@@ -63,12 +83,13 @@ def link(device):
     return (device.parent / "models/current").resolve().name
 
 
-def test_a_good_model_is_used_at_once_and_kept(device, running_network, monkeypatch):
+def test_a_good_model_is_used_at_once_and_kept(device, running_network, tried, monkeypatch):
     monkeypatch.setattr(swap, "PROBATION_WINDOWS", 3)
     first = running_network.active
     switch_model(device.parent / "models/second", device)
     wait(lambda: running_network.changes)
     assert running_network.changes == [("second", None)]
+    assert tried == ["first", "second", "second"]  # at the start, before the link changes, and before its use
     assert running_network.active.network.sha256 != first.network.sha256
     read = running_network.begin(3)
     for segment in SEGMENTS[:4]:
@@ -234,7 +255,7 @@ def test_the_log_names_both_models(device, running_network, caplog):
     assert "previously first-" in caplog.text
 
 
-def test_a_new_network_is_accepted_where_there_was_none(device, monkeypatch):
+def test_a_new_network_is_accepted_where_there_was_none(device, tried, monkeypatch):
     monkeypatch.setattr(swap, "POLL_INTERVAL_S", 0.02)
     point_link(device.parent / "models/current", another(device.parent / "models/bad", "bad", ALWAYS))
     network, changes = SwappableNetwork(load_config(device), device), []

@@ -109,7 +109,8 @@ def test_radarode_is_trained_in_two_stages(tmp_path):
 
 def test_a_comparator_has_no_strategies_to_compare(tmp_path, capsys):
     path = settings(tmp_path, "mmecg", write_people(tmp_path / "people"))
-    assert compare.main(["--preset", str(path), "--seeds", "1", "--out", str(tmp_path / "x")]) == 2
+    options = ["--seeds", "1", "--processes", "1", "--out", str(tmp_path / "x")]
+    assert compare.main(["--preset", str(path), *options]) == 2
     assert "no network 'mmecg' with three tasks" in capsys.readouterr().err
 
 

@@ -83,7 +83,7 @@ def test_gradients_are_clipped_only_if_the_settings_say_so(data, tmp_path):
     assert norms[1] == pytest.approx(0.01, rel=1e-3)
 
 
-@pytest.mark.parametrize("strategy", ["ega", "uw"])
+@pytest.mark.parametrize("strategy", [pytest.param("ega", marks=pytest.mark.slow), "uw"])
 def test_a_resumed_run_gives_the_same_result(strategy, data, tmp_path):
     config = msgspec.structs.replace(CONFIG, strategy=Strategy(strategy))
     whole = SceneTrainer(config, data, tmp_path / "whole", tmp_path)
@@ -120,9 +120,11 @@ def settings(tmp_path):
     return path
 
 
-def test_the_command_writes_a_table_and_resumes_it(settings, tmp_path, capsys):
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_command_writes_a_table_and_resumes_it(settings, tmp_path, capsys, processes):
     out = tmp_path / "run"
     arguments = ["--preset", str(settings), "--strategies", "stl", "ew", "ega-1", "--out", str(out)]
+    arguments += ["--processes", str(processes)]
     assert command.main(arguments) == 0
     printed = capsys.readouterr().out
     table = (out / "table.md").read_text()

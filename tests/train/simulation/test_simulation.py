@@ -149,8 +149,9 @@ def test_fast_simulation_and_radar_frames_agree(mmecg):
     assert abs(int(np.argmax(correlations)) - 8) <= 2  # samples
 
 
-def test_a_set_is_the_same_bytes_however_it_was_made_and_reads_back(tmp_path, request):
-    one = simulate_set(tmp_path / "one", 2, 1, 2, SAMPLES, workers=LocalWorkers(2))
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_set_is_the_same_bytes_however_it_was_made_and_reads_back(tmp_path, request, processes):
+    one = simulate_set(tmp_path / "one", 2, 1, 2, SAMPLES, workers=LocalWorkers(processes))
     request.getfixturevalue("in_process")
     assert [path.name for path in one] == ["1.mat", "2.mat", "3.mat", "4.mat"]
     part = simulate_set(tmp_path / "other", 1, 1, 2, SAMPLES)

@@ -68,7 +68,7 @@ def stop_after_an_epoch(monkeypatch):
     monkeypatch.setattr(Trainer, "_save_epoch", save_and_stop)
 
 
-@pytest.mark.parametrize("strategy", ["ega", "uw", pytest.param("dwa", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("strategy", ["ega", *(pytest.param(name, marks=pytest.mark.slow) for name in ("uw", "dwa"))])
 def test_a_resumed_run_gives_the_same_result(recordings, tmp_path, monkeypatch, strategy):
     config = msgspec.structs.replace(CONFIG, strategy=Strategy(strategy))
     uninterrupted = run(recordings, tmp_path / "uninterrupted", config)
