@@ -71,7 +71,7 @@ def test_an_exception_is_a_failed_result_and_the_step_goes_on(capsys):
     assert ended.value.code == 1
 
 
-@pytest.mark.parametrize("name", ["ega", "uw"])
+@pytest.mark.parametrize("name", ["ega", pytest.param("uw", marks=pytest.mark.slow)])
 def test_a_strategys_steps_are_those_of_the_training(name):
     alignments = alignments_of(name)
     assert alignments == {"ega": ("parameters", "representation"), "uw": ("parameters",)}[name]

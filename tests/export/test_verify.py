@@ -30,6 +30,7 @@ def record(folder, chirp, seconds: float) -> str:
     return os.fspath(folder)
 
 
+@pytest.mark.slow  # the default tests of precisions compare the same with ONNX Runtime
 def test_every_precision_stands_beside_torch(trained_checkpoint, compact_bundle, people, iwr6843, tmp_path, capsys):
     recording = record(tmp_path / "trial", iwr6843, 13)
     with exported_once(compact_bundle):

@@ -113,7 +113,7 @@ def test_a_server_that_sends_nothing_is_not_live(page, opened):
     assert tab.is_hidden("#lost")
 
 
-@pytest.mark.parametrize("has_ecg", [False, True])
+@pytest.mark.parametrize("has_ecg", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_phone_needs_no_scrolling_sideways(opened, has_ecg):
     values = np.random.default_rng(1).random((2, 71, 120), np.float32)
     with speaking_page(has_ecg=has_ecg) as page:
@@ -220,6 +220,7 @@ def test_before_the_first_ecg_the_waveform_is_drawn(opened):
         tab.wait_for_function(f"() => ({DRAWN})().filter(Boolean).length > 100")
 
 
+@pytest.mark.slow  # eight tabs; the others use the shared stream too
 def test_more_tabs_than_a_browser_has_connections_share_one_stream(page, opened):
     first = opened(page)
     others = [opened(page, beside=first) for _ in range(7)]
@@ -266,7 +267,7 @@ def test_the_verdict_is_small_when_all_is_well_and_large_when_not(page, opened):
     assert "--" in tab.text_content("#rate")
 
 
-@pytest.mark.parametrize("has_ecg", [False, True])
+@pytest.mark.parametrize("has_ecg", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_phone_shows_rate_verdict_and_trace_without_scrolling(opened, has_ecg):
     with speaking_page(has_ecg=has_ecg) as page:
         tab = opened(page, width=390, height=844, device_scale_factor=2)

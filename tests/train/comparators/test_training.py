@@ -44,6 +44,7 @@ def config(model, **changes):
     )
 
 
+@pytest.mark.slow  # 24 steps of a large network; the default run trains it with the command
 def test_training_reduces_the_loss_of_mmecg(recordings, tmp_path):
     segments = Segments(recordings, SEGMENT, 2, augment=False)
     torch.manual_seed(1)

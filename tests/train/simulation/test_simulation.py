@@ -84,6 +84,7 @@ def test_after_effort_the_heart_slows_down_and_asleep_it_is_slower():
     assert np.median(first_bpm["SP"]) < np.median(first_bpm["NB"])
 
 
+@pytest.mark.slow  # draws the hearts of 120 people
 def test_people_are_as_fast_and_as_irregular_as_real_ones():
     """GUDB: 75 bpm sitting and up to 167 in effort; RR vary by 6 % (10 to 90 % of the people: 4 to 10 %) at rest."""
     rates, spreads = [], []
