@@ -2,6 +2,9 @@
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -26,11 +29,11 @@ def is_error(message):
     return message.type == "error" and not message.text.startswith("Failed to load resource")
 
 
-@pytest.fixture
-def opened(browser):
-    """Opens a page in a window of its own, or as a tab beside another, and waits until it knows its device; at the end,
-    no script may have failed, and nothing may be an error on the console (such as a breach of the content policy) but
-    what a device did not answer.
+@contextmanager
+def windows(browser) -> Iterator[Callable[..., Any]]:
+    """Yield a function that opens a page in a window of its own, or as a tab beside another, and waits until it knows
+    its device. At the end, no script may have failed, and nothing may be an error on the console (such as a breach of
+    the content policy) but what a device did not answer.
     """
     contexts, errors = [], []
 
@@ -53,6 +56,20 @@ def opened(browser):
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens pages as `windows` describes."""
+    with windows(browser) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def shared_tab(browser):
+    """One page for all tests of a module, which only call the functions of its scripts. Its times are UTC."""
+    with speaking_page() as page, windows(browser) as open_page:
+        yield open_page(page, timezone_id="UTC")
 
 
 @pytest.fixture

@@ -8,41 +8,38 @@ from edge.vitals.quality import FLAGS, Evidence, assess
 pytest_plugins = ["tests.helpers.browser"]
 
 
-def test_every_flag_has_a_text_and_every_state_a_shape(page, opened):
-    tab = opened(page)
-    words = tab.evaluate("import('/words.js').then(({ FLAGS }) => FLAGS)")
+def test_every_flag_has_a_text_and_every_state_a_shape(shared_tab):
+    words = shared_tab.evaluate("import('/words.js').then(({ FLAGS }) => FLAGS)")
     assert words.keys() == FLAGS.keys()
     for flag, severity in FLAGS.items():
         assert words[flag]["reason"], flag
         assert bool(words[flag]["look"]) == (severity != "note")
     looks = {word["look"] for word in words.values() if word["look"]} | {"good", "degraded", "unusable"}
-    shapes = {look: tab.inner_html(f"symbol#{look}") for look in looks}
+    shapes = {look: shared_tab.inner_html(f"symbol#{look}") for look in looks}
     assert len(set(shapes.values())) == len(looks)
 
 
 EXPLAIN = "(seconds) => import('/words.js').then(({ explain }) => seconds.map(explain))"
 
 
-def explained(tab, *flags, state="unusable", movement="none", irregular=None) -> dict:
+def explained(shared_tab, *flags, state="unusable", movement="none", irregular=None) -> dict:
     second = {"state": state, "flags": flags, "movement": movement, "irregular": irregular}
-    return tab.evaluate(EXPLAIN, [second])[0]
+    return shared_tab.evaluate(EXPLAIN, [second])[0]
 
 
-def test_reasons_do_not_contradict_each_other(page, opened):
-    tab = opened(page)
-    both = explained(tab, "radar_fault", "stale", "frame_loss")
+def test_reasons_do_not_contradict_each_other(shared_tab):
+    both = explained(shared_tab, "radar_fault", "stale", "frame_loss")
     assert (both["title"], both["reason"]) == ("Radar fault", "No radar frames are being received.")
-    assert explained(tab, "stale")["title"] == "Radar silent"
-    blind = explained(tab, "radar_fault", "no_subject", "frame_loss")
+    assert explained(shared_tab, "stale")["title"] == "Radar silent"
+    blind = explained(shared_tab, "radar_fault", "no_subject", "frame_loss")
     assert blind["reason"] == "The radar's data cannot be used. Radar frames are being lost."
-    moving = explained(tab, "body_movement", "frame_loss", movement="mild")
+    moving = explained(shared_tab, "body_movement", "frame_loss", movement="mild")
     assert (moving["look"], moving["title"]) == ("moving", "Moving a little")
     assert moving["reason"] == "No heart rate during movement. Radar frames are being lost."
-    assert "a hint, not a diagnosis" in explained(tab, state="good", irregular=True)["reason"]
+    assert "a hint, not a diagnosis" in explained(shared_tab, state="good", irregular=True)["reason"]
 
 
-def test_the_clock_does_not_affect_the_state(page, opened):
-    tab = opened(page)
+def test_the_clock_does_not_affect_the_state(shared_tab):
     verdicts = {
         assess(
             Evidence(*seen, 20.0, lost_fraction, RateEstimate(), {}, RateEstimate(70.0, 1.0), False, True, None, synced)
@@ -54,7 +51,7 @@ def test_the_clock_does_not_affect_the_state(page, opened):
         )
     }
     seconds = [{"state": v.state, "flags": v.flags, "movement": "none", "irregular": None} for v in verdicts]
-    for second, explanation in zip(seconds, tab.evaluate(EXPLAIN, seconds), strict=True):
+    for second, explanation in zip(seconds, shared_tab.evaluate(EXPLAIN, seconds), strict=True):
         unsynced = "clock_unsynced" in second["flags"]
         assert "clock" not in explanation["title"] + explanation["reason"]
         assert ("clock" in explanation["note"]) == unsynced
@@ -74,11 +71,9 @@ SWEEP = """async ({ put, until }) => {
 }"""
 
 
-def test_samples_are_placed_by_their_time(page, opened):
-    tab = opened(page)
-
+def test_samples_are_placed_by_their_time(shared_tab):
     def shown(until, *put):
-        return tab.evaluate(SWEEP, {"put": put, "until": until})
+        return shared_tab.evaluate(SWEEP, {"put": put, "until": until})
 
     first = {"t_ms": 80_000, "sample0": 500, "samples": [1, 2, None, 4], "continues": False}
     assert shown(80_300, first)[:6] == [1, 2, None, 4, None, None]
@@ -91,9 +86,8 @@ def test_samples_are_placed_by_their_time(page, opened):
     assert shown(88_000, first)[:4] == [None] * 4  # overwritten eight seconds later
 
 
-def test_the_pen_follows_a_clock_that_is_set(page, opened):
-    tab = opened(page)
-    delays = tab.evaluate("""async () => {
+def test_the_pen_follows_a_clock_that_is_set(shared_tab):
+    delays = shared_tab.evaluate("""async () => {
       const { Pen } = await import("/sweep.js");
       const pen = new Pen(), behind = [];
       for (const [t_ms, now_ms] of [[0, 100], [1000, 1250], [3_600_000, 2100], [3_601_000, 3100], [2000, 4100]]) {
@@ -106,9 +100,8 @@ def test_the_pen_follows_a_clock_that_is_set(page, opened):
     assert delays == [300, 150, 300, 300, 300]
 
 
-def test_the_trace_is_trusted_only_where_its_second_was_good(page, opened):
-    tab = opened(page)
-    good, moving = tab.evaluate("""async () => {
+def test_the_trace_is_trusted_only_where_its_second_was_good(shared_tab):
+    good, moving = shared_tab.evaluate("""async () => {
       const { Trust } = await import("/trust.js");
       const trust = new Trust();
       [["good", 80_200], ["good", 81_200], ["moving", 82_200], ["moving", 83_400], ["good", 84_200]]
@@ -120,8 +113,7 @@ def test_the_trace_is_trusted_only_where_its_second_was_good(page, opened):
     assert moving == [[7 / 40, 18 / 40]]
 
 
-def test_rows_become_columns_without_holes_and_words(page, opened):
-    tab = opened(page, timezone_id="UTC")
+def test_rows_become_columns_without_holes_and_words(shared_tab):
     answer = {
         "resolution_s": 60,
         "t_s": [600, 720, 780],
@@ -135,7 +127,7 @@ def test_rows_become_columns_without_holes_and_words(page, opened):
         "flags": [[], ["body_movement"], []],
     }
     events = [{"t_s": 610, "kind": "device_started", "flag": None}, {"t_s": 650, "kind": "flag_began", "flag": "stale"}]
-    rates, words, summary = tab.evaluate(
+    rates, words, summary = shared_tab.evaluate(
         """async ([answer, events]) => {
           const { describe, summarise, toColumns } = await import("/columns.js");
           const columns = toColumns([answer], 590, 830);
@@ -154,9 +146,8 @@ def test_rows_become_columns_without_holes_and_words(page, opened):
     assert summary == "61 to 70 per minute, withheld 50 % of the time, not recorded 40 %"
 
 
-def test_the_page_remembers_each_second_once(page, opened):
-    tab = opened(page)
-    answer = tab.evaluate("""async () => {
+def test_the_page_remembers_each_second_once(shared_tab):
+    answer = shared_tab.evaluate("""async () => {
       const { Memory } = await import("/memory.js");
       const memory = new Memory();
       const second = (heart_rate_bpm) => ({ heart_rate_bpm, ci95_bpm: null, flags: [], movement: "none" });
