@@ -140,7 +140,7 @@ def lowest_limit(confidence: Float64, right: Bool, most_wrong: float) -> float:
 
 
 def _of(tracks: Sequence[Track], chosen: Bool) -> list[Track]:
-    return [tracks[k] for k in np.flatnonzero(chosen)]
+    return [track for track, is_chosen in zip(tracks, chosen, strict=True) if is_chosen]
 
 
 def _fit(tracks: Sequence[Track], advance: Callable[[], None]) -> Tracker:
