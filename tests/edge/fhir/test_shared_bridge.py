@@ -122,7 +122,7 @@ def test_faults_lose_and_double_nothing(mosquitto_port, tmp_path, fault, is_batc
 
 
 def test_a_server_that_times_out_and_restarts(mosquitto_port, tmp_path, monkeypatch):
-    monkeypatch.setattr("edge.fhir.http_client.REQUEST_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("edge.core.http_client.REQUEST_TIMEOUT_S", 0.2)
     hanging, ended = threading.Event(), threading.Event()
 
     def hang(resource) -> None:
@@ -142,7 +142,7 @@ def test_a_server_that_times_out_and_restarts(mosquitto_port, tmp_path, monkeypa
             server.shutdown()
             server.server_close()
             ended.set()
-            monkeypatch.setattr("edge.fhir.http_client.REQUEST_TIMEOUT_S", 60.0)
+            monkeypatch.setattr("edge.core.http_client.REQUEST_TIMEOUT_S", 60.0)
             with running_server(port=port, resources=server.resources) as restarted:
                 wait(lambda: first.count().messages == second.count().messages == 0)
                 assert sorted(numbers(restarted.stored)) == list(range(20))
