@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,13 +13,14 @@ from edge.core.audit import audit
 from edge.core.clock import clock_state
 from edge.core.intended_use import NOT_A_DEVICE
 from edge.core.settings import resolve_file
+from edge.core.sinks import FanOut, Sink
 from edge.core.types import FrameCount
 from edge.inference.ladder import PlacedNetwork
 from edge.mqtt.info import NO_NETWORK, NetworkState
 from edge.mqtt.payloads import HealthPayload, Model
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.settings import load_broker, open_device_spool
-from edge.pipeline import FanOut, Pipeline, Sink, run
+from edge.pipeline import Pipeline, run
 from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
@@ -66,6 +68,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.network.decide_after_s,
             source_fault=source.fault,
         )
+        source.wanted = pipeline.frames_wanted
         on_stop(source.close)
         _report_start(path, config, source.port)
         computer, history = DeviceState(), start_history(config, path, stack)
@@ -96,6 +99,8 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         driven.start(source.silence_s)
         stack.callback(watchdog.close)
         watchdog.start()
+        gc.collect()
+        gc.freeze()  # so that no later collection, which stops the chain, goes through everything that was imported
         run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
     _report_end(pipeline.frames, sent)
