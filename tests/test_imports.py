@@ -1,6 +1,7 @@
 """The arrows of ARCHITECTURE.md: edge <- train <- export, and the order of the rooms inside edge."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -67,6 +68,16 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def test_architecture_has_the_same_rooms_and_arrows():
+    documented: dict[str, set[str]] = {}
+    for line in (ROOT / "ARCHITECTURE.md").read_text().split("## Rooms and arrows")[1].split("\n## ")[0].splitlines():
+        cells = line.split("|")
+        if line.startswith("| `"):
+            room = cells[1].strip(" `").split("/")[0]
+            documented.setdefault(room, set()).update(re.findall(r"`(\w+)`", cells[-2]))
+    assert {room: arrows - {room} for room, arrows in documented.items()} == ROOMS
 
 
 def test_packages_import_only_along_the_arrows():

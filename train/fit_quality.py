@@ -4,8 +4,9 @@
 
 Movement: blocks of raw frames in which simulated people move, against blocks in which they do not. Tracker: evidence
 of each second of simulated people, also with weak signals, and of MSCardio's people who may be trained on, with and
-without noise. The limits are set by cross-validation over people. It can be interrupted at any time: finished people
-are cached in `runs/`; after a change of the network or of a feature, delete `runs/fit-quality`.
+without noise. The limits are set by cross-validation over people, also on raw frames through the whole chain. It can be
+interrupted at any time: finished people are cached in `runs/`; after a change of the network or of a feature, delete
+`runs/fit-quality`.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def main() -> int:
         print(f"train.fit_quality: error: {error}", file=sys.stderr)
         return 2
     write_atomic(args.out, msgspec.json.format(msgspec.json.encode(fitted), indent=2) + b"\n")
-    print(f"{args.out}: {fitted}")
+    needed = fitted.tracker.needed
+    print(f"{args.out} is written. A heart rate is published if its probability is above {needed}.")
     return 0
 
 
@@ -71,17 +73,22 @@ def fit(mscardio: Path | None) -> Fitted:
     for name, make in simulated.items():
         tracks += _gather(name, make, STILL_PEOPLE, Track)
         people += range(STILL_PEOPLE)
-    tracks += _gather("raw", partial(raw_track, chirp, SEED), STILL_PEOPLE, Track)
-    people += range(STILL_PEOPLE)
     if mscardio:
         real = [recording.person // 2 for recording in real_people(mscardio)]  # their numbers are even
         for name in ("real", "noisy"):
             tracks += _gather(name, partial(real_track, chirp, mscardio, is_noisy=name == "noisy"), len(real), Track)
             people += real
+    raw = _gather("raw", partial(raw_track, chirp, SEED), STILL_PEOPLE, Track)
     used = [k for k, track in enumerate(tracks) if np.isfinite(track.true_bpm).any()]
     with Progress() as progress:
         task = progress.add_task("tracker", total=(FOLDS + 1) * STEPS)
-        tracker = fit_tracker([tracks[k] for k in used], [people[k] for k in used], lambda: progress.advance(task))
+        tracker = fit_tracker(
+            [tracks[k] for k in used],
+            [people[k] for k in used],
+            raw,
+            range(STILL_PEOPLE),
+            lambda: progress.advance(task),
+        )
     made_by = "python -m train.fit_quality" + " --mscardio FOLDER" * (mscardio is not None)
     return Fitted(made_by=made_by, movement=fit_movement(_joined(moves)), tracker=tracker)
 

@@ -22,10 +22,10 @@ from train.quality_fit.evidence import Track
 
 FOLDS = 3
 STEPS, BATCH, LEARNING_RATE = 250, 64, 0.01
-WITHOUT_NETWORK = 0.2  # fraction of the tracks of a batch
+WITHOUT_NETWORK = 0.5  # fraction of the tracks of a batch
 FLOOR = 0.01  # limits the loss of a second in which all evidence is wrong
 GATE_PENALTY = 0.01
-WRONG_PUBLISHED = 0.003  # fraction of the rates above `needed` that may be wrong
+WRONG_PUBLISHED = 0.005  # fraction of the rates above `needed` that may be wrong
 WRONG_GOOD = 0.0005
 
 # Start: a cycle and its multiple support a rate, half a cycle contradicts it.
@@ -91,23 +91,29 @@ class Tracker(nn.Module):
         return TrackerFit(sources=sources, walk=walk, jump=jump, needed=_rounded(needed), good=_rounded(good))
 
 
-def fit_tracker(tracks: Sequence[Track], people: Sequence[int], advance: Callable[[], None]) -> TrackerFit:
-    """Fit the tracker to tracks of these people, and its limits of confidence by cross-validation over people.
+def fit_tracker(
+    learnt: Sequence[Track],
+    people: Sequence[int],
+    judged: Sequence[Track],
+    judged_people: Sequence[int],
+    advance: Callable[[], None],
+) -> TrackerFit:
+    """Fit the tracker to the tracks `learnt` of these people, and its limits of confidence by cross-validation.
 
+    The limits are chosen on these tracks and on `judged`, each with a tracker that has not learnt from its person.
     `advance` is called after each of `(FOLDS + 1) * STEPS` steps.
     """
-    folds = np.array(people) % FOLDS
+    folds, judged_folds = np.array(people) % FOLDS, np.array(judged_people) % FOLDS
     confidence, right = [], []
     for fold in range(FOLDS):
-        tracker = _fit([track for track, other in zip(tracks, folds, strict=True) if other != fold], advance)
-        mine = [track for track, other in zip(tracks, folds, strict=True) if other == fold]
-        found = judge(tracker, mine)
+        tracker = _fit(_of(learnt, folds != fold), advance)
+        found = judge(tracker, _of(learnt, folds == fold) + _of(judged, judged_folds == fold))
         confidence.append(found[0])
         right.append(found[1])
     needed, good = (
         lowest_limit(np.concatenate(confidence), np.concatenate(right), most) for most in (WRONG_PUBLISHED, WRONG_GOOD)
     )
-    return _fit(tracks, advance).fitted(needed, good)
+    return _fit(learnt, advance).fitted(needed, good)
 
 
 def judge(tracker: Tracker, tracks: Sequence[Track]) -> tuple[Float64, Bool]:
@@ -131,6 +137,10 @@ def lowest_limit(confidence: Float64, right: Bool, most_wrong: float) -> float:
     wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
     allowed = np.flatnonzero(wrong <= most_wrong)
     return float(confidence[order[allowed[-1] if len(allowed) else 0]])
+
+
+def _of(tracks: Sequence[Track], chosen: Bool) -> list[Track]:
+    return [track for track, is_chosen in zip(tracks, chosen, strict=True) if is_chosen]
 
 
 def _fit(tracks: Sequence[Track], advance: Callable[[], None]) -> Tracker:

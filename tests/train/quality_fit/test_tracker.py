@@ -34,10 +34,22 @@ def test_what_is_always_right_outweighs_what_is_not(monkeypatch):
     rng, steps = np.random.default_rng(1), []
     people = list(range(18))
     tracks = [track(rng) for _ in people]
-    fit = fit_tracker(tracks, people, lambda: steps.append(1))
+    fit = fit_tracker(tracks, people, [], [], lambda: steps.append(1))
     assert len(steps) == (FOLDS + 1) * 30
     assert effective_weight(fit, "cycle") > 2 * effective_weight(fit, "pulse")
     assert 0 < fit.needed <= fit.good <= 1
+
+
+def test_the_limit_is_above_what_misleads_the_tracker_though_it_never_learnt_it(monkeypatch):
+    monkeypatch.setattr("train.quality_fit.tracker.STEPS", 5)
+    rng = np.random.default_rng(4)
+    people, tracks = list(range(12)), [track(rng) for _ in range(12)]
+    misleading = [each._replace(true_bpm=np.full(SECONDS, 300.0)) for each in (track(rng) for _ in people)]
+    alone, beside = (
+        fit_tracker(tracks, people, judged, range(len(judged)), lambda: None) for judged in ([], misleading)
+    )
+    assert beside.sources == alone.sources
+    assert beside.needed > alone.needed
 
 
 def test_the_fitted_parameters_give_the_same_posterior_on_the_device():
