@@ -25,6 +25,7 @@ CERTIFICATE_DAYS = 730
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 ISSUED = "issued.txt"
 """A line for each certificate: serial number, hexadecimal, and name."""
+RESTART = "the broker reads it at its start: docker compose restart broker"
 
 _USES = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
@@ -69,6 +70,24 @@ def renew(authority: Path, stem: Path) -> None:
     extensions = {type(each.value): each.value for each in old.extensions}
     (usage,) = extensions[x509.ExtendedKeyUsage]  # type: ignore[misc]
     _issue(authority, stem, name, usage, extensions.get(x509.SubjectAlternativeName))
+
+
+def require_certificate(stem: Path) -> None:
+    """Raise SetupError unless `stem`.crt is a certificate that was issued."""
+    if stem.name == "ca" or not stem.with_suffix(".crt").is_file():
+        raise SetupError(f"{stem}.crt not found: there is no certificate of that name")
+
+
+def revoke(authority: Path, stem: Path, crl: Path) -> int:
+    """Add all certificates of the name of `stem` to the list of revoked ones, and remove its files.
+
+    Returns how many were added. Raises SetupError, OSError.
+    """
+    require_certificate(stem)
+    added = write_revoked(authority, crl, stem.name)
+    for suffix in (".crt", ".key"):
+        stem.with_suffix(suffix).unlink()
+    return added
 
 
 def write_revoked(authority: Path, crl: Path, name: str | None = None) -> int:

@@ -21,7 +21,19 @@ from pathlib import Path
 from image_base import UnsupportedReleaseError, find_base, warn_of_unpinned, write_compose_environment
 
 try:
-    from authority import CLIENT, SERVER, SetupError, issue, make_authority, parse_name, renew, write_revoked
+    from authority import (
+        CLIENT,
+        RESTART,
+        SERVER,
+        SetupError,
+        issue,
+        make_authority,
+        parse_name,
+        renew,
+        require_certificate,
+        revoke,
+        write_revoked,
+    )
 except ImportError as missing:
     sys.exit(f"setup: error: {missing}: sudo apt install python3-cryptography")
 
@@ -30,7 +42,6 @@ RADAR_FILES = ("awr1843_mmecg.cfg", "dca1000.toml")
 RUNTIME_ID, BROKER_ID = 871, 1883
 """Users of the two containers: radarecg's in Dockerfile.jetson, mosquitto's in its image."""
 REVOKED = "revoked.crl"
-RESTART = "the broker reads it at its start: docker compose restart broker"
 HASH_ITERATIONS = 10_000
 
 SETTINGS = """\
@@ -99,7 +110,7 @@ def renew_certificate(folder: Path, name: str) -> Path:
     """
     authority = _authority(folder)
     stem = folder / "broker" / "broker" if name == "broker" else authority / name
-    _require_certificate(stem)
+    require_certificate(stem)
     renew(authority, stem)
     return stem
 
@@ -110,11 +121,7 @@ def revoke_hub(folder: Path, hub: str) -> int:
     Returns how many were added. Raises SetupError, OSError.
     """
     authority = _authority(folder)
-    _require_certificate(authority / hub)
-    added = write_revoked(authority, folder / "broker" / REVOKED, hub)
-    for suffix in (".crt", ".key"):
-        (authority / hub).with_suffix(suffix).unlink()
-    return added
+    return revoke(authority, authority / hub, folder / "broker" / REVOKED)
 
 
 def _authority(folder: Path) -> Path:
@@ -122,11 +129,6 @@ def _authority(folder: Path) -> Path:
     if not (authority / "ca.key").is_file():
         raise SetupError(f"{authority} has no certificate authority: set up the device first, with --device")
     return authority
-
-
-def _require_certificate(stem: Path) -> None:
-    if stem.name == "ca" or not stem.with_suffix(".crt").is_file():
-        raise SetupError(f"{stem}.crt not found: there is no certificate of that name")
 
 
 def _write_files(folder: Path, device: str, names: list[str]) -> None:

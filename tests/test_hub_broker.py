@@ -1,5 +1,6 @@
 """deploy/hub: the broker for many devices, its certificates and access lists, against a real mosquitto."""
 
+import itertools
 import json
 import re
 import shutil
@@ -7,16 +8,17 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import paho.mqtt.client as paho
 import pytest
 
 from edge.mqtt.broker import Broker, probe_broker, tls_context
 from edge.mqtt.settings import load_broker
-from edge.mqtt.topics import STATUS, VITALS
+from edge.mqtt.topics import NOTICE, STATUS, VITALS
 from edge.runtime.hub_config import load_hub_config
 from tests.helpers.brokers import Listener
-from tests.helpers.hub import HUB, load_setup, running_hub, set_up
+from tests.helpers.hub import HUB, Hub, load_setup, running_hub, set_up
 from tests.helpers.publishing import GOOD, connected
 
 # paho leaves the socket of a failed handshake to the garbage collector, which complains.
@@ -24,6 +26,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
 ]
+
+
+CLIENTS = {
+    "radar-0001": ("devices", "authorities/devices/radar-0001"),
+    "reader": ("programs", "authorities/programs/reader"),
+    "telegraf": ("programs", "programs/telegraf"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +61,22 @@ def test_a_program_writes_nothing_and_a_device_reads_nothing(hub):
     for name in ("radar-0001", "radar-0002"):
         _publish(hub.device(name), STATUS.name(name))
         reader.wait_for(f"{name}/status")
+    assert spy.received == []
+    spy.close()
+    reader.close()
+
+
+def test_only_the_ward_page_writes_notices_and_every_program_reads_them(hub):
+    ward = Broker(port=hub.program_port, tls=tls_context(*_files(hub.folder, "programs/hub")))
+    spy = Listener(hub.device_port, "radarecg-hub/#", tls=hub.device("radar-0001").tls)
+    reader = Listener(hub.program_port, "radarecg-hub/v1/+/notice", tls=hub.program("home-assistant").tls)
+    topic = NOTICE.name("ward-3")
+    assert _publish(hub.device("radar-0001"), topic).is_failure
+    assert _publish(hub.program("home-assistant"), topic).is_failure
+    assert _publish(ward, "radarecg-hub/v1/ward-3/other").is_failure
+    assert _publish(ward, STATUS.name("radar-0001")).is_failure
+    assert not _publish(ward, topic, b"notice").is_failure
+    assert reader.wait_for("").payload == b"notice"
     assert spy.received == []
     spy.close()
     reader.close()
@@ -109,8 +134,48 @@ def test_certificates_are_issued_afterwards(tmp_path):
     assert done.stdout.startswith("transfer to radar-0001 securely: ")
     assert all(Path(path).exists() for path in done.stdout.partition(": ")[2].strip().split(", "))
     assert "radar-0001.crt exists" in _run_setup("--device", "radar-0001", "--folder", folder).stderr
-    assert "name of a program" in _run_setup("--device", "telegraf", "--folder", folder).stderr
+    assert "radar-0001.crt exists" in _run_setup("--program", "radar-0001", "--folder", folder).stderr
+    assert "hub.crt exists" in _run_setup("--program", "hub", "--folder", folder).stderr
+    for option, name in (("--device", "telegraf"), ("--device", "broker"), ("--program", "broker")):
+        assert "name of a program" in _run_setup(option, name, "--folder", folder).stderr
     assert "use only lower-case" in _run_setup("--device", "Radar 1", "--folder", folder).stderr
+
+
+def test_renewed_certificates_are_accepted_and_revoked_ones_are_refused(tmp_path):
+    """Also those before, which their owners may still have; the names may be used again."""
+    folder, setup = set_up(tmp_path), load_setup()
+    setup.add_certificate(folder, "devices", "radar-0001")
+    setup.add_certificate(folder, "programs", "reader")
+    before = shutil.copytree(folder, tmp_path / "before")
+    for name in ("broker", *CLIENTS):
+        done = _run_setup("--renew", name, "--folder", folder)
+        assert (done.returncode, done.stderr) == (0, "")
+    renewed = shutil.copytree(folder, tmp_path / "renewed")
+    with running_hub(tmp_path, folder) as hub:
+        assert all(_is_accepted(_client(hub, of, name)) for of in (before, renewed) for name in CLIENTS)
+    for name, (kind, _) in CLIENTS.items():
+        done = _run_setup("--revoke", name, "--folder", folder)
+        assert (
+            done.stdout == "certificates revoked: 2; the broker reads it at its start: docker compose restart broker\n"
+        )
+        with mock.patch("os.chown"):
+            setup.add_certificate(folder, kind, name)
+    with running_hub(tmp_path, folder) as hub:
+        assert not any(_is_accepted(_client(hub, of, name)) for of in (before, renewed) for name in CLIENTS)
+        assert all(_is_accepted(_client(hub, folder, name)) for name in CLIENTS)
+        assert _is_accepted(hub.device("radar-0002"))
+
+
+def test_only_what_was_issued_is_renewed_or_revoked(tmp_path):
+    folder = set_up(tmp_path)
+    for option, name in itertools.product(("--renew", "--revoke"), ("radar-0009", "ca", "devices-ca")):
+        done = _run_setup(option, name, "--folder", folder)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{name}.crt not found: there is no certificate of that name" in done.stderr
+    assert "--renew broker replaces" in _run_setup("--revoke", "broker", "--folder", folder).stderr
+    (folder / "broker/programs-revoked.crl").unlink()  # as of a hub that was set up before there were lists
+    assert "would not refuse telegraf" in _run_setup("--revoke", "telegraf", "--folder", folder).stderr
+    assert (folder / "programs/telegraf.crt").exists()
 
 
 def test_a_cluster_has_the_same_ports_and_rights():
@@ -119,6 +184,7 @@ def test_a_cluster_has_the_same_ports_and_rights():
     assert emqx.count("{") == emqx.count("}")
     assert re.findall(r"bind = (\d+)", emqx) == re.findall(r"^listener (\d+)", mosquitto, re.MULTILINE)
     assert emqx.count("fail_if_no_peer_cert = true") == mosquitto.count("require_certificate true") == 2
+    assert mosquitto.count("crlfile") == 2
     for kind, name in (("devices", "${username}"), ("programs", "")):
         lists = (HUB / f"{kind}.acl").read_text()
         topics = re.findall(r"^(?:pattern|topic) (?:read|write) (\S+)", lists, re.MULTILINE)
@@ -126,6 +192,16 @@ def test_a_cluster_has_the_same_ports_and_rights():
         assert all(f'"{topic.replace("%u", name)}"' in rights for topic in topics)
     assert set(re.findall(r"\w+", re.search(r"\^\((.*?)\)", rights)[1])) == set(load_setup().PROGRAMS)
     assert rights.rstrip().endswith("{deny, all}.")
+
+
+def _files(folder: Path, stem: str) -> tuple[Path, Path, Path]:
+    return folder / "programs/ca.crt", folder / f"{stem}.crt", folder / f"{stem}.key"
+
+
+def _client(hub: Hub, folder: Path, name: str) -> Broker:
+    kind, stem = CLIENTS[name]
+    port = {"devices": hub.device_port, "programs": hub.program_port}[kind]
+    return Broker(port=port, tls=tls_context(*_files(folder, stem)))
 
 
 def _is_accepted(broker: Broker) -> bool:
@@ -140,11 +216,11 @@ def _run_setup(*options) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, HUB / "setup.py", *options], capture_output=True, text=True)
 
 
-def _publish(broker: Broker, topic: str):
+def _publish(broker: Broker, topic: str, payload: bytes = b"{}"):
     """Publish once; return the broker's reason code."""
     client, answers = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5), []
     client.tls_set_context(broker.tls)
-    client.on_connect = lambda client, *_: client.publish(topic, b"{}", qos=1)
+    client.on_connect = lambda client, *_: client.publish(topic, payload, qos=1)
     client.on_publish = lambda client, userdata, mid, reason, properties: (answers.append(reason), client.disconnect())
     client.connect(broker.host, broker.port)
     client.loop_forever()

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from edge.core.errors import InputError
+from edge.core.http_client import Answer, HttpClient
 from edge.fhir.failures import (
     REFUSED_CODES,
     REFUSED_UPDATE_CODES,
@@ -26,7 +27,6 @@ from edge.fhir.failures import (
     retry_after_s,
     status_text,
 )
-from edge.fhir.http_client import Answer, HttpClient
 from edge.fhir.records import Record
 from edge.fhir.terms import Resource
 from edge.mqtt.payloads import encode

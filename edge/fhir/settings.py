@@ -22,8 +22,8 @@ class FhirConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings for the FHIR resources and for access to the server. Files are relative to the settings file.
 
     The first line of `token_file` is a bearer token; the file is read again for every request, so the token can be
-    renewed. Set `token` through the environment (RADARECG_FHIR__TOKEN). `plain`: send the token unencrypted to another
-    computer, in a network where nobody else can read it. `ca`, `cert` and `key`: as for the broker. Messages that the
+    renewed. Set `token` through the environment (RADARECG_FHIR__TOKEN). `plain`: send resources and token unencrypted
+    to another computer, in a network where nobody else can read them. `ca`, `cert` and `key`: as for the broker. Messages that the
     server rejects are stored in the folder `dead_letters`. `every_s`: a heart rate and a breathing rate of each device
     in this time; 1: of each message. `shared`: several bridges share the messages (see
     `edge.fhir.bridge` for what that costs). `subjects`: table of the devices' patients (`edge.fhir.subjects`).
@@ -66,9 +66,10 @@ def open_store(target: str, config: FhirConfig, path: Path) -> Store:
         raise ConfigError(f"{path}: fhir: ca, cert and key need a URL that begins with https://")
     server = FhirServer(target, lambda: read_token(config, path), tls)
     host = urlsplit(target).hostname or ""
-    if read_token(config, path) is not None and not (scheme == "https" or config.plain or is_loopback(host)):
+    read_token(config, path)  # reports what is wrong with it before the first message
+    if not (scheme == "https" or config.plain or is_loopback(host)):
         raise ConfigError(
-            f"{path}: fhir: the token would be sent unencrypted to {host}: use a URL that begins with https:// "
+            f"{path}: fhir: heart rates would be sent unencrypted to {host}: use a URL that begins with https:// "
             "(and ca); where nobody else can read the network, plain = true permits it"
         )
     return server

@@ -17,7 +17,8 @@ from edge.core.intended_use import NOT_A_DEVICE
 from edge.core.settings import END_OF_STRING
 from edge.mqtt import fields as f
 from edge.mqtt import payloads as p
-from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, ROOT, STATUS, TOPICS, VITALS, WAVEFORM, Topic
+from edge.mqtt.notice import NoticePayload
+from edge.mqtt.topics import ECG, EVENT, HEALTH, INFO, NOTICE, ROOT, STATUS, TOPICS, VITALS, WAVEFORM, Topic
 
 FOLDER = Path(__file__).with_name("schemas")
 
@@ -30,6 +31,8 @@ PAYLOADS: dict[Topic, type[p.Payload]] = {
     ECG: p.EcgPayload,
     EVENT: p.EventPayload,
 }
+HUB_PAYLOADS: dict[Topic, type[msgspec.Struct]] = {NOTICE: NoticePayload}
+"""Published by a hub, so not in the AsyncAPI document of a device."""
 
 
 def _forbid_valid(rate: str, quality: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def _forbid_valid(rate: str, quality: dict[str, Any]) -> dict[str, Any]:
 
 
 # Constraints that structs check in __post_init__ and that types cannot express.
-RULES: dict[type[p.Payload], dict[str, Any]] = {
+RULES: dict[type[msgspec.Struct], dict[str, Any]] = {
     p.VitalsPayload: {
         "allOf": [
             _forbid_valid("hr", {"state": {"const": "unusable"}}),
@@ -54,16 +57,17 @@ RULES: dict[type[p.Payload], dict[str, Any]] = {
 
 def documents() -> dict[str, Any]:
     """Return the content of each file in `schemas/` by name."""
-    schemas = {f"{topic.suffix}.schema.json": build_json_schema(payload) for topic, payload in PAYLOADS.items()}
+    payloads = {**PAYLOADS, **HUB_PAYLOADS}
+    schemas = {f"{topic.suffix}.schema.json": build_json_schema(payload) for topic, payload in payloads.items()}
     return {**schemas, "asyncapi.json": asyncapi()}
 
 
-def schema_of(payload: type[p.Payload]) -> str:
+def schema_of(payload: type[msgspec.Struct]) -> str:
     """Return the schema's name and version, such as radarecg.vitals/1."""
     return str(payload.__struct_config__.tag)
 
 
-def build_json_schema(payload: type[p.Payload]) -> dict[str, Any]:
+def build_json_schema(payload: type[msgspec.Struct]) -> dict[str, Any]:
     """Return a strict schema: every field is required, even if null, and no other is allowed."""
     schema = msgspec.json.schema(payload)
     definitions = schema["$defs"]

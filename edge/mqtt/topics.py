@@ -43,4 +43,6 @@ def backfill(suffix: str) -> Topic:
 
 LIVE = (STATUS, INFO, HEALTH, VITALS, WAVEFORM, ECG, EVENT)
 TOPICS = (*LIVE, *(backfill(live.suffix) for live in SPOOLED))
+NOTICE = Topic("notice", qos=1, retain=False, expiry_s=3600, root="radarecg-hub/v1")
+"""Where a hub's ward view publishes: below a root of its own, since everything below radarecg/v1 is a device's."""
 DISCOVERY = Topic("config", qos=1, retain=True, expiry_s=None, root="homeassistant/device")

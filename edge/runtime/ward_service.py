@@ -13,6 +13,7 @@ from pathlib import Path
 from edge import __version__
 from edge.core.audit import audit
 from edge.mqtt.settings import load_broker
+from edge.mqtt.topics import NOTICE
 from edge.mqtt.watcher import Received, Watcher
 from edge.runtime.hub_config import load_hub_config
 from edge.runtime.settings_file import settings_digest
@@ -20,7 +21,7 @@ from edge.ward import traces, ward
 from edge.ward.app import ward_app
 from edge.ward.delivery import Delivery
 from edge.ward.messages import Hello
-from edge.ward.notices import NOTICE_TOPIC, Notice, encode_notice
+from edge.ward.notices import Notice, encode_notice
 from edge.ward.records import RecordsFile
 from edge.ward.settings import load_users, load_webhook
 from edge.web.address import page_url
@@ -72,7 +73,7 @@ def serve_ward(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> N
             deliveries.append(Delivery("the webhook", webhook.post))
         if config.mqtt_notices:
             deliveries.append(
-                Delivery("MQTT", lambda content: watcher.publish(NOTICE_TOPIC, config.name, content, CONFIRM_TIMEOUT_S))
+                Delivery("MQTT", lambda content: watcher.publish(NOTICE, config.name, content, CONFIRM_TIMEOUT_S))
             )
         for delivery in deliveries:
             stack.callback(delivery.close)

@@ -18,9 +18,10 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,6 @@ MAX_GAP_BYTES = 1 << 36  # of lost data in a capture; hours, at any data rate of
 _RECORD = struct.Struct("<IIIH")
 _PROBE_PACKETS = 32
 _CUT_TOGETHER = 1000  # positions that are searched in one step
-_READ_BYTES = 1 << 18
 _PIECE = np.dtype([("start", "<i8"), ("length", "<i8"), ("file", "<i4"), ("offset", "<i8")])
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class RawFile:
         start = self.pieces["start"].copy()  # contiguous, for a faster search
         end = start + self.pieces["length"]
         with ExitStack() as stack:
-            files = [stack.enter_context(path.open("rb", _READ_BYTES)) for path in self.files]
+            files = [stack.enter_context(path.open("rb")) for path in self.files]
             for k in range(0, len(positions), _CUT_TOGETHER):
                 firsts = np.asarray(positions[k : k + _CUT_TOGETHER]).astype(np.int64)
                 lows, highs = np.searchsorted(end, firsts, "right"), np.searchsorted(start, firsts + size, "left")
@@ -88,7 +88,7 @@ class RawFile:
                     yield self._read(files, first, size, self.pieces[low:high].tolist())
 
     @staticmethod
-    def _read(files: list[BinaryIO], first: int, size: int, pieces: list[tuple[int, int, int, int]]) -> bytes:
+    def _read(files: list[BufferedReader], first: int, size: int, pieces: list[tuple[int, int, int, int]]) -> bytes:
         data = bytearray(size)
         for start_byte, length, number, offset in pieces:
             begin, stop = max(start_byte, first), min(start_byte + length, first + size)

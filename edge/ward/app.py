@@ -13,11 +13,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edge.ward.changes import change_routes
+from edge.ward.metrics import WardMetrics
 from edge.ward.traces import Traces
 from edge.ward.users import Users
 from edge.ward.ward import Ward
 from edge.web.feed import Feed
 from edge.web.guard import RequireToken
+from edge.web.metrics import CONTENT_TYPE
 from edge.web.server import HEALTH_PATH
 
 
@@ -25,6 +27,7 @@ def ward_app(
     users: Users, ward: Ward, traces: Traces, feed: Feed, hello: bytes, fault: Callable[[], str | None]
 ) -> Starlette:
     """Return the application. `fault` returns why the hub does not work, or None."""
+    metrics = WardMetrics(ward, fault)
 
     async def healthz(_: Request) -> Response:
         found = fault()
@@ -45,8 +48,12 @@ def ward_app(
         content = msgspec.json.encode(ward.snapshot(user.name, user.is_admin))
         return Response(content, media_type="application/json")
 
+    def metrics_text(_: Request) -> Response:
+        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
     with_token = [
         Route("/events", events),
+        Route("/metrics", metrics_text),
         Route("/tiles", tiles),
         Route("/tiles/{device}/trace", trace),
         *change_routes(users, ward),

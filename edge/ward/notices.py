@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from edge.core.intended_use import INTENDED_USE
 from edge.mqtt.fields import iso_utc
-from edge.mqtt.topics import Topic
+from edge.mqtt.notice import NoticeKind, NoticePayload
 
-NOT_AN_ALARM = "Not a clinical alarm. Research use only."
-NOTICE_TOPIC = Topic("notice", qos=1, retain=False, expiry_s=3600, root="radarecg-hub/v1")
-"""Where a hub publishes its notices: below a root of its own, since everything below radarecg/v1 is a device's."""
-
-Kind = Literal["offline", "absent", "no_rate"]
-KINDS: tuple[Kind, ...] = ("offline", "absent", "no_rate")
+KINDS: tuple[NoticeKind, ...] = ("offline", "absent", "no_rate")
 """From the strongest to the weakest: of several that apply to one device, only the strongest is open."""
-_TEXTS: dict[Kind, str] = {
+_TEXTS: dict[NoticeKind, str] = {
     "offline": "Device offline for {} min",
     "absent": "Nobody present for {} min",
     "no_rate": "No valid heart rate for {} min",
@@ -34,7 +28,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     absent_min: Minutes = 15
     no_rate_min: Minutes = 5
 
-    def seconds(self, kind: Kind) -> float:
+    def seconds(self, kind: NoticeKind) -> float:
         """Return the limit in seconds; infinite without such a notice."""
         minutes = {"offline": self.offline_min, "absent": self.absent_min, "no_rate": self.no_rate_min}[kind]
         return 60 * minutes or float("inf")
@@ -45,29 +39,14 @@ class Notice(msgspec.Struct, frozen=True):
 
     id: str
     device: str
-    kind: Kind
+    kind: NoticeKind
     text: str
     began_ms: int
     ended_ms: int | None = None
     acknowledged_by: str | None = None
 
 
-class NoticeMessage(msgspec.Struct, frozen=True, tag_field="schema", tag="radarecg.notice/1"):
-    """What is sent when a notice begins and when it ends. It names the device, never a person or a place."""
-
-    id: str
-    hub: str
-    device: str
-    kind: Kind
-    state: Literal["began", "ended"]
-    text: str
-    t: str
-    began: str
-    intended_use: Literal["research"] = INTENDED_USE
-    notice: str = NOT_AN_ALARM
-
-
-def notice_text(kind: Kind, limits: Limits) -> str:
+def notice_text(kind: NoticeKind, limits: Limits) -> str:
     """Return the notice in words."""
     return _TEXTS[kind].format(f"{limits.seconds(kind) / 60:g}")
 
@@ -75,7 +54,7 @@ def notice_text(kind: Kind, limits: Limits) -> str:
 def encode_notice(notice: Notice, hub: str) -> bytes:
     """Return the message about a notice that began, or has ended."""
     began = iso_utc(notice.began_ms * 1_000_000)
-    message = NoticeMessage(
+    message = NoticePayload(
         notice.id,
         hub,
         notice.device,

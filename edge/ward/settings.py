@@ -27,12 +27,14 @@ TokenFiles = dict[UserName, File]
 class WebhookConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where notices are posted.
 
-    The first line of `token_file` is a bearer token, read for every request. `ca`: file with the certificate authority
-    of the server (default: the system's).
+    The first line of `token_file` is a bearer token, read for every request. `plain`: send notices unencrypted to
+    another computer, in a network where nobody else can read them. `ca`: file with the certificate authority of the
+    server (default: the system's).
     """
 
     url: str
     token_file: File | None = None
+    plain: bool = False
     ca: File | None = None
 
 
@@ -78,8 +80,11 @@ def load_webhook(config: WebhookConfig, path: Path) -> Webhook:
     if not is_valid or any(character.isspace() for character in config.url):
         raise ConfigError(f"{path}: ward.webhook.url: {config.url} must be a URL with http:// or https://")
     is_encrypted = parts.scheme == "https"
-    if config.token_file and not (is_encrypted or is_loopback(parts.hostname or "")):
-        raise ConfigError(f"{path}: ward.webhook: the token would be sent unencrypted; use a URL with https://")
+    if not (is_encrypted or config.plain or is_loopback(parts.hostname or "")):
+        raise ConfigError(
+            f"{path}: ward.webhook: notices would be sent unencrypted to {parts.hostname}: use a URL with https:// "
+            "(and ca); where nobody else can read the network, plain = true permits it"
+        )
     if config.ca and not is_encrypted:
         raise ConfigError(f"{path}: ward.webhook: ca needs a URL with https://")
 

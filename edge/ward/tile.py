@@ -9,8 +9,9 @@ from typing import Literal
 import msgspec
 
 from edge.core.types import MovementLevel, QualityState
+from edge.mqtt.notice import NoticeKind
 from edge.mqtt.payloads import Status, VitalsPayload
-from edge.ward.notices import KINDS, Kind, Limits
+from edge.ward.notices import KINDS, Limits
 from edge.ward.sparkline import SPAN_S, Sparkline
 
 CURRENT_S = 5.0
@@ -55,7 +56,9 @@ class Shown(msgspec.Struct, frozen=True, omit_defaults=True):
 class Tile:
     """The newest vitals, the ten minutes before, and how long a condition has lasted. Not thread-safe."""
 
-    def __init__(self, device: str, now_s: float, open_kind: Kind | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, device: str, now_s: float, open_kind: NoticeKind | None = None, limits: Limits | None = None
+    ) -> None:
         self.device, self.sparkline = device, Sparkline()
         self._created_s = now_s
         self._vitals: SeenVitals | None = None
@@ -64,7 +67,7 @@ class Tile:
         self._offset_s: float | None = None  # from the device's clock to the monotonic one
         self._early: deque[SeenVitals] = deque(maxlen=SPAN_S)  # of the past, before the offset is known
         self._is_stopped = False
-        self._lasted_s: dict[Kind, float] = dict.fromkeys(KINDS, 0.0)
+        self._lasted_s: dict[NoticeKind, float] = dict.fromkeys(KINDS, 0.0)
         if open_kind and limits:  # a notice of before the hub's restart stays open until the device proves otherwise
             self._lasted_s[open_kind] = limits.seconds(open_kind)
 
@@ -132,7 +135,7 @@ class Tile:
             notice=notice,
         )
 
-    def due_notice(self, now_s: float, elapsed_s: float, limits: Limits) -> Kind | None:
+    def due_notice(self, now_s: float, elapsed_s: float, limits: Limits) -> NoticeKind | None:
         """Add the time since the last call to the present condition; return the notice that applies now.
 
         The time without a valid rate is counted only while the device is online and somebody may be present, and ends

@@ -8,9 +8,9 @@ import re
 import secrets
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -38,6 +38,14 @@ Seen = TypeVar("Seen", SeenStatus, SeenVitals)
 log = logging.getLogger(__name__)
 
 
+class Counts(NamedTuple):
+    """What the page shows of all devices, and the messages received: by topic, and those that cannot be read."""
+
+    shown: list[Shown]
+    received: Counter[str]
+    unreadable: int
+
+
 class Ward:
     """State of all devices. `deliver` is called with each notice that began or ended. Thread-safe."""
 
@@ -57,6 +65,8 @@ class Ward:
             unix_s,
         )
         self._lock = threading.Lock()
+        self._received: Counter[str] = Counter()
+        self._unreadable = 0
         self._reported: set[str] = set()  # devices whose unreadable messages were logged
         self._shown: dict[str, Shown] = {}  # as the pages have it
         self._open = {notice.device: notice for notice in records.content.notices}
@@ -74,6 +84,7 @@ class Ward:
         if message.suffix not in _SUFFIXES or not message.payload:  # an empty one clears what the broker retains
             return
         with self._lock:
+            self._received[message.suffix] += 1
             if (tile := self._tile(message.device)) is None:
                 return
             now_s = self._clock_s()
@@ -86,6 +97,7 @@ class Ward:
                     tile.late_vitals(_decode(_vitals, message), now_s)
             except Exception as error:  # whatever a message does to the decoder, it must not stop the ward
                 tile.unreadable(now_s)
+                self._unreadable += 1
                 if message.device not in self._reported:
                     self._reported.add(message.device)
                     log.error("cannot read a message of %s on %s: %s", message.device, message.suffix, error)
@@ -131,6 +143,11 @@ class Ward:
                 user,
                 is_admin,
             )
+
+    def count(self) -> Counts:
+        """Return the state of all devices as of the last tick, and the number of messages so far."""
+        with self._lock:
+            return Counts(list(self._shown.values()), self._received.copy(), self._unreadable)
 
     def has_device(self, device: str) -> bool:
         """Whether a device of this name is known."""

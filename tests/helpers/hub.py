@@ -54,9 +54,10 @@ def set_up(folder: Path) -> Path:
 
 
 @contextmanager
-def running_hub(folder: Path) -> Iterator[Hub]:
-    hub = Hub(set_up(folder), free_port(), free_port())
-    (folder / "data").mkdir()
+def running_hub(folder: Path, hub_folder: Path | None = None) -> Iterator[Hub]:
+    """Runs the broker of the hub in `hub_folder`; None: sets one up."""
+    hub = Hub(hub_folder or set_up(folder), free_port(), free_port())
+    (folder / "data").mkdir(exist_ok=True)
     text = (hub.folder / "broker/mosquitto.conf").read_text()
     for old, new in (
         ("/mosquitto/config", str(hub.folder / "broker")),

@@ -81,6 +81,7 @@ export class Arrangement {
       const count = filter === "hidden" ? tiles.length - visible.length : visible.filter(FILTERS[filter]).length;
       setText(button.querySelector("b"), String(count));
     }
-    setText(byId("count"), shown === visible.length ? "" : `${shown} of ${tiles.length} devices shown`);
+    const empty = tiles.length ? "" : "No device yet. A tile appears with the first message of a device that publishes to this hub's broker.";
+    setText(byId("count"), shown === visible.length ? empty : `${shown} of ${tiles.length} devices shown`);
   }
 }

@@ -95,7 +95,7 @@ export class Details {
     part("trace").replaceChildren(box);
     [this.#of, this.#trace, this.#timeline, this.#pen] = [of, new Trace(box), new Timeline(), new Pen()];
     setText(part("trace-name"), of ? TRACES[of].name : "Live trace");
-    setText(part("trace-caption"), of ? TRACES[of].caption : "Nothing received yet");
+    setText(part("trace-caption"), of ? `${TRACES[of].caption}.` : "Nothing received yet.");
   }
 
   #draw(now_ms) {

@@ -15,7 +15,8 @@ export class Notices {
   }
 
   show(notices, isAdmin) {
-    const open = notices.filter((notice) => notice.ended_ms === null);
+    const seen = (notice) => Boolean(notice.acknowledged_by);
+    const open = notices.filter((notice) => notice.ended_ms === null).sort((a, b) => seen(a) - seen(b));
     const ended = notices.filter((notice) => notice.ended_ms !== null).reverse();
     byId("notices").hidden = notices.length === 0;
     byId("open-notices").replaceChildren(...open.map((notice) => this.#item(notice, isAdmin)));
@@ -25,7 +26,8 @@ export class Notices {
     const fresh = open.filter(({ id }) => this.#known && !this.#known.has(id));
     if (fresh.length) setText(byId("spoken"), fresh.map((notice) => `Notice: ${this.#nameOf(notice.device)}, ${notice.text}`).join(". "));
     this.#known = new Set(open.map(({ id }) => id));
-    const count = open.filter((notice) => !notice.acknowledged_by).length;
+    const count = open.filter((notice) => !seen(notice)).length;
+    setText(byId("open-count"), open.length ? String(open.length) : "none open");
     document.title = `${count ? `(${count}) ` : ""}radarecg ward`;
   }
 
@@ -35,12 +37,14 @@ export class Notices {
     const times = notice.ended_ms === null ? `since ${asMinute(notice.began_ms / 1000)}` : `${asMinute(notice.began_ms / 1000)} to ${asMinute(notice.ended_ms / 1000)}`;
     const seen = notice.acknowledged_by ? `, acknowledged by ${notice.acknowledged_by}` : "";
     const name = Object.assign(document.createElement("b"), { textContent: this.#nameOf(notice.device) });
-    item.append(name, ` ${notice.text} (${times}${seen})`);
+    const words = document.createElement("span");
+    words.append(name, ` ${notice.text} (${times}${seen})`);
+    item.append(words);
     if (isAdmin && !notice.acknowledged_by) {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Acknowledge" });
       button.setAttribute("aria-label", `Acknowledge: ${this.#nameOf(notice.device)}, ${notice.text}`);
       button.addEventListener("click", () => this.#acknowledge(notice.id));
-      item.append(" ", button);
+      item.append(button);
     }
     return item;
   }

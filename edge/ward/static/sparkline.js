@@ -61,7 +61,7 @@ export class Sparkline {
   // Returns the range in short.
   range() {
     const rates = this.#rates();
-    return rates.length ? `${Math.min(...rates)}–${Math.max(...rates)}` : "";
+    return rates.length ? `${Math.min(...rates)}–${Math.max(...rates)}/min` : "";
   }
 
   #rates() {

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from edge.fhir.folder import FolderStore
+from edge.fhir.forwarder import MAX_TRIES
 from edge.fhir.inbox import BACKFILL
 from edge.fhir.server import FhirServer
 from edge.mqtt import payloads as p
@@ -91,9 +92,9 @@ LOST = Answer(0, is_processed=True)  # the resource is stored, but the answer is
 PORTAL = Answer(302, {"Location": "http://127.0.0.1:1/login"})
 FAULTS = {
     "redirects": [PORTAL] * 3,
-    "404 for a while": [404] * 6,
+    "404 for a while": [404] * 4 * MAX_TRIES,  # each bridge tries more often than for a fault of one resource
     "429 with Retry-After": [Answer(429, {"Retry-After": "0"})] * 3,
-    "503": [503] * 3,
+    "503 for a while": [503] * 4 * MAX_TRIES,
     "413": [413] * 3,
     "500": [500] * 3,
     "no answer, but stored": [LOST] * 3,
@@ -103,13 +104,20 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("fault", "is_batch"), [*((fault, True) for fault in FAULTS), ("one after the other", False)])
-def test_faults_lose_and_double_nothing(mosquitto_port, tmp_path, fault, is_batch):
+@pytest.mark.parametrize(
+    ("fault", "is_batch", "is_shared"),
+    [
+        *((fault, True, True) for fault in FAULTS),
+        ("one after the other", False, True),
+        ("one after the other", True, False),  # each bridge sends everything
+    ],
+)
+def test_faults_lose_and_double_nothing(mosquitto_port, tmp_path, fault, is_batch, is_shared):
     with running_server(*FAULTS[fault]) as server:
         stores = [server_at(server.base if is_batch else server.url) for _ in range(2)]
         with (
-            running_bridge(tmp_path / "a", mosquitto_port, stores[0]) as first,
-            running_bridge(tmp_path / "b", mosquitto_port, stores[1]) as second,
+            running_bridge(tmp_path / "a", mosquitto_port, stores[0], shared=is_shared) as first,
+            running_bridge(tmp_path / "b", mosquitto_port, stores[1], shared=is_shared) as second,
         ):
             publish(mosquitto_port, *((ECG_TOPIC, ecg_message(seq)) for seq in range(20)))
             wait(lambda: len(server.stored) == 20)
@@ -122,7 +130,7 @@ def test_faults_lose_and_double_nothing(mosquitto_port, tmp_path, fault, is_batc
 
 
 def test_a_server_that_times_out_and_restarts(mosquitto_port, tmp_path, monkeypatch):
-    monkeypatch.setattr("edge.fhir.http_client.REQUEST_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("edge.core.http_client.REQUEST_TIMEOUT_S", 0.2)
     hanging, ended = threading.Event(), threading.Event()
 
     def hang(resource) -> None:
@@ -142,7 +150,7 @@ def test_a_server_that_times_out_and_restarts(mosquitto_port, tmp_path, monkeypa
             server.shutdown()
             server.server_close()
             ended.set()
-            monkeypatch.setattr("edge.fhir.http_client.REQUEST_TIMEOUT_S", 60.0)
+            monkeypatch.setattr("edge.core.http_client.REQUEST_TIMEOUT_S", 60.0)
             with running_server(port=port, resources=server.resources) as restarted:
                 wait(lambda: first.count().messages == second.count().messages == 0)
                 assert sorted(numbers(restarted.stored)) == list(range(20))
@@ -162,6 +170,27 @@ def test_a_period_shared_by_two_bridges_is_stored_once_and_has_a_value(mosquitto
             wait(lambda: first.count().messages + second.count().messages <= 4)  # those of the period that is open
         assert set(rates(server)) >= {"2026-11-20T17:40:00Z", "2026-11-20T17:41:00Z"}
         assert len(server.stored) == len({json.dumps(resource["identifier"]) for resource in server.stored})
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_faults_while_a_period_gets_its_value(mosquitto_port, tmp_path, is_shared):
+    """Its value comes later, as an update: it is there in the end, whichever request failed or was sent twice."""
+    with running_server() as server:
+        stores = [server_at(server.base) for _ in range(2)]
+        with (
+            running_bridge(tmp_path / "a", mosquitto_port, stores[0], 60, shared=is_shared) as first,
+            running_bridge(tmp_path / "b", mosquitto_port, stores[1], 60, shared=is_shared) as second,
+        ):
+            publish(mosquitto_port, *vitals(*(at(MOVING, second) for second in (50, 51, 110, 111, 170, 171))))
+            wait(lambda: list(rates(server).values()) == [None, None])
+            wait(lambda: first.count().messages == second.count().messages == 1)  # of the third period, which is open
+            server.script(FAULTS["one after the other"] * 2)
+            publish(mosquitto_port, *vitals(at(VALID, 20, 66.0), at(VALID, 80, 67.0), topic=BACKFILL_TOPIC))
+            wait(lambda: list(rates(server).values()) == [66.0, 67.0])
+            wait(lambda: first.count().messages == second.count().messages == 1)
+        assert next(server.answers, None) is None
+        assert len(server.stored) == len({json.dumps(resource["identifier"]) for resource in server.stored})
+    assert not list(tmp_path.glob("*/dead/*"))
 
 
 def test_late_backfill_joins_its_period(mosquitto_port, tmp_path):

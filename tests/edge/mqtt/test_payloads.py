@@ -19,7 +19,7 @@ from edge.mqtt.outbox import OutboxCount
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.schemas import FOLDER, documents
 from edge.mqtt.spool import SpoolCount
-from edge.mqtt.topics import LIVE, TOPICS
+from edge.mqtt.topics import LIVE, NOTICE, TOPICS
 from edge.vitals.quality import CHEST_LOST, FLAGS
 
 T_NS = 1_795_196_400_123_456_789
@@ -291,7 +291,7 @@ def test_health_reports_every_kind_of_loss(sent):
     assert health["frames"] == {"received": 2000, "lost": 0}
 
 
-@pytest.mark.parametrize("name", [topic.suffix for topic in LIVE])
+@pytest.mark.parametrize("name", [*(topic.suffix for topic in LIVE), NOTICE.suffix])
 def test_schemas_are_schemas(name):
     jsonschema.Draft202012Validator.check_schema(json.loads((FOLDER / f"{name}.schema.json").read_text()))
 

@@ -39,7 +39,7 @@ def actions(caplog) -> list[dict]:
 
 def test_everything_but_the_health_check_needs_a_token(guarded, caplog):
     caplog.set_level("INFO")
-    for path in ("/", "/events", "/tiles", f"/tiles/{BED}/trace", "/ward.js", "/?token=wrong", "/?token="):
+    for path in ("/", "/events", "/tiles", f"/tiles/{BED}/trace", "/metrics", "/ward.js", "/?token=wrong", "/?token="):
         assert get(guarded.port, path)[0] == 401, path
     for path in (f"/tiles/{BED}/label", f"/tiles/{BED}/hidden", "/notices/1/acknowledge"):
         assert post(guarded.port, path)[0] == 401, path

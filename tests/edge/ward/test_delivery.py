@@ -1,6 +1,7 @@
 """Notices reach their receiver in order, through failures; a webhook that redirects, refuses or times out."""
 
 import json
+import socket
 import threading
 
 import pytest
@@ -105,11 +106,11 @@ def test_a_refused_notice_is_logged_and_not_retried(tmp_path, caplog, status):
 
 
 def test_a_webhook_that_does_not_answer_times_out(tmp_path, monkeypatch):
-    monkeypatch.setattr("edge.ward.webhook.HTTP_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("edge.core.http_client.REQUEST_TIMEOUT_S", 0.2)
     go = threading.Event()
     with running_server() as server:
         server.RequestHandlerClass = type("Silent", (server.RequestHandlerClass,), {"do_POST": lambda _: go.wait(60)})
-        with pytest.raises(OSError, match="timed out"):
+        with pytest.raises(OSError, match=r"no complete answer in 0\.2 s"):
             load_webhook(WebhookConfig(server.url), tmp_path / "hub.toml").post(MESSAGES[0])
         go.set()
 
@@ -120,6 +121,7 @@ def test_a_webhook_that_does_not_answer_times_out(tmp_path, monkeypatch):
         ({"url": "ftp://hub.example/"}, "must be a URL"),
         ({"url": "http://hub.example:x/"}, "must be a URL"),
         ({"url": "http:// hub.example/"}, "must be a URL"),
+        ({"url": "http://hub.example/"}, r"unencrypted to hub\.example.*plain = true permits it"),
         ({"url": "http://hub.example/", "token_file": "token"}, "unencrypted"),
         ({"url": "http://127.0.0.1/", "ca": "ca.crt"}, "ca needs"),
         ({"url": "https://hub.example/", "ca": "missing.crt"}, "cannot use ca"),
@@ -131,3 +133,27 @@ def test_settings_of_a_webhook_that_cannot_be(tmp_path, settings, reason):
     write_private(tmp_path / "spaces", "two words\n")
     with pytest.raises(ConfigError, match=f"hub.toml: ward.webhook.*{reason}"):
         load_webhook(WebhookConfig(**settings), tmp_path / "hub.toml")
+
+
+@pytest.mark.parametrize(("url", "plain"), [("http://hub.example/", True), ("http://[::1]:8123/", False)])
+def test_a_notice_may_be_sent_unencrypted_within_this_computer_or_where_permitted(tmp_path, url, plain):
+    assert load_webhook(WebhookConfig(url, plain=plain), tmp_path / "hub.toml")
+
+
+def test_a_receiver_that_is_not_http_or_not_there_is_tried_again(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        webhook = load_webhook(WebhookConfig(f"http://127.0.0.1:{listening.getsockname()[1]}/"), tmp_path / "hub.toml")
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(OSError, match="does not answer in HTTP"):
+            webhook.post(MESSAGES[0])
+        thread.join()
+    with pytest.raises(OSError, match="refused"):
+        webhook.post(MESSAGES[0])

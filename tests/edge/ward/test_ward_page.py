@@ -27,6 +27,8 @@ def hub(tmp_path, request):
     """Devices, most of them with a good signal; their time stands still."""
     hub = Hub(tmp_path, Limits(offline_min=0, no_rate_min=0.1))
     hub.count = getattr(request, "param", FEW)
+    if not hub.count:
+        return hub
     for k, name in enumerate(NAMES[: hub.count]):
         hub.say(name, 60.0 + k % 40)
     hub.say(WEAK, None, ["low_snr"])
@@ -87,6 +89,32 @@ def test_each_device_has_a_tile_with_rate_or_reason(tab):
     for href in looks:
         assert tab.inner_html(f"symbol{href}")
     assert "Not a clinical alarm" in tab.inner_text(".notice >> nth=0")
+
+
+@pytest.mark.parametrize("hub", [0], indirect=True)
+def test_without_devices_the_page_shows_what_it_waits_for(tab):
+    tab.wait_for_function("() => document.getElementById('count').textContent.startsWith('No device yet.')")
+    assert shown(tab) == []
+
+
+def test_sparklines_of_a_row_are_at_one_height_whatever_is_above_them(hub, tab):
+    hub.wait(7, lambda: [hub.say(name, None, ["low_snr"]) if name == WEAK else hub.say(name) for name in NAMES[:FEW]])
+    wait_for(tab, WEAK, "badge", "Notice: no valid rate")
+    tops = """() => [...document.querySelectorAll("#tiles li")].map((item) =>
+      [item.offsetTop, Math.round(item.querySelector(".sparkline").getBoundingClientRect().top)])"""
+    found = tab.evaluate(tops)
+    assert len({tuple(pair) for pair in found}) == len({row for row, _ in found}) > 1
+
+
+def test_what_nobody_has_acknowledged_is_first_in_the_notices(hub, tab):
+    hub.wait(7, lambda: [hub.say(name, None, ["low_snr"]) for name in (WEAK, MOVING)])
+    hub.ward.acknowledge(hub.delivered[0].id, "boss")
+    hub.ward.tick(True)
+    tab.wait_for_function("() => document.getElementById('open-notices').textContent.includes('acknowledged by boss')")
+    assert tab.text_content("#open-count") == "2"
+    acknowledged = "[...document.querySelectorAll('#open-notices li')].map((item) => item.dataset.acknowledged)"
+    assert tab.evaluate(acknowledged) == ["false", "true"]
+    assert tab.text_content("#open-notices b") == hub.delivered[1].device
 
 
 @many_devices
@@ -211,7 +239,7 @@ def test_a_gap_in_the_sparkline_is_a_gap(hub, tab):
     minute(80.0)
     hub.say(device, 81.0)
     wait_for(tab, device, "rate", "81")  # and with it everything before
-    assert text(tab, device, "range") == "70–80"
+    assert text(tab, device, "range") == "70–80/min"
     paths = (tab.locator(f'li[data-device="{device}"] path.{name}') for name in ("line", "withheld"))
     line, withheld = (path.get_attribute("d") for path in paths)
     pieces = [[float(x) for x in re.findall(r"[ML]([\d.]+) ", piece)] for piece in re.findall(r"M[^M]+", line)]

@@ -1,7 +1,7 @@
 """HTTP requests with a deadline for the whole exchange, without redirects.
 
-The timeout of a socket starts again with every byte, so a server that sends one byte a second would hold the bridge for
-ever. Redirects are never followed, because clients replace the POST by another request (RFC 9110, section 15.4).
+The timeout of a socket starts again with every byte, so a server that sends one byte a second would hold the program
+for ever. Redirects are never followed, because clients replace the POST by another request (RFC 9110, section 15.4).
 """
 
 from __future__ import annotations
