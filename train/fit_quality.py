@@ -1,6 +1,6 @@
 """Fits the quality model: what is a movement, and how much each source tells about the heart rate.
 
-    python -m train.fit_quality [--mscardio FOLDER] [--out edge/vitals/fitted.json]
+    python -m train.fit_quality [--mscardio FOLDER] [--limits-only] [--out edge/vitals/fitted.json]
 
 Movement: blocks of raw frames in which simulated people move, against blocks in which they do not. Tracker: evidence
 of each second of simulated people, also with weak signals, and of MSCardio's people who may be trained on, with and
@@ -26,12 +26,12 @@ from rich.progress import Progress, track
 from edge.core.files import write_atomic
 from edge.core.interrupts import raise_on_interrupt
 from edge.radar.chirp_file.parser import load_chirp
-from edge.vitals.quality_model import FILE, Fitted
+from edge.vitals.quality_model import FILE, QUALITY_MODEL, Fitted
 from train.data.trial import TrialError
 from train.data.workers import worker_pool
 from train.quality_fit.evidence import Track, raw_track, real_people, real_track, simulated_track
 from train.quality_fit.movement import Rows, fit_movement, movement_rows
-from train.quality_fit.tracker import FOLDS, STEPS, fit_tracker
+from train.quality_fit.tracker import FOLDS, STEPS, choose_limits, fit_tracker
 
 SEED = 502
 """No person of this seed is used in training or evaluation."""
@@ -46,13 +46,14 @@ def main() -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m train.fit_quality", description=__doc__.splitlines()[0])
     parser.add_argument("--mscardio", type=Path, metavar="FOLDER", help="without it, simulated people only")
+    parser.add_argument("--limits-only", action="store_true", help="keep the weights, choose the tracker's limits anew")
     parser.add_argument("--out", type=Path, default=FILE)
     args = parser.parse_args()
     if not CHIRP_FILE.exists():
         print(f"train.fit_quality: error: {CHIRP_FILE} is not found; run from radarecg's repository", file=sys.stderr)
         return 2
     try:
-        fitted = fit(args.mscardio)
+        fitted = fit(args.mscardio, QUALITY_MODEL if args.limits_only else None)
     except TrialError as error:
         print(f"train.fit_quality: error: {error}", file=sys.stderr)
         return 2
@@ -62,11 +63,13 @@ def main() -> int:
     return 0
 
 
-def fit(mscardio: Path | None) -> Fitted:
-    """Fit all parts; `mscardio` is the folder of real people. Raises TrialError."""
+def fit(mscardio: Path | None, kept: Fitted | None = None) -> Fitted:
+    """Fit all parts, or only the tracker's limits for the weights `kept`; `mscardio`: the folder of real people.
+
+    Raises TrialError.
+    """
     CACHE.mkdir(parents=True, exist_ok=True)
     chirp = load_chirp(CHIRP_FILE)
-    moves = _gather("movement", partial(movement_rows, chirp, SEED), MOVING_PEOPLE, Rows)
     tracks: list[Track] = []
     people: list[int] = []
     simulated = {name: partial(simulated_track, chirp, SEED, is_weak=name == "weak") for name in ("simulated", "weak")}
@@ -79,6 +82,9 @@ def fit(mscardio: Path | None) -> Fitted:
             tracks += _gather(name, partial(real_track, chirp, mscardio, is_noisy=name == "noisy"), len(real), Track)
             people += real
     raw = _gather("raw", partial(raw_track, chirp, SEED), STILL_PEOPLE, Track)
+    if kept:
+        made_by = f"{kept.made_by.partition(', then')[0]}, then --limits-only"
+        return Fitted(made_by=made_by, movement=kept.movement, tracker=choose_limits(kept.tracker, [*tracks, *raw]))
     used = [k for k, track in enumerate(tracks) if np.isfinite(track.true_bpm).any()]
     with Progress() as progress:
         task = progress.add_task("tracker", total=(FOLDS + 1) * STEPS)
@@ -89,6 +95,7 @@ def fit(mscardio: Path | None) -> Fitted:
             range(STILL_PEOPLE),
             lambda: progress.advance(task),
         )
+    moves = _gather("movement", partial(movement_rows, chirp, SEED), MOVING_PEOPLE, Rows)
     made_by = "python -m train.fit_quality" + " --mscardio FOLDER" * (mscardio is not None)
     return Fitted(made_by=made_by, movement=fit_movement(_joined(moves)), tracker=tracker)
 

@@ -23,9 +23,9 @@ class FhirConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     The first line of `token_file` is a bearer token; the file is read again for every request, so the token can be
     renewed. Set `token` through the environment (RADARECG_FHIR__TOKEN). `plain`: send resources and token unencrypted
-    to another computer, in a network where nobody else can read them. `ca`, `cert` and `key`: as for the broker. Messages that the
-    server rejects are stored in the folder `dead_letters`. `every_s`: a heart rate and a breathing rate of each device
-    in this time; 1: of each message. `shared`: several bridges share the messages (see
+    to another computer, in a network where nobody else can read them. `ca`, `cert` and `key`: as for the broker.
+    Messages that the server rejects are stored in the folder `dead_letters`. `every_s`: a heart rate and a breathing
+    rate of each device in this time; 1: of each message. `shared`: several bridges share the messages (see
     `edge.fhir.bridge` for what that costs). `subjects`: table of the devices' patients (`edge.fhir.subjects`).
     """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -61,6 +62,21 @@ class Tracker(nn.Module):
         self.log_walk = nn.Parameter(torch.tensor(0.015).log())
         self.log_jump = nn.Parameter(torch.tensor(0.05).log())
 
+    @staticmethod
+    def of(fit: TrackerFit) -> Tracker:
+        """Return the tracker with these parameters."""
+        tracker = Tracker(torch.zeros(len(SOURCES)))
+        sources = [fit.sources[name] for name in SOURCES]
+        values = {
+            "weights": [weight for source in sources for weight in source.weights],
+            "slopes": [[source.slopes[other] for other in SOURCES] for source in sources],
+            "offsets": [source.offset for source in sources],
+            "log_walk": np.log(fit.walk),
+            "log_jump": np.log(fit.jump),
+        }
+        tracker.load_state_dict({name: torch.tensor(value, dtype=torch.float32) for name, value in values.items()})
+        return tracker
+
     def forward(self, features: Tensor, strengths: Tensor) -> Tensor:
         """Return the posteriors [B, T, R] of features [B, T, k, R] and strengths [B, T, 5]."""
         gates = (self.offsets + (strengths - self.middle) @ self.slopes.T).clamp(*GATE_RANGE).exp()
@@ -110,10 +126,13 @@ def fit_tracker(
         found = judge(tracker, _of(learnt, folds == fold) + _of(judged, judged_folds == fold))
         confidence.append(found[0])
         right.append(found[1])
-    needed, good = (
-        lowest_limit(np.concatenate(confidence), np.concatenate(right), most) for most in (WRONG_PUBLISHED, WRONG_GOOD)
-    )
-    return _fit(learnt, advance).fitted(needed, good)
+    return _fit(learnt, advance).fitted(*_limits(np.concatenate(confidence), np.concatenate(right)))
+
+
+def choose_limits(fit: TrackerFit, tracks: Sequence[Track]) -> TrackerFit:
+    """Return the same weights with limits of confidence for these tracks."""
+    needed, good = map(_rounded, _limits(*judge(Tracker.of(fit), tracks)))
+    return msgspec.structs.replace(fit, needed=needed, good=good)
 
 
 def judge(tracker: Tracker, tracks: Sequence[Track]) -> tuple[Float64, Bool]:
@@ -129,6 +148,10 @@ def judge(tracker: Tracker, tracks: Sequence[Track]) -> tuple[Float64, Bool]:
     known = np.isfinite(true)
     tolerance = np.array([tolerance_bpm(rate) for rate in true[known]])
     return confidence.numpy()[known], np.abs(bpm[known] - true[known]) <= tolerance
+
+
+def _limits(confidence: Float64, right: Bool) -> tuple[float, float]:
+    return lowest_limit(confidence, right, WRONG_PUBLISHED), lowest_limit(confidence, right, WRONG_GOOD)
 
 
 def lowest_limit(confidence: Float64, right: Bool, most_wrong: float) -> float:

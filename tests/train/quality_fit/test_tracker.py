@@ -1,12 +1,14 @@
 """The fit of the tracker on made-up evidence, in which one source is right and another one is not."""
 
 import numpy as np
+import pytest
 import torch
 
+from edge.vitals.quality_model import QUALITY_MODEL
 from edge.vitals.rate_evidence import RATES_BPM, SOURCES, RateEvidence
 from edge.vitals.rate_tracker import RateTracker
 from train.quality_fit.evidence import SECONDS, Track
-from train.quality_fit.tracker import FOLDS, Tracker, fit_tracker, judge, lowest_limit
+from train.quality_fit.tracker import FOLDS, WRONG_PUBLISHED, Tracker, choose_limits, fit_tracker, judge, lowest_limit
 
 COUNTS = [len(features) for features in SOURCES.values()]
 
@@ -65,6 +67,16 @@ def test_the_fitted_parameters_give_the_same_posterior_on_the_device():
         tracker.update({name: RateEvidence(part, 0.7) for name, part in zip(SOURCES, parts, strict=True)})
         # The parameters are rounded to four digits: 5e-5 of log-likelihoods up to 10 in each of about 10 seconds.
         np.testing.assert_allclose(tracker.posterior, expected[second], atol=5e-3)
+
+
+def test_limits_for_given_weights_are_those_of_their_own_judgement():
+    rng = np.random.default_rng(5)
+    fit, tracks = QUALITY_MODEL.tracker, [track(rng) for _ in range(8)]
+    chosen = choose_limits(fit, tracks)
+    confidence, right = judge(Tracker.of(fit), tracks)
+    assert chosen.needed == pytest.approx(lowest_limit(confidence, right, WRONG_PUBLISHED), rel=1e-3)
+    assert chosen.sources == fit.sources
+    assert Tracker.of(fit).fitted(fit.needed, fit.good) == fit
 
 
 def test_judged_are_only_seconds_with_a_known_rate():
