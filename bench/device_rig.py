@@ -54,10 +54,10 @@ def run_device(config: str) -> int:
             message = json.loads(payload)
             print(message["boot"], message["seq"], flush=True)
 
-    def hang(self: Pipeline, frame: Any) -> Any:
+    def hang(self: Pipeline, frame: Any, on_waveform: Any) -> Any:
         if hangs.is_set():
             threading.Event().wait()
-        return push(self, frame)
+        return push(self, frame, on_waveform)
 
     def obey() -> None:
         for line in sys.stdin:

@@ -22,7 +22,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from edge.core.spec import RCG_RATE_HZ, VITALS_PERIOD_S
-from edge.core.types import RawFrame
+from edge.core.types import RawFrame, Waveform
 from edge.pipeline import Pipeline
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.data_port import DataPort
@@ -65,13 +65,14 @@ class Chain:
 
     def push(self, raw: RawFrame) -> None:
         """Adds a frame; once a second reads the vitals."""
-        wave, _ = self._pipeline.push(decode_frame(raw, CHIRP, "sdk"))
-        if wave:
-            self.begun += not wave.continues
-            self.marked += (1 - wave.coverage) * len(wave.samples) * RCG_RATE_HZ / wave.rate_hz
+        self._pipeline.push(decode_frame(raw, CHIRP, "sdk"), self._check)
         self._seen += 1
         if self._seen % round(CHIRP.frame_rate_hz * VITALS_PERIOD_S) == 0:
             self.unsaid += "frame_loss" not in self._pipeline.vitals(raw.t_ns).quality.flags
+
+    def _check(self, wave: Waveform) -> None:
+        self.begun += not wave.continues
+        self.marked += (1 - wave.coverage) * len(wave.samples) * RCG_RATE_HZ / wave.rate_hz
 
     @property
     def counted(self) -> tuple[int, int]:

@@ -64,7 +64,7 @@ def chain(recording: Recording) -> Iterator[tuple[EcgBlock, Quality]]:
         part = slice(start, start + step)
         t_ns = round(((part.stop - 1) / RCG_RATE_HZ + delay_s(CHIRP.frame_rate_hz)) * 1e9)
         block = RcgBlock(t_ns, motion[:, part], rcg[:, part], weights, covered, 0.0, chest, restarted=start == 0)
-        _, ecg_blocks = pipeline.push_rcg(block)
+        ecg_blocks = pipeline.push_rcg(block)
         for ecg in ecg_blocks:
             yield ecg, pipeline.quality
         if part.stop % RCG_RATE_HZ == 0:

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -48,8 +49,10 @@ def start_twin(stack: ExitStack, folder: Path, card: Path, data_port: int, truth
     return ports[0]
 
 
-def start_runtime(stack: ExitStack, folder: Path, mqtt_port: int, web_port: int, truth_port: int) -> Child:
-    """Starts the boards and the runtime."""
+def start_runtime(
+    stack: ExitStack, folder: Path, mqtt_port: int, web_port: int, truth_port: int, radarecg: Sequence[str] = RADARECG
+) -> Child:
+    """Starts the boards and the runtime, the latter with the command `radarecg`."""
     card, settings = folder / "card.toml", folder / "radarecg.toml"
     card.write_text(
         f'card_address = "{CARD}"\nhost_address = "{HOST}"\ncontrol_port = {free_port(socket.SOCK_DGRAM)}\n'
@@ -60,7 +63,7 @@ def start_runtime(stack: ExitStack, folder: Path, mqtt_port: int, web_port: int,
         f'device = "{DEVICE}"\n[radar]\ncfg = "{CFG}"\nserial = "{serial}"\ncard = "{card}"\ndata_host = "{HOST}"\n'
         f"data_port = {data_port}\n[mqtt]\nport = {mqtt_port}\n[web]\nport = {web_port}\n"
     )
-    return start(stack, "runtime", [*RADARECG, "run", "--config", str(settings)], folder)
+    return start(stack, "runtime", [*radarecg, "run", "--config", str(settings)], folder)
 
 
 def look_at_page(port: int) -> None:

@@ -19,11 +19,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
 from edge.core.placement import Placement
+from edge.core.sinks import Sink
 from edge.core.spec import RCG_RATE_HZ, VITALS_PERIOD_S, WINDOW_S
 from edge.core.types import EcgBlock, FrameCount, Quality, RadarFrame, RcgBlock, Vitals, Waveform
 from edge.dsp.frontend.rcg import MAX_GAP_S, RcgExtractor
@@ -39,40 +39,8 @@ from edge.vitals.network_history import NetworkHistory
 from edge.vitals.quality import CHEST_LOST, MIN_BREATHING_CONFIDENCE, Evidence, assess
 from edge.vitals.rate_tracker import RateTracker, refine
 
-
-class Sink(Protocol):
-    """Receives the results: an MQTT publisher, a terminal, a test."""
-
-    def waveform(self, wave: Waveform) -> None:
-        """Receive a piece of the heart waveform, about ten times a second while a chest is in view."""
-
-    def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """Receive a piece of the ECG and the latest quality, about once a second; only with a network and a chest."""
-
-    def vitals(self, vitals: Vitals) -> None:
-        """Receive the vitals once a second, whether the rates are valid or not."""
-
-
-class FanOut:
-    """Pass every result to several sinks, in the order given."""
-
-    def __init__(self, *sinks: Sink) -> None:
-        self._sinks = sinks
-
-    def waveform(self, wave: Waveform) -> None:
-        """Pass a piece of the heart waveform to every sink."""
-        for sink in self._sinks:
-            sink.waveform(wave)
-
-    def ecg(self, ecg: EcgBlock, quality: Quality) -> None:
-        """Pass a piece of the ECG and the latest quality to every sink."""
-        for sink in self._sinks:
-            sink.ecg(ecg, quality)
-
-    def vitals(self, vitals: Vitals) -> None:
-        """Pass the vitals to every sink."""
-        for sink in self._sinks:
-            sink.vitals(vitals)
+OnWaveform = Callable[[Waveform], object]
+"""Receives a piece of the waveform before the network runs, which takes most of the time."""
 
 
 class Pipeline:
@@ -102,7 +70,9 @@ class Pipeline:
         self._complete_history: deque[bool] = deque(maxlen=round(WINDOW_S / chirp.frame_period_s))
         self._last_frame: RadarFrame | None = None
         self._last_frame_ns: int | None = None
-        self._silences = 0
+        self._silences, self._frame_period_ns = 0, chirp.frame_period_s * 1e9
+        self.vitals_due_ns: int | None = None
+        """When the next vitals are due, in the time of the frames; None before the first frame."""
         self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz, decide_after_s) if network else None
         self.frames = FrameCount()
         self.quality = Quality("unusable", 0.0, ("warming_up",))
@@ -110,8 +80,8 @@ class Pipeline:
         self.evidence: Evidence | None = None
         """The evidence that `quality` was computed from."""
 
-    def push(self, frame: RadarFrame) -> tuple[Waveform | None, list[EcgBlock]]:
-        """Process a frame; if it completes a block, return the next piece of the waveform and the ECG now final."""
+    def push(self, frame: RadarFrame, on_waveform: OnWaveform = lambda _: None) -> list[EcgBlock]:
+        """Process a frame; if it completes a block, pass on its waveform first; return the ECG that is now final."""
         # One sample that is not finite would stay in the state of every later filter. The power is the cheapest test.
         if not cmath.isfinite(np.vdot(frame.iq, frame.iq)):
             frame = replace(frame, complete=False)
@@ -124,9 +94,9 @@ class Pipeline:
             self._block = None
             self._reset_rates()
             self._outputs.reset()
-        return self.push_rcg(block) if block else (None, [])
+        return self.push_rcg(block, on_waveform) if block else []
 
-    def push_rcg(self, block: RcgBlock) -> tuple[Waveform | None, list[EcgBlock]]:
+    def push_rcg(self, block: RcgBlock, on_waveform: OnWaveform = lambda _: None) -> list[EcgBlock]:
         """Process one block of RCG and return the same as `push`; for recordings that contain no radar frames."""
         self._last_frame_ns = block.t_ns
         # After a mild movement the chest is still at the same place, so the history before it stays valid.
@@ -136,11 +106,19 @@ class Pipeline:
             self._outputs.reset()
         self._breathing.push(block)
         self._block = block
+        on_waveform(self._heart.push(block))
         self._outputs.advance(len(block.covered) / RCG_RATE_HZ)
         ecg_blocks = self._reconstructor.push(block) if self._reconstructor and block.chest.present else []
         for ecg in ecg_blocks:
             self._outputs.push(ecg)
-        return self._heart.push(block), ecg_blocks
+        return ecg_blocks
+
+    def frames_wanted(self) -> int:
+        """Return how many frames the next step needs at least: those of the front end, or of the vitals."""
+        if not isinstance(self._rcg, RcgExtractor) or self.vitals_due_ns is None or self._last_frame is None:
+            return 1
+        frames_to_vitals = round((self.vitals_due_ns - self._last_frame.t_ns) / self._frame_period_ns)
+        return max(1, min(self._rcg.frames_wanted, frames_to_vitals))
 
     def count_silence(self) -> None:
         """Record that the source timed out while waiting for a frame."""
@@ -228,7 +206,6 @@ class Pipeline:
 def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:
     """Run the pipeline until the source ends. Time comes from the frames; while none arrive, it advances steadily."""
     period_ns = round(VITALS_PERIOD_S * 1e9)
-    due_ns: int | None = None
     last_ns, arrival_ns = time.time_ns(), time.monotonic_ns()
     for frame in source.frames():
         if frame is None:  # the source timed out; a host clock that is set now must not hide the silence
@@ -237,13 +214,11 @@ def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:
         else:
             now_ns = last_ns = frame.t_ns
             arrival_ns = time.monotonic_ns() if frame.steady_ns is None else frame.steady_ns
-            wave, ecg_blocks = pipeline.push(frame)
-            if wave:
-                sink.waveform(wave)
-            for ecg in ecg_blocks:
+            for ecg in pipeline.push(frame, sink.waveform):
                 sink.ecg(ecg, pipeline.quality)
+        due_ns = pipeline.vitals_due_ns
         if due_ns is None:
-            due_ns = now_ns + period_ns
+            pipeline.vitals_due_ns = now_ns + period_ns
         elif not 0 < due_ns - now_ns <= period_ns:  # the vitals are due, or the clock was set back
             sink.vitals(pipeline.vitals(now_ns))
-            due_ns = due_ns + period_ns if 0 <= now_ns - due_ns < period_ns else now_ns + period_ns
+            pipeline.vitals_due_ns = due_ns + period_ns if 0 <= now_ns - due_ns < period_ns else now_ns + period_ns

@@ -34,7 +34,7 @@ def replayed(folder: Path, predict: Predictor) -> list[Float32]:
     """Return the windows [1, P, 71, 120] that the device computes from a recording. Raises InputError."""
     recording = open_recording(folder)
     chain = Pipeline(recording.chirp, lambda: True, recording.calibration, partial(cpu_inference, predict))
-    blocks = [ecg for frame in ReplaySource(recording).frames() for ecg in chain.push(frame)[1]]
+    blocks = [ecg for frame in ReplaySource(recording).frames() for ecg in chain.push(frame)]
     windows = [ecg.window.values[None] for ecg in blocks if ecg.window]
     if not windows:
         problem = (

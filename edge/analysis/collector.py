@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ class Collector:
 def _anchor_ns(piece: list[_Segment]) -> int:
     sample0, t_ns = piece[0].estimate.sample0, piece[0].t_ns
     late_ns = [segment.t_ns - t_ns - (segment.estimate.sample0 - sample0) * SAMPLE_NS for segment in piece]
-    return t_ns + round(float(np.median(late_ns)))
+    return t_ns + round(median(late_ns))
 
 
 def _best_stretch(blocks: list[EcgBlock]) -> BestStretch | None:

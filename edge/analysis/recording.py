@@ -9,12 +9,13 @@ from pathlib import Path
 from edge import __version__
 from edge.analysis.collector import Collector
 from edge.analysis.result import About, Result, unix_time
+from edge.core.sinks import FanOut, Sink
 from edge.core.types import Vitals
 from edge.dsp.frontend.rcg import CHECK_S, find_problem
 from edge.front_end_process import MIN_RECORDED_S, FrontEndProcess
 from edge.inference.bundle import SHIPPED
 from edge.inference.loader import Network, load_network
-from edge.pipeline import FanOut, Pipeline, Sink, run
+from edge.pipeline import Pipeline, run
 from edge.radar.iq import IQ_ORDERS, IqOrder
 from edge.sources import FrontEnd
 from edge.sources.metadata import RecordingError, recording_name

@@ -22,7 +22,7 @@ IqOrder = Literal["sdk", "studio"]
 IQ_ORDERS: tuple[IqOrder, ...] = get_args(IqOrder)
 ZERO_RUN_BYTES = 512  # a lost packet, 1456 bytes, contains at least one aligned block of this size
 _FIRST_REAL: dict[IqOrder, int] = {"sdk": 2, "studio": 0}  # the word, of each four, with the first sample's real part
-_LIBRARY = load_library("edge.radar._iq", "iq_version", [1])
+_LIBRARY = load_library("edge.radar._iq", "iq_version", [2])
 
 
 class FrameSizeError(InputError):
@@ -34,6 +34,22 @@ def decode(data: bytes | bytearray | memoryview, shape: tuple[int, int, int, int
 
     Raises FrameSizeError when the bytes are not exactly that many samples.
     """
+    return _decode(data, shape, order)[0]
+
+
+def decode_frame(raw: RawFrame, chirp: ChirpConfig, order: IqOrder) -> RadarFrame:
+    """Decode a raw frame, keeping its number, time and completeness. Raises FrameSizeError.
+
+    A frame with a run of zeros is incomplete: recorders fill lost packets with zeros, but a live ADC always has noise.
+    """
+    iq, has_zero_run = _decode(raw.data, chirp.frame_shape, order)
+    return RadarFrame(raw.seq, raw.t_ns, iq, raw.complete and not has_zero_run, raw.steady_ns)
+
+
+def _decode(
+    data: bytes | bytearray | memoryview, shape: tuple[int, int, int, int], order: IqOrder
+) -> tuple[Complex64, bool]:
+    """Decode one frame; the second value: whether an aligned block of ZERO_RUN_BYTES, or all of it, is zero."""
     loops, tx, rx, n = shape
     expected = loops * tx * rx * n * BYTES_PER_SAMPLE
     if len(data) != expected:
@@ -43,25 +59,9 @@ def decode(data: bytes | bytearray | memoryview, shape: tuple[int, int, int, int
     if expected % 8:
         raise FrameSizeError(f"{expected} bytes: two LVDS lanes carry samples in pairs, an odd count cannot be decoded")
     words, samples = np.frombuffer(data, "<i2"), np.empty(shape, np.complex64)
-    real = _FIRST_REAL[order]
-    require_compiled(_LIBRARY).decode(address(words), ctypes.c_long(len(words) // 4), real, address(samples))
-    return samples
-
-
-def decode_frame(raw: RawFrame, chirp: ChirpConfig, order: IqOrder) -> RadarFrame:
-    """Decode a raw frame, keeping its number, time and completeness. Raises FrameSizeError.
-
-    A frame with a run of zeros is incomplete: recorders fill lost packets with zeros, but a live ADC always has noise.
-    """
-    iq = decode(raw.data, chirp.frame_shape, order)
-    return RadarFrame(raw.seq, raw.t_ns, iq, raw.complete and not _has_zero_run(raw.data), raw.steady_ns)
-
-
-def _has_zero_run(data: bytes | bytearray | memoryview) -> bool:
-    """Whether any aligned block of ZERO_RUN_BYTES (or the whole frame, if smaller) is zero."""
-    words, size = np.frombuffer(data, "<u4", len(data) // 4), min(ZERO_RUN_BYTES, len(data)) // 4
-    count = ctypes.c_long(len(words) // size)
-    return bool(require_compiled(_LIBRARY).has_zero_block(address(words), count, ctypes.c_long(size)))
+    groups, size = ctypes.c_long(expected // 8), ctypes.c_long(min(ZERO_RUN_BYTES, expected) // 2)
+    run = require_compiled(_LIBRARY).decode
+    return samples, bool(run(address(words), groups, _FIRST_REAL[order], size, address(samples)))
 
 
 def encode(iq: Complex64, order: IqOrder) -> bytes:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from edge.core.settings import resolve_file
+from edge.core.sinks import Sink
 from edge.core.types import EcgBlock, Quality, Vitals, Waveform
 from edge.inference.bundle import MODEL
 from edge.inference.ladder import PlacedNetwork
 from edge.inference.settings import network_files
 from edge.personal.delay_file import load_delay
 from edge.personal.shift import shift_ecg
-from edge.pipeline import Sink
 from edge.runtime.config import Config
 
 _AGAIN = "run radarecg personalise again, or delete it with --delete"

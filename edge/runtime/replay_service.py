@@ -17,6 +17,7 @@ from edge import __version__
 from edge.core.errors import InputError
 from edge.core.placement import Placement
 from edge.core.replay import ReplayState
+from edge.core.sinks import FanOut, Sink
 from edge.core.types import EcgBlock, Quality, Vitals, Waveform
 from edge.inference.loader import Network, load_network
 from edge.mqtt.broker import Broker
@@ -26,7 +27,7 @@ from edge.mqtt.payloads import Model
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.settings import MqttConfig, load_broker
 from edge.mqtt.spool import Spool
-from edge.pipeline import FanOut, Pipeline, Sink, run
+from edge.pipeline import Pipeline, run
 from edge.runtime.config import load_config
 from edge.runtime.keyboard import Keyboard
 from edge.sources.player import ReplayPlayer

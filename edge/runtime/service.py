@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,13 +13,14 @@ from edge.core.audit import audit
 from edge.core.clock import clock_state
 from edge.core.intended_use import NOT_A_DEVICE
 from edge.core.settings import resolve_file
+from edge.core.sinks import FanOut, Sink
 from edge.core.types import FrameCount
 from edge.inference.ladder import PlacedNetwork
 from edge.mqtt.info import NO_NETWORK, NetworkState
 from edge.mqtt.payloads import HealthPayload, Model
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.settings import load_broker, open_device_spool
-from edge.pipeline import FanOut, Pipeline, Sink, run
+from edge.pipeline import Pipeline, run
 from edge.radar.boards import open_boards, require_unlimited_frames
 from edge.radar.calibration_file import load_calibration
 from edge.radar.chirp_file.parser import load_chirp
@@ -55,9 +57,8 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     calibration = load_calibration(resolve_file(path, config.radar.calibration), chirp)
     senders = data_senders(card, bool(config.radar.serial or config.radar.card))
     with open_boards(chirp, config.radar.serial, card) as driven, ExitStack() as stack:
-        source = LiveSource(
-            chirp, config.radar.iq_order, config.radar.data_host, config.radar.data_port, senders, card.interface
-        )
+        radar = config.radar
+        source = LiveSource(chirp, radar.iq_order, radar.data_host, radar.data_port, senders, card.interface)
         pipeline = Pipeline(
             chirp,
             lambda: clock_state().synced,
@@ -66,6 +67,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.network.decide_after_s,
             source_fault=source.fault,
         )
+        source.wanted = pipeline.frames_wanted
         on_stop(source.close)
         _report_start(path, config, source.port)
         computer, history = DeviceState(), start_history(config, path, stack)
@@ -96,9 +98,16 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         driven.start(source.silence_s)
         stack.callback(watchdog.close)
         watchdog.start()
+        _exempt_from_collection()
         run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
     _report_end(pipeline.frames, sent)
+
+
+def _exempt_from_collection() -> None:
+    """Have no later garbage collection, which stops the chain, search everything that was imported and opened."""
+    gc.collect()
+    gc.freeze()
 
 
 def _load_config(path: Path) -> Config:

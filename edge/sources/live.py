@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from edge.core.types import RadarFrame
 from edge.radar.chirp import ChirpConfig
@@ -28,6 +28,8 @@ class LiveSource:
         self.chirp = chirp
         self._iq_order = iq_order
         self._port = DataPort(host, port, chirp.frame_bytes, pause_s(chirp), 0.0, senders, interface)
+        self.wanted: Callable[[], int] = lambda: 1
+        """Returns how many frames the receiver's next step needs; they may be held back until then, up to 0.1 s."""
         self.port, self.silence_s, self.fault = self._port.port, self._port.silence_s, self._port.fault
 
     def foreign_packets(self) -> int:
@@ -36,7 +38,7 @@ class LiveSource:
 
     def frames(self) -> Iterator[RadarFrame | None]:
         """Yield frames as they arrive, and None after each 0.1 s without one."""
-        for raw in self._port.frames():
+        for raw in self._port.frames(lambda: self.wanted()):
             yield decode_frame(raw, self.chirp, self._iq_order) if raw else None
 
     def close(self) -> None:

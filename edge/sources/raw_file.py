@@ -15,11 +15,13 @@ import logging
 import mmap
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +35,7 @@ RESTART_PACKETS = 1000  # packet 1 more than this many packets after the last on
 MAX_GAP_BYTES = 1 << 36  # of lost data in a capture; hours, at any data rate of the card
 _RECORD = struct.Struct("<IIIH")
 _PROBE_PACKETS = 32
+_CUT_TOGETHER = 1000  # positions that are searched in one step
 _PIECE = np.dtype([("start", "<i8"), ("length", "<i8"), ("file", "<i4"), ("offset", "<i8")])
 log = logging.getLogger(__name__)
 
@@ -72,20 +75,26 @@ class RawFile:
         inside = np.clip(positions - start[piece], 0, length[piece])
         return np.where(piece < 0, 0, stored[piece] - length[piece] + inside)
 
-    def cut(self, positions: Iterable[int], size: int) -> Iterator[bytes]:
+    def cut(self, positions: Sequence[int] | npt.NDArray[Any], size: int) -> Iterator[bytes]:
         """Yield `size` bytes of the stream from each position on; bytes that are not stored are zero."""
         start = self.pieces["start"].copy()  # contiguous, for a faster search
         end = start + self.pieces["length"]
         with ExitStack() as stack:
             files = [stack.enter_context(path.open("rb")) for path in self.files]
-            for first in map(int, positions):
-                data = bytearray(size)
-                low, high = np.searchsorted(end, first, "right"), np.searchsorted(start, first + size, "left")
-                for start_byte, length, number, offset in self.pieces[low:high].tolist():
-                    begin, stop = max(start_byte, first), min(start_byte + length, first + size)
-                    files[number].seek(offset + begin - start_byte)
-                    files[number].readinto(memoryview(data)[begin - first : stop - first])
-                yield bytes(data)
+            for k in range(0, len(positions), _CUT_TOGETHER):
+                firsts = np.asarray(positions[k : k + _CUT_TOGETHER]).astype(np.int64)
+                lows, highs = np.searchsorted(end, firsts, "right"), np.searchsorted(start, firsts + size, "left")
+                for first, low, high in zip(firsts.tolist(), lows.tolist(), highs.tolist(), strict=True):
+                    yield self._read(files, first, size, self.pieces[low:high].tolist())
+
+    @staticmethod
+    def _read(files: list[BufferedReader], first: int, size: int, pieces: list[tuple[int, int, int, int]]) -> bytes:
+        data = bytearray(size)
+        for start_byte, length, number, offset in pieces:
+            begin, stop = max(start_byte, first), min(start_byte + length, first + size)
+            files[number].seek(offset + begin - start_byte)
+            files[number].readinto(memoryview(data)[begin - first : stop - first])
+        return bytes(data)
 
 
 def plain_file(path: Path) -> RawFile:

@@ -9,6 +9,7 @@ the spread of the cycles. Variability needs longer: RMSSD and SDNN are computed 
 from __future__ import annotations
 
 import math
+from statistics import median
 
 import numpy as np
 
@@ -81,11 +82,11 @@ class BeatHistory:
         return Rhythm(
             rmssd_ms=1000 * float(np.sqrt(np.square(changes_s).mean())),
             sdnn_ms=1000 * float(cycles_s[inlier].std(ddof=1)),
-            irregular=bool(np.median(np.abs(changes_s)) > IRREGULAR_FRACTION * cycles_s[inlier].mean()),
+            irregular=median(np.abs(changes_s).tolist()) > IRREGULAR_FRACTION * float(cycles_s[inlier].mean()),
         )
 
 
 def _inliers(cycles_s: Float64) -> Bool:
     """Return which cycles are close to the median cycle."""
-    middle = np.median(cycles_s) if len(cycles_s) else 1.0
+    middle = median(cycles_s.tolist()) if len(cycles_s) else 1.0
     return np.asarray(np.abs(np.log(cycles_s / middle)) < MAX_LOG_RATIO)

@@ -3,12 +3,14 @@
 import random
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import pytest
 
 from edge.core.types import RadarFrame, RawFrame, Vitals
-from edge.pipeline import Pipeline
+from edge.ecg.reconstructor import NoNetworkError
+from edge.pipeline import Pipeline, run
 from edge.radar.iq import decode_frame, encode
 from edge.twin.heart import Heart
 from tests.helpers.chain import SECOND_NS, at, outcome
@@ -185,3 +187,55 @@ def test_a_clock_that_jumps_does_not_stop_the_vitals(chirp, monkeypatch):
     monkeypatch.setattr("edge.pipeline.time.monotonic_ns", lambda: next(steady_ns))
     monkeypatch.setattr("edge.pipeline.time.time_ns", lambda: random.randrange(10**18))
     assert len(outcome(chirp, [None] * 61)) == 6
+
+
+class HeldBack:
+    """A source that holds frames back until there are as many as the pipeline wants."""
+
+    def __init__(self, chirp, frames, wanted):
+        self.chirp, self._frames, self._wanted = chirp, iter(frames), wanted
+        self.group_ends_ns = set()
+
+    def frames(self):
+        while group := list(islice(self._frames, self._wanted())):
+            self.group_ends_ns.add(group[-1].t_ns)
+            yield from group
+
+
+class Times:
+    """A sink that notes the times of the results."""
+
+    def __init__(self):
+        self.waveform_ns, self.vitals_ns = [], []
+
+    def waveform(self, wave):
+        self.waveform_ns.append(wave.t_ns)
+
+    def vitals(self, vitals):
+        self.vitals_ns.append(vitals.t_ns)
+
+
+def test_no_result_is_late_because_frames_are_held_back(chirp, person):
+    pipeline, times = Pipeline(chirp, lambda: True), Times()
+    some_lost = [frame for frame in person[:1200] if frame.seq not in (650, 651, 652)]
+    source = HeldBack(chirp, some_lost, pipeline.frames_wanted)
+    run(source, pipeline, times)
+    assert len(times.waveform_ns) > 60
+    assert len(times.vitals_ns) == 11
+    assert source.group_ends_ns.issuperset(times.waveform_ns + times.vitals_ns)
+    assert len(source.group_ends_ns) < 400  # half a block is 5 frames
+
+
+def test_the_waveform_of_a_block_is_sent_before_the_network_runs(chirp, person):
+    events = []
+
+    def infer(_segment):
+        events.append("network")
+        raise NoNetworkError
+
+    pipeline = Pipeline(chirp, lambda: True, network=lambda _channels: infer)
+    for frame in person[:1250]:
+        before = len(events)
+        pipeline.push(frame, lambda _wave: events.append("waveform"))
+        assert events[before:] in ([], ["waveform"], ["waveform", "network"])
+    assert "network" in events

@@ -61,7 +61,7 @@ static void run_packets(int rounds) {
             capture_push(c, packet, bytes, below(20) ? 1 : below(4), steady_ns, steady_ns);
             free(packet);
             if (!below(60)) capture_flush(c);
-            if (below(3)) check(c, capture_take(c, 0));
+            if (below(3)) check(c, capture_take(c, 1 + below(40), 0));
         }
         free(c);
     }
@@ -74,7 +74,7 @@ typedef struct {
 
 static void *take_all(void *argument) {
     taker *t = argument;
-    while (!__atomic_load_n(&t->stop, __ATOMIC_ACQUIRE)) check(t->c, capture_take(t->c, 1000000));
+    while (!__atomic_load_n(&t->stop, __ATOMIC_ACQUIRE)) check(t->c, capture_take(t->c, 3, 1000000));
     return NULL;
 }
 

@@ -46,6 +46,7 @@ class RcgExtractor:
         require_heartbeat(chirp)
         self._chirp, self._calibration = chirp, calibration
         self._frames_per_block = max(1, round(BLOCK_S / chirp.frame_period_s))
+        self._half_block = max(1, self._frames_per_block // 2)
         self._blocks_between_searches = round(SEARCH_INTERVAL_S / BLOCK_S)
         self.restarts = -1
         """Number of full restarts, after a long gap or a restart of the card."""
@@ -91,7 +92,7 @@ class RcgExtractor:
         if frame.complete:
             self._last_seq = frame.seq
             self._frames.append(frame)
-            if len(self._frames) == max(1, self._frames_per_block // 2):  # between blocks, so that it delays no result
+            if len(self._frames) == self._half_block:  # between blocks, so that it delays no result
                 self._has_new_points |= next(self._refocusing, False)
         if len(self._frames) < self._frames_per_block:
             return None
@@ -111,6 +112,12 @@ class RcgExtractor:
             self._breathing.push(block)
             self._azimuth_deg = mean_azimuth_deg(block.points_m, block.weights)
         return block
+
+    @property
+    def frames_wanted(self) -> int:
+        """Return how many complete frames the next step needs: half a block, or a block."""
+        has_half = len(self._frames) >= self._half_block
+        return (self._frames_per_block if has_half else self._half_block) - len(self._frames)
 
     def placement(self, is_silent: bool, is_moving: bool) -> Placement:
         """Describe how the radar is aimed; `is_silent`: no frames arrive, `is_moving`: the person moves."""

@@ -80,9 +80,9 @@ EXPORT void capture_init(capture *c) {
 EXPORT const released_frame *capture_taken(const capture *c) { return c->a.released.taken_frames; }
 EXPORT const uint8_t *capture_data(const capture *c) { return c->a.released.data; }
 
-// Waits up to timeout_ns for frames; returns their number.
-EXPORT int capture_take(capture *c, int64_t timeout_ns) {
-    return take(&c->a.released, now_ns(CLOCK_MONOTONIC) + timeout_ns);
+// Waits up to timeout_ns for `wanted` frames; returns how many came, perhaps more.
+EXPORT int capture_take(capture *c, int wanted, int64_t timeout_ns) {
+    return take(&c->a.released, wanted < MAX_TAKEN ? wanted : MAX_TAKEN, now_ns(CLOCK_MONOTONIC) + timeout_ns);
 }
 
 // Releases the incomplete frames as they are.

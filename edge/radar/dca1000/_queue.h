@@ -16,7 +16,7 @@ typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     int64_t frame_bytes;
-    int32_t capacity, unused_count, waiting_count, first, taken_count;
+    int32_t capacity, unused_count, waiting_count, wanted, first, taken_count;
     int32_t *unused, *waiting, taken[MAX_TAKEN];  // buffers; waiting: a ring that begins at `first`
     released_frame *frames;                       // of each buffer
     uint8_t *data;
@@ -65,17 +65,18 @@ static void enqueue(queue *q, released_frame frame, const uint8_t *bytes) {
 
 static void wake_consumer(queue *q) {
     pthread_mutex_lock(&q->lock);
-    if (q->waiting_count) pthread_cond_signal(&q->filled);
+    if (q->waiting_count >= q->wanted) pthread_cond_signal(&q->filled);
     pthread_mutex_unlock(&q->lock);
 }
 
-// Waits for frames until deadline_ns (monotonic) and puts up to MAX_TAKEN into `taken_frames`; returns their number.
-// Their bytes are valid until the next call.
-static int take(queue *q, int64_t deadline_ns) {
+// Waits for `wanted` frames, 1 to MAX_TAKEN, until deadline_ns (monotonic), and puts all that wait, up to MAX_TAKEN, into
+// `taken_frames`; returns their number. Their bytes are valid until the next call.
+static int take(queue *q, int wanted, int64_t deadline_ns) {
     const struct timespec deadline = {deadline_ns / 1000000000, deadline_ns % 1000000000};
     pthread_mutex_lock(&q->lock);
     while (q->taken_count) q->unused[q->unused_count++] = q->taken[--q->taken_count];
-    while (!q->waiting_count && !pthread_cond_timedwait(&q->filled, &q->lock, &deadline)) continue;
+    q->wanted = wanted;
+    while (q->waiting_count < wanted && !pthread_cond_timedwait(&q->filled, &q->lock, &deadline)) continue;
     while (q->waiting_count && q->taken_count < MAX_TAKEN) {
         const int32_t buffer = q->waiting[q->first];
         q->first = (q->first + 1) % q->capacity;

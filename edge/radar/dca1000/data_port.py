@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from edge.core.types import RawFrame
 from edge.radar.chirp import HARDWARE_TRIGGER, ChirpConfig
@@ -81,14 +81,16 @@ class DataPort:
         """Return the time since the last frame, or since the port was opened."""
         return time.monotonic() - self._receiver.last_frame_s
 
-    def frames(self) -> Iterator[RawFrame | None]:
+    def frames(self, wanted: Callable[[], int] = lambda: 1) -> Iterator[RawFrame | None]:
         """Yield frames as they arrive, and None after each SILENCE_S without one, until the port is closed.
+
+        They may be held back, no longer than SILENCE_S, until there are `wanted()` of them.
 
         Raises the exception that ended the receiving thread.
         """
         while self._open:
             has_ended = self._has_ended  # before taking: then all frames are in the queue
-            frames = self._receiver.take(SILENCE_S)
+            frames = self._receiver.take(SILENCE_S, wanted())
             for frame in frames:
                 if not self._open:
                     return

@@ -54,7 +54,7 @@ def _library() -> ctypes.CDLL | None:
         library.capture_init.argtypes = library.capture_flush.argtypes = [address]
         library.capture_taken.argtypes = library.capture_data.argtypes = [address]
         library.capture_taken.restype = library.capture_data.restype = address
-        library.capture_take.argtypes = [address, number]
+        library.capture_take.argtypes = [address, ctypes.c_int, number]
         library.capture_receive.argtypes = [address, ctypes.c_int, number]
         library.capture_push.argtypes = [address, ctypes.c_char_p, number, ctypes.c_uint32, number, number]
     return library
@@ -156,9 +156,9 @@ class NativeReceiver:
         """See FrameReceiver."""
         self._library.capture_flush(self._address)
 
-    def take(self, timeout_s: float) -> list[RawFrame]:
+    def take(self, timeout_s: float, wanted: int = 1) -> list[RawFrame]:
         """See FrameReceiver."""
-        count = self._library.capture_take(self._address, round(timeout_s * 1e9))
+        count = self._library.capture_take(self._address, wanted, round(timeout_s * 1e9))
         data, size = self._data, self._frame_bytes
         return [
             RawFrame(seq, t_ns, data[at : at + size].tobytes(), received, steady_ns)

@@ -67,8 +67,11 @@ class FrameReceiver(Protocol):
     def flush(self) -> None:
         """Release the incomplete frames as they are."""
 
-    def take(self, timeout_s: float) -> list[RawFrame]:
-        """Wait for frames, but no longer than about `timeout_s`, and return them, oldest first."""
+    def take(self, timeout_s: float, wanted: int = 1) -> list[RawFrame]:
+        """Wait for frames, but no longer than about `timeout_s`, and return all that there are, oldest first.
+
+        A receiver may wait until there are `wanted` frames, so that the thread wakes up less often.
+        """
 
 
 class SenderCheck:
@@ -153,8 +156,8 @@ class PortableReceiver(SenderCheck):
         """See FrameReceiver."""
         self._enqueue(self._assembler.flush())
 
-    def take(self, timeout_s: float) -> list[RawFrame]:
-        """See FrameReceiver."""
+    def take(self, timeout_s: float, wanted: int = 1) -> list[RawFrame]:
+        """See FrameReceiver; this one returns the first frames that come."""
         self._is_awaited = True
         try:
             return self._frames.get(timeout=timeout_s)

@@ -255,7 +255,7 @@ class Broken:
     def receive(self, timeout_s):
         raise OSError(12, "out of memory")
 
-    def take(self, timeout_s):
+    def take(self, timeout_s, wanted):
         return []
 
 

@@ -182,6 +182,18 @@ def test_frames_are_taken_by_another_thread_while_they_arrive():
     assert [bytes(frame.data) for frame in taken] == frames
 
 
+def test_frames_are_held_back_until_as_many_as_wanted_are_there():
+    with open_socket("127.0.0.1", 0) as source, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
+        receiver, taken = NativeReceiver(source, FRAME, PAUSE_S, TAIL_S), []
+        taking = threading.Thread(target=lambda: taken.extend(receiver.take(3600.0, 5)))
+        taking.start()
+        for packet in packets_of([os.urandom(FRAME) for _ in range(5)]):
+            card.sendto(packet, source.getsockname())
+            receiver.receive(0.0)
+        taking.join()
+        assert [frame.seq for frame in taken[:5]] == [0, 1, 2, 3, 4]
+
+
 def test_an_error_of_the_socket_is_raised():
     source = open_socket("127.0.0.1", 0)
     receiver = NativeReceiver(source, FRAME, PAUSE_S, TAIL_S)
