@@ -68,7 +68,6 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             config.network.decide_after_s,
             source_fault=source.fault,
         )
-        source.wanted = pipeline.frames_wanted
         on_stop(source.close)
         _report_start(path, config, source.port)
         computer, history = DeviceState(), start_history(config, path, stack)
@@ -99,11 +98,16 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
         driven.start(source.silence_s)
         stack.callback(watchdog.close)
         watchdog.start()
-        gc.collect()
-        gc.freeze()  # so that no later collection, which stops the chain, goes through everything that was imported
-        run(source, pipeline, shift.before(FanOut(*sinks)))
+        _run(source, pipeline, shift.before(FanOut(*sinks)))
         sent = publisher.health(pipeline.frames)
     _report_end(pipeline.frames, sent)
+
+
+def _run(source: LiveSource, pipeline: Pipeline, sink: Sink) -> None:
+    source.wanted = pipeline.frames_wanted
+    gc.collect()
+    gc.freeze()  # so that later collections, which stop the chain, pass over all that was imported
+    run(source, pipeline, sink)
 
 
 def _load_config(path: Path) -> Config:
