@@ -12,6 +12,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+enum { VERSION = 2 };  // of the calls; native.py has the same
 enum { BATCH = 64, DATAGRAM_BYTES = PACKET_BYTES + 1 };  // a longer datagram is truncated to one byte too many
 static const int64_t SECOND_NS = 1000000000, MAX_COALESCE_NS = 10000000, CLOCK_STEP_NS = 10000000;
 
@@ -35,8 +36,8 @@ typedef struct {
 } capture;
 
 // Python compares these with its own, so that a library built from older sources is detected.
-EXPORT const int32_t capture_layout[] = {sizeof(state), sizeof(released_frame), PACKET_BYTES,
-                                         NEAR_BYTES,    RESYNC_PACKETS,         MAX_QUEUED_FRAMES};
+EXPORT const int32_t capture_layout[] = {
+    VERSION, sizeof(state), sizeof(released_frame), PACKET_BYTES, NEAR_BYTES, RESYNC_PACKETS, MAX_QUEUED_FRAMES};
 
 static int64_t to_ns(struct timespec t) { return (int64_t)t.tv_sec * SECOND_NS + t.tv_nsec; }
 

@@ -21,6 +21,7 @@ from edge.core.types import RawFrame
 from edge.radar.dca1000.assembler import IGNORED, MAX_PACKET_BYTES, NEAR_BYTES, RESTARTED, RESYNC_PACKETS
 
 MAX_QUEUED_FRAMES = 2000
+_VERSION = 2  # of the calls of `_capture.c`
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,8 @@ _FRAME = struct.Struct("=5q")  # `released_frame` of `_queue.h`: seq, t_ns, stea
 def _library() -> ctypes.CDLL | None:
     if sys.platform != "linux":
         return None
-    layout = (ctypes.sizeof(_State), _FRAME.size, MAX_PACKET_BYTES, NEAR_BYTES, RESYNC_PACKETS, MAX_QUEUED_FRAMES)
-    library = load_library("edge.radar.dca1000._capture", "capture_layout", layout)
+    sizes = (ctypes.sizeof(_State), _FRAME.size, MAX_PACKET_BYTES, NEAR_BYTES, RESYNC_PACKETS, MAX_QUEUED_FRAMES)
+    library = load_library("edge.radar.dca1000._capture", "capture_layout", (_VERSION, *sizes))
     if library:
         address, number = ctypes.c_void_p, ctypes.c_int64
         library.capture_bytes.argtypes, library.capture_bytes.restype = [number], number
