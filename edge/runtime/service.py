@@ -47,17 +47,16 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
     Raises InputError, OSError.
     """
     config = _load_config(path)
-    chirp = load_chirp(path.parent / config.radar.cfg)
+    radar, chirp = config.radar, load_chirp(path.parent / config.radar.cfg)
     require_unlimited_frames(chirp)
-    card, broker = load_card(resolve_file(path, config.radar.card)), load_broker(config.mqtt, path)
-    if config.radar.serial or config.radar.card:
+    card, broker = load_card(resolve_file(path, radar.card)), load_broker(config.mqtt, path)
+    if is_driven := bool(radar.serial or radar.card):
         require_rate(chirp, card)
     network = SwappableNetwork(config, path) if config.network.backend != "none" else None
     shift = PersonalShift(config, path, lambda: network.active if network else None)
-    calibration = load_calibration(resolve_file(path, config.radar.calibration), chirp)
-    senders = data_senders(card, bool(config.radar.serial or config.radar.card))
-    with open_boards(chirp, config.radar.serial, card) as driven, ExitStack() as stack:
-        radar = config.radar
+    calibration = load_calibration(resolve_file(path, radar.calibration), chirp)
+    senders = data_senders(card, is_driven)
+    with open_boards(chirp, radar.serial, card) as driven, ExitStack() as stack:
         source = LiveSource(chirp, radar.iq_order, radar.data_host, radar.data_port, senders, card.interface)
         pipeline = Pipeline(
             chirp,
@@ -90,7 +89,7 @@ def serve(path: Path, on_stop: Callable[[Callable[[], object]], None]) -> None:
             network.watch(lambda now, refused: publisher.publish_network(_state(now, shift, refused)))
             stack.callback(network.close)
         systemd, watchdog = Systemd(), Watchdog(publisher.report_hang)
-        sinks: list[Sink] = [publisher, systemd, watchdog, *([history] if history else [])]
+        sinks: list[Sink] = [each for each in (publisher, systemd, watchdog, history) if each]
         if config.web:
             measured = [part.gauges for part in (publisher, computer, network, history) if part]
             sinks.append(_page(config, path, network is not None, measured, pipeline, stack))

@@ -56,10 +56,10 @@ def simulate_set(
         InputError: The folder holds a set with another seed, number of trials, length or simulation version.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _describe(folder, f"simulated-{seed}-{trials_per_subject}x{samples}-{SIMULATION_VERSION}")
     paths = [folder / f"{number}.mat" for number in range(1, subjects * trials_per_subject + 1)]
-    with (folder / DESCRIPTION).open() as lock:
+    with (folder / DESCRIPTION).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # if two trainings start together, the second waits until the set is complete
+        _describe(folder, f"simulated-{seed}-{trials_per_subject}x{samples}-{SIMULATION_VERSION}")
         _make_missing(paths, seed, trials_per_subject, samples, workers)
     return paths
 
@@ -93,9 +93,10 @@ def _describe(folder: Path, name: str) -> None:
         'kind = "holdout"\nseed = 1\n'
     )
     path = folder / DESCRIPTION
-    if path.exists() and f'name = "{name}"' not in path.read_text().splitlines():
+    found = path.read_text()
+    if found and f'name = "{name}"' not in found.splitlines():
         raise InputError(f"{path} describes another set than {name}; choose another folder, or empty this one")
-    if not path.exists():
+    if not found:
         path.write_text(text)
 
 
