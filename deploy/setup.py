@@ -156,6 +156,7 @@ def _write_files(folder: Path, device: str, names: list[str]) -> None:
     for name in ("password", "device.key"):
         (folder / name).chmod(0o600)
         os.chown(folder / name, RUNTIME_ID, RUNTIME_ID)
+    (folder / "ca.crt").chmod(0o644)  # the runtime and hubs read it
     folder.chmod(0o755)
 
 

@@ -120,6 +120,10 @@ def test_secrets_are_for_those_who_use_them(device):
     assert password not in (device / "broker" / "passwords").read_text()
 
 
+def test_the_runtime_and_hubs_can_read_the_authoritys_certificate(device):
+    assert (device / "ca.crt").stat().st_mode & 0o777 == 0o644
+
+
 def test_the_device_is_accepted_and_unknown_clients_are_refused(device, ports):
     known = broker_for(device, ports[2])
     assert not probe_broker(known).is_failure

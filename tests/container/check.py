@@ -18,7 +18,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from edge.vitals.quality import tolerance_bpm
-from tests.container.outside import BPM, NAME, ROOT, Hub, Podman, running, set_up, start_broker, start_twin
+from tests.container.outside import BPM, NAME, ROOT, Hub, Podman, importable, running, set_up, start_broker, start_twin
 from tests.container.slow_twin import SLOWER
 
 LOCKS = ROOT / "deploy" / "lock"
@@ -157,7 +157,7 @@ def main() -> None:
         hub = Hub(folder)
         twin, port = start_twin(stack, folder)
         slow_clock = Path(__file__).with_name("slow_clock")
-        options = ("--volume", f"{slow_clock}:/slow:ro", "--env", "PYTHONPATH=/slow", "--env", f"SLOWER={SLOWER}")
+        options = (*importable(podman, args.image, slow_clock, "/slow"), "--env", f"SLOWER={SLOWER}")
         stack.enter_context(running(podman, args.image, folder, port, *options))
         watch(hub, podman)
         ask("healthy while frames come", settles(podman, args.image, well=True))

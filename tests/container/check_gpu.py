@@ -15,7 +15,7 @@ from pathlib import Path
 from edge.core.spec import SST_DEFAULT
 from edge.runtime.device_state import DeviceState
 from tests.container.check import ask, check_inside, wait_for
-from tests.container.outside import LIMITS, ROOT, Hub, Podman, running, set_up, start_broker, start_twin
+from tests.container.outside import LIMITS, ROOT, Hub, Podman, importable, running, set_up, start_broker, start_twin
 from tests.helpers.cuda_stand_in import ORIN, build_driver, provide_kernels
 
 ENGINES, STAND_INS = "/var/lib/radarecg/engines", "/stand-ins"
@@ -41,16 +41,15 @@ def make_stand_ins(folder: Path) -> None:
     shutil.copy(ROOT / "tests/container/make_engines.py", folder)
 
 
-def options(stand_ins: Path, engines: Path) -> list[str]:
+def options(podman: Podman, image: str, stand_ins: Path, engines: Path) -> list[str]:
     """What of podman run gives a container the stand-ins and the volume of the engines."""
     environment = {
         "LD_LIBRARY_PATH": STAND_INS,
-        "PYTHONPATH": STAND_INS,
         "STAND_IN_THREAD_ORDER": "0",
         **ORIN.environment(Path(STAND_INS)),
     }
     words = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
-    return [*words, "--volume", f"{stand_ins}:{STAND_INS}:ro", "--volume", f"{engines}:{ENGINES}"]
+    return [*words, *importable(podman, image, stand_ins, STAND_INS), "--volume", f"{engines}:{ENGINES}"]
 
 
 def run_once(podman: Podman, *words: str) -> str:
@@ -64,7 +63,7 @@ def new_engines(podman: Podman, image: str, stand_ins: Path, folder: Path, *word
     folder.mkdir()
     os.chown(folder, USER, USER)
     program = ("python", f"{STAND_INS}/make_engines.py", ENGINES, *words)
-    run_once(podman, *options(stand_ins, folder), image, *program)
+    run_once(podman, *options(podman, image, stand_ins, folder), image, *program)
 
 
 def wait_for_info(hub: Hub) -> dict:
@@ -79,7 +78,8 @@ def try_out(podman: Podman, image: str, work: Path, backend: str) -> dict:
         start_broker(stack, folder)
         hub = Hub(folder)
         _twin, port = start_twin(stack, folder)
-        stack.enter_context(running(podman, image, folder, port, *options(work / "stand-ins", work / "engines")))
+        words = options(podman, image, work / "stand-ins", work / "engines")
+        stack.enter_context(running(podman, image, folder, port, *words))
         info = wait_for_info(hub)
         ask("the network's backend", info.get("network_backend") == backend, info.get("network_backend"))
         waited_s = wait_for(hub, podman, RATE_S, valid=True)

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.container.check import ask, wait_for
-from tests.container.outside import NAME, ROOT, Hub, Podman, running, set_up, start_broker, start_twin
+from tests.container.outside import NAME, ROOT, Hub, Podman, importable, running, set_up, start_broker, start_twin
 from tests.helpers.bundles import hanging
 
 PLACE = "/hanging"
@@ -64,7 +64,7 @@ def main() -> None:
         start_broker(stack, folder)
         hub = Hub(folder)
         _twin, port = start_twin(stack, folder, slower=1)
-        options = ("--volume", f"{network}:{PLACE}:ro", "--env", f"PYTHONPATH={PLACE}", "--restart", "unless-stopped")
+        options = (*importable(podman, args.image, network, PLACE), "--restart", "unless-stopped")
         stack.enter_context(running(podman, args.image, folder, port, *options))
         waited_s = wait_for(hub, podman, START_S, valid=False)
         ask("vitals before the network hangs", waited_s is not None, f"after {waited_s or 0:.0f} s")

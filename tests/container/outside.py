@@ -56,6 +56,7 @@ class Podman:
     """The engine, with the images of `run.sh`."""
 
     def __init__(self, work: Path) -> None:
+        self.work = work
         store = ["--root", str(work / "images"), "--runroot", str(work / "run")]
         self._command = ["podman", *store, "--cgroup-manager", "cgroupfs", "--runtime", "runc"]
 
@@ -101,6 +102,16 @@ def set_up(folder: Path, network: str = ON_CPU) -> Path:
     (folder / "radarecg.toml").write_text(SETTINGS.replace("NETWORK", network))
     shutil.copy(ROOT / "firmware_config" / "dca1000_twin.toml", folder / "dca1000.toml")
     return folder
+
+
+def importable(podman: Podman, image: str, folder: Path, place: str) -> list[str]:
+    """What of podman run lets the image import the modules in `folder`, mounted at `place`; -I ignores PYTHONPATH."""
+    program = ("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
+    packages = podman("run", "--rm", "--no-healthcheck", *LIMITS, image, *program).stdout.strip()
+    path_file = podman.work / "container_test.pth"
+    path_file.write_text(f"{place}\n")
+    path_file.chmod(0o644)
+    return ["--volume", f"{folder}:{place}:ro", "--volume", f"{path_file}:{packages}/{path_file.name}:ro"]
 
 
 def start_broker(stack: ExitStack, folder: Path) -> Child:
