@@ -37,7 +37,7 @@ def make_stand_ins(folder: Path) -> None:
     provide_kernels(folder, ORIN, SST_DEFAULT)
     helper = (ROOT / "tests/helpers/tensorrt_on_cpu.py").read_text()
     (folder / "tensorrt.py").write_text(f"{helper}\n__version__ = VERSION\n")
-    (folder / "container_test.py").write_text(PATIENCE)
+    (folder / "container_start.py").write_text(PATIENCE)
     shutil.copy(ROOT / "tests/container/make_engines.py", folder)
 
 

@@ -105,14 +105,14 @@ def set_up(folder: Path, network: str = ON_CPU) -> Path:
 
 
 def importable(podman: Podman, image: str, folder: Path, place: str) -> list[str]:
-    """What of podman run lets the image import the modules in `folder`, mounted at `place`, container_test.py at once.
+    """What of podman run lets the image import the modules in `folder`, mounted at `place`, container_start.py at once.
 
     PYTHONPATH would not do, because -I ignores it, nor a sitecustomize.py, because Debian has its own.
     """
     program = ("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
     packages = podman("run", "--rm", "--no-healthcheck", *LIMITS, image, *program).stdout.strip()
-    path_file = podman.work / "container_test.pth"
-    path_file.write_text(f"{place}\nimport container_test\n")
+    path_file = podman.work / "container_start.pth"
+    path_file.write_text(f"{place}\nimport container_start\n")
     path_file.chmod(0o644)
     return ["--volume", f"{folder}:{place}:ro", "--volume", f"{path_file}:{packages}/{path_file.name}:ro"]
 
