@@ -146,7 +146,7 @@ def test_the_data_port(checked, setup_of):
         assert level == "FAIL"
         assert "stop the program that uses this port" in text
     assert checked("data port", setup_of(more=settings))[0] == "ok"
-    level, text = checked("data port", setup_of(more='data_host = "192.0.2.7"'))
+    level, text = checked("data port", setup_of(more=settings.replace(HOST, "192.0.2.7")))
     assert level == "FAIL"
     assert "192.0.2.7:4098" in text
     assert "correct data_host" in text
