@@ -141,14 +141,15 @@ def test_boards_that_others_start_are_not_checked(checked, setup_of, name):
 def test_the_data_port(checked, setup_of):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind((HOST, 0))
-        settings = f'data_host = "{HOST}"\ndata_port = {taken.getsockname()[1]}'
+        port = taken.getsockname()[1]
+        settings = f'data_host = "{HOST}"\ndata_port = {port}'
         level, text = checked("data port", setup_of(more=settings))
         assert level == "FAIL"
         assert "stop the program that uses this port" in text
     assert checked("data port", setup_of(more=settings))[0] == "ok"
     level, text = checked("data port", setup_of(more=settings.replace(HOST, "192.0.2.7")))
     assert level == "FAIL"
-    assert "192.0.2.7:4098" in text
+    assert f"192.0.2.7:{port}" in text
     assert "correct data_host" in text
 
 
