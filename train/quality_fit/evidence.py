@@ -4,7 +4,8 @@ People of five kinds:
 
     simulated  as for training, with all their disturbances
     weak       the same with few points, white noise of the displacement, and a low frame rate: mostly the pulse remains
-    raw        from raw frames through the whole chain: undisturbed, with a weak echo, or with lost packets
+    raw        from raw frames through the whole chain, undisturbed, with a weak echo or with lost packets: not learnt
+               from, but the limits are chosen on them, too
     real       seismocardiograms of MSCardio's people who may be trained on, where they are clear
     noisy      the same with noise
 """

@@ -115,7 +115,7 @@ class RcgExtractor:
 
     @property
     def frames_wanted(self) -> int:
-        """Return how many complete frames the next step needs: half a block, or a block."""
+        """How many more complete frames the next step needs: the step at half a block, or the block."""
         has_half = len(self._frames) >= self._half_block
         return (self._frames_per_block if has_half else self._half_block) - len(self._frames)
 
