@@ -87,7 +87,8 @@ def test_a_network_that_never_returns_ends_the_service_which_is_offline_until_it
     )
     hub = Listener(mosquitto_port)
     command = [sys.executable, "-m", "edge", "run", "--config", str(path)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests/container/hanging")}
+    (tmp_path / "sitecustomize.py").write_text("import container_start\n")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT / 'tests/container/hanging'}"}
     with running("twin", "--cfg", cfg_50, "--port", data_port, "--truth-port", free_port()):
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == HUNG, done.stderr
