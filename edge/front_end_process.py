@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain, islice
 from types import TracebackType
 from typing import NamedTuple
 
@@ -58,12 +59,22 @@ class FrontEndProcess:
         assert self._process.stdin
         assert self._process.stdout
         self._results = self._process.stdout
+        self._steps: Iterator[_Step] = self._read()
         with suppress(BrokenPipeError), self._process.stdin as request:  # it died: `frames` reports its status
             pickle.dump(recording, request)
 
+    def problem_after(self, frames: int) -> str | None:
+        """Wait for the front end's state after the first `frames`, which `frames()` still yields; call it before that.
+
+        Return why these frames cannot show a chest, None if they can. Raises the exception that ended the process.
+        """
+        first = list(islice(self._steps, frames))
+        self._steps = chain(first, self._steps)
+        return first[-1].problem if first else None
+
     def frames(self) -> Iterator[RadarFrame]:
         """Yield every recorded frame, without its samples. Raises the exception that ended the process."""
-        for step in self._steps():
+        for step in self._steps:
             if not self._is_open:
                 return
             self._step = step
@@ -89,7 +100,7 @@ class FrontEndProcess:
         self._results.close()
         self._process.wait()
 
-    def _steps(self) -> Iterator[_Step]:
+    def _read(self) -> Iterator[_Step]:
         while True:
             try:
                 batch = pickle.load(self._results)

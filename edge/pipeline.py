@@ -74,7 +74,7 @@ class Pipeline:
         self.vitals_due_ns: int | None = None
         """When the next vitals are due, in the time of the frames; None before the first frame."""
         self._reconstructor = EcgReconstructor(network, chirp.frame_rate_hz, decide_after_s) if network else None
-        self.frames = FrameCount()
+        self._received = self._lost = 0
         self.quality = Quality("unusable", 0.0, ("warming_up",))
         """The latest result of `assess`."""
         self.evidence: Evidence | None = None
@@ -112,6 +112,11 @@ class Pipeline:
         for ecg in ecg_blocks:
             self._outputs.push(ecg)
         return ecg_blocks
+
+    @property
+    def frames(self) -> FrameCount:
+        """Frames received and lost until now."""
+        return FrameCount(self._received, self._lost)
 
     def frames_wanted(self) -> int:
         """Return how many frames the next step needs at least: those of the front end, or of the vitals."""
@@ -199,8 +204,8 @@ class Pipeline:
             self._last_frame_ns = frame.t_ns
         self._complete_history.extend([False] * min(skipped, self._complete_history.maxlen or 0))
         self._complete_history.append(frame.complete)
-        lost = self.frames.lost + skipped + (not frame.complete)
-        self.frames = FrameCount(self.frames.received + frame.complete, lost)
+        self._received += frame.complete
+        self._lost += skipped + (not frame.complete)
 
 
 def run(source: Source, pipeline: Pipeline, sink: Sink) -> None:

@@ -75,9 +75,9 @@ class OpenRecording:
         collector = Collector(on_second)
         with ExitStack() as stack:
             self._source, front_end = self._open_chain(stack)
-            self.require_radar_data()
             if isinstance(network, (Path, str)):
                 network = load_network(Path(network))
+            self.require_radar_data()
             pipeline = Pipeline(
                 recording.chirp,
                 lambda: recording.clock_synced,
@@ -121,13 +121,15 @@ class OpenRecording:
 
     def require_radar_data(self) -> None:
         """Raise RecordingError if the first frames cannot be radar data of a chest."""
-        recording = self.recording
+        recording, first = self.recording, round(CHECK_S / self.recording.chirp.frame_period_s)
         if isinstance(recording, PointsRecording):
-            problem = recording.problem_at(round(CHECK_S / recording.chirp.frame_period_s))
+            problem = recording.problem_at(first)
+        elif isinstance(self._source, FrontEndProcess):
+            problem = self._source.problem_after(first)
         else:
             problem = find_problem(recording.chirp, ReplaySource(recording).frames())
-            if problem and "IQ order" in problem:
-                other = next(order for order in IQ_ORDERS if order != recording.iq_order)
-                problem = f"{problem}; try --iq-order {other}"
+        if problem and "IQ order" in problem and isinstance(recording, Recording):
+            other = next(order for order in IQ_ORDERS if order != recording.iq_order)
+            problem = f"{problem}; try --iq-order {other}"
         if problem:
             raise RecordingError(f"{recording.path}: {problem}")

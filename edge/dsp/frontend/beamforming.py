@@ -26,6 +26,7 @@ from edge.radar.chirp import ChirpConfig
 # radar, and the distances between voxels. MMECG: +-0.4 m, 0.35 to 0.60 m deep, 9 x 17 x 9 voxels.
 SIDE_M, UP_M, NEARER_M, FARTHER_M = 0.24, 0.24, 0.08, 0.12
 STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than the aperture's resolution
+CENTRE_STEP_M = 0.01  # the range of its centre changes in these steps, so that filters can often be used again
 
 HISTORY_S = 8.0
 HISTORY_RATE_HZ = 50.0
@@ -51,6 +52,8 @@ class Beamformer:
         self._history: deque[Complex64] = deque(maxlen=round(HISTORY_S * self._rate_hz))
         self._filters: Complex64 | None = None
         self._bins = slice(0, 0)
+        self._searched = (0, slice(0, 0))
+        self._searched_filters: dict[int, Complex64] = {}  # of the last search, by the slice's first line
         self.points_m: Float64 = np.zeros((0, 3))
         """The tracked points [POINTS, 3], m; empty before the first selection."""
 
@@ -69,11 +72,16 @@ class Beamformer:
         bins = slice(max(self._zone.start, index - AROUND_BINS), min(self._zone.stop, index + AROUND_BINS + 1))
         settled = round(max(settled_s, MIN_HISTORY_S) * self._rate_hz)
         history = self._cut(np.stack(self._history)[-settled:], bins)
-        grid = voxels(range_m)
+        centre = round(range_m / CENTRE_STEP_M)
+        if self._searched != (centre, bins):
+            self._searched, self._searched_filters = (centre, bins), {}
+        grid, known = voxels(centre * CENTRE_STEP_M), self._searched_filters
         surface: list[_Surface] = []
         for first in range(0, len(grid), SLICE_LINES):
             part = grid[first : first + SLICE_LINES]
-            surface.append(_surface(history, part, steering(self._chirp, part.reshape(-1, 3), bins, self._calibration)))
+            if first not in known:
+                known[first] = steering(self._chirp, part.reshape(-1, 3), bins, self._calibration)
+            surface.append(_surface(history, part, known[first]))
             yield False
         points_m, filters, echo = (np.concatenate(parts) for parts in zip(*surface, strict=True))
         score, acceleration = beat_score(echo.T, self._rate_hz)
