@@ -61,10 +61,10 @@ def main() -> None:
             yield float(backward(task_losses(network.decode(z), batch), z).sum())
 
     maker = WindowMaker.of(recordings[:1], augment=True, spec=SST_DEFAULT, transform=False)
-    maker(0, 0, (0, 0, 0, 0), points)
+    maker([(0, 0, (0, 0, 0, 0))], points)
     start = time.thread_time()
     for number in range(64):
-        maker(0, number % len(maker.labels[0].window), (0, 0, 0, number), points)
+        maker([(0, number % len(maker.labels[0].window), (0, 0, 0, number))], points)
     found = {"ms_of_python": (time.thread_time() - start) / 64 * 1e3}
     for processes in (0, *arguments.processes):
         made = Batches(recordings, SIZE, points, True, 1, SST_DEFAULT, processes)

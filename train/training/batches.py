@@ -27,10 +27,12 @@ from edge.gpu.sst import CudaSst
 from train.data.dataset import Recording
 from train.data.sharing import save_shared
 from train.data.workers import worker_pool
-from train.training.windows import Key, Row, WindowMaker, make_window
+from train.training.windows import Row, Wanted, WindowMaker, make_windows
 
 AHEAD = 2
 """Batches in preparation while the network trains on another one."""
+TOGETHER = 4
+"""Windows that a thread or process makes at a time."""
 POINT_COUNTS = (1, 2, 3, 4, 6, 9, 12, 16, 24, 32, 64)
 """Numbers of points of a batch whose number varies; 64 is the most that a front end selects."""
 
@@ -97,11 +99,11 @@ class Batches:
         maker, resources = WindowMaker.of(everything, augment, spec, transform=not on_gpu), ExitStack()
         weakref.finalize(self, resources.close)
         self._executor: Executor
-        self._make: Callable[[int, int, Key, int], Row]
+        self._make: Callable[[Sequence[Wanted], int], list[Row]]
         if processes:
             folder = Path(resources.enter_context(TemporaryDirectory()))
             save_shared(maker, folder)
-            self._executor, self._make = resources.enter_context(worker_pool(processes)), partial(make_window, folder)
+            self._executor, self._make = resources.enter_context(worker_pool(processes)), partial(make_windows, folder)
         else:
             self._executor, self._make = resources.enter_context(ThreadPoolExecutor(os.cpu_count())), maker
 
@@ -127,22 +129,20 @@ class Batches:
         return self._prepare([((0, b), chosen[b : b + self._size]) for b in range(0, len(chosen), self._size)])
 
     def _prepare(self, wanted: list[tuple[tuple[int, int], npt.NDArray[np.int64]]]) -> Iterator[Batch]:
-        waiting: deque[list[Future[Row]]] = deque()
+        waiting: deque[list[Future[list[Row]]]] = deque()
         for key, windows in wanted:
             points = int(np.random.default_rng((self._seed, *key)).choice(self._point_counts))
-            waiting.append([self._submit(int(w), (*key, k), points) for k, w in enumerate(windows)])
+            numbered = [(*self._windows[window], (self._seed, *key, k)) for k, window in enumerate(windows)]
+            parts = [numbered[k : k + TOGETHER] for k in range(0, len(numbered), TOGETHER)]
+            waiting.append([self._executor.submit(self._make, part, points) for part in parts])
             if len(waiting) > AHEAD:
                 yield self._collect(waiting.popleft())
         while waiting:
             yield self._collect(waiting.popleft())
 
-    def _submit(self, window: int, key: tuple[int, int, int], points: int) -> Future[Row]:
-        number, row = self._windows[window]
-        return self._executor.submit(self._make, number, row, (self._seed, *key), points)
-
-    def _collect(self, futures: list[Future[Row]]) -> Batch:
+    def _collect(self, futures: list[Future[list[Row]]]) -> Batch:
         try:
-            rows = [future.result() for future in futures]
+            rows = [row for future in futures for row in future.result()]
         except BrokenExecutor as error:
             raise InputError("a process that makes windows was killed; check the free memory, and resume") from error
         x, piece, anchors, cycle = (np.stack([row[k] for row in rows]) for k in range(4))

@@ -20,7 +20,9 @@ from train.data.labels import Labels, exclusion_reason
 from train.data.sharing import load_shared
 
 Row = tuple[Float32, Float32, Float32, np.float32, str]
-Key = tuple[int, int, int, int]
+"""A window: x, piece, anchors, cycle and source of `Batch`."""
+Wanted = tuple[int, int, tuple[int, int, int, int]]
+"""A window to make: number of the recording, row of its labels, key of the random numbers."""
 MAX_BEATS = 16
 """In one window: 4 s at 200 bpm contain 14."""
 _thread_local = threading.local()
@@ -50,8 +52,19 @@ class WindowMaker:
         labels, names = [r.labels for r in recordings], [r.trial.name for r in recordings]
         return WindowMaker(rcg, labels, names, cached, augment, spec, transform)
 
-    def __call__(self, number: int, row: int, key: Key, points: int) -> Row:
-        """Return window `row` of recording `number`, of so many points: x, piece, anchors, cycle, source of `Batch`."""
+    def __call__(self, wanted: Sequence[Wanted], points: int) -> list[Row]:
+        """Return the windows, of so many points each.
+
+        All are transformed in one call: the SST computes eight channels at the time of one.
+        """
+        rows = [self._cut(*each, points) for each in wanted]
+        if self.transform and (samples := [row[0] for row in rows if row[0].ndim == 2]):
+            made = iter(self._sst(np.concatenate(samples)).reshape(-1, points, SST_BINS, SST_COLUMNS))
+            rows = [(next(made), *row[1:]) if row[0].ndim == 2 else row for row in rows]
+        return rows
+
+    def _cut(self, number: int, row: int, key: tuple[int, int, int, int], points: int) -> Row:
+        """Return a window whose x are samples [P, spec.segment], or its cached spectrograms."""
         rng = np.random.default_rng(key)
         labels, rcg, cached = self.labels[number], self.rcg[number], self.cached[number]
         middle = labels.start[row] + SST_WINDOW / 2
@@ -67,9 +80,8 @@ class WindowMaker:
         if points != len(rcg):
             chosen = rng.choice(len(rcg), points, replace=points > len(rcg))
         if cached is None:
-            segment = cut(rcg[chosen], start - pace * SST_PAST, self.spec.segment, pace)
-            x = disturb(segment, rng) if self.augment else segment
-            x = self._sst(x) if self.transform else x
+            x = cut(rcg, chosen, start - pace * SST_PAST, self.spec.segment, pace)
+            x = disturb(x, rng) if self.augment else x
         else:
             x = cached[labels.window[row], chosen].astype(np.float32)
         anchors = np.full(MAX_BEATS, np.nan, np.float32)
@@ -79,16 +91,16 @@ class WindowMaker:
         cycle = np.float32(labels.length[row] / pace)
         return x, labels.piece[row], anchors, cycle, f"{self.names[number]}, window {labels.window[row]}"
 
-    def _sst(self, segment: Float32) -> Float32:
-        shape = len(segment), self.spec
+    def _sst(self, segments: Float32) -> Float32:
+        shape = len(segments), self.spec
         transforms: dict[tuple[int, SstSpec], Sst] = _thread_local.__dict__.setdefault("transforms", {})
         if shape not in transforms:
             transforms[shape] = Sst(*shape)
-        values: Float32 = transforms[shape](segment).values.copy()
-        return values.reshape(len(segment), SST_BINS, SST_COLUMNS)
+        values: Float32 = transforms[shape](segments).values.copy()
+        return values
 
 
-def make_window(folder: Path, number: int, row: int, key: Key, points: int) -> Row:
-    """Return a window of the maker that `train.data.sharing.save_shared` wrote to `folder`."""
+def make_windows(folder: Path, wanted: Sequence[Wanted], points: int) -> list[Row]:
+    """Return windows of the maker that `train.data.sharing.save_shared` wrote to `folder`."""
     maker: WindowMaker = load_shared(folder)
-    return maker(number, row, key, points)
+    return maker(wanted, points)

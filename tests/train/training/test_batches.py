@@ -116,7 +116,7 @@ def test_a_worker_that_was_killed_is_reported(data, monkeypatch):
     def killed(*_):
         raise BrokenProcessPool
 
-    monkeypatch.setattr("train.training.batches.make_window", killed)
+    monkeypatch.setattr("train.training.batches.make_windows", killed)
     with pytest.raises(InputError, match="was killed; check the free memory"):
         next(Batches(data, 4, 4, True, 1, SST_DEFAULT, processes=1).draw(0, range(1)))
 
