@@ -36,8 +36,10 @@ def draw_pace(rng: np.random.Generator) -> float:
     return float(np.exp(rng.uniform(-PACE, PACE)))
 
 
-def cut(rcg: Float32, points: npt.NDArray[np.int64], start: float, length: int, pace: float) -> Float32:
-    """Return `length` samples [P, length] of these points of the recording from `start` on, resampled by `pace`.
+def cut(
+    rcg: Float32, start: float, length: int, pace: float, points: npt.NDArray[np.int64] | slice = slice(None)
+) -> Float32:
+    """Return `length` samples [P, length] of the recording's points from `start` on, resampled by `pace`.
 
     The samples are those of the cubic spline: linear interpolation would lose a third of the amplitude at 50 Hz.
     """

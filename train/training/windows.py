@@ -80,7 +80,7 @@ class WindowMaker:
         if points != len(rcg):
             chosen = rng.choice(len(rcg), points, replace=points > len(rcg))
         if cached is None:
-            x = cut(rcg, chosen, start - pace * SST_PAST, self.spec.segment, pace)
+            x = cut(rcg, start - pace * SST_PAST, self.spec.segment, pace, chosen)
             x = disturb(x, rng) if self.augment else x
         else:
             x = cached[labels.window[row], chosen].astype(np.float32)
