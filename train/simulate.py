@@ -15,7 +15,7 @@ from pathlib import Path
 from edge.core.interrupts import raise_on_interrupt
 from edge.core.spec import RCG_RATE_HZ
 from train.data.readers import mmecg
-from train.simulation.picture import draw_trial
+from train.simulation.picture import MIN_S, draw_trial
 from train.simulation.simulated_set import DESCRIPTION, simulate_set
 from train.simulation.trial import SAMPLES
 from train.training.command_line import add_worker_options, open_workers, positive, run_command
@@ -31,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=positive, metavar="N", help="length of a trial; default: as long as MMECG's")
     add_worker_options(parser)
     args = parser.parse_args(arguments)
+    if args.seconds and args.seconds < MIN_S:
+        parser.error(f"--seconds {args.seconds}: a trial has at least {MIN_S} s")
 
     def work() -> None:
         samples = args.seconds * RCG_RATE_HZ if args.seconds else SAMPLES

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 SHOWN_POINTS = 5
 SHOWN_S = 8.0
 _SST_FROM_S = 4.0  # where `sst_of_whole` begins
+_BEFORE_S, _AFTER_S = _SST_FROM_S + 1, 2.0  # needed around the part that is shown
+MIN_S = round(_BEFORE_S + SHOWN_S + _AFTER_S)
+"""The shortest trial that can be drawn."""
 _TICKS_HZ = (1, 2, 5, 10, 20, 50)
 
 
-def draw_trial(trial: Trial, start_s: float = 20.0) -> Figure:
-    """Draw three panels, one above the other, of SHOWN_S from start_s on."""
+def draw_trial(trial: Trial) -> Figure:
+    """Draw three panels, one above the other, of SHOWN_S in the middle of a trial of at least MIN_S."""
     from matplotlib.figure import Figure
 
+    start_s = _BEFORE_S + (trial.rcg.shape[1] // RCG_RATE_HZ - MIN_S) // 2
     first, last = (round(at_s * RCG_RATE_HZ) for at_s in (start_s, start_s + SHOWN_S))
     t_s = np.arange(first, last) / RCG_RATE_HZ
     figure = Figure(figsize=(12, 8), layout="constrained")
@@ -34,7 +38,7 @@ def draw_trial(trial: Trial, start_s: float = 20.0) -> Figure:
     rcg.set_ylabel("RCG, mm/s²")
     rcg.set_title(f"{trial.name}, simulated: {trial.rhythm}, {trial.status}. {NOT_A_DEVICE}", fontsize=9)
 
-    around = trial.rcg[:, first - round((_SST_FROM_S + 1) * RCG_RATE_HZ) : last + 2 * RCG_RATE_HZ]
+    around = trial.rcg[:, first - round(_BEFORE_S * RCG_RATE_HZ) : last + round(_AFTER_S * RCG_RATE_HZ)]
     magnitude = sst_of_whole(around.astype(np.float64))
     edges_s = start_s - 1 + (np.arange(magnitude.shape[1] + 1) - 0.5) / SST_COLUMN_RATE_HZ
     edges_hz = SST_LOW_HZ * 2 ** (np.arange(SST_BINS + 1) * SST_BIN_OCTAVES)

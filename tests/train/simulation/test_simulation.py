@@ -200,3 +200,13 @@ def test_the_command_writes_the_set_and_a_picture(tmp_path, capsys):
     assert trial.points_m.shape == (50, 3)
     assert main(["--out", str(tmp_path), "--subjects", "1", "--seed", "5"]) == 2
     assert "another set" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("in_process")
+def test_the_shortest_trial_is_drawn_and_a_shorter_one_refused(tmp_path, capsys):
+    short = ["--out", str(tmp_path), "--subjects", "1", "--seed", "4", "--trials-per-subject", "1", "--seconds"]
+    assert main([*short, "15"]) == 0
+    assert (tmp_path / "trial.png").stat().st_size > 10_000
+    with pytest.raises(SystemExit):
+        main([*short, "14"])
+    assert "--seconds 14: a trial has at least 15 s" in capsys.readouterr().err
