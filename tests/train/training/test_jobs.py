@@ -5,16 +5,25 @@ import json
 import multiprocessing
 import os
 import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge.core.errors import InputError
+from edge.core.interrupts import INTERRUPTED
 from tests.conftest import ROOT
 from tests.helpers.jobs import always_killed, attempts, failing, interrupting_once, killed_once, total
+from tests.helpers.processes import child
+from tests.helpers.publishing import wait
 from train.data import workers
 from train.data.ray_workers import connect_ray
+from train.data.readers.mmecg import read_trial
 from train.data.workers import LocalWorkers
 from train.training.jobs import run_grid, run_jobs
 
@@ -113,6 +122,33 @@ def test_ray_workers_make_every_cell_once_though_one_is_killed(tmp_path, monkeyp
     assert sorted(results(tmp_path)) == ["ew-seed1", "ew-seed2", "stl-seed1", "stl-seed2"]
     assert [attempts(tmp_path, name) for name in ("stl1", "stl2", "ew1", "ew2")] == [1, 1, 2, 1]
     assert "printed by a job" not in capfd.readouterr().out
+
+
+@pytest.mark.slow  # starts a Ray cluster
+def test_ctrl_c_ends_the_command_and_its_local_ray_and_keeps_what_is_done(tmp_path):
+    """A terminal sends the signal to every process of the command."""
+    before = ray_processes()
+    command = [sys.executable, "-m", "train.simulate", "--out", str(tmp_path), "--subjects", "2000", "--seed", "1"]
+    command += ["--trials-per-subject", "1", "--seconds", "60", "--ray", "local"]
+    with child(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        wait(lambda: (tmp_path / "1.mat").exists() or process.poll() is not None)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == INTERRUPTED, errors
+    assert "Traceback" not in errors
+    assert f"train.simulate: interrupted; run the same command again to resume from {tmp_path}" in errors
+    assert read_trial(tmp_path / "1.mat").rcg.shape == (50, 12_000)
+    wait(lambda: ray_processes() <= before)
+
+
+def ray_processes():
+    """The servers of Ray that run on this machine."""
+    servers = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if re.search(rb"ray/\S*(raylet|gcs_server)\0", (folder / "cmdline").read_bytes()):
+                servers.add(folder.name)
+    return servers
 
 
 def test_without_ray_its_extra_is_named(monkeypatch):
