@@ -39,12 +39,14 @@ class SourceFit(msgspec.Struct, frozen=True, kw_only=True):
 class TrackerFit(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters of `rate_tracker`; the confidences needed for a valid and for a good rate.
 
-    walk: standard deviation of the random walk of the rate's logarithm in a second; jump: probability of a jump.
+    walk: standard deviation of the random walk of the rate's logarithm in a second; jump: probability of a jump;
+    agreement: the confidence from the log odds that "motion" alone and "network" alone give to the rate.
     """
 
     sources: dict[str, SourceFit]
     walk: float
     jump: float
+    agreement: Logistic
     needed: float
     good: float
 

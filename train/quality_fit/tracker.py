@@ -2,6 +2,7 @@
 
 The tracker is run over whole tracks, in torch, and the mean logarithm of the posterior probability near the true rate
 is maximised. In some tracks the network's sources are left out, because the tracker must also work without a network.
+The confidence is a logistic regression on what the motion alone and the network alone give to the tracker's rate.
 """
 
 from __future__ import annotations
@@ -11,21 +12,22 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy import optimize, special
 from torch import Tensor, nn
 
 from edge.core.types import Bool, Float64
 from edge.vitals.quality import tolerance_bpm
-from edge.vitals.quality_model import SourceFit, TrackerFit
+from edge.vitals.quality_model import Logistic, SourceFit, TrackerFit
 from edge.vitals.rate_evidence import MOTION_SOURCES, RATES_BPM, SOURCES
-from edge.vitals.rate_tracker import GATE_RANGE, NEAR
+from edge.vitals.rate_tracker import GATE_RANGE, NEAR, PROBABILITY_RANGE
 from train.quality_fit.evidence import Track
 
 FOLDS = 3
 STEPS, BATCH, LEARNING_RATE = 250, 64, 0.01
 WITHOUT_NETWORK = 0.5  # fraction of the tracks of a batch
 FLOOR = 0.01  # limits the loss of a second in which all evidence is wrong
-GATE_PENALTY = 0.01
-WRONG_PUBLISHED = 0.005  # fraction of the rates above `needed` that may be wrong
+GATE_PENALTY, AGREEMENT_PENALTY = 0.01, 1.0
+WRONG_PUBLISHED = 0.003  # fraction of the rates above `needed` that may be wrong
 WRONG_GOOD = 0.0005
 
 # Start: a cycle and its multiple support a rate, half a cycle contradicts it.
@@ -38,6 +40,7 @@ _START = {
 }
 _COUNTS = [len(features) for features in SOURCES.values()]
 _LOG_RATES = torch.tensor(np.log(RATES_BPM), dtype=torch.float32)
+_OF_NETWORK = torch.tensor([name not in MOTION_SOURCES for name in SOURCES])
 
 
 class Batch(NamedTuple):
@@ -47,6 +50,12 @@ class Batch(NamedTuple):
     strengths: Tensor
     near: Tensor
     known: Tensor
+
+    def without(self, left_out: Tensor) -> Batch:
+        """Return the batch without the sources [B, 5] or [5] that are left out of each track."""
+        kept = ~left_out.expand(len(self.features), -1)[:, None]
+        rows = kept.repeat_interleave(torch.tensor(_COUNTS), -1)[..., None]
+        return self._replace(features=self.features * rows, strengths=self.strengths * kept)
 
 
 class Tracker(nn.Module):
@@ -78,8 +87,8 @@ class Tracker(nn.Module):
             posteriors.append(posterior)
         return torch.stack(posteriors, 1)
 
-    def fitted(self, needed: float, good: float) -> TrackerFit:
-        """Return the parameters with these limits of confidence."""
+    def fitted(self, agreement: Logistic, needed: float, good: float) -> TrackerFit:
+        """Return the parameters with this regression and these limits of the confidence."""
         offsets, gates = (self.offsets - self.slopes @ self.middle).detach(), self.slopes.detach()
         sources, first = {}, 0
         for number, (name, count) in enumerate(zip(SOURCES, _COUNTS, strict=True)):
@@ -88,7 +97,8 @@ class Tracker(nn.Module):
             sources[name] = SourceFit(weights=weights, offset=_rounded(offsets[number]), slopes=slopes)
             first += count
         walk, jump = (_rounded(log.detach().exp()) for log in (self.log_walk, self.log_jump))
-        return TrackerFit(sources=sources, walk=walk, jump=jump, needed=_rounded(needed), good=_rounded(good))
+        needed, good = _rounded(needed), _rounded(good)
+        return TrackerFit(sources=sources, walk=walk, jump=jump, agreement=agreement, needed=needed, good=good)
 
 
 def fit_tracker(
@@ -98,37 +108,55 @@ def fit_tracker(
     judged_people: Sequence[int],
     advance: Callable[[], None],
 ) -> TrackerFit:
-    """Fit the tracker to the tracks `learnt` of these people, and its limits of confidence by cross-validation.
+    """Fit the tracker to the tracks `learnt` of these people; its confidence and the limits by cross-validation.
 
-    The limits are chosen on these tracks and on `judged`, each with a tracker that has not learnt from its person.
-    `advance` is called after each of `(FOLDS + 1) * STEPS` steps.
+    The confidence and its limits are fitted to these tracks and to `judged`, each with a tracker that has not learnt
+    from its person. `advance` is called after each of `(FOLDS + 1) * STEPS` steps.
     """
     folds, judged_folds = np.array(people) % FOLDS, np.array(judged_people) % FOLDS
-    confidence, right = [], []
+    found = []
     for fold in range(FOLDS):
         tracker = _fit(_of(learnt, folds != fold), advance)
-        found = judge(tracker, _of(learnt, folds == fold) + _of(judged, judged_folds == fold))
-        confidence.append(found[0])
-        right.append(found[1])
-    needed, good = (
-        lowest_limit(np.concatenate(confidence), np.concatenate(right), most) for most in (WRONG_PUBLISHED, WRONG_GOOD)
-    )
-    return _fit(learnt, advance).fitted(needed, good)
+        found.append(judge(tracker, _of(learnt, folds == fold) + _of(judged, judged_folds == fold)))
+    odds, right = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    agreement = fit_agreement(odds, right)
+    confidence = special.expit(agreement.offset + odds @ np.array(list(agreement.weights.values())))
+    needed, good = (lowest_limit(confidence, right, most) for most in (WRONG_PUBLISHED, WRONG_GOOD))
+    return _fit(learnt, advance).fitted(agreement, needed, good)
 
 
 def judge(tracker: Tracker, tracks: Sequence[Track]) -> tuple[Float64, Bool]:
-    """Return confidence and rightness of all seconds with a known rate."""
+    """Return, for all seconds with a known rate, whether the tracker's rate is right, and log odds [n, 2] of it.
+
+    The log odds are those that a tracker of the motion alone gives to the rate, and one of the network alone.
+    """
     batch = _batch(tracks)
     with torch.no_grad():
-        posterior = tracker(batch.features, batch.strengths).double()
+        posterior, *alone = (
+            tracker(part.features, part.strengths).double()
+            for part in (batch, batch.without(_OF_NETWORK), batch.without(~_OF_NETWORK))
+        )
     best = _LOG_RATES[posterior.argmax(-1)]
     near = (_LOG_RATES - best[..., None]).abs() <= NEAR
-    confidence = (posterior * near).sum(-1)
-    bpm = ((posterior * near * _LOG_RATES).sum(-1) / confidence).exp().numpy()
+    bpm = ((posterior * near * _LOG_RATES).sum(-1) / (posterior * near).sum(-1)).exp().numpy()
+    odds = torch.stack([(each * near).sum(-1).clamp(*PROBABILITY_RANGE).logit() for each in alone], -1).numpy()
     true = np.stack([track.true_bpm for track in tracks])
     known = np.isfinite(true)
     tolerance = np.array([tolerance_bpm(rate) for rate in true[known]])
-    return confidence.numpy()[known], np.abs(bpm[known] - true[known]) <= tolerance
+    return odds[known], np.abs(bpm[known] - true[known]) <= tolerance
+
+
+def fit_agreement(odds: Float64, right: Bool) -> Logistic:
+    """Fit the probability that a rate is right to the log odds [n, 2] of it by motion and by network."""
+    rows, sign = np.column_stack([odds, np.ones(len(odds))]), np.where(right, 1.0, -1.0)
+
+    def loss(weights: Float64) -> tuple[float, Float64]:
+        margin = sign * (rows @ weights)
+        slope = -(sign * special.expit(-margin)) @ rows + AGREEMENT_PENALTY * weights
+        return float(np.logaddexp(0, -margin).sum() + AGREEMENT_PENALTY / 2 * weights @ weights), slope
+
+    motion, network, offset = optimize.minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True).x
+    return Logistic(weights={"motion": _rounded(motion), "network": _rounded(network)}, offset=_rounded(offset))
 
 
 def lowest_limit(confidence: Float64, right: Bool, most_wrong: float) -> float:
@@ -148,16 +176,12 @@ def _fit(tracks: Sequence[Track], advance: Callable[[], None]) -> Tracker:
     present = whole.strengths.abs().sum((0, 1)) / (whole.strengths != 0).sum((0, 1)).clamp(min=1)
     tracker = Tracker(present * whole.strengths.sum((0, 1)).sign())
     optimizer = torch.optim.Adam(tracker.parameters(), lr=LEARNING_RATE)
-    network = torch.tensor([name not in MOTION_SOURCES for name in SOURCES])
-    network_rows = network.repeat_interleave(torch.tensor(_COUNTS))
     for _ in range(STEPS):
         chosen = torch.tensor(rng.permutation(len(tracks))[:BATCH])
-        features, strengths = whole.features[chosen], whole.strengths[chosen]
-        left_out = torch.tensor(rng.random(len(chosen)) < WITHOUT_NETWORK)
-        features = features * ~(left_out[:, None, None, None] & network_rows[:, None])
-        strengths = strengths * ~(left_out[:, None, None] & network)
-        near, known = whole.near[chosen], whole.known[chosen]
-        probability = (tracker(features, strengths) * near).sum(-1)[known]
+        without_network = torch.tensor(rng.random(len(chosen)) < WITHOUT_NETWORK)
+        batch = Batch(*(each[chosen] for each in whole)).without(without_network[:, None] & _OF_NETWORK)
+        near, known = batch.near, batch.known
+        probability = (tracker(batch.features, batch.strengths) * near).sum(-1)[known]
         loss = -((1 - FLOOR) * probability + FLOOR * near.mean(-1)[known]).log().mean()
         loss = loss + GATE_PENALTY * tracker.slopes.square().sum()
         optimizer.zero_grad()

@@ -89,6 +89,14 @@ def test_weak_sources_that_contradict_one_another_give_less_confidence():
         assert confidence < QUALITY_MODEL.tracker.needed
 
 
+def test_the_confidence_needs_the_agreement_of_motion_and_network():
+    """Certain sources of one kind are not enough against those of the other; without the other kind they are."""
+    moving = {"envelope": motion(66), "pulse": motion(66)}
+    for one, other in ((moving, network(96)), (network(66), {"envelope": motion(96), "pulse": motion(96)})):
+        assert follow(one | other).confidence < QUALITY_MODEL.tracker.needed
+    assert follow(moving | network(66)).confidence > follow(moving).confidence > QUALITY_MODEL.tracker.needed
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_gives_no_confidence(seed):
     rng, tracker = np.random.default_rng(seed), RateTracker()
@@ -164,6 +172,7 @@ def test_fitted_parameters_are_complete():
     assert all(set(source.slopes) == set(SOURCES) for source in fit.sources.values())
     assert 0 < fit.jump < 1
     assert 0 < fit.walk < 0.1
+    assert all(weight > 0 for weight in fit.agreement.weights.values())
     assert 0.5 < fit.needed < fit.good < 1
 
 

@@ -1,12 +1,15 @@
 """The fit of the tracker on made-up evidence, in which one source is right and another one is not."""
 
 import numpy as np
+import pytest
 import torch
+from scipy import special
 
+from edge.vitals.quality_model import Logistic
 from edge.vitals.rate_evidence import RATES_BPM, SOURCES, RateEvidence
 from edge.vitals.rate_tracker import RateTracker
 from train.quality_fit.evidence import SECONDS, Track
-from train.quality_fit.tracker import FOLDS, Tracker, fit_tracker, judge, lowest_limit
+from train.quality_fit.tracker import FOLDS, Tracker, fit_agreement, fit_tracker, judge, lowest_limit
 
 COUNTS = [len(features) for features in SOURCES.values()]
 
@@ -59,7 +62,8 @@ def test_the_fitted_parameters_give_the_same_posterior_on_the_device():
         trained.slopes.copy_(torch.tensor(0.3 * rng.standard_normal((len(SOURCES), len(SOURCES)))))
         trained.offsets.copy_(torch.tensor(0.3 * rng.standard_normal(len(SOURCES))))
         expected = trained(torch.tensor(example.features)[None], torch.tensor(example.strengths)[None])[0]
-    tracker = RateTracker(trained.fitted(0.9, 0.95))
+    agreement = Logistic(weights={"motion": 0.6, "network": 0.9}, offset=1.6)
+    tracker = RateTracker(trained.fitted(agreement, 0.9, 0.95))
     for second in range(SECONDS):
         parts = np.split(example.features[second], np.cumsum(COUNTS)[:-1])
         tracker.update({name: RateEvidence(part, 0.7) for name, part in zip(SOURCES, parts, strict=True)})
@@ -70,8 +74,19 @@ def test_the_fitted_parameters_give_the_same_posterior_on_the_device():
 def test_judged_are_only_seconds_with_a_known_rate():
     example = track(np.random.default_rng(3))
     example.true_bpm[::2] = np.nan
-    confidence, right = judge(Tracker(torch.full((len(SOURCES),), 0.6)), [example])
-    assert len(confidence) == len(right) == SECONDS // 2
+    odds, right = judge(Tracker(torch.full((len(SOURCES),), 0.6)), [example])
+    assert odds.shape == (SECONDS // 2, 2)
+    assert right.shape == (SECONDS // 2,)
+
+
+def test_the_confidence_is_as_high_as_the_fraction_that_is_right():
+    rng = np.random.default_rng(5)
+    odds = 3 * rng.standard_normal((20_000, 2))
+    true = special.expit(0.5 + 0.4 * odds[:, 0] + 0.8 * odds[:, 1])
+    fit = fit_agreement(odds, rng.random(len(odds)) < true)
+    # Standard errors of 20 000 draws: .01 of the slopes, .03 of the offset.
+    assert fit.weights == pytest.approx({"motion": 0.4, "network": 0.8}, abs=0.05)
+    assert fit.offset == pytest.approx(0.5, abs=0.12)
 
 
 def test_a_limit_is_the_lowest_with_few_enough_wrong_above():
