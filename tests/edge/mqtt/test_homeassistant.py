@@ -99,7 +99,7 @@ def test_unmeasured_values_are_unknown(discovered, mmecg):
     for e, (received, searched) in product(evidence(), ((0, False), (900, False), (900, True))):
         if searched or e.present:  # a chest that was not searched for is not missing
             pipeline.collect_evidence = lambda now_ns, e=e: e
-            pipeline.frames = FrameCount(received, 0)
+            pipeline._received = received
             pipeline._block = SimpleNamespace(chest=replace(CHEST, present=e.present)) if searched else None
             vitals = pipeline.vitals(0)
             published[vitals, searched] = e
