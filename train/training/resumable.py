@@ -139,7 +139,7 @@ def make_optimizer(
     ]
     if training.optimizer == "sgd":
         return torch.optim.SGD(groups, training.learning_rate, momentum=0.937)
-    return torch.optim.AdamW(groups, training.learning_rate, fused=True)  # a third of the time, in one loop
+    return torch.optim.AdamW(groups, training.learning_rate)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, training: Training, step: int) -> None:
