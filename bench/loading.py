@@ -57,7 +57,6 @@ def main() -> None:
     network, strategy = NETWORKS[arguments.network]().to(device), make_strategy(config.strategy, len(TASKS))
     decoders = dict(zip(TASKS, network.decoder_parameters(), strict=True))
     backward = MultiTaskBackward(network.shared_parameters(), decoders, strategy, "representation")
-
     optimizer = make_optimizer(recipe.training, list(network.parameters()), strategy)
 
     def train(batches: Iterator[Batch]) -> Iterator[float]:

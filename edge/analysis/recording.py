@@ -77,7 +77,7 @@ class OpenRecording:
             self._source, front_end = self._open_chain(stack)
             if isinstance(network, (Path, str)):
                 network = load_network(Path(network))
-            self.require_radar_data()
+            self.require_radar_data(front_end if isinstance(front_end, FrontEndProcess) else None)
             pipeline = Pipeline(
                 recording.chirp,
                 lambda: recording.clock_synced,
@@ -119,13 +119,13 @@ class OpenRecording:
         ahead = stack.enter_context(FrontEndProcess(recording))
         return ahead, ahead
 
-    def require_radar_data(self) -> None:
-        """Raise RecordingError if the first frames cannot be radar data of a chest."""
+    def require_radar_data(self, front_end: FrontEndProcess | None = None) -> None:
+        """Raise RecordingError if the first frames cannot be radar data of a chest; a running `front_end` tells it."""
         recording, first = self.recording, round(CHECK_S / self.recording.chirp.frame_period_s)
         if isinstance(recording, PointsRecording):
             problem = recording.problem_at(first)
-        elif isinstance(self._source, FrontEndProcess):
-            problem = self._source.problem_after(first)
+        elif front_end:
+            problem = front_end.problem_after(first)
         else:
             problem = find_problem(recording.chirp, ReplaySource(recording).frames())
         if problem and "IQ order" in problem and isinstance(recording, Recording):

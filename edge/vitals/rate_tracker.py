@@ -26,7 +26,7 @@ from edge.vitals.rate_evidence import MOTION_SOURCES, RATES_BPM, SOURCES, RateEv
 BEATS_NEAR = 0.04  # of the rate's logarithm: closer beats refine the rate
 NEAR = 0.07  # of a rate's logarithm: what counts as the same rate
 GATE_RANGE = (-2.0, 1.0)  # limits of a gate's logarithm
-PROBABILITY_RANGE = (1e-3, 1 - 1e-4)  # a filter is never surer of a rate
+PROBABILITY_RANGE = (1e-3, 1 - 1e-4)  # limits of what one filter alone gives to a rate
 _LOG_RATES = np.log(RATES_BPM)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
 
 from edge.core.spec import BLOCK_S, RCG_RATE_HZ
 from edge.core.types import Bool, Float64
@@ -13,6 +12,7 @@ from edge.dsp.frontend.rcg import RcgExtractor
 from edge.radar.chirp import ChirpConfig
 from edge.vitals.movement import MovementDetector
 from edge.vitals.quality_model import Logistic, MovementFit
+from train.quality_fit.logistic import fit_logistic, rounded
 from train.simulation.scenarios import draw_scenario, frames
 
 FOLDS = 5
@@ -65,8 +65,8 @@ def fit_movement(rows: Rows) -> MovementFit:
     return MovementFit(
         weights=fit.weights,
         offset=fit.offset,
-        mild=_rounded(np.quantile(scores[~moving], 1 - STILL_FLAGGED)),
-        extensive=_rounded(places[int(np.argmin(mistakes))]),
+        mild=rounded(np.quantile(scores[~moving], 1 - STILL_FLAGGED)),
+        extensive=rounded(places[int(np.argmin(mistakes))]),
     )
 
 
@@ -75,27 +75,6 @@ def _cross_fitted(rows: Rows, targets: Bool) -> tuple[Logistic, Float64]:
     scores = np.zeros(len(targets))
     for fold in range(FOLDS):
         mine = rows.person % FOLDS == fold
-        fit = _fit(rows.names, rows.features[~mine], targets[~mine])
+        fit = fit_logistic(rows.names, rows.features[~mine], targets[~mine])
         scores[mine] = rows.features[mine] @ list(fit.weights.values()) + fit.offset
-    return _fit(rows.names, rows.features, targets), scores
-
-
-def _fit(names: list[str], features: Float64, targets: Bool) -> Logistic:
-    """Fit a logistic regression with a small ridge penalty. Every row has the same weight, whatever its class."""
-    mean, deviation = features.mean(axis=0), features.std(axis=0)
-    x = np.column_stack([(features - mean) / deviation, np.ones(len(features))])
-    sign = np.where(targets, 1.0, -1.0)
-
-    def loss(w: Float64) -> tuple[float, Float64]:
-        margin = sign * (x @ w)
-        value = np.logaddexp(0, -margin).sum() + 0.5 * w[:-1] @ w[:-1]
-        return float(value), -(x.T @ (sign * special.expit(-margin))) + np.append(w[:-1], 0)
-
-    w = optimize.minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B").x
-    weights = w[:-1] / deviation
-    rounded = {name: _rounded(weight) for name, weight in zip(names, weights, strict=True)}
-    return Logistic(weights=rounded, offset=_rounded(w[-1] - weights @ mean))
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")
+    return fit_logistic(rows.names, rows.features, targets), scores

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import optimize, special
+from scipy import special
 from torch import Tensor, nn
 
 from edge.core.types import Bool, Float64
@@ -21,12 +21,13 @@ from edge.vitals.quality_model import Logistic, SourceFit, TrackerFit
 from edge.vitals.rate_evidence import MOTION_SOURCES, RATES_BPM, SOURCES
 from edge.vitals.rate_tracker import GATE_RANGE, NEAR, PROBABILITY_RANGE
 from train.quality_fit.evidence import Track
+from train.quality_fit.logistic import fit_logistic, rounded
 
 FOLDS = 3
 STEPS, BATCH, LEARNING_RATE = 250, 64, 0.01
 WITHOUT_NETWORK = 0.5  # fraction of the tracks of a batch
 FLOOR = 0.01  # limits the loss of a second in which all evidence is wrong
-GATE_PENALTY, AGREEMENT_PENALTY = 0.01, 1.0
+GATE_PENALTY = 0.01
 WRONG_PUBLISHED = 0.003  # fraction of the rates above `needed` that may be wrong
 WRONG_GOOD = 0.0005
 
@@ -92,12 +93,12 @@ class Tracker(nn.Module):
         offsets, gates = (self.offsets - self.slopes @ self.middle).detach(), self.slopes.detach()
         sources, first = {}, 0
         for number, (name, count) in enumerate(zip(SOURCES, _COUNTS, strict=True)):
-            weights = [_rounded(w) for w in self.weights.detach()[first : first + count]]
-            slopes = {other: _rounded(gates[number, k]) for k, other in enumerate(SOURCES)}
-            sources[name] = SourceFit(weights=weights, offset=_rounded(offsets[number]), slopes=slopes)
+            weights = [rounded(w) for w in self.weights.detach()[first : first + count]]
+            slopes = {other: rounded(gates[number, k]) for k, other in enumerate(SOURCES)}
+            sources[name] = SourceFit(weights=weights, offset=rounded(offsets[number]), slopes=slopes)
             first += count
-        walk, jump = (_rounded(log.detach().exp()) for log in (self.log_walk, self.log_jump))
-        needed, good = _rounded(needed), _rounded(good)
+        walk, jump = (rounded(log.detach().exp()) for log in (self.log_walk, self.log_jump))
+        needed, good = rounded(needed), rounded(good)
         return TrackerFit(sources=sources, walk=walk, jump=jump, agreement=agreement, needed=needed, good=good)
 
 
@@ -119,7 +120,7 @@ def fit_tracker(
         tracker = _fit(_of(learnt, folds != fold), advance)
         found.append(judge(tracker, _of(learnt, folds == fold) + _of(judged, judged_folds == fold)))
     odds, right = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    agreement = fit_agreement(odds, right)
+    agreement = fit_logistic(("motion", "network"), odds, right)
     confidence = special.expit(agreement.offset + odds @ np.array(list(agreement.weights.values())))
     needed, good = (lowest_limit(confidence, right, most) for most in (WRONG_PUBLISHED, WRONG_GOOD))
     return _fit(learnt, advance).fitted(agreement, needed, good)
@@ -144,19 +145,6 @@ def judge(tracker: Tracker, tracks: Sequence[Track]) -> tuple[Float64, Bool]:
     known = np.isfinite(true)
     tolerance = np.array([tolerance_bpm(rate) for rate in true[known]])
     return odds[known], np.abs(bpm[known] - true[known]) <= tolerance
-
-
-def fit_agreement(odds: Float64, right: Bool) -> Logistic:
-    """Fit the probability that a rate is right to the log odds [n, 2] of it by motion and by network."""
-    rows, sign = np.column_stack([odds, np.ones(len(odds))]), np.where(right, 1.0, -1.0)
-
-    def loss(weights: Float64) -> tuple[float, Float64]:
-        margin = sign * (rows @ weights)
-        slope = -(sign * special.expit(-margin)) @ rows + AGREEMENT_PENALTY * weights
-        return float(np.logaddexp(0, -margin).sum() + AGREEMENT_PENALTY / 2 * weights @ weights), slope
-
-    motion, network, offset = optimize.minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True).x
-    return Logistic(weights={"motion": _rounded(motion), "network": _rounded(network)}, offset=_rounded(offset))
 
 
 def lowest_limit(confidence: Float64, right: Bool, most_wrong: float) -> float:
@@ -199,7 +187,3 @@ def _batch(tracks: Sequence[Track]) -> Batch:
     near = ((_LOG_RATES.exp() - true[..., None]).abs() <= tolerance[..., None]).float()
     features, strengths = (torch.tensor(np.stack([track[k] for track in tracks])) for k in (0, 1))
     return Batch(features, strengths, near, known)
-
-
-def _rounded(value: float | Tensor) -> float:
-    return float(f"{float(value):.4g}")

@@ -26,7 +26,7 @@ from edge.radar.chirp import ChirpConfig
 # radar, and the distances between voxels. MMECG: +-0.4 m, 0.35 to 0.60 m deep, 9 x 17 x 9 voxels.
 SIDE_M, UP_M, NEARER_M, FARTHER_M = 0.24, 0.24, 0.08, 0.12
 STEP_M = (0.03, 0.02, 0.04)  # to the side, in depth, up: finer than the aperture's resolution
-CENTRE_STEP_M = 0.01  # the range of its centre changes in these steps, so that filters can often be used again
+CENTRE_STEP_M = 0.01  # the searched volume moves in these steps, so that its filters can often be used again
 
 HISTORY_S = 8.0
 HISTORY_RATE_HZ = 50.0

@@ -9,7 +9,8 @@ from edge.vitals.quality_model import Logistic
 from edge.vitals.rate_evidence import RATES_BPM, SOURCES, RateEvidence
 from edge.vitals.rate_tracker import RateTracker
 from train.quality_fit.evidence import SECONDS, Track
-from train.quality_fit.tracker import FOLDS, Tracker, fit_agreement, fit_tracker, judge, lowest_limit
+from train.quality_fit.logistic import fit_logistic
+from train.quality_fit.tracker import FOLDS, Tracker, fit_tracker, judge, lowest_limit
 
 COUNTS = [len(features) for features in SOURCES.values()]
 
@@ -83,7 +84,7 @@ def test_the_confidence_is_as_high_as_the_fraction_that_is_right():
     rng = np.random.default_rng(5)
     odds = 3 * rng.standard_normal((20_000, 2))
     true = special.expit(0.5 + 0.4 * odds[:, 0] + 0.8 * odds[:, 1])
-    fit = fit_agreement(odds, rng.random(len(odds)) < true)
+    fit = fit_logistic(("motion", "network"), odds, rng.random(len(odds)) < true)
     # Standard errors of 20 000 draws: .01 of the slopes, .03 of the offset.
     assert fit.weights == pytest.approx({"motion": 0.4, "network": 0.8}, abs=0.05)
     assert fit.offset == pytest.approx(0.5, abs=0.12)

@@ -132,6 +132,7 @@ def test_ctrl_c_ends_the_command_and_its_local_ray_and_keeps_what_is_done(tmp_pa
     command += ["--trials-per-subject", "1", "--seconds", "60", "--ray", "local"]
     with child(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         wait(lambda: (tmp_path / "1.mat").exists() or process.poll() is not None)
+        assert ray_processes() > before
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate()
     assert process.returncode == INTERRUPTED, errors
