@@ -1,8 +1,14 @@
-"""Fields of the published schemas, by a path such as `hr.value` or `quality.flags.0`."""
+"""The published schemas, and their fields by a path such as `hr.value` or `quality.flags.0`."""
 
 import json
 
+import jsonschema
+
 from edge.mqtt.schemas import FOLDER
+
+
+def schema(name: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads((FOLDER / f"{name}.schema.json").read_text()))
 
 
 def payload_field(suffix: str, path: str) -> dict:

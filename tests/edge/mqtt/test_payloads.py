@@ -1,99 +1,17 @@
-"""Each payload validates against its published schema, and invalid payloads are rejected."""
+"""Each payload contains the results and validates against its published schema."""
 
-import json
 from dataclasses import replace
-from types import SimpleNamespace
 
-import jsonschema
 import msgspec
 import numpy as np
 import pytest
 
-from edge.core.types import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, TaskOutputs, Vitals, Waveform
+from edge.core.types import Quality, Waveform
 from edge.mqtt import payloads as p
-from edge.mqtt.broker import Broker
 from edge.mqtt.device_report import DeviceReport, HistoryReport
-from edge.mqtt.fields import CHEST_LOST_FLAGS, UNUSABLE_FLAGS
-from edge.mqtt.info import NetworkState
-from edge.mqtt.outbox import OutboxCount
-from edge.mqtt.publisher import Publisher
-from edge.mqtt.schemas import FOLDER, documents
-from edge.mqtt.spool import SpoolCount
-from edge.mqtt.topics import LIVE, NOTICE, TOPICS
-from edge.vitals.quality import CHEST_LOST, FLAGS
-
-T_NS = 1_795_196_400_123_456_789
-SHA256 = "9b1f0c3a" * 8
-
-
-def schema(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(json.loads((FOLDER / f"{name}.schema.json").read_text()))
-
-
-class Sent(Publisher):
-    """A publisher whose client records messages instead of sending them."""
-
-    def __init__(self, chirp, monkeypatch, **options) -> None:
-        self.out: list[tuple[str, dict]] = []
-
-        out = self.out
-
-        class Client:
-            def __init__(self, broker, device, will, birth) -> None:
-                out.extend((topic.suffix, json.loads(payload)) for topic, payload in [will, *birth])
-
-            connections = 1
-
-        class Outbox:
-            def __init__(self, client, spool, backfill_per_s) -> None:
-                pass
-
-            def publish(self, topic, payload) -> None:
-                out.append((topic.suffix, json.loads(payload)))
-
-            def count(self) -> OutboxCount:
-                return OutboxCount(2, SpoolCount(3, 4096, 0, 1))
-
-        monkeypatch.setattr("edge.mqtt.publisher.MqttClient", Client)
-        monkeypatch.setattr("edge.mqtt.publisher.Outbox", Outbox)
-        state = NetworkState(p.Model("compact", SHA256), True, "onnxruntime")
-        super().__init__(Broker(), "radar-0001", chirp, SimpleNamespace(is_persistent=True), state, **options)
-
-    def last(self, suffix: str) -> dict:
-        return next(payload for topic, payload in reversed(self.out) if topic == suffix)
-
-
-VITALS = {
-    "good": Vitals(T_NS, 64.23, 14.9, 0.463, Quality("good", 0.93), FrameCount(2000, 0)),
-    "beats": Vitals(
-        T_NS,
-        64.23,
-        14.9,
-        0.463,
-        Quality("good", 0.93),
-        ci95_bpm=(62.04, 66.57),
-        n_beats=11,
-        rhythm=Rhythm(31.4, 42.8, irregular=False),
-    ),
-    "unusable": Vitals(
-        T_NS, None, None, None, Quality("unusable", 0.11, ("body_movement", "frame_loss")), movement="mild"
-    ),
-}
-
-
-OUTPUTS = TaskOutputs(np.zeros(200, np.float32), np.full(800, 1 / 800, np.float32), np.full(260, 1 / 260, np.float32))
-STRETCH = EcgBlock(
-    T_NS,
-    1200,
-    EcgEstimate(200, np.array([0.0, 1.0, -0.25]), np.array([False, True, True]), np.array([201.25]), np.array([0.9])),
-    continues=True,
-    outputs=OUTPUTS,
-)
-
-
-@pytest.fixture
-def sent(mmecg, monkeypatch):
-    return Sent(mmecg, monkeypatch)
+from edge.mqtt.topics import LIVE
+from tests.helpers.payload_fields import schema
+from tests.helpers.publishing import SHA256, STRETCH, T_NS, VITALS, Sent
 
 
 def test_every_payload_validates_against_its_schema(sent):
@@ -196,78 +114,6 @@ def test_a_flat_waveform_is_sent_as_zeros(sent):
     assert sent.out[-1][1]["samples"] == [0] * 10
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda v: v | {"hr": v["hr"] | {"valid": False}},
-        lambda v: v | {"hr": v["hr"] | {"value": None}},
-        lambda v: v | {"quality": {"state": "unusable", "sqi": 0.1, "flags": []}},
-        lambda v: v | {"hr": v["hr"] | {"unit": "Hz"}},
-        lambda v: v | {"quality": {"state": "splendid", "sqi": 0.1, "flags": []}},
-        lambda v: v | {"surprise": 1},
-        lambda v: v | {"quality": {"state": "good", "sqi": 0.9, "flags": ["radar_fault"]}},
-        lambda v: v | {"quality": {"state": "good", "sqi": 0.9, "flags": ["stale", "frame_loss"]}},
-        lambda v: v | {"quality": {"state": "good", "sqi": 0.9, "flags": ["<img src=x onerror=alert(1)>"]}},
-        lambda v: v | {"quality": {"state": "good", "sqi": 0.9, "flags": [f"flag_{k}" for k in range(33)]}},
-        lambda v: v | {"model": {"id": "<img src=x onerror=alert(1)>", "sha256": None}},
-        lambda v: v | {"model": {"id": "x" * 65, "sha256": None}},
-        lambda v: v | {"model": {"id": "x", "sha256": "../etc/passwd"}},
-        lambda v: v | {"clock": v["clock"] | {"source": "<b>"}},
-        lambda v: v | {"seq": 2**53 + 1},
-        lambda v: v | {"seq": 10**300},
-    ],
-)
-def test_an_invalid_payload_fails_schema_and_struct(sent, wrong):
-    sent.vitals(VITALS["good"])
-    right = sent.last("vitals")
-    msgspec.convert(right, p.VitalsPayload)
-    payload = wrong(right)
-    assert not schema("vitals").is_valid(payload)
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(payload, p.VitalsPayload)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"fs": -1},
-        {"fs": 0},
-        {"fs": 201},
-        {"n": 4},
-        {"r_peaks": []},
-        {"samples": [None, 10**300, 1]},
-        {"sample0": 2**60},
-    ],
-)
-def test_a_contradictory_ecg_is_refused(sent, wrong):
-    sent.ecg(STRETCH, Quality("good", 0.9))
-    right = sent.last("ecg")
-    msgspec.convert(right, p.EcgPayload)
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(json.dumps(right | wrong), type=p.EcgPayload)
-
-
-@pytest.mark.parametrize("wrong", [{"fs": 0}, {"n": 4}])
-def test_a_contradictory_waveform_is_refused(sent, wrong):
-    sent.waveform(Waveform(T_NS, 40, 50, np.arange(10.0)))
-    right = sent.last("waveform")
-    msgspec.convert(right, p.WaveformPayload)
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(right | wrong, p.WaveformPayload)
-
-
-def test_the_payloads_and_the_verdict_agree_on_the_flags():
-    assert {flag for flag, severity in FLAGS.items() if severity == "unusable"} == UNUSABLE_FLAGS
-    assert CHEST_LOST_FLAGS == CHEST_LOST
-
-
-def test_a_valid_rate_in_unusable_quality_cannot_be_built():
-    with pytest.raises(ValueError, match="must be null"):
-        p.Rate(valid=False, value=70.0)
-    with pytest.raises(ValueError, match="must have a value"):
-        p.Rate(valid=True, value=None)
-
-
 def test_a_change_of_quality_is_an_event_with_what_began_and_ended(sent):
     moving = replace(VITALS["unusable"], quality=Quality("unusable", 0.1, ("body_movement",)))
     for vitals in (VITALS["good"], VITALS["good"], VITALS["unusable"], moving, VITALS["good"]):
@@ -289,28 +135,3 @@ def test_health_reports_every_kind_of_loss(sent):
     assert health["dropped"] == 2
     assert health["spool"] == {"messages": 3, "bytes": 4096, "evicted": 0, "unstored": 1, "persistent": True}
     assert health["frames"] == {"received": 2000, "lost": 0}
-
-
-@pytest.mark.parametrize("name", [*(topic.suffix for topic in LIVE), NOTICE.suffix])
-def test_schemas_are_schemas(name):
-    jsonschema.Draft202012Validator.check_schema(json.loads((FOLDER / f"{name}.schema.json").read_text()))
-
-
-def test_the_published_documents_are_those_of_the_structs():
-    """If this fails: python -m edge.mqtt.schemas"""
-    assert {path.name: json.loads(path.read_text()) for path in FOLDER.iterdir()} == documents()
-
-
-def test_asyncapi_names_every_topic_as_it_is_published():
-    """The document was validated once with @asyncapi/parser 3.6; this test preserves its result."""
-    document = json.loads((FOLDER / "asyncapi.json").read_text())
-    found = {}
-    for operation in document["operations"].values():
-        channel = document["channels"][operation["channel"]["$ref"].removeprefix("#/channels/")]
-        binding = operation["bindings"]["mqtt"]
-        found[channel["address"]] = (binding["qos"], binding["retain"], binding.get("messageExpiryInterval"))
-        for message in channel["messages"].values():
-            name = message["$ref"].removeprefix("#/components/messages/")
-            file = document["components"]["messages"][name]["payload"]["schema"]["$ref"]
-            assert (FOLDER / file).is_file()
-    assert found == {topic.name("{device}"): (topic.qos, topic.retain, topic.expiry_s) for topic in TOPICS}
