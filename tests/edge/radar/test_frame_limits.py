@@ -4,7 +4,7 @@ import pytest
 
 from edge.radar.boards import require_unlimited_frames
 from edge.radar.chirp import ChirpConfigError
-from tests.edge.radar.test_boards import frames_of
+from tests.edge.radar.test_board_restarts import frames_of
 
 
 @pytest.mark.parametrize(
