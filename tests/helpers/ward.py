@@ -27,6 +27,10 @@ START_S = 1_795_196_400.0
 DEVICE_OFFSET_S = -7200.0  # the devices' clocks are two hours behind the hub's
 LIMITS = Limits(offline_min=1, absent_min=2, no_rate_min=3)
 TOKENS = {"desk": "a-token-that-may-read", "boss": "a-token-that-may-change"}
+MANY, FEW = 200, 20
+NAMES = [f"radar-{k:04d}" for k in range(1, MANY + 1)]
+BED = NAMES[0]
+WEAK, MOVING, NOBODY, OFFLINE, DEGRADED = NAMES[10:15]
 
 
 class Clock:
@@ -84,6 +88,23 @@ class Hub:
         values = self.ward.snapshot("desk", False).sparklines[device]
         first = next((k for k, value in enumerate(values) if value is not None), len(values))
         return values[first:]
+
+
+def hub_of_devices(folder: Path, count: int = FEW) -> Hub:
+    """Devices, most of them with a good signal; their time stands still."""
+    hub = Hub(folder, Limits(offline_min=0, no_rate_min=0.1))
+    hub.count = count
+    if not hub.count:
+        return hub
+    for k, name in enumerate(NAMES[: hub.count]):
+        hub.say(name, 60.0 + k % 40)
+    hub.say(WEAK, None, ["low_snr"])
+    hub.say(MOVING, None, ["body_movement"], movement="extensive")
+    hub.say(NOBODY, None, ["no_subject"])
+    hub.say(DEGRADED, 75.0, ["frame_loss"], state="degraded")
+    hub.clock.now_s += 1
+    hub.say_status(OFFLINE, "offline")
+    return hub
 
 
 def encode_vitals(device, seq, t_s, bpm: float | None, flags=(), state=None, **changes) -> bytes:
@@ -188,3 +209,17 @@ class Stream:
     def close(self) -> None:
         self._response.close()
         self._connection.close()
+
+
+def text(tab, device: str, part: str) -> str:
+    return tab.text_content(f'li[data-device="{device}"] .{part}')
+
+
+def wait_for(tab, device: str, part: str, expected: str) -> None:
+    selector = f'li[data-device="{device}"] .{part}'
+    shows = "([selector, text]) => document.querySelector(selector)?.textContent === text"
+    tab.wait_for_function(shows, arg=[selector, expected])
+
+
+def shown(tab) -> list[str]:
+    return tab.evaluate("[...document.querySelectorAll('#tiles li:not([hidden])')].map((item) => item.dataset.device)")
