@@ -12,6 +12,7 @@ from edge.core.types import EcgBlock, EcgEstimate, FrameCount, Quality, Rhythm, 
 from edge.web.messages import Hello
 from edge.web.page import LivePage
 
+T_NS = 1_795_196_400_000_000_000
 GOOD = Quality("good", 0.97)
 MOVING = Quality("unusable", 0.1, ("body_movement", "frame_loss"))
 
