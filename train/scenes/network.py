@@ -85,7 +85,7 @@ def _stage(channels: int, width: int, blocks: int, stride: int = 1, dilation: in
 class Pyramid(nn.Module):
     """ASPP: convolutions with several dilations, and the mean of the image, side by side."""
 
-    def __init__(self, channels: int, width: int, rates: Sequence[int]) -> None:
+    def __init__(self, channels: int, width: int, rates: Sequence[int], dropout: float) -> None:
         super().__init__()
         self.parts = nn.ModuleList(
             [
@@ -94,7 +94,7 @@ class Pyramid(nn.Module):
             ]
         )
         self.whole = nn.Sequential(nn.AdaptiveAvgPool2d(1), *convolve(channels, width, 1), nn.ReLU())
-        self.project = nn.Sequential(*convolve((len(rates) + 2) * width, width, 1), nn.ReLU(), nn.Dropout(0.5))
+        self.project = nn.Sequential(*convolve((len(rates) + 2) * width, width, 1), nn.ReLU(), nn.Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, H, W] to [B, width, H, W]."""
@@ -106,9 +106,9 @@ class Pyramid(nn.Module):
 class Head(nn.Sequential):
     """Computes a task's outputs per cell of the features, and enlarges them `factor` times, bilinearly."""
 
-    def __init__(self, channels: int, width: int, rates: Sequence[int], out: int, factor: int) -> None:
+    def __init__(self, channels: int, width: int, rates: Sequence[int], out: int, factor: int, dropout: float) -> None:
         super().__init__(
-            Pyramid(channels, width, rates),
+            Pyramid(channels, width, rates, dropout),
             *convolve(width, width),
             nn.ReLU(),
             nn.Conv2d(width, out, 1),
@@ -128,13 +128,13 @@ class SmallEncoder(nn.Sequential):
 
 def resnet50() -> MultiTaskNetwork:
     """Create the network of Table II: 71.9 M parameters, for images whose sides are multiples of 8."""
-    heads = {task: Head(2048, 256, (12, 24, 36), out, factor=8) for task, out in CHANNELS.items()}
+    heads = {task: Head(2048, 256, (12, 24, 36), out, factor=8, dropout=0.5) for task, out in CHANNELS.items()}
     return MultiTaskNetwork(DilatedResNet50(), heads)
 
 
 def small() -> MultiTaskNetwork:
-    """Create a network for rooms of 48 x 64 pixels."""
-    heads = {task: Head(64, 32, (2, 4), out, factor=4) for task, out in CHANNELS.items()}
+    """Create a network for rooms of 48 x 64 pixels; in a short training, half of the features are too many to drop."""
+    heads = {task: Head(64, 32, (2, 4), out, factor=4, dropout=0.1) for task, out in CHANNELS.items()}
     return MultiTaskNetwork(SmallEncoder(), heads)
 
 
