@@ -46,14 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train", description="Train, evaluate and plot a network.")
     parser.add_argument("--config", type=Path, required=True, metavar="TOML")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/ and the settings file's name")
-    parser.add_argument("--start", type=Path, metavar="DIR", help="bundle whose weights are trained further")
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="bundle whose weights are trained further")
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     out = args.out or Path("runs") / args.config.stem
     try:
         config = load_train_config(args.config)
         data = prepare_data(config, args.config.parent)
-        start = checkpoint_from_bundle(bundle.load_bundle(args.start)) if args.start else None
+        start = checkpoint_from_bundle(bundle.load_bundle(args.weights)) if args.weights else None
         predict = train_network(config, data, out, start, prepare_motion(config, args.config.parent))
         if predict is not None:
             test, name = part_of(data, "test", config.data.fold), f"{data.name}, part test, fold {config.data.fold}"

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 import torch
 import torch.distributed as dist
+from torch.distributed.run import get_args_parser
 
 from edge.core.errors import InputError
 from train.training.distributed import (
@@ -89,3 +90,9 @@ def test_other_ranks_wait_for_rank_0_as_long_as_a_simulation_may_take(monkeypatc
 def test_a_single_process_needs_no_group():
     with DistributedContext(0, 1, torch.device("cpu")).rank_0_first():
         assert not dist.is_initialized()
+
+
+def test_torchrun_takes_no_option_of_the_training_for_its_own():
+    options = ["--config", "preset.toml", "--out", "run", "--weights", "bundle"]
+    parsed = get_args_parser().parse_args(["--standalone", "--nproc-per-node", "2", "-m", "train", *options])
+    assert (parsed.training_script, parsed.training_script_args) == ("train", options)
