@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
+from edge.core.spec import BLOCK_S
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.data_port import DataPort
 from edge.radar.iq import decode
@@ -41,6 +42,7 @@ NOMINAL = FRAME * 200
 LADDER = [20e6, 40e6, 60e6, 80e6, 100e6, 120e6, 160e6, 200e6]
 LADDER_S, NOMINAL_S = 2.0, 5.0
 ROUNDS, TRIES = 5, 3
+BLOCK_FRAMES = round(0.5 * BLOCK_S * CHIRP.frame_rate_hz)
 HOST = "127.0.0.1"
 Receive = Callable[[int, threading.Event, Callable[[], bool]], int]
 
@@ -63,10 +65,10 @@ def send(port: int, rate: float, seconds: float) -> None:
 
 
 def ours(port: int, opened: threading.Event, ended: Callable[[], bool]) -> int:
-    """Counts complete frames."""
+    """Counts complete frames, taken in the blocks in which the chain takes them."""
     data, whole = DataPort(HOST, port, FRAME), 0
     opened.set()
-    for frame in data.frames():
+    for frame in data.frames(lambda: BLOCK_FRAMES):
         if frame:
             whole += frame.complete
         elif ended():
