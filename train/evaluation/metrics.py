@@ -79,7 +79,7 @@ def match_beats(found: Float64, true: Float64, match_ms: float = MATCH_MS) -> Be
 def match_pairs(found: Float64, true: Float64, match_ms: float = MATCH_MS) -> list[tuple[int, int]]:
     """Return the indices (in `found`, in `true`) of matched R peaks; the nearest pairs first."""
     away = np.abs(found[:, None] - true) * MS if len(found) and len(true) else np.full((len(found), len(true)), np.inf)
-    order = np.argsort(away, axis=None)
+    order = np.argsort(away, axis=None, kind="stable")
     taken_found, taken_true, pairs = set[int](), set[int](), list[tuple[int, int]]()
     for flat in order[: np.count_nonzero(away <= match_ms)]:
         i, j = (int(index) for index in np.unravel_index(flat, away.shape))

@@ -149,7 +149,7 @@ def judge(tracker: Tracker, tracks: Sequence[Track]) -> tuple[Float64, Bool]:
 
 def lowest_limit(confidence: Float64, right: Bool, most_wrong: float) -> float:
     """Return the lowest limit above which at most this fraction is wrong; the highest confidence if there is none."""
-    order = np.argsort(-confidence)
+    order = np.argsort(-confidence, kind="stable")
     wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
     allowed = np.flatnonzero(wrong <= most_wrong)
     return float(confidence[order[allowed[-1] if len(allowed) else 0]])

@@ -23,7 +23,7 @@ from train.simulation.subject import draw_subject
 from train.simulation.trial import SAMPLES, simulate
 
 DESCRIPTION = "dataset.toml"
-SIMULATION_VERSION = "2"
+SIMULATION_VERSION = "3"
 """Part of a data set's name. Change it whenever the same seed would give other people or other motion."""
 UNSEEN_SEED, UNSEEN_SUBJECTS = 9001, 12
 """Simulated people on whom the shipped bundle is measured; no network is trained on this seed."""

@@ -79,8 +79,10 @@ def _points(rng: np.random.Generator, scene: Scene) -> tuple[Float64, Float64, F
     strength = np.abs(total)
     sensed = np.abs(weights @ scene.spread.reached(scene.spread.apex_m, x, z)[0])
     strong = strength > strength.max() * 10 ** (-POWER_GATE_DB / 20)
-    # The stronger the echo, the lower the noise.
-    best = np.argsort(np.where(strong, sensed * np.sqrt(strength), 0))[::-1][: 3 * POINTS]
+    # The stronger the echo, the lower the noise. Weak ones are chosen only where too few are strong, by their strength:
+    # the order of equal values would differ between processors.
+    best = np.lexsort((strength, np.where(strong, sensed * np.sqrt(strength), 0)))[::-1]
+    best = best[: np.clip(np.count_nonzero(strong), POINTS, 3 * POINTS)]
     chosen = np.sort(rng.choice(best, POINTS, replace=False))
     return weights[chosen], scene.surface_m(at_x[chosen], at_z[chosen]), strength[chosen]
 

@@ -55,7 +55,7 @@ def select_points(score: Float64, acceleration: Float64, points_m: Float64, powe
     A cluster contains voxels that are close in space and similar in signal. If there are fewer candidates than POINTS,
     the POINTS voxels with the highest scores are returned.
     """
-    best = np.argsort(score)[::-1]
+    best = np.lexsort((power, score))[::-1]  # of voxels without a score, those with the strongest echo
     candidates = np.flatnonzero(score >= SCORE_GATE * score[best[: POINTS // 5]].mean())
     if len(candidates) <= POINTS:
         chosen = best[:POINTS]
@@ -86,8 +86,8 @@ def _cluster_heads(position: Float64, weight: Float64) -> np.ndarray:
             centre[:, axis] = np.where(total > 0, moved / np.maximum(total, 1e-30), centre[:, axis])
     heads = [np.flatnonzero(member == k) for k in range(POINTS)]
     chosen = [int(head[weight[head].argmax()]) for head in heads if len(head)]
-    rest = np.setdiff1d(np.argsort(weight)[::-1], chosen, assume_unique=False)
-    rest = rest[np.argsort(weight[rest])[::-1]]
+    rest = np.setdiff1d(np.arange(len(weight)), chosen)
+    rest = rest[np.argsort(-weight[rest], kind="stable")]
     return np.array([*chosen, *rest[: POINTS - len(chosen)]])
 
 
