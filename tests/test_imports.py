@@ -18,7 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "radar": set(),
     "filters": set(),
     "vitals": {"filters"},
-    "personal": set(),
+    "personal": {"filters"},
     "history": set(),
     "web": {"history"},
     "mqtt": {"radar"},
