@@ -18,7 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "radar": set(),
     "filters": set(),
     "vitals": {"filters"},
-    "personal": set(),
+    "personal": {"filters"},
     "history": set(),
     "web": {"history"},
     "mqtt": {"radar"},
@@ -133,12 +133,22 @@ def test_no_rooms_import_one_another_in_a_circle():
         TopologicalSorter(rooms_used(package)).prepare()  # raises CycleError
 
 
-def test_every_module_of_edge_imports_without_torch_train_or_export():
+def test_only_the_twin_imports_scipy():
+    """Within functions, too: SciPy is not in the device's image."""
+    importing = {path for path in (ROOT / "edge").rglob("*.py") if any(n.startswith("scipy") for n in imported(path))}
+    assert {path.parent for path in importing} == {ROOT / "edge/twin"}
+
+
+def test_every_module_of_edge_imports_without_torch_train_or_export_and_outside_the_twin_without_scipy():
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sorted((ROOT / "edge").rglob("*.py"))]
     names = [name.removesuffix(".__init__") for name in names if name != "edge.__init__"]
+    twin = [name for name in names if name.startswith("edge.twin")]
     code = (
         "import sys, importlib\n"
-        f"for name in {names!r}: importlib.import_module(name)\n"
+        "sys.modules['scipy'] = None\n"
+        f"for name in {sorted(set(names) - set(twin))!r}: importlib.import_module(name)\n"
+        "del sys.modules['scipy']\n"
+        f"for name in {twin!r}: importlib.import_module(name)\n"
         "assert not {'torch', 'train', 'export'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

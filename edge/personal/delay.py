@@ -16,6 +16,7 @@ import numpy as np
 
 from edge.core.errors import InputError
 from edge.core.types import Float64
+from edge.filters.smoothing import gaussian_smooth
 
 MIN_OVERLAP_S = 55.0  # a minute, less what is lost when two devices are started by hand
 MAX_DELAY_S = 0.11
@@ -152,8 +153,6 @@ def _agreement(beats_s: Float64, r_peaks_s: Float64) -> tuple[Float64, Float64]:
 
     A beat counts less, the farther it is from the delay, with the standard deviation _SIGMA_S.
     """
-    from scipy import ndimage  # here, because the runtime needs only this file's limits
-
     near = (r_peaks_s[slice(*np.searchsorted(r_peaks_s, [t - _SEARCH_S, t + _SEARCH_S]))] for t in beats_s)
     offsets_s = np.concatenate([t - found for t, found in zip(beats_s, near, strict=True)])
     steps = round(_SEARCH_S / _STEP_S)
@@ -162,7 +161,7 @@ def _agreement(beats_s: Float64, r_peaks_s: Float64) -> tuple[Float64, Float64]:
         np.clip(np.rint(offsets_s / _STEP_S).astype(int) + steps, 0, 2 * steps), minlength=2 * steps + 1
     )
     sigma = _SIGMA_S / _STEP_S
-    scores = ndimage.gaussian_filter1d(count.astype(np.float64), sigma) * np.sqrt(2 * np.pi) * sigma / len(beats_s)
+    scores = gaussian_smooth(count.astype(np.float64), sigma) * np.sqrt(2 * np.pi) * sigma / len(beats_s)
     inside = np.abs(delays_s) <= CLOCK_SEARCH_S + _STEP_S / 2
     return delays_s[inside], scores[inside]
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage, signal
 
 from edge.core.types import Float64
+from edge.filters.butterworth import butterworth
+from edge.filters.peaks import find_peaks
+from edge.filters.sections import filter_both_ways
+from edge.filters.smoothing import sliding_maximum, sliding_mean, sliding_median
 
 MIN_RATE_HZ = 50.0
 _QRS_BAND_HZ = (5.0, 20.0)
@@ -30,13 +33,13 @@ def find_r_peaks(ecg: Float64, rate_hz: float) -> Float64:
     if len(ecg) < _NEIGHBOURHOOD_S * rate_hz or np.ptp(ecg) == 0:
         return np.zeros(0)
     steep = _filtered(ecg, rate_hz, "bandpass", *_QRS_BAND_HZ)
-    energy = ndimage.uniform_filter1d(np.gradient(steep) ** 2, max(1, round(_QRS_S * rate_hz)))
-    step = max(1, round(rate_hz * _QRS_S / 2))  # the typical energy of a beat changes slowly: computed at few samples
-    largest = ndimage.maximum_filter1d(energy, round(_LONGEST_CYCLE_S * rate_hz))[::step]
-    usual = ndimage.median_filter(largest, round(_NEIGHBOURHOOD_S * rate_hz / step), mode="nearest")
+    energy = sliding_mean(np.gradient(steep) ** 2, round(_QRS_S * rate_hz))
+    step = round(rate_hz * _QRS_S / 2)  # the typical energy of a beat changes slowly: computed at few samples
+    cycle = round(_LONGEST_CYCLE_S * rate_hz)
+    largest = sliding_maximum(energy, cycle // 2, (cycle - 1) // 2, step)
+    usual = sliding_median(largest, round(_NEIGHBOURHOOD_S * rate_hz / step))
     usual = np.interp(np.arange(len(ecg)), np.arange(len(usual)) * step, usual)
-    distance = round(_MIN_DISTANCE_S * rate_hz)
-    maxima, _ = signal.find_peaks(energy, height=_MIN_ENERGY * usual, distance=distance)
+    maxima = find_peaks(energy, _MIN_ENERGY * usual, round(_MIN_DISTANCE_S * rate_hz))
     level = _filtered(ecg, rate_hz, "highpass", _BASELINE_HZ)
     reach = max(1, round(_REACH_S * rate_hz))
     maxima = maxima[(maxima > reach) & (maxima < len(ecg) - reach - 1)]
@@ -52,5 +55,4 @@ def find_r_peaks(ecg: Float64, rate_hz: float) -> Float64:
 
 
 def _filtered(ecg: Float64, rate_hz: float, kind: Literal["bandpass", "highpass"], *edges_hz: float) -> Float64:
-    sections = signal.butter(2, edges_hz if len(edges_hz) > 1 else edges_hz[0], kind, fs=rate_hz, output="sos")
-    return np.asarray(signal.sosfiltfilt(sections, ecg))
+    return np.asarray(filter_both_ways(butterworth(2, edges_hz, kind, rate_hz), ecg[None])[0])

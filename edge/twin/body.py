@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from edge.core.types import Bool, Float64
 from edge.twin.breathing import Breaths
@@ -34,6 +33,8 @@ class Unrest:
 
     def at(self, t_s: Float64) -> Float64:
         """Interpolates with cubic splines: linear interpolation would give a step of velocity at every sample."""
+        from scipy import ndimage  # here, so that the scenes can be listed without it
+
         return np.asarray(ndimage.map_coordinates(self.away_mm, t_s[None] * self.rate_hz, order=3, mode="nearest"))
 
 

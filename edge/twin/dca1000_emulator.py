@@ -27,7 +27,6 @@ from edge.twin.ecg import EcgShape, ecg_mv
 from edge.twin.fmcw import Fmcw
 from edge.twin.scene import Scene
 
-DEFAULT_TRUTH_PORT = 4100
 MOST_ECG_S = 20.0
 """Maximum length of the ECG in one reply."""
 _FRAMES_AHEAD = 4  # synthesized together: faster per frame, and still a short computation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
 
 from edge.cli.arguments import positive
@@ -26,6 +27,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; return 1 if the chain failed."""
     try:
+        import_module("scipy")  # of the twin, which runs in a process of its own
         from edge.demo.run import demo
     except ModuleNotFoundError as error:
         raise InputError(f"the demo needs {error.name}: {install_hint('demo')}") from error

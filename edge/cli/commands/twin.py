@@ -9,14 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.cli.arguments import heart_rate, port
+from edge.core.errors import InputError, install_hint
 from edge.core.interrupts import on_stop
 from edge.radar.chirp_file.parser import load_chirp
 from edge.radar.dca1000.control import load_card
 from edge.radar.dca1000.data_port import DEFAULT_DATA_PORT
 from edge.twin.awr1843_emulator import Awr1843Emulator
-from edge.twin.dca1000_emulator import DEFAULT_TRUTH_PORT, Dca1000Emulator
 from edge.twin.heart import Heart
 from edge.twin.scene import SCENES
+
+_DEFAULT_TRUTH_PORT = 4100
 
 
 def add_options(options: argparse.ArgumentParser) -> None:
@@ -38,7 +40,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--truth-port",
         type=port,
-        default=DEFAULT_TRUTH_PORT,
+        default=_DEFAULT_TRUTH_PORT,
         help="port that serves the ground truth (default: %(default)s)",
     )
     options.add_argument(
@@ -51,6 +53,10 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Send frames until stopped."""
+    try:
+        from edge.twin.dca1000_emulator import Dca1000Emulator
+    except ModuleNotFoundError as error:
+        raise InputError(f"the twin needs {error.name}: {install_hint('demo')}") from error
     chirp, target = load_chirp(args.cfg), (args.host, args.port)
     scene = replace(SCENES[args.scene], heart=Heart(args.heart_rate_bpm))
     stopping: list[bool] = []

@@ -209,6 +209,14 @@ def test_replay_uses_the_calibration_of_the_recording(mmecg, tmp_path):
     assert json.loads(done.stdout)["chest_range_m"] == pytest.approx(0.46, abs=0.02)  # without: 0.53
 
 
+@pytest.mark.parametrize("command", [("demo",), ("twin", "--cfg", MMECG)], ids=lambda command: command[0])
+def test_the_twin_needs_scipy(command):
+    """The device's image has no SciPy; another process, because this one has imported it."""
+    code = "import sys; sys.modules['scipy'] = None; from edge.__main__ import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code, *command], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert_one_clear_line(done, f"the {command[0]} needs scipy: pip install '.[demo]'")
+
+
 def test_hints_name_what_pip_can_install():
     """radarecg is on no index: its optional parts are installed from its folder, by names that pyproject.toml has."""
     extras = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text().split("optional-dependencies")[1], re.M)

@@ -10,8 +10,9 @@ from scipy import ndimage, signal
 from edge.core.compiled import NotCompiledError
 from edge.filters import sections
 from edge.filters.butterworth import butterworth
+from edge.filters.peaks import find_peaks
 from edge.filters.sections import SectionFilter, filter_both_ways, settled_state
-from edge.filters.smoothing import gaussian_smooth, sliding_maximum
+from edge.filters.smoothing import gaussian_smooth, sliding_maximum, sliding_mean, sliding_median
 
 DESIGNS = [
     (2, (2.0, 20.0), "bandpass", 200),
@@ -78,8 +79,37 @@ def test_smoothing_is_scipys(x, sigma):
     np.testing.assert_allclose(gaussian_smooth(x[0], sigma), expected, rtol=1e-12)
 
 
-def test_the_sliding_maximum_is_scipys(x):
-    np.testing.assert_array_equal(sliding_maximum(x[0], 4, 3), ndimage.maximum_filter1d(x[0], 8))
+@pytest.mark.parametrize("step", [1, 7])
+def test_the_sliding_maximum_is_scipys(x, step):
+    np.testing.assert_array_equal(sliding_maximum(x[0], 4, 3, step), ndimage.maximum_filter1d(x[0], 8)[::step])
+
+
+@pytest.mark.parametrize("size", [1, 2, 9, 24])
+def test_the_sliding_mean_and_median_are_scipys(x, size):
+    # Both add `size` values of up to 9; SciPy subtracts from a running sum, so its rounding grows with the 400 samples.
+    np.testing.assert_allclose(sliding_mean(x[0], size), ndimage.uniform_filter1d(x[0], size), atol=400 * 9 * 2**-52)
+    np.testing.assert_array_equal(sliding_median(x[0], size), ndimage.median_filter(x[0], size, mode="nearest"))
+
+
+@pytest.mark.parametrize("distance", [1, 2, 30])
+@pytest.mark.parametrize("longest_run", [1, 4])
+def test_peaks_are_scipys(distance, longest_run):
+    rng = np.random.default_rng(2)
+    x = np.repeat(rng.standard_normal(2000), rng.integers(1, longest_run + 1, 2000))
+    heights = rng.standard_normal(len(x))
+    expected, _ = signal.find_peaks(x, height=heights, distance=distance)
+    assert len(expected) >= 50
+    np.testing.assert_array_equal(find_peaks(x, heights, distance), expected)
+
+
+@pytest.mark.parametrize("x", [np.zeros(9), np.arange(9.0), np.array([1.0]), np.array([0.0, 0.0, 1.0, 1.0])], ids=str)
+def test_without_a_maximum_there_are_no_peaks(x):
+    assert len(find_peaks(x, np.full(len(x), -np.inf), 1)) == len(signal.find_peaks(x)[0]) == 0
+
+
+def test_of_equally_high_peaks_the_last_stays():
+    x = np.array([0.0, 1, 0, 1, 0, 0, 0, 1, 0])
+    assert find_peaks(x, np.zeros(9), 3).tolist() == [3, 7]
 
 
 def test_without_the_compiled_part_the_error_names_the_remedy(x, monkeypatch):
