@@ -55,7 +55,7 @@ def check_image(podman: Podman, image: str) -> None:
     ask("a health check", bool(found["Healthcheck"]))
     added_mb = (found["Size"] - base["Size"]) / 1e6
     print(f"      image {found['Size'] / 1e6:.0f} MB, of which base {base['Size'] / 1e6:.0f} MB")
-    ask("added on the base, under 300 MB", added_mb < 300, f"{added_mb:.0f} MB")
+    ask("added on the base, under 220 MB", added_mb < 220, f"{added_mb:.0f} MB")
 
 
 def check_inside(podman: Podman, backend: str) -> None:
