@@ -3,8 +3,8 @@
     pip install -e '.[train]'
     python bench/equal_time.py --data recordings/tiny/dataset.toml --minutes 15 --out runs/equal
 
-Each network has the settings of its preset but for the number of steps, which follows from the time of a few. Two
-short trainings give the time of a step, and of what an epoch or a run needs besides. The networks are measured on the
+Each network has the settings of its preset but for the number of steps, which follows from the time of a few. Short
+trainings give the time of a step, and of what an epoch or a run needs besides. The networks are measured on the
 test people of the data set. They share the cores of the machine, each with one thread; the same command resumes.
 """
 
@@ -35,7 +35,9 @@ NETWORKS = {
 }
 """Preset and framework of each row."""
 EPOCHS = 3
-PROBE_STEPS = (1, 4)
+FIRST_STEPS = 2
+PROBE_SHARE = 0.03
+"""A probe has at least so much of the time more than the one before: some windows are prepared in advance."""
 COLUMNS = {
     "trained_min": ("minutes", 1, 1),
     "windows": ("windows", 1, 0),
@@ -55,14 +57,18 @@ def with_steps(config: TrainConfig, epochs: int, steps: int) -> TrainConfig:
 
 def steps_in(minutes: float, framework: str, config: TrainConfig, data: DataSet) -> int:
     """Returns how many steps an epoch can have, so that EPOCHS take this time; at least one."""
-    taken_s = []
-    for steps in PROBE_STEPS:
+
+    def taken_s(steps: int) -> float:
         with tempfile.TemporaryDirectory() as folder:
             began_s = time.monotonic()
             FRAMEWORKS[framework].train(with_steps(config, 1, steps), data, Path(folder))
-            taken_s.append(time.monotonic() - began_s)
-    step_s = (taken_s[1] - taken_s[0]) / (PROBE_STEPS[1] - PROBE_STEPS[0])
-    besides_s = taken_s[0] - PROBE_STEPS[0] * step_s
+            return time.monotonic() - began_s
+
+    steps, few_s = FIRST_STEPS, taken_s(FIRST_STEPS)
+    while (many_s := taken_s(4 * steps)) - few_s < PROBE_SHARE * 60 * minutes:
+        steps, few_s = 4 * steps, many_s
+    step_s = (many_s - few_s) / (3 * steps)
+    besides_s = few_s - steps * step_s
     return max(1, int((60 * minutes / EPOCHS - besides_s) / step_s))
 
 
