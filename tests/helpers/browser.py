@@ -76,3 +76,25 @@ def shared_tab(browser):
 def page():
     with speaking_page() as page:
         yield page
+
+
+LOWEST_CONTRAST = """(pairs) => {
+  const pixel = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+  const luminance = (colour) => {
+    pixel.fillStyle = colour;
+    pixel.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map((c) => c / 255)
+      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  return Math.min(...pairs.map((pair) => {
+    const [low, high] = pair.map(luminance).sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  }));
+}"""
+
+
+@pytest.fixture
+def lowest_contrast():
+    """Return the lowest contrast (WCAG 2.2) of the pairs of colours that a function of a page returns."""
+    return lambda tab, colours: tab.evaluate(LOWEST_CONTRAST, tab.evaluate(colours))
