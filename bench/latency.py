@@ -40,7 +40,7 @@ def main() -> None:
     print("| delay, s | R timing, ms (median) | missed | false | ECG PCC |\n| --: | --: | --: | --: | --: |")
     for delay_s, of_people in found.items():
         timing = np.abs(np.concatenate([match.timing_ms for match, _ in of_people]))
-        missed, false = (sum(getattr(match, what) for match, _ in of_people) for what in ("missed", "false"))
+        missed, false = sum(match.missed for match, _ in of_people), sum(match.false for match, _ in of_people)
         beats = len(timing) + missed
         likeness = np.mean([likeness for _, likeness in of_people])
         print(
@@ -55,7 +55,7 @@ def stitched(recording: Recording, windows: list, delay_s: float) -> tuple[BeatM
     first, last = windows[0][0] - SST_WINDOW, parts[-1].sample0 + len(parts[-1].ecg)
     true = recording.labels.beats.r_peaks
     match = match_beats(np.concatenate([part.r_peaks for part in parts]), true[(true >= first) & (true < last)])
-    ecg, known = (np.concatenate([getattr(part, what) for part in parts]) for what in ("ecg", "known"))
+    ecg, known = np.concatenate([part.ecg for part in parts]), np.concatenate([part.valid_mask for part in parts])
     truth = clean_ecg(recording.trial.ecg, recording.labels.beats)[parts[0].sample0 :][: len(ecg)]
     assert known.sum() > RCG_RATE_HZ
     return match, pcc(ecg[known], truth[known].astype(float))
