@@ -41,12 +41,13 @@ def run_device(config: str) -> int:
     from edge.mqtt.outbox import Outbox
     from edge.mqtt.topics import SPOOLED
     from edge.pipeline import Pipeline
-    from edge.radar.dca1000 import data_port, udp
+    from edge.radar.dca1000 import data_port
+    from edge.radar.dca1000.receivers import PortableReceiver
 
     offset_ns, hangs = [0], threading.Event()
     unix_ns, publish, push = time.time_ns, Outbox.publish, Pipeline.push
     time.time_ns = lambda: unix_ns() + offset_ns[0]
-    data_port.receiver = udp.SingleReceiver  # type: ignore[attr-defined]  # the kernel's time stamps cannot be changed
+    data_port.open_receiver = PortableReceiver  # type: ignore[assignment]  # the kernel's time stamps cannot be changed
 
     def announce(self: Outbox, topic: Any, payload: bytes) -> None:
         publish(self, topic, payload)
